@@ -1,0 +1,66 @@
+//! The clock that everything is handed, so that a test can hold time still.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// A moment, in milliseconds since the Unix epoch (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The moment `millis` milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down: the form of `client_id_issued_at`
+    /// (RFC 7591 §3.2.1).
+    pub const fn as_seconds(self) -> u64 {
+        self.0 / 1_000
+    }
+}
+
+/// Where `now` comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The system's clock.
+    System,
+    /// A clock that stands still until [`Clock::advance`] moves it; milliseconds since the epoch.
+    Held(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// A clock that stands at `now`.
+    pub fn held_at(now: Timestamp) -> Self {
+        Self::Held(Arc::new(AtomicU64::new(now.as_millis())))
+    }
+
+    /// The present moment. A system clock that stands before 1970 reads as 1970.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the time is read")]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+                Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+            }
+            Self::Held(millis) => Timestamp(millis.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Moves a held clock forward; the system's clock moves by itself.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Held(millis) = self {
+            millis.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+}

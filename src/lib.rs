@@ -1,0 +1,12 @@
+//! Doorward: the front door of an API.
+
+pub mod app;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod entropy;
+mod http;
+mod json;
+mod registration;
+pub mod server;
+pub mod store;

@@ -1,0 +1,41 @@
+//! What is kept, and the promise with which it is kept.
+//!
+//! One trait in chapters by noun: [`ClientStore`] and [`UpkeepStore`]. Every method is one whole change
+//! or one whole question: it happens entirely or not at all, and is durable when it returns. No
+//! transaction, connection, table or row is visible outside this folder.
+
+mod clients;
+pub mod embedded;
+mod record;
+mod upkeep;
+
+pub use self::{
+    clients::{ClientFilter, ClientStore, Deleted, Imported},
+    record::{ClientFlags, ClientRecord},
+    upkeep::UpkeepStore,
+};
+
+/// Everything that is kept.
+pub trait Store: ClientStore + UpkeepStore {}
+
+impl<T: ClientStore + UpkeepStore> Store for T {}
+
+/// Why the store could not answer. "Not found" and "already there" are no errors but outcomes.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// More is waiting to be written than the store lets wait. Nothing was kept; worth another try soon.
+    #[error("the store is busy")]
+    Busy,
+    /// The store cannot be reached, or its disk is full or failing. Nothing was kept.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was read is not what was written.
+    #[error("the store is corrupt: {what}")]
+    Corrupt {
+        /// Which record or file.
+        what: String,
+        /// What was found.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
