@@ -1,0 +1,1 @@
+//! The tests of the whole, as one binary.
