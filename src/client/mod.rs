@@ -2,8 +2,32 @@
 //! no settings. Whatever parses today parses for ever; what an operator may change is a rule of
 //! `registration/policy.rs`.
 
+mod auth_method;
+pub(crate) mod fault;
+mod grant_type;
+mod jwks;
+mod member;
+mod metadata;
+mod name;
+mod redirect_uri;
+mod scope;
+mod special_use;
+mod text;
+mod uri;
+mod web_uri;
+
 use std::{fmt, str::FromStr};
 
+pub use self::{
+    auth_method::TokenEndpointAuthMethod,
+    grant_type::{GrantType, GrantTypes, ResponseType, ResponseTypes},
+    metadata::{ClientMetadata, JwksUri, REDIRECT_URIS_MAX, RedirectUris},
+    name::{ClientName, skeleton_of},
+    redirect_uri::{Reach, RedirectUri, RedirectUriError},
+    scope::Scope,
+    uri::UriError,
+    web_uri::WebUri,
+};
 use uuid::Uuid;
 
 use crate::{clock::Timestamp, entropy::Entropy};
