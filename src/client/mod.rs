@@ -62,6 +62,12 @@ impl ClientId {
     }
 }
 
+impl From<ClientId> for Uuid {
+    fn from(id: ClientId) -> Self {
+        id.0
+    }
+}
+
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.hyphenated().fmt(f)

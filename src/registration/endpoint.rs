@@ -22,7 +22,9 @@ use super::{
 use crate::{
     app::App,
     client::ClientId,
-    http::{body, client_address::ClientAddress, rate_limit::Count},
+    http::{
+        answer, body, client_address::ClientAddress, rate_limit::Count, request_event::Outcome,
+    },
 };
 
 /// When a busy store is worth another try, in seconds.
@@ -35,7 +37,7 @@ pub(crate) async fn datadog(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    answer(&Profile::DATADOG, &app, source, &headers, body).await
+    respond(&Profile::DATADOG, &app, source, &headers, body).await
 }
 
 /// `POST /oauth2/register` and `POST /register`.
@@ -45,10 +47,10 @@ pub(crate) async fn rfc7591(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    answer(&Profile::RFC7591, &app, source, &headers, body).await
+    respond(&Profile::RFC7591, &app, source, &headers, body).await
 }
 
-async fn answer(
+async fn respond(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
@@ -63,7 +65,7 @@ async fn answer(
     };
     let mut response = match outcome {
         Ok(created) => created,
-        Err(error) => refused(profile, &error, count),
+        Err(error) => refused(profile, error, count),
     };
     if let Some(count) = count {
         rate_limit_headers(profile, count, response.headers_mut());
@@ -119,21 +121,16 @@ fn check_head(headers: &HeaderMap) -> Result<(), RegistrationError> {
     }
 }
 
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+fn created(information: Vec<u8>, client_id: ClientId) -> Response {
+    let mut response = answer::json(StatusCode::CREATED, information);
+    let outcome = Outcome { client_id: Some(client_id.into()), ..Outcome::default() };
+    response.extensions_mut().insert(outcome);
     response
 }
 
-fn created(information: Vec<u8>, _client_id: ClientId) -> Response {
-    json(StatusCode::CREATED, information)
-}
-
-fn refused(profile: &Profile, error: &RegistrationError, count: Option<Count>) -> Response {
+fn refused(profile: &Profile, error: RegistrationError, count: Option<Count>) -> Response {
     let status = error.status();
-    let mut response = json(status, error.body(profile));
+    let mut response = answer::json(status, error.body(profile));
     let retry_after = match status {
         StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
         StatusCode::TOO_MANY_REQUESTS if profile.answers == Answers::OAuth => {
@@ -144,6 +141,9 @@ fn refused(profile: &Profile, error: &RegistrationError, count: Option<Count>) -
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
+    let error_code = Some(error.code(profile).as_str());
+    let cause = status.is_server_error().then(|| Arc::new(error) as _);
+    response.extensions_mut().insert(Outcome { error_code, cause, ..Outcome::default() });
     response
 }
 
