@@ -21,6 +21,9 @@ const INSERT_NEW: &str = "INSERT INTO clients \
 
 const SELECT: &str = "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients WHERE client_id = ?1";
 
+const SELECT_ALL: &str = "SELECT client_id, issued_at, profile, source, flags, metadata \
+    FROM clients ORDER BY client_id";
+
 /// `lower` knows ASCII alone, which is what the filter promises. A document that is not JSON cannot be
 /// searched; that must not hide the clients after it.
 const SELECT_PAGE: &str = "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients \
@@ -105,12 +108,24 @@ pub(super) fn page(
     Ok(page)
 }
 
+/// Shows every client to `visit`, also those that do not load.
+pub(super) fn walk(
+    connection: &Connection,
+    visit: &mut dyn FnMut(Result<ClientRecord, StoreError>),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(SELECT_ALL)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(record(row));
+    }
+    Ok(())
+}
+
 /// How many clients there are. Walks the whole tree: SQLite keeps no count.
-pub(super) fn count(connection: &Connection) -> Result<u64, StoreError> {
-    let count: i64 = connection
-        .query_row("SELECT count(*) FROM clients", [], |row| row.get(0))
-        .map_err(store_error)?;
-    Ok(u64::try_from(count).expect("a count is not negative"))
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    let count =
+        connection.query_row("SELECT count(*) FROM clients", [], |row| row.get::<_, i64>(0));
+    count.map(|count| u64::try_from(count).expect("a count is not negative"))
 }
 
 /// Forgets a client.

@@ -97,6 +97,15 @@ pub(super) fn reader(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// A connection to a new file that a copy goes to. A crash loses the copy as a whole, so that no step of it
+/// has to be durable.
+pub(super) fn target(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.execute_batch("PRAGMA synchronous = OFF;")?;
+    Ok(connection)
+}
+
 /// Makes a connection wait up to `patience` for its turn before it answers `SQLITE_BUSY`.
 pub(super) fn wait_at_most(
     connection: &mut Connection,

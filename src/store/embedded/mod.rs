@@ -5,6 +5,8 @@
 //! own ([`readers`]). All statements are in [`clients`] and [`schema`]. Commands open the same file beside
 //! a running server: reading at any time, writing in turn.
 
+mod backup;
+mod check;
 mod checkpoint;
 mod clients;
 mod connection;
@@ -24,9 +26,13 @@ use tokio::sync::{
     oneshot,
 };
 
-pub use self::open::{Access, OpenError};
+pub use self::{
+    backup::{BackupError, BackupReport, backup},
+    check::{CheckReport, check},
+    open::{Access, OpenError},
+};
 use self::{
-    fault::{closed, unavailable},
+    fault::{closed, store_error, unavailable},
     readers::Readers,
     writer::{Change, Reply},
 };
@@ -101,7 +107,7 @@ impl ClientStore for Embedded {
     }
 
     async fn count_clients(&self) -> Result<u64, StoreError> {
-        self.readers.ask(clients::count).await
+        self.readers.ask(|connection| clients::count(connection).map_err(store_error)).await
     }
 
     async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {

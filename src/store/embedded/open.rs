@@ -22,8 +22,11 @@ use super::{
 };
 use crate::config::EmbeddedConfig;
 
-/// The database in the data folder; SQLite keeps its log beside it.
-const DATABASE: &str = "doorward.sqlite3";
+/// The database in the data folder.
+pub(super) const DATABASE: &str = "doorward.sqlite3";
+
+/// SQLite's log beside it, while the store is open or after a crash.
+pub(super) const LOG: &str = "doorward.sqlite3-wal";
 
 /// Locked by the server that uses the folder. What is in it does not matter.
 const LOCK: &str = "doorward.lock";
@@ -298,7 +301,7 @@ fn folder_error(folder: &Path, error: &io::Error) -> OpenError {
 }
 
 /// What SQLite's error means to the operator.
-pub(super) fn open_error(folder: &Path, file: &Path, error: &rusqlite::Error) -> OpenError {
+fn open_error(folder: &Path, file: &Path, error: &rusqlite::Error) -> OpenError {
     let (folder, file, reason) = (folder.to_owned(), file.to_owned(), error.to_string());
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotAStore { file },

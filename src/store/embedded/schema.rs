@@ -72,3 +72,21 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 pub(super) fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)
 }
+
+/// What SQLite finds wrong with the file, at most `faults_max` lines and why it stopped, if it did. Reads
+/// all of it.
+pub(super) fn faults(connection: &Connection, faults_max: usize) -> Vec<String> {
+    let mut faults = Vec::new();
+    let asked = connection.prepare(&format!("PRAGMA integrity_check({faults_max})")).and_then(
+        |mut statement| {
+            let mut lines = statement.query([])?;
+            while let Some(line) = lines.next()? {
+                faults.push(line.get(0)?);
+            }
+            Ok(())
+        },
+    );
+    faults.retain(|line| line != "ok");
+    faults.extend(asked.err().map(|error| error.to_string()));
+    faults
+}

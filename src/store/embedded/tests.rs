@@ -4,15 +4,21 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use tokio::task::{self, JoinSet};
+use tokio::{
+    runtime::Handle,
+    task::{self, JoinSet},
+};
 
-use super::{Access, Embedded, OpenError};
+use super::{Access, BackupError, Embedded, OpenError, backup, check};
 use crate::{
     config::{Config, EmbeddedConfig},
     store::{
@@ -297,4 +303,123 @@ async fn a_client_whose_caller_has_left_is_not_kept() {
 
     assert_eq!(store.client(id).await.unwrap(), None);
     store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_made_under_constant_writing_is_a_whole_store() {
+    let (store, folder) = empty_store();
+    let mut records = Records::new();
+    let before = records.take(5_000);
+    store.import_clients(before.clone()).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (writing, stopped) = (Arc::clone(&store), Arc::clone(&stop));
+    let writing = task::spawn_blocking(move || {
+        let mut written = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            let client = Arc::new(records.next());
+            Handle::current().block_on(writing.register_client(client)).unwrap();
+            written += 1;
+        }
+        written
+    });
+    let (from, to) = (folder.path().to_owned(), folder.path().join("backup"));
+    let target = to.clone();
+    let (report, seen) = task::spawn_blocking(move || {
+        let mut seen = Vec::new();
+        let report = backup(&from, &target, &mut |done, total| seen.push((done, total))).unwrap();
+        (report, seen)
+    })
+    .await
+    .unwrap();
+    stop.store(true, Ordering::Relaxed);
+    assert!(writing.await.unwrap() > 0);
+    store.close().await.unwrap();
+
+    let (done, total) = *seen.last().unwrap();
+    assert_eq!(done, total);
+    assert_eq!(total * 4096, report.bytes);
+    assert!(report.clients >= 5_000);
+    assert_eq!(report.bytes, fs::metadata(&to).unwrap().len());
+    let restored = TempDir::new().unwrap();
+    fs::copy(&to, restored.path().join("doorward.sqlite3")).unwrap();
+    let store = open(restored.path(), Access::Serve).unwrap();
+    let kept = store.clients(&ClientFilter::default(), None, 5_000).await.unwrap();
+    assert_eq!(kept, before);
+    assert_eq!(store.count_clients().await.unwrap(), report.clients);
+    store.ready().await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_never_replaces_a_file() {
+    let folder = closed_store(3).await;
+    let to = folder.path().join("backup");
+    fs::write(&to, "precious").unwrap();
+
+    let refused = backup(folder.path(), &to, &mut |_, _| {}).unwrap_err();
+
+    assert!(matches!(refused, BackupError::Exists { .. }), "{refused}");
+    assert_eq!(fs::read(&to).unwrap(), b"precious");
+    assert!(!folder.path().join("backup.partial").exists());
+}
+
+#[tokio::test]
+async fn a_backup_of_a_damaged_store_is_not_kept() {
+    let folder = closed_store(2_000).await;
+    damage(folder.path());
+    let to = folder.path().join("backup");
+
+    let refused = backup(folder.path(), &to, &mut |_, _| {}).unwrap_err();
+
+    assert!(matches!(refused, BackupError::Copy { .. } | BackupError::Unsound { .. }), "{refused}");
+    assert!(!to.exists() && !folder.path().join("backup.partial").exists());
+}
+
+/// Overwrites a page in the middle of the tree.
+fn damage(folder: &Path) {
+    let file = folder.join("doorward.sqlite3");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 4096 / 2 * 4096;
+    bytes[middle..middle + 4096].fill(0xa5);
+    fs::write(&file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_check_of_a_sound_store_finds_no_fault() {
+    let (store, folder) = empty_store();
+    store.import_clients(Records::new().take(100)).await.unwrap();
+
+    let report = check(folder.path()).unwrap();
+
+    assert_eq!((report.clients, report.version), (100, 1));
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert_eq!(report.advice(), None);
+    assert!(report.database_bytes + report.log_bytes > 4096);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_names_damage_and_records_that_do_not_load() {
+    let folder = closed_store(2_000).await;
+    let connection = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE clients SET profile = 'unheard-of'
+                WHERE client_id = (SELECT min(client_id) FROM clients);
+             UPDATE clients SET metadata = '[]'
+                WHERE client_id = (SELECT max(client_id) FROM clients);",
+        )
+        .unwrap();
+    drop(connection);
+
+    let report = check(folder.path()).unwrap();
+    assert_eq!(report.clients, 2_000);
+    assert_eq!(report.faults.len(), 2, "{:?}", report.faults);
+    assert!(report.faults[0].contains("unheard-of"), "{:?}", report.faults);
+    assert!(report.faults[1].contains("no JSON object"), "{:?}", report.faults);
+
+    damage(folder.path());
+    let report = check(folder.path()).unwrap();
+    assert!(report.faults.len() > 2, "{:?}", report.faults);
+    assert!(report.advice().unwrap().contains("backup"));
 }
