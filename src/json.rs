@@ -161,7 +161,7 @@ struct Unwinding {
 
 impl Unwinding {
     fn pointer(&self) -> String {
-        self.steps.iter().rev().map(|step| format!("/{step}")).collect()
+        self.steps.iter().rev().flat_map(|step| ["/", step]).collect()
     }
 }
 

@@ -40,7 +40,7 @@ pub struct ResponseTypes(Vec<ResponseType>);
 
 /// Why a list is refused: nothing that works would remain of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GrantTypeError {
+pub(crate) enum GrantTypeError {
     /// `grant_types` without `authorization_code`.
     #[error("does not contain authorization_code")]
     NoAuthorizationCode,

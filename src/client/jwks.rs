@@ -19,7 +19,7 @@ pub struct JwkSet(serde_json::Value);
 
 /// Why a key set is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JwkSetError {
+pub(crate) enum JwkSetError {
     /// Not an object with an array of keys, each an object with a `kty`.
     #[error("is not a JWK Set (RFC 7517 section 5)")]
     NotASet,

@@ -10,7 +10,7 @@ use unicode_security::skeleton;
 use super::{fault::Problem, member::TextMember, uri};
 
 /// The longest name, in code points: the bound of the official SDKs.
-pub const CHARACTERS_MAX: usize = 1_000;
+const CHARACTERS_MAX: usize = 1_000;
 
 /// A name as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct ClientName(String);
 
 /// Why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientNameError {
+pub(crate) enum ClientNameError {
     /// Unicode category Cc.
     #[error("contains a control character")]
     Control,

@@ -1,12 +1,12 @@
 //! The dry run: would this register, and if not, why not. Nothing is stored or asked of the network.
 
-pub use super::error::Violation;
+pub(crate) use super::error::Violation;
 use super::{error::RegistrationError, policy, profile::Profile, request::RegistrationRequest};
 use crate::{client::ProfileName, config::RegistrationConfig};
 
 /// Tries `body` at the door of `profile`: the metadata document that would be registered, or every
 /// violation in document order.
-pub fn check(
+pub(crate) fn check(
     body: &[u8],
     profile: ProfileName,
     settings: &RegistrationConfig,

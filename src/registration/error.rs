@@ -47,7 +47,7 @@ impl From<Vec<Fault>> for RegistrationError {
 
 /// One thing that is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// Where, as a JSON pointer (RFC 6901).
     pub pointer: String,
     /// The OAuth error code that this violation alone would be answered with.

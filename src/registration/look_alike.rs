@@ -3,7 +3,7 @@
 //! are self-asserted and prove nothing either way (RFC 7591 §5).
 
 use crate::{
-    client::{ClientMetadata, skeleton_of},
+    client::{ClientMetadata, ClientName, skeleton_of},
     config::ProtectedName,
 };
 
@@ -47,7 +47,7 @@ impl ProtectedNames {
     pub(crate) fn are_borrowed_by(&self, metadata: &ClientMetadata) -> bool {
         let localized =
             metadata.localized.iter().filter(|(name, _)| name.starts_with("client_name#"));
-        let names = metadata.client_name.iter().map(|name| name.as_str());
+        let names = metadata.client_name.iter().map(ClientName::as_str);
         names
             .chain(localized.map(|(_, name)| name.as_str()))
             .any(|name| self.is_borrowed(name, metadata))

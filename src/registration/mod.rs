@@ -12,7 +12,7 @@ mod profile;
 mod request;
 mod response;
 
-pub use self::check::{Violation, check};
+pub(crate) use self::check::{Violation, check};
 pub(crate) use self::{look_alike::ProtectedNames, profile::Profile};
 
 /// The largest request body, in bytes.

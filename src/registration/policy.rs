@@ -506,23 +506,23 @@ mod tests {
         );
         assert!(kept.get("redirect_uris#fr").is_none());
         assert_eq!(
-            refused(&body(r##""client_name#fr":"a","client_name#FR":"b""##), Rfc7591),
+            refused(&body(r#""client_name#fr":"a","client_name#FR":"b""#), Rfc7591),
             ["/client_name#FR invalid_client_metadata client_name#FR: repeats a language tag"]
         );
         assert_eq!(
-            refused(&body(r##""client_name#no tag":"a""##), Rfc7591),
+            refused(&body(r#""client_name#no tag":"a""#), Rfc7591),
             [
                 "/client_name#no tag invalid_client_metadata client_name#no tag: has a malformed language tag"
             ]
         );
         assert_eq!(
-            refused(&body(r##""client_name#fr":"a\u0000""##), Rfc7591),
+            refused(&body(r#""client_name#fr":"a\u0000""#), Rfc7591),
             [
                 "/client_name#fr invalid_client_metadata client_name#fr: contains a control character"
             ]
         );
         assert_eq!(
-            refused(&body(r##""client_name#fr":7"##), Rfc7591),
+            refused(&body(r#""client_name#fr":7"#), Rfc7591),
             ["/client_name#fr invalid_client_metadata client_name#fr: is not a string"]
         );
     }
@@ -596,8 +596,7 @@ mod tests {
         let refused = refused(&format!(r#"{{"{long}":1,"{long}":2}}"#), Rfc7591);
         assert!(refused[0].is_ascii() && refused[0].len() < 400, "{}", refused[0]);
         assert_eq!(
-            super::super::check(b"{\"a\\\"\\\\\":1,\"a\\\"\\\\\":1}", Rfc7591, &settings())
-                .unwrap_err()[0]
+            check(b"{\"a\\\"\\\\\":1,\"a\\\"\\\\\":1}", Rfc7591, &settings()).unwrap_err()[0]
                 .reason,
             "/a??: a member stands twice"
         );

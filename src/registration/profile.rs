@@ -5,6 +5,7 @@ use crate::client::ProfileName;
 
 /// What one door promises.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a profile is a row of choices")]
 pub(crate) struct Profile {
     /// Which door this is, for records and logs.
     pub(crate) name: ProfileName,

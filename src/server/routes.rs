@@ -9,13 +9,7 @@ use axum::{
 };
 use http::StatusCode;
 
-use crate::{
-    app::App,
-    client::ProfileName,
-    http::answer,
-    openapi,
-    registration::endpoint,
-};
+use crate::{app::App, client::ProfileName, http::answer, openapi, registration::endpoint};
 
 /// Every public route.
 pub(crate) fn public(app: Arc<App>) -> Router {
