@@ -1,4 +1,5 @@
 //! The tests of the whole, as one binary.
+<<<<<<< HEAD
 
 #![expect(clippy::unwrap_used, reason = "a test may end with a panic, in its helpers too")]
 #![expect(clippy::disallowed_methods, reason = "a test owns what it spawns")]
@@ -8,3 +9,6 @@ mod harness;
 mod management;
 mod memory_store;
 mod shutdown;
+=======
+mod configuration;
+>>>>>>> f0b7f16 (config: Read every setting from one table)
