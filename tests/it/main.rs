@@ -7,6 +7,8 @@
     reason = "a test ends where it stands, says what it leaves out, and owns what it spawns"
 )]
 
+mod configuration;
+mod corpus;
 mod disk_full;
 mod every_route;
 mod harness;
