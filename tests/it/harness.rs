@@ -8,7 +8,7 @@ use doorward::{
     config::Config,
     entropy::Entropy,
     server::{self, Ended, ServeError, Signal, Signals},
-    store::Store,
+    store::{ClientRecord, ClientStore as _, Store},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -103,6 +103,12 @@ impl TestServer {
              content-length: {length}\r\n\r\n{body}"
         ))
         .await
+    }
+
+    /// The record of this client.
+    pub(crate) async fn record(&self, client_id: &str) -> ClientRecord {
+        let id = client_id.parse().unwrap();
+        self.store.client(id).await.unwrap().expect("a client that was answered 201 is kept")
     }
 
     /// `GET` of a path of the management listener.

@@ -118,7 +118,8 @@ async fn http_2_is_preferred_and_serves_many_requests_on_one_connection() {
         assert_eq!(answer.headers()["cache-control"], "no-store");
     }
     server.wait_for_metric_at_most("doorward_connections_open", 2.0).await;
-    let answer = client.post(url("/register")).body(vec![0; 1 << 20]).send().await.unwrap();
+    let large = client.post(url("/register")).header("content-type", "application/json");
+    let answer = large.body(vec![0; 1 << 20]).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 413);
 }
 
