@@ -1,4 +1,8 @@
 //! The kinds of values that settings have: what is expected, how it is read, how it is written.
+//!
+//! A kind reads one value that was given, wherever that was, and reports every fault in it. It knows
+//! nothing of other settings (`load.rs`), nor which value holds (`values.rs`). The texts are in
+//! `text.rs`.
 
 use std::{fmt::Display, ops::RangeInclusive};
 

@@ -1,4 +1,6 @@
-//! From the sources to checked settings, and the rules between settings.
+//! From the sources to checked settings, the stronger source over the weaker, and the rules between
+//! settings: what `--dev` derives, two listeners at two addresses, an issuer whose scheme is spoken.
+//! The rules of a single value are in `kind.rs` and `text.rs`.
 
 use std::{
     borrow::Cow,

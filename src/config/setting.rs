@@ -1,4 +1,7 @@
 //! What the table of settings is made of, and the macro that turns it into structures and rows.
+//!
+//! The macro knows the form of the table and nothing of any setting. What a value may be is said by
+//! its kind (`kind.rs`), which is the last word of each row.
 
 use super::{SECTIONS, fault::Faults, kind::Shape, values::Values};
 

@@ -1,4 +1,7 @@
 //! Where values are given: files, the environment, the command line.
+//!
+//! The only file that reads the environment of the process, and that only when it is asked to: what
+//! was read is handed in, so that tests hold it. What the sources say is sorted in `values.rs`.
 
 use std::{
     fs::File,

@@ -1,4 +1,7 @@
-//! The texts that settings have: addresses, networks, paths, URLs, names.
+//! The texts that settings have: paths, addresses, networks, the issuer (RFC 8414 §2), scopes
+//! (RFC 6749 §3.3), hosts, schemes, log filters. Each is accepted in one spelling only, so that what
+//! reads it later can compare it as it is. Whether a path or an address can be used is left to those
+//! who open it.
 
 use std::{
     net::{IpAddr, SocketAddr},
