@@ -12,7 +12,7 @@ use std::{
 };
 
 use rusqlite::{
-    Connection,
+    Connection, ErrorCode,
     backup::{Backup, StepResult},
 };
 
@@ -119,8 +119,14 @@ fn copy_and_check(
     to: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
-    let failed =
-        |error: rusqlite::Error| BackupError::Copy { to: to.to_owned(), reason: error.to_string() };
+    let failed = |error: rusqlite::Error| {
+        let (to, reason) = (to.to_owned(), error.to_string());
+        match error.sqlite_error_code() {
+            // The store is only read: what is full or cannot be written is the target.
+            Some(ErrorCode::DiskFull | ErrorCode::ReadOnly) => BackupError::Target { to, reason },
+            _ => BackupError::Copy { to, reason },
+        }
+    };
     let unsound = |reason: String| BackupError::Unsound { to: to.to_owned(), reason };
     let expected = copy(source, partial, progress).map_err(failed)?;
     let target =

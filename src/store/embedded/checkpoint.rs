@@ -44,18 +44,44 @@ pub(super) struct Checkpoints {
     thread: JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct Shared {
+    /// How many pages make the log long.
+    pages_max: i64,
     /// Held during a checkpoint: SQLite answers "busy" at once to a second one.
     turn: Mutex<()>,
     log_is_long: AtomicBool,
+}
+
+impl Shared {
+    fn new(bytes_max: u32) -> Self {
+        Self {
+            pages_max: i64::from(bytes_max / PAGE_BYTES),
+            turn: Mutex::default(),
+            log_is_long: AtomicBool::default(),
+        }
+    }
+
+    /// Begins the log anew if it is long.
+    fn shorten(&self, writer: &mut Connection, patience: Duration) {
+        if !self.log_is_long.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // When it does not succeed the log grows, and the thread will find it long again.
+        if let Err(error) = connection::wait_at_most(writer, RESTART_PATIENCE)
+            .and_then(|()| checkpoint(writer, "RESTART"))
+            .and_then(|_pages| connection::wait_at_most(writer, patience))
+        {
+            tracing::warn!(%error, "the log could not be begun anew");
+        }
+    }
 }
 
 impl Checkpoints {
     /// Starts the thread; what an earlier process left in the log is moved soon.
     pub(super) fn start(file: PathBuf) -> io::Result<Self> {
         let (committed, due) = sync_channel(1);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(WAL_BYTES_MAX));
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
@@ -74,17 +100,7 @@ impl Checkpoints {
 
     /// Begins the log anew if it is long. For the writer, outside of its transactions.
     pub(super) fn shorten(&self, writer: &mut Connection, patience: Duration) {
-        if !self.shared.log_is_long.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        let _turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // When it does not succeed the log grows, and the thread will find it long again.
-        if let Err(error) = connection::wait_at_most(writer, RESTART_PATIENCE)
-            .and_then(|()| checkpoint(writer, "RESTART"))
-            .and_then(|_| connection::wait_at_most(writer, patience))
-        {
-            tracing::warn!(%error, "the log could not be begun anew");
-        }
+        self.shared.shorten(writer, patience);
     }
 
     /// Ends the thread.
@@ -137,8 +153,90 @@ fn pass(connection: &mut Option<Connection>, file: &Path, shared: &Shared) -> ru
         None => connection.insert(connection::checkpointer(file)?),
     };
     let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    if checkpoint(connection, "PASSIVE")? > i64::from(WAL_BYTES_MAX / PAGE_BYTES) {
+    if checkpoint(connection, "PASSIVE")? > shared.pages_max {
         shared.log_is_long.store(true, Ordering::Relaxed);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const BYTES_MAX: u32 = 100 * PAGE_BYTES;
+
+    /// A file with a log, and the connection that writes to it.
+    fn written() -> (TempDir, PathBuf, Connection) {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("file");
+        let writer = Connection::open(&file).unwrap();
+        connection::make_durable(&writer).unwrap();
+        writer.execute_batch("CREATE TABLE pages (page BLOB)").unwrap();
+        (folder, file, writer)
+    }
+
+    fn write(writer: &Connection, pages: u32) {
+        for _ in 0..pages {
+            writer.execute("INSERT INTO pages VALUES (zeroblob(4000))", []).unwrap();
+        }
+    }
+
+    /// How many pages are in the log, without moving any.
+    fn in_log(writer: &Connection) -> i64 {
+        checkpoint(writer, "NOOP").unwrap()
+    }
+
+    #[test]
+    fn a_log_that_is_not_long_is_left_to_the_thread() {
+        let (_folder, file, mut writer) = written();
+        let shared = Shared::new(BYTES_MAX);
+        write(&writer, 10);
+        let pages = in_log(&writer);
+
+        pass(&mut None, &file, &shared).unwrap();
+        shared.shorten(&mut writer, Duration::ZERO);
+
+        assert_eq!(in_log(&writer), pages);
+    }
+
+    #[test]
+    fn a_long_log_is_begun_anew_by_the_writer() {
+        let (folder, file, mut writer) = written();
+        let shared = Shared::new(BYTES_MAX);
+        let mut connection = None;
+        for _ in 0..10 {
+            write(&writer, 120);
+            pass(&mut connection, &file, &shared).unwrap();
+            shared.shorten(&mut writer, Duration::ZERO);
+        }
+        write(&writer, 1);
+
+        assert!(in_log(&writer) < 10, "{}", in_log(&writer));
+        let bytes = std::fs::metadata(folder.path().join("file-wal")).unwrap().len();
+        assert!(bytes < 5 * u64::from(BYTES_MAX), "{bytes}");
+    }
+
+    #[test]
+    fn a_long_log_that_is_being_read_grows_and_is_begun_anew_afterwards() {
+        let (_folder, file, mut writer) = written();
+        let shared = Shared::new(BYTES_MAX);
+        let mut connection = None;
+        write(&writer, 50);
+        let reader = connection::reader(&file).unwrap();
+        let snapshot = reader.unchecked_transaction().unwrap();
+        snapshot.query_row("SELECT count(*) FROM pages", [], |_row| Ok(())).unwrap();
+        write(&writer, 100);
+        pass(&mut connection, &file, &shared).unwrap();
+        shared.shorten(&mut writer, Duration::ZERO);
+        write(&writer, 1);
+        assert!(in_log(&writer) > 150);
+
+        drop(snapshot);
+        pass(&mut connection, &file, &shared).unwrap();
+        shared.shorten(&mut writer, Duration::ZERO);
+        write(&writer, 1);
+        assert!(in_log(&writer) < 10);
+    }
 }
