@@ -80,8 +80,7 @@ pub fn backup(
     to: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
-    let target =
-        |error: io::Error| BackupError::Target { to: to.to_owned(), reason: error.to_string() };
+    let target = |error| target_error(to, &error);
     let source = look(folder)?;
     if to.try_exists().map_err(target)? {
         return Err(BackupError::Exists { to: to.to_owned() });
@@ -98,6 +97,10 @@ pub fn backup(
         let _left = fs::remove_file(&partial);
     }
     outcome
+}
+
+fn target_error(to: &Path, error: &io::Error) -> BackupError {
+    BackupError::Target { to: to.to_owned(), reason: error.to_string() }
 }
 
 /// Makes the file, for its owner alone; one that an earlier try left goes.
@@ -129,8 +132,7 @@ fn copy_and_check(
     };
     let unsound = |reason: String| BackupError::Unsound { to: to.to_owned(), reason };
     let expected = copy(source, partial, progress).map_err(failed)?;
-    let target =
-        |error: io::Error| BackupError::Target { to: to.to_owned(), reason: error.to_string() };
+    let target = |error| target_error(to, &error);
     File::open(partial).and_then(|file| file.sync_all()).map_err(target)?;
 
     let copied = connection::reader(partial).map_err(failed)?;

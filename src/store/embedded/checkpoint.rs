@@ -67,11 +67,10 @@ impl Shared {
             return;
         }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // When it does not succeed the log grows, and the thread will find it long again.
-        if let Err(error) = connection::wait_at_most(writer, RESTART_PATIENCE)
-            .and_then(|()| checkpoint(writer, "RESTART"))
-            .and_then(|_pages| connection::wait_at_most(writer, patience))
-        {
+        let begun = connection::wait_at_most(writer, RESTART_PATIENCE)
+            .and_then(|()| checkpoint(writer, "RESTART"));
+        // When it did not succeed the log grows, and the thread will find it long again.
+        if let Err(error) = begun.and(connection::wait_at_most(writer, patience)) {
             tracing::warn!(%error, "the log could not be begun anew");
         }
     }
