@@ -50,6 +50,8 @@ struct Shared {
     /// Held during a checkpoint: SQLite answers "busy" at once to a second one.
     turn: Mutex<()>,
     log_is_long: AtomicBool,
+    /// The last passes need not wait for more.
+    is_stopping: AtomicBool,
 }
 
 impl Shared {
@@ -58,6 +60,7 @@ impl Shared {
             pages_max: i64::from(bytes_max / PAGE_BYTES),
             turn: Mutex::default(),
             log_is_long: AtomicBool::default(),
+            is_stopping: AtomicBool::default(),
         }
     }
 
@@ -104,6 +107,7 @@ impl Checkpoints {
 
     /// Ends the thread.
     pub(super) fn stop(self) {
+        self.shared.is_stopping.store(true, Ordering::Release);
         drop(self.committed);
         self.thread.thread().unpark();
         if self.thread.join().is_err() {
@@ -131,7 +135,9 @@ fn run(file: &Path, due: &Receiver<()>, shared: &Shared) {
     let mut connection = None;
     let mut failed = false;
     while due.recv().is_ok() {
-        thread::park_timeout(INTERVAL);
+        if !shared.is_stopping.load(Ordering::Acquire) {
+            thread::park_timeout(INTERVAL);
+        }
         match pass(&mut connection, file, shared) {
             Ok(()) => failed = false,
             Err(error) => {
