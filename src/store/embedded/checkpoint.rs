@@ -22,9 +22,9 @@ use rusqlite::Connection;
 
 use super::connection::{self, PAGE_BYTES};
 
-/// The log's length from which on the writer begins it anew; it is twice that at most while nobody reads
-/// from the log's beginning. Smaller: more pauses of the writer. Larger: a slower start after a crash,
-/// and more disk.
+/// The log's length from which on the writer begins it anew. It becomes longer by what is written during
+/// one pass of the thread, and by what is written while somebody reads from its beginning. Smaller: more
+/// pauses of the writer. Larger: a slower start after a crash, and more disk.
 pub(super) const WAL_BYTES_MAX: u32 = 64 << 20;
 
 /// How long a commit waits in the log for the thread. Shorter copies the same pages more often.
