@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use doorward::{
     app::App,
+    client::ClientId,
     clock::{Clock, Timestamp},
     config::Config,
     entropy::Entropy,
@@ -164,6 +165,11 @@ impl Answer {
         let first = found.next();
         assert_eq!(found.next(), None, "{name} is there twice");
         first
+    }
+
+    /// The identifier of the client that was registered.
+    pub(crate) fn client_id(&self) -> ClientId {
+        self.json()["client_id"].as_str().and_then(|id| id.parse().ok()).expect("there is one")
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
