@@ -86,6 +86,12 @@ impl TestServer {
         self.signals.send(signal).await.expect("the server listens");
     }
 
+    /// Tells the server to stop, and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.signal(Signal::Stop).await;
+        assert_eq!(self.ended().await.unwrap(), Ended::Drained);
+    }
+
     /// How the server ended.
     pub(crate) async fn ended(self) -> Result<Ended, ServeError> {
         timeout(PATIENCE, self.running).await.expect("the server ends").unwrap()
