@@ -125,7 +125,7 @@ mod tests {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    fn event<'a>(status: StatusCode, id: &'a HeaderValue) -> RequestEvent<'a> {
+    fn event(status: StatusCode, id: &HeaderValue) -> RequestEvent<'_> {
         RequestEvent {
             route: "/register",
             status,
