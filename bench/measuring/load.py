@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import Unfit
+from .machine import Unfit, busy_seconds
 from .process import WrongAnswer, pinned
 
 SCRIPT = Path(__file__).parent.parent / "registrations.lua"
@@ -30,6 +30,7 @@ class Load:
     server_us: float = 0.0
     server_busy: float = 0.0
     generator_busy: float = 0.0
+    others_busy: float = 0.0
     resident: float = 0.0
 
     @property
@@ -54,8 +55,8 @@ def three_characters(number):
 class Generator:
     """Loads one process after another; every run of it has bodies of its own."""
 
-    def __init__(self, core):
-        self._core = core
+    def __init__(self, cores):
+        self._cores = cores
         self._runs = 0
 
     def run(self, process, connections, seconds, strict=False):
@@ -69,19 +70,22 @@ class Generator:
         ]  # fmt: skip
         if strict:
             command.append("strict")
+        all_busy = busy_seconds(self._cores)
         cpu, spent, began = process.cpu_seconds(), children_cpu(), time.perf_counter()
         said = subprocess.run(
             command, capture_output=True, text=True, timeout=seconds + 60, check=False,
-            preexec_fn=pinned(self._core),
+            preexec_fn=pinned(self._cores[1]),
         )  # fmt: skip
         wall, spent = time.perf_counter() - began, children_cpu() - spent
         if not process.is_alive():
             raise WrongAnswer(f"{process.server.name} died under load")
         cpu = process.cpu_seconds() - cpu
+        all_busy = busy_seconds(self._cores) - all_busy
         load = self._result(process, connections, said)
         load.server_us = cpu * 1e6 / max(1, load.requests)
         load.server_busy = cpu / wall
         load.generator_busy = spent / wall
+        load.others_busy = max(0.0, (all_busy - cpu - spent) / (wall * len(self._cores)))
         load.resident = process.memory()[0]
         process.registered += load.requests
         return load

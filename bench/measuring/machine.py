@@ -52,6 +52,17 @@ def describe(folder, versions):
     ]
 
 
+def busy_seconds(both):
+    """CPU time that these cores have spent on anything, the hypervisor's share included."""
+    ticks = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *times = line.split()
+        if name in {f"cpu{core}" for core in both}:
+            user, nice, system, _, _, interrupt, soft, steal = map(int, times[:8])
+            ticks += user + nice + system + interrupt + soft + steal
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def disk_kind(device):
     """What kind of block device this is, as far as the kernel says."""
     name = re.sub(r"p?\d+$", "", os.path.basename(os.path.realpath(device)))

@@ -1,5 +1,6 @@
 """A server as a process: started on its core, waited for, looked at, stopped."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -132,9 +133,7 @@ class Process:
     def kill(self):
         """Ends the server at once, with whatever it started."""
         if self.is_alive():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self._child.wait()
         self._log.close()
