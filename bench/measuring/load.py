@@ -72,10 +72,17 @@ class Generator:
             command.append("strict")
         all_busy = busy_seconds(self._cores)
         cpu, spent, began = process.cpu_seconds(), children_cpu(), time.perf_counter()
-        said = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds + 60, check=False,
-            preexec_fn=pinned(self._cores[1]),
-        )  # fmt: skip
+        try:
+            said = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=seconds + 60,
+                check=False,
+                preexec_fn=pinned(self._cores[1]),
+            )
+        except subprocess.TimeoutExpired as late:
+            raise WrongAnswer(f"wrk did not come back from {process.server.name}") from late
         wall, spent = time.perf_counter() - began, children_cpu() - spent
         if not process.is_alive():
             raise WrongAnswer(f"{process.server.name} died under load")

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from .machine import Unfit
+
 START_SECONDS_MAX = 20
 STOP_SECONDS_MAX = 30
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -71,16 +73,20 @@ class Process:
         environment = {**os.environ, **server.environment}
         self._log = open(log, "wb")
         began = time.perf_counter()
-        self._child = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._log,
-            cwd=server.directory,
-            start_new_session=True,
-            preexec_fn=pinned(core),
-        )
+        try:
+            self._child = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                cwd=server.directory,
+                start_new_session=True,
+                preexec_fn=pinned(core),
+            )
+        except FileNotFoundError as missing:
+            name = Path(command[0]).name
+            raise Unfit(f"{name} is not there: run without --no-build") from missing
         try:
             self._wait_for_first_client(began, log)
         except BaseException:
