@@ -62,6 +62,7 @@ async fn whoever_asks_too_often_is_told_so_in_the_shape_of_the_endpoint() {
         if path.starts_with("/api/v2") {
             assert_eq!(answer.body, r#"{"errors":["Too many requests"]}"#);
             assert_eq!(answer.header("x-ratelimit-reset"), Some("60"));
+            assert_eq!(answer.header("retry-after"), None);
         } else {
             assert_eq!(answer.json()["error"], "temporarily_unavailable");
             assert_eq!(answer.header("retry-after"), Some("60"));
