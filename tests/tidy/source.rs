@@ -141,7 +141,7 @@ pub(crate) fn split_paths(code: &str) -> (BTreeSet<String>, String) {
     others.push_str(parts.next().unwrap_or_default());
     for part in parts {
         let (inside, rest) = match part.strip_prefix('{') {
-            Some(group) => group.split_at(end_of_group(group)),
+            Some(group) => group.split_at(end_of_group(group, '{', '}')),
             None => part.split_at(part.find(|c: char| !is_word(c)).unwrap_or(part.len())),
         };
         let mut depth = 0_u32;
@@ -162,15 +162,15 @@ pub(crate) fn split_paths(code: &str) -> (BTreeSet<String>, String) {
     (names, others)
 }
 
-/// Where the brace is that closes a group.
-fn end_of_group(text: &str) -> usize {
-    let mut depth = 1_i32;
+/// Where a group ends that `open` has begun just before `text`.
+pub(crate) fn end_of_group(text: &str, open: char, close: char) -> usize {
+    let mut depth = 1_usize;
     for (at, character) in text.char_indices() {
-        depth += match character {
-            '{' => 1,
-            '}' => -1,
-            _ => 0,
-        };
+        if character == open {
+            depth += 1;
+        } else if character == close {
+            depth -= 1;
+        }
         if depth == 0 {
             return at;
         }
