@@ -284,6 +284,26 @@ async fn a_full_queue_is_busy_at_once_and_stores_nothing_of_what_it_refused() {
 }
 
 #[tokio::test]
+async fn callers_who_wait_together_share_a_commit() {
+    let (store, folder) = empty_store();
+    let other = other_writer(folder.path());
+    let mut calls = JoinSet::new();
+    for client in Records::new().take(200) {
+        let store = Arc::clone(&store);
+        calls.spawn(async move { store.register_client(Arc::new(client)).await });
+    }
+    task::yield_now().await;
+    other.execute_batch("ROLLBACK").unwrap();
+    calls.join_all().await.into_iter().for_each(|answer| answer.unwrap());
+
+    // A commit of its own writes two pages or more for each; together they fill about ten.
+    let pages: i64 =
+        other.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get("log")).unwrap();
+    assert!(pages < 100, "{pages}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_whose_caller_has_left_is_not_kept() {
     let (store, folder) = empty_store();
     let other = other_writer(folder.path());
