@@ -266,7 +266,7 @@ async fn a_full_queue_is_busy_at_once_and_stores_nothing_of_what_it_refused() {
     let begun = Instant::now();
     let refused = store.register_client(Arc::new(Records::new().next())).await;
     assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
-    assert!(begun.elapsed() < Duration::from_millis(100), "at once");
+    assert!(begun.elapsed() < Duration::from_secs(1), "at once, though the writer waits");
     other.execute_batch("ROLLBACK").unwrap();
 
     let (mut kept, mut busy) = (0, 0);
