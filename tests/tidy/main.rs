@@ -63,7 +63,7 @@ const CONFINED: &[Confined] = &[
     // A framework is a detail of what speaks HTTP. `management.rs` is a listener's answers; of
     // `registration/` the endpoint speaks it, and `error.rs` chooses the status of an error.
     Confined {
-        what: &["axum", "http", "http_body", "http_body_util", "hyper", "hyper_util", "tower"],
+        what: &["axum", "http", "http_body", "http_body_util", "hyper", "hyper_util"],
         to: &[
             "src/http/",
             "src/management.rs",
@@ -226,7 +226,8 @@ fn every_route_member_and_error_code_has_a_row_in_the_protocol() {
         }
         found
     };
-    let routes = between(&read("src/server/routes.rs"), ".route(\"", "\"");
+    let routes = between(&read("src/server/routes.rs"), "=> \"/", "\"");
+    let routes: Vec<String> = routes.iter().map(|path| format!("/{path}")).collect();
     let codes = between(&read("src/error_code.rs"), "=> \"", "\"");
     let table = between(&read("src/client/metadata.rs"), "\nmembers! {", "\n}").concat();
     let members: Vec<String> = table
