@@ -1,6 +1,7 @@
 //! Doorward: the front door of an API.
 
 pub mod app;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
