@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    clock::Clock, config::Config, entropy::Entropy, http::rate_limit::RateLimit, store::Store,
+    clock::Clock, config::Config, entropy::Entropy, http::rate_limit::RateLimit,
+    registration::ProtectedNames, store::Store,
 };
 
 /// What every handler may reach. Handlers take `App`; everything below them takes what it needs.
@@ -18,12 +19,15 @@ pub struct App {
     pub entropy: Entropy,
     /// How often strangers may register.
     pub(crate) rate_limit: RateLimit,
+    /// The names that strangers like to borrow.
+    pub(crate) protected_names: ProtectedNames,
 }
 
 impl App {
     /// The state of one server.
     pub fn new(config: Config, store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Arc<Self> {
         let rate_limit = RateLimit::new(&config.rate_limit, &entropy);
-        Arc::new(Self { config, store, clock, entropy, rate_limit })
+        let protected_names = ProtectedNames::new(&config.registration.protected_names);
+        Arc::new(Self { config, store, clock, entropy, rate_limit, protected_names })
     }
 }

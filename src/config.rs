@@ -85,6 +85,8 @@ pub struct ProtectedName {
     pub name: String,
     /// Hosts (and their subdomains) whose redirect URIs may go by that name.
     pub hosts: Vec<String>,
+    /// Private-use schemes whose redirect URIs may go by that name.
+    pub schemes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]

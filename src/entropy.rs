@@ -31,6 +31,7 @@ impl Entropy {
     ///
     /// # Panics
     /// When the system's generator fails: nothing that needs chance may go on without it.
+    #[expect(clippy::disallowed_methods, reason = "the one place where chance is drawn")]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         const { assert!(N <= digest::SHA256_OUTPUT_LEN) }
         let mut bytes = [0; N];

@@ -2,8 +2,32 @@
 //! no settings. Whatever parses today parses for ever; what an operator may change is a rule of
 //! `registration/policy.rs`.
 
+mod auth_method;
+pub(crate) mod fault;
+mod grant_type;
+mod jwks;
+mod member;
+mod metadata;
+mod name;
+mod redirect_uri;
+mod scope;
+mod special_use;
+mod text;
+mod uri;
+mod web_uri;
+
 use std::{fmt, str::FromStr};
 
+pub use self::{
+    auth_method::TokenEndpointAuthMethod,
+    grant_type::{GrantType, GrantTypes, ResponseType, ResponseTypes},
+    metadata::{ClientMetadata, JwksUri, REDIRECT_URIS_MAX, RedirectUris},
+    name::{ClientName, skeleton_of},
+    redirect_uri::{Reach, RedirectUri, RedirectUriError},
+    scope::Scope,
+    uri::UriError,
+    web_uri::WebUri,
+};
 use uuid::Uuid;
 
 use crate::{clock::Timestamp, entropy::Entropy};
@@ -35,6 +59,12 @@ impl ClientId {
     /// Writes the identifier into `buffer` and returns it as text, without allocating.
     pub fn encode<'buffer>(&self, buffer: &'buffer mut [u8; 36]) -> &'buffer str {
         self.0.hyphenated().encode_lower(buffer)
+    }
+}
+
+impl From<ClientId> for Uuid {
+    fn from(id: ClientId) -> Self {
+        id.0
     }
 }
 

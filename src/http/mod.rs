@@ -1,5 +1,8 @@
-//! HTTP pieces that know no protocol.
+//! HTTP pieces that know no protocol: no endpoint is named here.
 
+pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod client_address;
 pub(crate) mod rate_limit;
+pub(crate) mod request_event;
+pub(crate) mod request_id;

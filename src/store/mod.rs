@@ -5,20 +5,38 @@
 //! transaction, connection, table or row is visible outside this folder.
 
 mod clients;
+#[cfg(test)]
+mod contract;
 pub mod embedded;
 mod record;
 mod upkeep;
 
+use std::{path::Path, sync::Arc};
+
 pub use self::{
     clients::{ClientFilter, ClientStore, Deleted, Imported},
+    embedded::{Access, OpenError},
     record::{ClientFlags, ClientRecord},
     upkeep::UpkeepStore,
 };
+use crate::config::EmbeddedConfig;
 
 /// Everything that is kept.
 pub trait Store: ClientStore + UpkeepStore {}
 
 impl<T: ClientStore + UpkeepStore> Store for T {}
+
+/// Opens the store in `folder`. Blocks for some milliseconds, or while another process writes.
+///
+/// # Errors
+/// [`OpenError`]: one whole line for the operator.
+pub fn open(
+    folder: &Path,
+    settings: &EmbeddedConfig,
+    access: Access,
+) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(Arc::new(embedded::Embedded::open(folder, settings, access)?))
+}
 
 /// Why the store could not answer. "Not found" and "already there" are no errors but outcomes.
 #[derive(Debug, thiserror::Error)]

@@ -1,1 +1,138 @@
-//! The embedded store: one SQLite file.
+//! The embedded store: one SQLite file in a data folder.
+//!
+//! One thread writes ([`writer`]), commits what waits in one transaction and answers after the commit;
+//! another moves the log into the file ([`checkpoint`]); questions are answered by connections of their
+//! own ([`readers`]). All statements are in [`clients`] and [`schema`]. Commands open the same file beside
+//! a running server: reading at any time, writing in turn.
+
+mod backup;
+mod check;
+mod checkpoint;
+mod clients;
+mod connection;
+mod fault;
+mod open;
+mod readers;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
+
+pub use self::{
+    backup::{BackupError, BackupReport, backup},
+    check::{CheckReport, check},
+    open::{Access, OpenError},
+};
+use self::{
+    fault::{closed, store_error, unavailable},
+    readers::Readers,
+    writer::{Change, Reply},
+};
+use super::{ClientFilter, ClientRecord, ClientStore, Deleted, Imported, StoreError, UpkeepStore};
+use crate::{client::ClientId, config::EmbeddedConfig};
+
+/// An open store. Without [`UpkeepStore::close`], what was accepted is still written, but nobody waits
+/// for it.
+pub struct Embedded {
+    /// `None` when the store was opened for reading.
+    queue: Option<mpsc::Sender<Change>>,
+    readers: Arc<Readers>,
+}
+
+impl Embedded {
+    /// See [`super::open`].
+    pub(super) fn open(
+        folder: &Path,
+        settings: &EmbeddedConfig,
+        access: Access,
+    ) -> Result<Self, OpenError> {
+        open::open(folder, settings, access)
+    }
+
+    fn queue(&self) -> Result<&mpsc::Sender<Change>, StoreError> {
+        self.queue.as_ref().ok_or_else(|| unavailable("the store was opened for reading"))
+    }
+
+    /// Puts a change into the queue, at once or not at all, and waits for its outcome.
+    async fn change<T>(&self, change: impl FnOnce(Reply<T>) -> Change) -> Result<T, StoreError> {
+        let (reply, answer) = Reply::new();
+        self.queue()?.try_send(change(reply)).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Closed(_) => closed(),
+        })?;
+        outcome(answer).await
+    }
+
+    /// As [`Self::change`], but waits for a place in the queue.
+    async fn patient_change<T>(
+        &self,
+        change: impl FnOnce(Reply<T>) -> Change,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = Reply::new();
+        self.queue()?.send(change(reply)).await.map_err(|_closed| closed())?;
+        outcome(answer).await
+    }
+}
+
+async fn outcome<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    answer.await.unwrap_or_else(|_ended| Err(closed()))
+}
+
+#[async_trait]
+impl ClientStore for Embedded {
+    async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError> {
+        self.change(|reply| Change::Register { client, reply }).await
+    }
+
+    async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
+        self.readers.ask(move |connection| clients::client(connection, id)).await
+    }
+
+    async fn clients(
+        &self,
+        filter: &ClientFilter,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let filter = filter.clone();
+        self.readers.ask(move |connection| clients::page(connection, &filter, after, limit)).await
+    }
+
+    async fn count_clients(&self) -> Result<u64, StoreError> {
+        self.readers.ask(|connection| clients::count(connection).map_err(store_error)).await
+    }
+
+    async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {
+        self.change(|reply| Change::Delete { id, reply }).await
+    }
+
+    async fn import_clients(
+        &self,
+        clients: Vec<ClientRecord>,
+    ) -> Result<Vec<Imported>, StoreError> {
+        self.change(|reply| Change::Import { clients, reply }).await
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for Embedded {
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.patient_change(|reply| Change::Probe { reply }).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        match self.queue {
+            Some(_) => self.patient_change(|reply| Change::Close { reply }).await,
+            None => Ok(()),
+        }
+    }
+}

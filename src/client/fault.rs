@@ -1,0 +1,125 @@
+//! What is wrong with a client's metadata, and where. The OAuth error code of a fault is chosen by
+//! `registration/error.rs`, from its type alone.
+
+use super::{
+    grant_type::GrantTypeError, jwks::JwkSetError, name::ClientNameError,
+    redirect_uri::RedirectUriError, web_uri::WebUriError,
+};
+use crate::json::{Object, pointer_step};
+
+/// One thing that is wrong with one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The member's name as it was sent, language tag and all.
+    pub(crate) member: String,
+    /// Which entry of the member's array, when it is one entry's fault.
+    pub(crate) entry: Option<usize>,
+    pub(crate) problem: Problem,
+}
+
+impl Fault {
+    /// A fault of the whole member.
+    pub(crate) fn of(member: &str, problem: Problem) -> Self {
+        Self { member: member.to_owned(), entry: None, problem }
+    }
+
+    /// Its place as a JSON pointer (RFC 6901).
+    pub(crate) fn pointer(&self) -> String {
+        let member = pointer_step(&self.member);
+        self.entry.map_or_else(|| format!("/{member}"), |entry| format!("/{member}/{entry}"))
+    }
+
+    /// Its place as people write it: `redirect_uris[1]`.
+    pub(crate) fn place(&self) -> String {
+        self.entry.map_or_else(|| self.member.clone(), |entry| format!("{}[{entry}]", self.member))
+    }
+
+    /// What sorts faults by their place in `document`; a member that is missing comes last.
+    pub(crate) fn order(&self, document: &Object<'_>) -> (usize, Option<usize>) {
+        (document.position(&self.member).unwrap_or(usize::MAX), self.entry)
+    }
+}
+
+/// What is wrong with a member.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("is required")]
+    Missing,
+    #[error("is not {0}")]
+    WrongType(&'static str),
+    #[error("is longer than {0} characters")]
+    TooLong(usize),
+    #[error("has more than {0} entries")]
+    TooMany(usize),
+    #[error("contains a control character")]
+    ControlCharacter,
+    #[error("contains a lone surrogate")]
+    LoneSurrogate,
+    #[error("is not a space-separated list of scope tokens (RFC 6749 section 3.3)")]
+    Scope,
+    #[error("asks for a method that is not supported; only none is")]
+    AuthMethod,
+    #[error("may not stand together with jwks_uri")]
+    TwoKeySets,
+    #[error("has a malformed language tag")]
+    LanguageTag,
+    #[error("repeats a language tag")]
+    RepeatedLanguageTag,
+    #[error(transparent)]
+    GrantType(GrantTypeError),
+    #[error(transparent)]
+    ClientName(ClientNameError),
+    #[error(transparent)]
+    RedirectUri(RedirectUriError),
+    /// Of a member that people look at.
+    #[error(transparent)]
+    WebUri(WebUriError),
+    #[error(transparent)]
+    JwksUri(WebUriError),
+    #[error(transparent)]
+    JwkSet(JwkSetError),
+}
+
+impl Problem {
+    /// Whether a lenient profile leaves the value out and goes on: a redirect URI that is merely not
+    /// allowed, a page's address that is no URL.
+    pub(crate) const fn is_forgivable(&self) -> bool {
+        match self {
+            Self::RedirectUri(error) => !error.is_dangerous(),
+            Self::WebUri(error) => matches!(error, WebUriError::NotAUrl),
+            Self::Missing
+            | Self::WrongType(_)
+            | Self::TooLong(_)
+            | Self::TooMany(_)
+            | Self::ControlCharacter
+            | Self::LoneSurrogate
+            | Self::Scope
+            | Self::AuthMethod
+            | Self::TwoKeySets
+            | Self::LanguageTag
+            | Self::RepeatedLanguageTag
+            | Self::GrantType(_)
+            | Self::ClientName(_)
+            | Self::JwksUri(_)
+            | Self::JwkSet(_) => false,
+        }
+    }
+}
+
+/// Where the reader of one member reports to.
+pub(crate) struct MemberFaults<'faults> {
+    pub(crate) member: &'faults str,
+    pub(crate) faults: &'faults mut Vec<Fault>,
+}
+
+impl MemberFaults<'_> {
+    /// The member as a whole is refused.
+    pub(crate) fn refuse(&mut self, problem: Problem) {
+        self.faults.push(Fault::of(self.member, problem));
+    }
+
+    /// One entry of its array is refused.
+    pub(crate) fn refuse_entry(&mut self, entry: usize, problem: Problem) {
+        self.faults.push(Fault { member: self.member.to_owned(), entry: Some(entry), problem });
+    }
+}

@@ -1,0 +1,77 @@
+//! `scope` (RFC 7591 §2, RFC 6749 §3.3): what a client may ask for. Its length and its values are the
+//! operator's and the profile's; here stands only its syntax.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{fault::Problem, member::TextMember};
+
+/// Scope tokens with one space between them, none twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scope(String);
+
+impl Scope {
+    /// The tokens, in the order in which the client listed them.
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ')
+    }
+
+    /// The tokens as one string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Keeps the tokens that `is_kept`; `None` when none is left.
+    pub fn retain(&self, is_kept: impl Fn(&str) -> bool) -> Option<Self> {
+        Self::join(self.tokens().filter(|token| is_kept(token)))
+    }
+
+    fn join<'token>(tokens: impl Iterator<Item = &'token str>) -> Option<Self> {
+        let mut scope = String::new();
+        for token in tokens {
+            if !scope.is_empty() {
+                scope.push(' ');
+            }
+            scope.push_str(token);
+        }
+        (!scope.is_empty()).then_some(Self(scope))
+    }
+}
+
+impl TextMember for Scope {
+    /// Spaces beyond the one that parts two tokens are passed over.
+    fn parse(text: &str) -> Result<Option<Self>, Problem> {
+        let is_token_byte = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if !text.bytes().all(|byte| byte == b' ' || is_token_byte(byte)) {
+            return Err(Problem::Scope);
+        }
+        let mut seen = std::collections::HashSet::new();
+        Ok(Self::join(text.split(' ').filter(|token| !token.is_empty() && seen.insert(*token))))
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({ "type": "string", "description": "Scope tokens, separated by spaces (RFC 6749 section 3.3)." })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_and_empty_tokens_are_dropped() {
+        let scope = |text| Scope::parse(text).unwrap().map(|scope| scope.as_str().to_owned());
+        assert_eq!(scope("read write read"), Some("read write".to_owned()));
+        assert_eq!(scope("  read   write "), Some("read write".to_owned()));
+        assert_eq!(scope("   "), None);
+    }
+
+    #[test]
+    fn only_scope_tokens_are_a_scope() {
+        for text in ["a\"b", "a\\b", "a\tb", "caf\u{e9}", "a\u{7f}", "a\nb"] {
+            assert_eq!(Scope::parse(text), Err(Problem::Scope), "{text:?}");
+        }
+        assert!(Scope::parse("mcp:tools read,write https://a.example/x !#[]~").is_ok());
+    }
+}

@@ -1,0 +1,210 @@
+//! Reads a URI as every other reader would, or not at all (RFC 3986 and the WHATWG URL standard).
+//!
+//! The raw text is judged first, because WHATWG parsers strip tabs, turn backslashes into slashes and
+//! rewrite IPv4 forms. Then both a strict RFC 3986 parser and the WHATWG one read it, and must agree on
+//! scheme, host and port: what they read differently is what attackers hide in. Which URIs are welcome
+//! is left to `redirect_uri.rs` and `web_uri.rs`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use icu_properties::{
+    CodePointSetData,
+    props::{BidiControl, DefaultIgnorableCodePoint},
+};
+
+/// The longest scheme that is read, in bytes.
+const SCHEME_BYTES_MAX: usize = 64;
+
+/// A URI that both parsers read alike.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Uri<'text> {
+    /// In lower case.
+    pub(super) scheme: String,
+    pub(super) host: Host<'text>,
+    pub(super) has_fragment: bool,
+}
+
+/// The host of a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host<'text> {
+    /// No authority, or an empty one.
+    None,
+    /// A registered name as it was written.
+    Name(&'text str),
+    /// An address, and how it was written (IPv6 with its brackets).
+    Address(IpAddr, &'text str),
+}
+
+/// Why a text cannot be read as a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// White space, control, bidirectional or invisible characters, raw or percent-encoded.
+    #[error("contains white space or hidden characters")]
+    Hidden,
+    /// A visible character outside ASCII.
+    #[error("contains a character outside ASCII")]
+    NotAscii,
+    /// A backslash, which some readers take for a slash.
+    #[error("contains a backslash")]
+    Backslash,
+    /// No scheme: a relative reference or a bare host.
+    #[error("is not an absolute URI")]
+    Relative,
+    /// Not of RFC 3986's form.
+    #[error("is not a well-formed URI")]
+    Malformed,
+    /// A scheme beyond all reason.
+    #[error("has a scheme longer than {SCHEME_BYTES_MAX} characters")]
+    SchemeTooLong,
+    /// Port 0, an empty one or one above 65535.
+    #[error("has a port that is not between 1 and 65535")]
+    Port,
+    /// A user name or password, even an empty one.
+    #[error("has user information before its host")]
+    Userinfo,
+    /// A host with percent-encoding.
+    #[error("has a percent-encoded host")]
+    EncodedHost,
+    /// `http` or `https` without a host.
+    #[error("has no host")]
+    NoHost,
+    /// A `*` anywhere.
+    #[error("contains a wildcard")]
+    Wildcard,
+    /// A `.` or `..` segment, raw or encoded.
+    #[error("has a dot segment in its path")]
+    DotSegment,
+    /// The two parsers read it differently.
+    #[error("is read differently by different programs")]
+    Ambiguous,
+}
+
+/// Whether `text` holds what a person cannot see: white space, controls, bidirectional controls,
+/// zero-width and other default-ignorable characters.
+pub(super) fn holds_hidden(text: &str) -> bool {
+    text.chars().any(|character| character.is_whitespace() || is_hidden(character))
+}
+
+/// Whether a person cannot see `character`, white space aside.
+pub(super) fn is_hidden(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
+    character.is_control()
+        || CodePointSetData::new::<BidiControl>().contains(character)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+}
+
+/// The scheme of `text` in lower case, whatever follows it.
+pub(super) fn scheme(text: &str) -> Option<String> {
+    let (scheme, _) = text.split_once(':')?;
+    let mut bytes = scheme.bytes();
+    let is_scheme = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    is_scheme.then(|| scheme.to_ascii_lowercase())
+}
+
+/// Reads `text`.
+pub(super) fn read(text: &str) -> Result<Uri<'_>, UriError> {
+    raw(text)?;
+    let scheme = scheme(text).ok_or(UriError::Relative)?;
+    if scheme.len() > SCHEME_BYTES_MAX {
+        return Err(UriError::SchemeTooLong);
+    }
+    let strict = fluent_uri::Uri::parse(text).map_err(|_| UriError::Malformed)?;
+    let authority = strict.authority();
+    if authority.is_some_and(|authority| authority.has_userinfo()) {
+        return Err(UriError::Userinfo);
+    }
+    let port = authority.map_or(Ok(None), port)?;
+    let host = authority.map_or(Ok(Host::None), |authority| host(authority.host()))?;
+    if host == Host::None && matches!(&*scheme, "http" | "https") {
+        return Err(UriError::NoHost);
+    }
+    if text.contains('*') {
+        return Err(UriError::Wildcard);
+    }
+    if strict.path().as_str().split('/').any(is_dot_segment) {
+        return Err(UriError::DotSegment);
+    }
+    let lenient = url::Url::parse(text).map_err(|_| UriError::Ambiguous)?;
+    if lenient.scheme() != scheme || !is_same_host(host, &lenient) || !is_same_port(port, &lenient)
+    {
+        return Err(UriError::Ambiguous);
+    }
+    Ok(Uri { scheme, host, has_fragment: strict.has_fragment() })
+}
+
+/// The checks that only the raw text allows.
+fn raw(text: &str) -> Result<(), UriError> {
+    if holds_hidden(text) || holds_encoded_control(text) {
+        Err(UriError::Hidden)
+    } else if !text.is_ascii() {
+        Err(UriError::NotAscii)
+    } else if text.contains('\\') {
+        Err(UriError::Backslash)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a percent-encoded octet stands for an ASCII control character.
+fn holds_encoded_control(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|octets| match octets {
+        [b'%', b'0' | b'1', low] => low.is_ascii_hexdigit(),
+        [b'%', b'7', low] => low.eq_ignore_ascii_case(&b'f'),
+        _ => false,
+    })
+}
+
+fn port(authority: fluent_uri::component::Authority<'_>) -> Result<Option<u16>, UriError> {
+    match authority.port_to_u16() {
+        Ok(None) if authority.has_port() => Err(UriError::Port),
+        Ok(Some(0)) | Err(_) => Err(UriError::Port),
+        Ok(port) => Ok(port),
+    }
+}
+
+fn host(text: &str) -> Result<Host<'_>, UriError> {
+    if text.is_empty() {
+        return Ok(Host::None);
+    }
+    if text.contains('%') {
+        return Err(UriError::EncodedHost);
+    }
+    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: Ipv6Addr = address.parse().map_err(|_| UriError::Malformed)?;
+        return Ok(Host::Address(address.into(), text));
+    }
+    Ok(text
+        .parse::<Ipv4Addr>()
+        .map_or(Host::Name(text), |address| Host::Address(address.into(), text)))
+}
+
+fn is_dot_segment(segment: &str) -> bool {
+    // The longest is `%2e%2e`.
+    segment.len() <= 6
+        && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+}
+
+fn is_same_host(host: Host<'_>, lenient: &url::Url) -> bool {
+    match (host, lenient.host()) {
+        (Host::None, None | Some(url::Host::Domain(""))) => true,
+        (Host::Name(name), Some(url::Host::Domain(domain))) => name.eq_ignore_ascii_case(domain),
+        (Host::Address(IpAddr::V4(address), _), Some(url::Host::Ipv4(other))) => address == other,
+        (Host::Address(IpAddr::V6(address), _), Some(url::Host::Ipv6(other))) => address == other,
+        // For a private-use scheme the WHATWG parser leaves an IPv4 address a name.
+        (Host::Address(IpAddr::V4(_), text), Some(url::Host::Domain(domain))) => text == domain,
+        _ => false,
+    }
+}
+
+/// The WHATWG parser forgets a port that is the scheme's own.
+fn is_same_port(port: Option<u16>, lenient: &url::Url) -> bool {
+    let own = match lenient.scheme() {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    port.filter(|port| Some(*port) != own) == lenient.port()
+}

@@ -1,0 +1,66 @@
+//! Answers in JSON, and the two shapes of a refusal (contract §1). What an error means, and which code
+//! it has, is for the endpoints to say.
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use serde_json::json;
+
+/// How errors are written at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `{"errors":[…]}`, under `/api/v2`.
+    Errors,
+    /// `{"error":…,"error_description":…}` (RFC 6749 §5.2, RFC 7591 §3.2.2), everywhere else.
+    OAuth,
+}
+
+impl Shape {
+    /// The shape of errors at `path`.
+    pub(crate) fn at(path: &str) -> Self {
+        match path.strip_prefix("/api/v2") {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::Errors,
+            _ => Self::OAuth,
+        }
+    }
+}
+
+/// An answer whose body is JSON already.
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A refusal in the shape of its place. `text` is for the caller to read: printable ASCII, no
+/// internals. The shape of `/api/v2` has no place for `code`.
+pub(crate) fn refusal(shape: Shape, status: StatusCode, code: &str, text: &str) -> Response {
+    let body = match shape {
+        Shape::Errors => json!({ "errors": [text] }),
+        Shape::OAuth => json!({ "error": code, "error_description": text }),
+    };
+    json(status, body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shape_of_an_error_follows_from_the_path() {
+        for (path, shape) in [
+            ("/api/v2", Shape::Errors),
+            ("/api/v2/", Shape::Errors),
+            ("/api/v2/oauth2/register", Shape::Errors),
+            ("/api/v22", Shape::OAuth),
+            ("/API/v2/x", Shape::OAuth),
+            ("/register", Shape::OAuth),
+            ("/x/api/v2/y", Shape::OAuth),
+            ("", Shape::OAuth),
+            ("*", Shape::OAuth),
+        ] {
+            assert_eq!(Shape::at(path), shape, "{path}");
+        }
+    }
+}

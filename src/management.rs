@@ -1,0 +1,120 @@
+//! The management listener: is the process alive, can it serve, which release is it, what has it
+//! counted. It changes nothing and belongs on an address that strangers cannot reach.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{body::Body, response::Response};
+use http::{
+    HeaderValue, Method, Request, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
+};
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::App,
+    clock::Timestamp,
+    http::answer::{Shape, json as json_answer, refusal},
+    server::{Answer, ServerMetrics},
+};
+
+/// How long the store may take to say that it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+/// How long its word holds, so that many probes ask it once.
+const READY_HOLDS: Duration = Duration::from_secs(1);
+
+/// Answers the requests of the management listener.
+pub(crate) struct Management {
+    app: Arc<App>,
+    metrics: Arc<ServerMetrics>,
+    draining: CancellationToken,
+    started: Timestamp,
+    /// The store's last word, and when it was given.
+    store: Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+impl Management {
+    pub(crate) fn new(
+        app: Arc<App>,
+        metrics: Arc<ServerMetrics>,
+        draining: CancellationToken,
+    ) -> Self {
+        let started = app.clock.now();
+        Self { app, metrics, draining, started, store: Mutex::default() }
+    }
+
+    async fn readiness(&self, is_verbose: bool) -> Response {
+        let store = self.store_readiness().await;
+        let is_draining = self.draining.is_cancelled();
+        let is_ready = store.is_ok() && !is_draining;
+        let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let mut body = json!({ "status": if is_ready { "ready" } else { "not ready" } });
+        if is_verbose {
+            body["checks"] = json!({
+                "store": store.err().unwrap_or_else(|| "ok".to_owned()),
+                "draining": is_draining,
+            });
+        }
+        json_answer(status, body.to_string())
+    }
+
+    async fn store_readiness(&self) -> Result<(), String> {
+        let last = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, word)) = last.filter(|(asked, _)| asked.elapsed() < READY_HOLDS) {
+            return word;
+        }
+        let word = match timeout(READY_WITHIN, self.app.store.ready()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} seconds", READY_WITHIN.as_secs())),
+        };
+        let told = Some((Instant::now(), word.clone()));
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        word
+    }
+
+    fn metrics_page(&self) -> Response {
+        let mut response = Response::new(Body::from(self.metrics.page(self.started)));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
+        response
+    }
+}
+
+impl Answer for Management {
+    async fn answer(&self, request: Request<Incoming>, _: IpAddr) -> Response {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let mut response = match request.uri().path() {
+            "/livez" if is_read => json_answer(StatusCode::OK, r#"{"status":"alive"}"#),
+            "/readyz" | "/healthz" if is_read => {
+                let query = request.uri().query().unwrap_or_default();
+                self.readiness(query.split('&').any(|part| part == "verbose")).await
+            }
+            "/version" if is_read => json_answer(
+                StatusCode::OK,
+                json!({ "name": "doorward", "version": env!("CARGO_PKG_VERSION") }).to_string(),
+            ),
+            "/metrics" if is_read => self.metrics_page(),
+            "/livez" | "/readyz" | "/healthz" | "/version" | "/metrics" => {
+                let text = "this path can only be read";
+                let status = StatusCode::METHOD_NOT_ALLOWED;
+                let mut response = refusal(Shape::OAuth, status, "invalid_request", text);
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                response
+            }
+            _ => {
+                let text = "there is nothing at this path";
+                refusal(Shape::OAuth, StatusCode::NOT_FOUND, "invalid_request", text)
+            }
+        };
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

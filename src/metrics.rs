@@ -1,0 +1,158 @@
+//! What is counted, and how Prometheus reads it (text format 0.0.4).
+//!
+//! Every counter is a field that is there from the start, so counting is one atomic addition, memory is
+//! fixed, and no label can come from a caller's text.
+
+use std::{
+    fmt::{self, Write as _},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Counts one more until what is returned is dropped.
+    pub(crate) fn one_more(&self) -> OneMore<'_> {
+        self.0.fetch_add(1, Relaxed);
+        OneMore(self)
+    }
+
+    fn value(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// One that a gauge counts for as long as this lives.
+pub(crate) struct OneMore<'a>(&'a Gauge);
+
+impl Drop for OneMore<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Upper bounds of the buckets of durations, in microseconds.
+const BUCKETS: [u64; 12] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 10_000_000,
+];
+
+/// How long things took.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram {
+    /// One more than there are bounds, for what is above all of them.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    sum_micros: AtomicU64,
+}
+
+impl Histogram {
+    pub(crate) fn record(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.partition_point(|&bound| bound < micros);
+        self.buckets[bucket].fetch_add(1, Relaxed);
+        self.sum_micros.fetch_add(micros, Relaxed);
+    }
+}
+
+/// Requests of one route.
+#[derive(Debug, Default)]
+pub(crate) struct RouteMetrics {
+    /// By class of status: 1xx to 5xx.
+    pub(crate) requests: [Counter; 5],
+    pub(crate) duration: Histogram,
+}
+
+/// What became of registrations through one door.
+#[derive(Debug, Default)]
+pub(crate) struct RegistrationMetrics {
+    pub(crate) accepted: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) rate_limited: Counter,
+    /// The store was busy or failing.
+    pub(crate) unavailable: Counter,
+    pub(crate) failed: Counter,
+}
+
+/// Why a connection was closed before it said anything.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionMetrics {
+    pub(crate) open: Gauge,
+    /// There were as many as there may be.
+    pub(crate) refused_total: Counter,
+    /// There were as many from this source as there may be.
+    pub(crate) refused_source: Counter,
+    /// They overstayed a time limit.
+    pub(crate) timed_out: Counter,
+}
+
+/// Writes metrics in Prometheus' text format.
+pub(crate) struct Page(String);
+
+impl Page {
+    pub(crate) fn new() -> Self {
+        Self(String::with_capacity(16 << 10))
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+
+    /// The head of a metric; its samples follow.
+    pub(crate) fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
+    }
+
+    /// One sample. `labels` is what stands between the braces.
+    pub(crate) fn sample(&mut self, name: &str, labels: &str, value: impl fmt::Display) {
+        if labels.is_empty() {
+            self.line(format_args!("{name} {value}"));
+        } else {
+            self.line(format_args!("{name}{{{labels}}} {value}"));
+        }
+    }
+
+    pub(crate) fn counter(&mut self, name: &str, labels: &str, counter: &Counter) {
+        self.sample(name, labels, counter.value());
+    }
+
+    pub(crate) fn gauge(&mut self, name: &str, labels: &str, gauge: &Gauge) {
+        self.sample(name, labels, gauge.value());
+    }
+
+    /// The samples of a histogram, in seconds.
+    pub(crate) fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {
+        let mut count = 0;
+        for (place, bucket) in histogram.buckets.iter().enumerate() {
+            count += bucket.load(Relaxed);
+            match BUCKETS.get(place).map(|&bound| Duration::from_micros(bound).as_secs_f64()) {
+                Some(bound) => {
+                    self.line(format_args!("{name}_bucket{{{labels},le=\"{bound}\"}} {count}"));
+                }
+                None => self.line(format_args!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}")),
+            }
+        }
+        let sum = Duration::from_micros(histogram.sum_micros.load(Relaxed)).as_secs_f64();
+        self.sample(&format!("{name}_sum"), labels, sum);
+        self.sample(&format!("{name}_count"), labels, count);
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        let _ = writeln!(self.0, "{line}");
+    }
+}

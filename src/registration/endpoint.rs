@@ -1,0 +1,168 @@
+//! The client registration endpoint (RFC 7591 §3): two doors, one story. The router owns what every route
+//! has: cache headers, CORS, the request's event.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+use super::{
+    BODY_BYTES_MAX,
+    error::RegistrationError,
+    issue::{self, Requester},
+    policy,
+    profile::{Answers, Profile},
+    request::RegistrationRequest,
+    response,
+};
+use crate::{
+    app::App,
+    client::ClientId,
+    http::{
+        answer, body, client_address::ClientAddress, rate_limit::Count, request_event::Outcome,
+    },
+};
+
+/// When a busy store is worth another try, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// `POST /api/v2/oauth2/register`.
+pub(crate) async fn datadog(
+    State(app): State<Arc<App>>,
+    ClientAddress(source): ClientAddress,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    respond(&Profile::DATADOG, &app, source, &headers, body).await
+}
+
+/// `POST /oauth2/register` and `POST /register`.
+pub(crate) async fn rfc7591(
+    State(app): State<Arc<App>>,
+    ClientAddress(source): ClientAddress,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    respond(&Profile::RFC7591, &app, source, &headers, body).await
+}
+
+async fn respond(
+    profile: &'static Profile,
+    app: &App,
+    source: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
+    let count = app.rate_limit.count(source, app.clock.now());
+    let outcome = if count.is_some_and(|count| !count.admitted) {
+        Err(RegistrationError::TooManyRequests)
+    } else {
+        register(profile, app, source, headers, body).await
+    };
+    let mut response = match outcome {
+        Ok(created) => created,
+        Err(error) => refused(profile, error, count),
+    };
+    if let Some(count) = count {
+        rate_limit_headers(profile, count, response.headers_mut());
+    }
+    response
+}
+
+/// Parse, admit, issue, store, answer.
+async fn register(
+    profile: &'static Profile,
+    app: &App,
+    source: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, RegistrationError> {
+    check_head(headers)?;
+    let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
+    let body = body::read(body, BODY_BYTES_MAX, deadline).await?;
+    let (record, information) = {
+        let settings = &app.config.registration;
+        let request = RegistrationRequest::parse(&body)?;
+        let admitted = policy::admit(request, profile, settings)?;
+        let requester =
+            Requester { profile, source: settings.keep_source_address.then_some(source) };
+        let record = issue::client(
+            &admitted,
+            &requester,
+            &app.protected_names,
+            &app.entropy,
+            app.clock.now(),
+        );
+        let information = response::client_information(profile, &record, admitted.metadata());
+        (Arc::new(record), information)
+    };
+    drop(body);
+    app.store.register_client(Arc::clone(&record)).await?;
+    Ok(created(information, record.client_id))
+}
+
+/// The media type and coding of the body (RFC 7591 §3.1).
+fn check_head(headers: &HeaderMap) -> Result<(), RegistrationError> {
+    let value = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let media_type = value(header::CONTENT_TYPE).unwrap_or_default();
+    let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if !essence.eq_ignore_ascii_case(b"application/json") {
+        return Err(RegistrationError::MediaType);
+    }
+    match value(header::CONTENT_ENCODING) {
+        Some(coding) if !coding.trim_ascii().eq_ignore_ascii_case(b"identity") => {
+            Err(RegistrationError::ContentEncoding)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn created(information: Vec<u8>, client_id: ClientId) -> Response {
+    let mut response = answer::json(StatusCode::CREATED, information);
+    let outcome = Outcome { client_id: Some(client_id.into()), ..Outcome::default() };
+    response.extensions_mut().insert(outcome);
+    response
+}
+
+fn refused(profile: &Profile, error: RegistrationError, count: Option<Count>) -> Response {
+    let status = error.status();
+    let mut response = answer::json(status, error.body(profile));
+    let retry_after = match status {
+        StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
+        StatusCode::TOO_MANY_REQUESTS if profile.answers == Answers::OAuth => {
+            count.map(|count| count.reset_seconds)
+        }
+        _ => None,
+    };
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    let error_code = Some(error.code(profile).as_str());
+    let cause = status.is_server_error().then(|| Arc::new(error) as _);
+    response.extensions_mut().insert(Outcome { error_code, cause, ..Outcome::default() });
+    response
+}
+
+/// The state of the limit nearest to its end, on every answer of the endpoint.
+fn rate_limit_headers(profile: &Profile, count: Count, headers: &mut HeaderMap) {
+    let mut insert = |name, value: u32| headers.insert(HeaderName::from_static(name), value.into());
+    match profile.answers {
+        Answers::Datadog => {
+            insert("x-ratelimit-limit", count.limit);
+            insert("x-ratelimit-period", count.period_seconds);
+            insert("x-ratelimit-remaining", count.remaining);
+            insert("x-ratelimit-reset", count.reset_seconds);
+            let name = HeaderValue::from_static("oauth2_register");
+            headers.insert(HeaderName::from_static("x-ratelimit-name"), name);
+        }
+        Answers::OAuth => {
+            insert("ratelimit-limit", count.limit);
+            insert("ratelimit-remaining", count.remaining);
+            insert("ratelimit-reset", count.reset_seconds);
+        }
+    }
+}

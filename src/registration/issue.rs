@@ -1,0 +1,41 @@
+//! Issues a client: admitted metadata → the record that is kept.
+
+use std::net::IpAddr;
+
+use super::{look_alike::ProtectedNames, policy::Admitted, profile::Profile};
+use crate::{
+    client::ClientId,
+    clock::Timestamp,
+    entropy::Entropy,
+    store::{ClientFlags, ClientRecord},
+};
+
+/// Who asked, and by which door.
+pub(crate) struct Requester {
+    pub(crate) profile: &'static Profile,
+    /// The caller's address; `None` when it is not to be kept.
+    pub(crate) source: Option<IpAddr>,
+}
+
+/// The record of a new client.
+pub(crate) fn client(
+    admitted: &Admitted,
+    requester: &Requester,
+    protected_names: &ProtectedNames,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> ClientRecord {
+    let mut flags = ClientFlags::default();
+    if protected_names.are_borrowed_by(admitted.metadata()) {
+        flags.insert(ClientFlags::LOOK_ALIKE);
+    }
+    ClientRecord {
+        client_id: ClientId::generate(now, entropy),
+        issued_at: now,
+        profile: requester.profile.name,
+        source: requester.source,
+        flags,
+        metadata: serde_json::to_string(admitted.metadata())
+            .expect("metadata is strings under string keys"),
+    }
+}

@@ -1,0 +1,123 @@
+//! Borrowed names: a client that goes by a protected name, or by one that looks like it, while its
+//! redirect URIs lead elsewhere. It is registered all the same and flagged for the operator, since names
+//! are self-asserted and prove nothing either way (RFC 7591 §5).
+
+use crate::{
+    client::{ClientMetadata, ClientName, skeleton_of},
+    config::ProtectedName,
+};
+
+/// The protected names, prepared for comparison.
+#[derive(Debug, Default)]
+pub(crate) struct ProtectedNames {
+    names: Vec<Protected>,
+    /// No look-alike is longer than this, in bytes.
+    look_alike_bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Protected {
+    skeleton: String,
+    hosts: Vec<String>,
+    schemes: Vec<String>,
+}
+
+impl ProtectedNames {
+    /// Prepares the names of the settings.
+    pub(crate) fn new(settings: &[ProtectedName]) -> Self {
+        let names: Vec<Protected> = settings
+            .iter()
+            .map(|protected| Protected {
+                skeleton: skeleton_of(&protected.name),
+                hosts: protected.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+                schemes: protected
+                    .schemes
+                    .iter()
+                    .map(|scheme| scheme.to_ascii_lowercase())
+                    .collect(),
+            })
+            .collect();
+        // One character of a skeleton comes from at most one of the name, which has at most four bytes
+        // and, with its marks decomposed, few more.
+        let longest = names.iter().map(|name| name.skeleton.len()).max().unwrap_or(0);
+        Self { names, look_alike_bytes_max: longest * 8 }
+    }
+
+    /// Whether one of the client's names is borrowed.
+    pub(crate) fn are_borrowed_by(&self, metadata: &ClientMetadata) -> bool {
+        let localized =
+            metadata.localized.iter().filter(|(name, _)| name.starts_with("client_name#"));
+        let names = metadata.client_name.iter().map(ClientName::as_str);
+        names
+            .chain(localized.map(|(_, name)| name.as_str()))
+            .any(|name| self.is_borrowed(name, metadata))
+    }
+
+    fn is_borrowed(&self, name: &str, metadata: &ClientMetadata) -> bool {
+        if name.len() > self.look_alike_bytes_max {
+            return false;
+        }
+        let skeleton = skeleton_of(name);
+        let Some(protected) = self.names.iter().find(|protected| protected.skeleton == skeleton)
+        else {
+            return false;
+        };
+        !metadata.redirect_uris.as_slice().iter().all(|uri| {
+            let (scheme, host) = uri.scheme_and_host();
+            if scheme == "https" {
+                protected.owns_host(&host)
+            } else {
+                protected.schemes.contains(&scheme)
+            }
+        })
+    }
+}
+
+impl Protected {
+    /// Whether `host` is one of the name's own, or below one.
+    fn owns_host(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.hosts.iter().any(|own| {
+            host.strip_suffix(own.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registration::request::RegistrationRequest;
+
+    #[test]
+    fn a_borrowed_name_is_flagged_and_its_owner_is_not() {
+        let names = ProtectedNames::new(&[ProtectedName {
+            name: "Claude".to_owned(),
+            hosts: vec!["claude.ai".to_owned()],
+            schemes: vec!["claude".to_owned()],
+        }]);
+        let cases = [
+            (r#"{"client_name":"Claude","redirect_uris":["https://claude.ai/cb"]}"#, false),
+            (
+                r#"{"client_name":"Claude","redirect_uris":["https://eu.CLAUDE.ai/cb","claude://cb"]}"#,
+                false,
+            ),
+            (r#"{"client_name":"Claude","redirect_uris":["https://evilclaude.ai/cb"]}"#, true),
+            (
+                r#"{"client_name":"Claude","redirect_uris":["https://claude.ai/cb","https://evil.example/"]}"#,
+                true,
+            ),
+            (r#"{"client_name":"\u0421laude","redirect_uris":["http://localhost:1/"]}"#, true),
+            (
+                r#"{"client_name":"x","client_name#fr":"CLAUDE","redirect_uris":["http://localhost:1/"]}"#,
+                true,
+            ),
+            (r#"{"client_name":"Clause","redirect_uris":["https://evil.example/"]}"#, false),
+            (r#"{"redirect_uris":["https://evil.example/"]}"#, false),
+        ];
+        for (body, is_borrowed) in cases {
+            let request = RegistrationRequest::parse(body.as_bytes()).unwrap();
+            assert_eq!(names.are_borrowed_by(&request.metadata), is_borrowed, "{body}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A client registration request (RFC 7591 §3.1): bytes → client metadata, and all that is wrong with it.
+
+use super::error::RegistrationError;
+use crate::{
+    client::{
+        ClientMetadata, RedirectUriError, UriError,
+        fault::{Fault, Problem},
+    },
+    json::{self, JsonError, JsonProblem, Object},
+};
+
+/// A request whose body is one JSON object. What it says may still be refused.
+#[derive(Debug)]
+pub(crate) struct RegistrationRequest<'body> {
+    /// The object as it was sent.
+    pub(crate) document: Object<'body>,
+    /// What could be read of it, defaults filled in.
+    pub(crate) metadata: ClientMetadata,
+    /// What could not.
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl<'body> RegistrationRequest<'body> {
+    /// Reads the body.
+    pub(crate) fn parse(body: &'body [u8]) -> Result<Self, RegistrationError> {
+        let document = json::read(body).map_err(refused)?;
+        let mut faults = Vec::new();
+        let metadata = ClientMetadata::read(&document, &mut faults);
+        Ok(Self { document, metadata, faults })
+    }
+}
+
+/// A lone surrogate is well-formed JSON that no string can hold: the fault of the member it stands in.
+fn refused(error: JsonError) -> RegistrationError {
+    let mut steps = error.pointer.split('/').skip(1);
+    let (Some(member), entry) = (steps.next(), steps.next()) else { return error.into() };
+    let base = member.split_once('#').map_or(member, |(base, _)| base);
+    if error.problem != JsonProblem::LoneSurrogate || !ClientMetadata::is_member(base) {
+        return error.into();
+    }
+    let problem = match base {
+        "redirect_uris" => Problem::RedirectUri(RedirectUriError::Uri(UriError::Hidden)),
+        _ => Problem::LoneSurrogate,
+    };
+    let entry = entry.and_then(|entry| entry.parse().ok());
+    vec![Fault { member: member.to_owned(), entry, problem }].into()
+}

@@ -1,0 +1,144 @@
+//! What the server counts, and the page on which it is read.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+use super::routes::Route;
+use crate::{
+    client::ProfileName,
+    clock::Timestamp,
+    metrics::{ConnectionMetrics, Counter, Gauge, Page, RegistrationMetrics, RouteMetrics},
+};
+
+/// What one server counts.
+#[derive(Debug, Default)]
+pub(crate) struct ServerMetrics {
+    routes: [RouteMetrics; Route::ALL.len()],
+    datadog: RegistrationMetrics,
+    rfc7591: RegistrationMetrics,
+    pub(crate) in_flight: Gauge,
+    pub(crate) connections: Arc<ConnectionMetrics>,
+    /// Signals to read the certificate again, and how they ended.
+    pub(crate) certificate_reloads: Counter,
+    pub(crate) certificate_reload_failures: Counter,
+}
+
+impl ServerMetrics {
+    /// Counts an answer.
+    pub(crate) fn count(&self, route: Route, status: StatusCode, duration: Duration) {
+        let metrics = &self.routes[route as usize];
+        if let Some(class) = metrics.requests.get(usize::from(status.as_u16() / 100) - 1) {
+            class.add_one();
+        }
+        metrics.duration.record(duration);
+        if let Some(profile) = route.profile() {
+            let registrations = self.registrations(profile);
+            match status.as_u16() {
+                201 => registrations.accepted.add_one(),
+                429 => registrations.rate_limited.add_one(),
+                503 => registrations.unavailable.add_one(),
+                400..500 => registrations.refused.add_one(),
+                500.. => registrations.failed.add_one(),
+                // A preflight asks for no registration.
+                _ => {}
+            }
+        }
+    }
+
+    fn registrations(&self, profile: ProfileName) -> &RegistrationMetrics {
+        match profile {
+            ProfileName::Datadog => &self.datadog,
+            ProfileName::Rfc7591 => &self.rfc7591,
+        }
+    }
+
+    /// Everything as Prometheus reads it.
+    pub(crate) fn page(&self, started: Timestamp) -> String {
+        let mut page = Page::new();
+        self.registrations_on(&mut page);
+        self.requests_on(&mut page);
+        self.connections_on(&mut page);
+        process_on(&mut page, started);
+        page.into_text()
+    }
+
+    fn registrations_on(&self, page: &mut Page) {
+        let name = "doorward_registrations_total";
+        page.head(name, "counter", "Registrations asked for, by profile and outcome.");
+        for profile in [ProfileName::Datadog, ProfileName::Rfc7591] {
+            let of = self.registrations(profile);
+            for (outcome, counter) in [
+                ("accepted", &of.accepted),
+                ("refused", &of.refused),
+                ("rate_limited", &of.rate_limited),
+                ("unavailable", &of.unavailable),
+                ("failed", &of.failed),
+            ] {
+                let labels = format!("profile=\"{}\",outcome=\"{outcome}\"", profile.as_str());
+                page.counter(name, &labels, counter);
+            }
+        }
+    }
+
+    fn requests_on(&self, page: &mut Page) {
+        let name = "doorward_http_requests_total";
+        page.head(name, "counter", "Answers of the public listener, by route and class of status.");
+        for route in Route::ALL {
+            for (class, counter) in self.routes[route as usize].requests.iter().enumerate() {
+                let labels = format!("route=\"{}\",status=\"{}xx\"", route.template(), class + 1);
+                page.counter(name, &labels, counter);
+            }
+        }
+        let name = "doorward_http_requests_in_flight";
+        page.head(name, "gauge", "Requests of the public listener that are being answered.");
+        page.gauge(name, "", &self.in_flight);
+        let name = "doorward_http_request_duration_seconds";
+        page.head(name, "histogram", "Time from the head of a request to its answer, by route.");
+        for route in Route::ALL {
+            let labels = format!("route=\"{}\"", route.template());
+            page.histogram(name, &labels, &self.routes[route as usize].duration);
+        }
+    }
+
+    fn connections_on(&self, page: &mut Page) {
+        let name = "doorward_connections_open";
+        page.head(name, "gauge", "Connections of the public listener that are open.");
+        page.gauge(name, "", &self.connections.open);
+        let name = "doorward_connections_closed_total";
+        page.head(name, "counter", "Connections that the server closed, by reason.");
+        for (reason, counter) in [
+            ("too_many", &self.connections.refused_total),
+            ("too_many_of_source", &self.connections.refused_source),
+            ("too_slow", &self.connections.timed_out),
+        ] {
+            page.counter(name, &format!("reason=\"{reason}\""), counter);
+        }
+        let name = "doorward_certificate_reloads_total";
+        page.head(name, "counter", "Times the certificate was read again, by outcome.");
+        page.counter(name, "outcome=\"accepted\"", &self.certificate_reloads);
+        page.counter(name, "outcome=\"failed\"", &self.certificate_reload_failures);
+    }
+}
+
+/// The page size of every Linux that Rust supports and that does not say otherwise.
+const PAGE_BYTES: u64 = 4096;
+
+fn process_on(page: &mut Page, started: Timestamp) {
+    let name = "doorward_build_info";
+    page.head(name, "gauge", "Which release this is.");
+    page.sample(name, concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);
+    let name = "process_start_time_seconds";
+    page.head(name, "gauge", "When the process started, in seconds since the epoch.");
+    page.sample(name, "", started.as_seconds());
+    if let Some(pages) = resident_pages() {
+        let name = "process_resident_memory_bytes";
+        page.head(name, "gauge", "Resident memory.");
+        page.sample(name, "", pages * PAGE_BYTES);
+    }
+}
+
+/// Where there is no `/proc` nothing is said.
+fn resident_pages() -> Option<u64> {
+    std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()
+}

@@ -1,0 +1,221 @@
+//! The server: its listeners, its background work, and how it stops.
+//!
+//! The routes are in `routes.rs`, what surrounds each request in `exchange.rs`, what a connection may
+//! cost in `listener.rs` and `activity.rs`. Everything that runs beside a request is a task of this
+//! server and ends with it.
+
+mod activity;
+mod exchange;
+mod listener;
+mod metrics;
+mod routes;
+mod signals;
+mod tls;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    activity::TimeLimits,
+    exchange::Exchange,
+    listener::{Listener, Places},
+    tls::Certificate,
+};
+pub(crate) use self::{listener::Answer, metrics::ServerMetrics};
+pub use self::{
+    signals::{Signal, Signals},
+    tls::TlsError,
+};
+use crate::{
+    app::App, http::request_event::chain, management::Management, metrics::ConnectionMetrics,
+    store::StoreError,
+};
+
+/// Connections that the management listener takes.
+const MANAGEMENT_CONNECTIONS_MAX: usize = 256;
+/// How much longer than its deadline the server waits for its tasks to notice.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Where the server listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Where clients register.
+    pub public: SocketAddr,
+    /// Where the operator looks.
+    pub management: SocketAddr,
+}
+
+/// How the server came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// What was in flight was finished.
+    Drained,
+    /// Some requests were not finished within `server.shutdown_deadline_seconds`.
+    Late,
+    /// Told twice, it stopped where it was.
+    AtOnce,
+}
+
+/// Why the server did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({setting}, or {flag})")]
+    Bind {
+        /// Which address.
+        address: SocketAddr,
+        /// The setting it comes from.
+        setting: &'static str,
+        /// The flag that can change it.
+        flag: &'static str,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The certificate cannot be used.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+    /// The store did not close.
+    #[error("the store could not be closed")]
+    Close(#[source] StoreError),
+}
+
+/// Serves until it is told to stop, then finishes what is in flight and closes the store.
+///
+/// Both addresses are bound before `ready` is called; whoever connects from then on is served.
+pub async fn serve(
+    app: Arc<App>,
+    mut signals: Signals,
+    ready: impl FnOnce(Addresses),
+) -> Result<Ended, ServeError> {
+    let settings = &app.config.server;
+    let certificate = app.config.tls.as_ref().map(Certificate::open).transpose()?;
+    let public = bind(settings.listen, "server.listen", "--listen").await?;
+    let management = bind(settings.management, "server.management", "--management").await?;
+    let metrics = Arc::new(ServerMetrics::default());
+    let running = Running::start(&app, &metrics, certificate.as_ref(), (public, management));
+    ready(running.addresses);
+
+    loop {
+        match signals.next().await {
+            Signal::Stop => break,
+            Signal::Reload => reload(certificate.as_deref(), &metrics),
+        }
+    }
+    tokio::select! {
+        biased;
+        ended = running.stop(&app) => ended,
+        () = stopped_again(&mut signals) => Ok(Ended::AtOnce),
+    }
+}
+
+/// Both listeners at work.
+struct Running {
+    addresses: Addresses,
+    public_draining: CancellationToken,
+    public_tasks: TaskTracker,
+    management_draining: CancellationToken,
+    management_tasks: TaskTracker,
+}
+
+impl Running {
+    fn start(
+        app: &Arc<App>,
+        metrics: &Arc<ServerMetrics>,
+        certificate: Option<&Arc<Certificate>>,
+        (public, management): (Bound, Bound),
+    ) -> Self {
+        let running = Self {
+            addresses: Addresses { public: public.address, management: management.address },
+            public_draining: CancellationToken::new(),
+            public_tasks: TaskTracker::new(),
+            management_draining: CancellationToken::new(),
+            management_tasks: TaskTracker::new(),
+        };
+        let caps = &app.config.connections;
+        let time = TimeLimits::of(caps);
+        let drain = Duration::from_secs(app.config.server.shutdown_deadline_seconds);
+        let proxies = app.config.server.trusted_proxies.clone();
+        let listener = Arc::new(Listener {
+            answer: Exchange::new(Arc::clone(app), Arc::clone(metrics)),
+            tls: certificate.map(Certificate::acceptor),
+            places: Places::new(caps.max, caps.per_source_max, proxies),
+            time,
+            metrics: Arc::clone(&metrics.connections),
+            draining: running.public_draining.clone(),
+            drain,
+            tasks: running.public_tasks.clone(),
+        });
+        running.public_tasks.spawn(listener.run(public.socket));
+
+        let max = MANAGEMENT_CONNECTIONS_MAX;
+        let draining = running.public_draining.clone();
+        let listener = Arc::new(Listener {
+            answer: Management::new(Arc::clone(app), Arc::clone(metrics), draining),
+            tls: None,
+            places: Places::new(max, max, Vec::new()),
+            time,
+            metrics: Arc::new(ConnectionMetrics::default()),
+            draining: running.management_draining.clone(),
+            drain: GRACE,
+            tasks: running.management_tasks.clone(),
+        });
+        running.management_tasks.spawn(listener.run(management.socket));
+        running
+    }
+
+    /// Readiness off, nothing accepted any more, what is in flight finished; the operator can look on
+    /// until then. Then the store is closed.
+    async fn stop(&self, app: &App) -> Result<Ended, ServeError> {
+        let deadline = Duration::from_secs(app.config.server.shutdown_deadline_seconds);
+        tracing::info!(deadline_seconds = deadline.as_secs(), "stopping");
+        self.public_draining.cancel();
+        self.public_tasks.close();
+        let is_drained = timeout(deadline, self.public_tasks.wait()).await.is_ok();
+        if !is_drained {
+            tracing::warn!("not all requests were finished in time");
+            let _ = timeout(GRACE, self.public_tasks.wait()).await;
+        }
+        self.management_draining.cancel();
+        self.management_tasks.close();
+        let _ = timeout(GRACE, self.management_tasks.wait()).await;
+        app.store.close().await.map_err(ServeError::Close)?;
+        Ok(if is_drained { Ended::Drained } else { Ended::Late })
+    }
+}
+
+/// An address that is ours.
+struct Bound {
+    address: SocketAddr,
+    socket: TcpListener,
+}
+
+async fn bind(
+    address: SocketAddr,
+    setting: &'static str,
+    flag: &'static str,
+) -> Result<Bound, ServeError> {
+    let failed = |source| ServeError::Bind { address, setting, flag, source };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    Ok(Bound { address: socket.local_addr().map_err(failed)?, socket })
+}
+
+fn reload(certificate: Option<&Certificate>, metrics: &ServerMetrics) {
+    match certificate.map(Certificate::reload) {
+        None => tracing::info!("there is nothing to read again: TLS is off"),
+        Some(Ok(())) => {
+            metrics.certificate_reloads.add_one();
+            tracing::info!("the certificate was read again");
+        }
+        Some(Err(error)) => {
+            metrics.certificate_reload_failures.add_one();
+            tracing::error!(error = chain(&error), "the certificate stays as it was");
+        }
+    }
+}
+
+async fn stopped_again(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}

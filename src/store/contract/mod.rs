@@ -1,0 +1,100 @@
+//! What every store promises, as tests: plain functions over `&dyn Store`, and a macro that turns them
+//! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
+
+pub(super) mod clients;
+pub(super) mod upkeep;
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{ClientFilter, ClientFlags, ClientRecord, Store};
+use crate::{
+    client::{ClientId, ProfileName},
+    clock::Timestamp,
+    entropy::Entropy,
+};
+
+/// Makes the tests of one store. `$opener` returns an empty, open `Arc<dyn Store>` and whatever has to
+/// live as long.
+macro_rules! store_contract {
+    ($opener:path) => {
+        $crate::store::contract::store_contract! { @rules $opener:
+            clients::a_registered_client_is_read_back_as_it_was,
+            clients::an_unknown_client_is_not_there,
+            clients::an_identifier_is_registered_once,
+            clients::a_refused_duplicate_does_not_touch_its_neighbours,
+            clients::clients_registered_at_once_are_all_kept,
+            clients::pages_follow_each_other_in_the_order_of_identifiers,
+            clients::a_filter_shows_what_passes_all_of_it,
+            clients::a_name_is_found_without_regard_to_ascii_case_and_without_patterns,
+            clients::a_deleted_client_is_gone_and_can_be_deleted_once,
+            clients::an_import_keeps_what_is_new_and_leaves_what_is_there,
+            clients::an_import_can_be_run_again,
+            clients::an_import_that_cannot_be_kept_whole_keeps_nothing,
+            upkeep::an_open_store_is_ready,
+            upkeep::after_close_every_method_is_unavailable,
+            upkeep::close_waits_for_what_was_accepted,
+        }
+    };
+    (@rules $opener:path: $($chapter:ident::$rule:ident,)*) => {
+        $(
+            #[tokio::test]
+            async fn $rule() {
+                let (store, _kept) = $opener();
+                $crate::store::contract::$chapter::$rule(store).await;
+            }
+        )*
+    };
+}
+pub(super) use store_contract;
+
+/// Makes records that differ.
+pub(super) struct Records {
+    entropy: Entropy,
+    now: u64,
+}
+
+impl Records {
+    pub(super) fn new() -> Self {
+        Self { entropy: Entropy::seeded(7), now: 1_764_000_000_000 }
+    }
+
+    /// The next record, a second after the last.
+    pub(super) fn next(&mut self) -> ClientRecord {
+        self.now += 1_000;
+        let issued_at = Timestamp::from_millis(self.now);
+        ClientRecord {
+            client_id: ClientId::generate(issued_at, &self.entropy),
+            issued_at,
+            profile: ProfileName::Rfc7591,
+            source: Some(IpAddr::from([192, 0, 2, 1])),
+            flags: ClientFlags::default(),
+            metadata: r#"{"redirect_uris":["https://app.example/cb"],"client_name":"Example"}"#
+                .to_owned(),
+        }
+    }
+
+    /// The next `count` records.
+    pub(super) fn take(&mut self, count: usize) -> Vec<ClientRecord> {
+        (0..count).map(|_| self.next()).collect()
+    }
+}
+
+/// Everything that is kept, page by page.
+async fn everything(store: &dyn Store, filter: &ClientFilter, limit: usize) -> Vec<ClientRecord> {
+    let mut all: Vec<ClientRecord> = Vec::new();
+    loop {
+        let after = all.last().map(|client| client.client_id);
+        let page = store.clients(filter, after, limit).await.unwrap();
+        assert!(page.len() <= limit);
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+async fn register_all(store: &dyn Store, clients: &[ClientRecord]) {
+    for client in clients {
+        store.register_client(Arc::new(client.clone())).await.unwrap();
+    }
+}

@@ -1,0 +1,52 @@
+//! The promises of [`UpkeepStore`](crate::store::UpkeepStore).
+
+use std::sync::Arc;
+
+use tokio::task::{self, JoinSet};
+
+use super::{Records, register_all};
+use crate::store::{ClientFilter, Store, StoreError};
+
+pub(in crate::store) async fn an_open_store_is_ready(store: Arc<dyn Store>) {
+    store.ready().await.unwrap();
+    register_all(&*store, &Records::new().take(1)).await;
+    store.ready().await.unwrap();
+
+    assert_eq!(store.count_clients().await.unwrap(), 1, "asking leaves nothing behind");
+}
+
+pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc<dyn Store>) {
+    let mut records = Records::new();
+    let client = records.next();
+    register_all(&*store, std::slice::from_ref(&client)).await;
+    store.close().await.unwrap();
+
+    let id = client.client_id;
+    let unavailable = |answer: Result<(), StoreError>| {
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    };
+    unavailable(store.register_client(Arc::new(records.next())).await);
+    unavailable(store.client(id).await.map(drop));
+    unavailable(store.clients(&ClientFilter::default(), None, 1).await.map(drop));
+    unavailable(store.count_clients().await.map(drop));
+    unavailable(store.delete_client(id).await.map(drop));
+    unavailable(store.import_clients(vec![client]).await.map(drop));
+    unavailable(store.ready().await);
+    unavailable(store.close().await);
+}
+
+pub(in crate::store) async fn close_waits_for_what_was_accepted(store: Arc<dyn Store>) {
+    let mut calls = JoinSet::new();
+    for client in Records::new().take(50) {
+        let store = Arc::clone(&store);
+        calls.spawn(async move { store.register_client(Arc::new(client)).await });
+    }
+    // On the one thread of a test, this lets each call begin, thus be accepted, before the close.
+    task::yield_now().await;
+
+    store.close().await.unwrap();
+
+    for answer in calls.join_all().await {
+        answer.unwrap();
+    }
+}

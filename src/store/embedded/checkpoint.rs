@@ -1,0 +1,144 @@
+//! Moves the write-ahead log into the database file, beside the writer.
+//!
+//! SQLite by itself does this inside some unlucky commit, whose callers then wait for two more `fsync`s.
+//! Here a thread with a connection of its own does it about ten times a second while there is something
+//! to move. It never waits for the writer and the writer never waits for it, so under constant writing
+//! it never catches up and the log would grow for ever: once the log is long, the writer finishes the
+//! work between two transactions and begins the log anew.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rusqlite::Connection;
+
+use super::connection::{self, PAGE_BYTES};
+
+/// The log's length from which on the writer begins it anew; it is twice that at most while nobody reads
+/// from the log's beginning. Smaller: more pauses of the writer. Larger: a slower start after a crash,
+/// and more disk.
+pub(super) const WAL_BYTES_MAX: u32 = 64 << 20;
+
+/// How long a commit waits in the log for the thread. Shorter copies the same pages more often.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long the writer waits for readers when it begins the log anew; a backup may read for minutes, and
+/// then the log grows instead.
+const RESTART_PATIENCE: Duration = Duration::from_millis(20);
+
+/// How long the last checkpoint waits, of a server that ends.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The thread that checkpoints, and what it shares with the writer.
+pub(super) struct Checkpoints {
+    committed: SyncSender<()>,
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Held during a checkpoint: SQLite answers "busy" at once to a second one.
+    turn: Mutex<()>,
+    log_is_long: AtomicBool,
+}
+
+impl Checkpoints {
+    /// Starts the thread; what an earlier process left in the log is moved soon.
+    pub(super) fn start(file: PathBuf) -> io::Result<Self> {
+        let (committed, due) = sync_channel(1);
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("store-checkpoint".to_owned())
+            .spawn(move || run(&file, &due, &theirs))?;
+        let checkpoints = Self { committed, shared, thread };
+        checkpoints.note_commit();
+        Ok(checkpoints)
+    }
+
+    /// Tells the thread that there is something to move.
+    pub(super) fn note_commit(&self) {
+        // A full channel says the same already; a closed one means that the thread is gone, and then
+        // the log only grows until the writer's own connection closes.
+        let _full_or_closed = self.committed.try_send(());
+    }
+
+    /// Begins the log anew if it is long. For the writer, outside of its transactions.
+    pub(super) fn shorten(&self, writer: &mut Connection, patience: Duration) {
+        if !self.shared.log_is_long.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let _turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // When it does not succeed the log grows, and the thread will find it long again.
+        if let Err(error) = connection::wait_at_most(writer, RESTART_PATIENCE)
+            .and_then(|()| checkpoint(writer, "RESTART"))
+            .and_then(|_| connection::wait_at_most(writer, patience))
+        {
+            tracing::warn!(%error, "the log could not be begun anew");
+        }
+    }
+
+    /// Ends the thread.
+    pub(super) fn stop(self) {
+        drop(self.committed);
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of checkpoints had panicked");
+        }
+    }
+}
+
+/// Moves everything and empties the log: the last act of a server. What cannot be moved is left in the
+/// log, where the next process finds it.
+pub(super) fn last(writer: &mut Connection) {
+    if let Err(error) = connection::wait_at_most(writer, LAST_PATIENCE)
+        .and_then(|()| checkpoint(writer, "TRUNCATE"))
+    {
+        tracing::warn!(%error, "the log is left for the next start");
+    }
+}
+
+/// Runs a checkpoint as far as others let it; returns how many pages are in the log.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get("log"))
+}
+
+fn run(file: &Path, due: &Receiver<()>, shared: &Shared) {
+    let mut connection = None;
+    let mut failed = false;
+    while due.recv().is_ok() {
+        thread::park_timeout(INTERVAL);
+        match pass(&mut connection, file, shared) {
+            Ok(()) => failed = false,
+            Err(error) => {
+                connection = None;
+                // Once for each time that it begins to fail, not ten times a second.
+                if !failed {
+                    tracing::warn!(%error, "the log cannot be moved into the database file");
+                }
+                failed = true;
+            }
+        }
+    }
+}
+
+fn pass(connection: &mut Option<Connection>, file: &Path, shared: &Shared) -> rusqlite::Result<()> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => connection.insert(connection::checkpointer(file)?),
+    };
+    let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    if checkpoint(connection, "PASSIVE")? > i64::from(WAL_BYTES_MAX / PAGE_BYTES) {
+        shared.log_is_long.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! The clients in SQL: every statement that touches the table, and the way between a record and a row.
+
+use std::{error::Error, fmt::Write as _, net::IpAddr};
+
+use rusqlite::{Connection, ErrorCode, Row, Statement, params};
+
+use super::fault::store_error;
+use crate::{
+    client::{ClientId, ProfileName},
+    clock::Timestamp,
+    store::{ClientFilter, ClientFlags, ClientRecord, Deleted, Imported, StoreError},
+};
+
+/// Keeps a client; a client that is there already is a constraint violation.
+pub(super) const INSERT: &str = "INSERT INTO clients \
+    (client_id, issued_at, profile, source, flags, metadata) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+const INSERT_NEW: &str = "INSERT INTO clients \
+    (client_id, issued_at, profile, source, flags, metadata) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+    ON CONFLICT (client_id) DO NOTHING";
+
+const SELECT: &str = "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients WHERE client_id = ?1";
+
+const SELECT_ALL: &str = "SELECT client_id, issued_at, profile, source, flags, metadata \
+    FROM clients ORDER BY client_id";
+
+/// `lower` knows ASCII alone, which is what the filter promises. A document that is not JSON cannot be
+/// searched; that must not hide the clients after it.
+const SELECT_PAGE: &str = "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients \
+    WHERE client_id > ?1 \
+      AND (?2 IS NULL OR profile = ?2) \
+      AND flags & ?3 = ?3 \
+      AND (?4 IS NULL OR issued_at >= ?4) \
+      AND (?5 IS NULL OR issued_at < ?5) \
+      AND (?6 IS NULL OR (json_valid(metadata) \
+           AND instr(lower(metadata ->> '$.client_name'), ?6) > 0)) \
+    ORDER BY client_id LIMIT ?7";
+
+/// Whether exactly this record is there.
+const SELECT_SAME: &str = "SELECT 1 FROM clients WHERE client_id = ?1 AND issued_at = ?2 \
+    AND profile = ?3 AND source IS ?4 AND flags = ?5 AND metadata = ?6";
+
+/// Runs an [`INSERT`]; `text` is scratch space that spares an allocation a record.
+pub(super) fn insert(
+    statement: &mut Statement<'_>,
+    client: &ClientRecord,
+    text: &mut String,
+) -> rusqlite::Result<usize> {
+    bind(statement, client, text)?;
+    statement.raw_execute()
+}
+
+fn bind(
+    statement: &mut Statement<'_>,
+    client: &ClientRecord,
+    text: &mut String,
+) -> rusqlite::Result<()> {
+    text.clear();
+    let source = client.source.map(|address| {
+        write!(text, "{address}").expect("a string takes any text");
+        text.as_str()
+    });
+    let issued_at = i64::try_from(client.issued_at.as_millis())
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    statement.raw_bind_parameter(1, client.client_id.as_bytes())?;
+    statement.raw_bind_parameter(2, issued_at)?;
+    statement.raw_bind_parameter(3, client.profile.as_str())?;
+    statement.raw_bind_parameter(4, source)?;
+    statement.raw_bind_parameter(5, client.flags.bits())?;
+    statement.raw_bind_parameter(6, &client.metadata)
+}
+
+/// One client.
+pub(super) fn client(
+    connection: &Connection,
+    id: ClientId,
+) -> Result<Option<ClientRecord>, StoreError> {
+    let mut statement = connection.prepare_cached(SELECT).map_err(store_error)?;
+    let mut rows = statement.query([id.as_bytes()]).map_err(store_error)?;
+    rows.next().map_err(store_error)?.map(record).transpose()
+}
+
+/// One page of clients.
+pub(super) fn page(
+    connection: &Connection,
+    filter: &ClientFilter,
+    after: Option<ClientId>,
+    limit: usize,
+) -> Result<Vec<ClientRecord>, StoreError> {
+    let mut statement = connection.prepare_cached(SELECT_PAGE).map_err(store_error)?;
+    // No record is later than the last moment that SQLite can write.
+    let moment = |at: Timestamp| i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
+    let parameters = params![
+        after,
+        filter.profile.map(ProfileName::as_str),
+        filter.flags.bits(),
+        filter.issued_from.map(moment),
+        filter.issued_until.map(moment),
+        filter.name_contains.as_ref().map(|name| name.to_ascii_lowercase()),
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    ];
+    let mut rows = statement.query(parameters).map_err(store_error)?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        page.push(record(row)?);
+    }
+    Ok(page)
+}
+
+/// Shows every client to `visit`, also those that do not load.
+pub(super) fn walk(
+    connection: &Connection,
+    visit: &mut dyn FnMut(Result<ClientRecord, StoreError>),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(SELECT_ALL)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(record(row));
+    }
+    Ok(())
+}
+
+/// How many clients there are. Walks the whole tree: SQLite keeps no count.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    let count =
+        connection.query_row("SELECT count(*) FROM clients", [], |row| row.get::<_, i64>(0));
+    count.map(|count| u64::try_from(count).expect("a count is not negative"))
+}
+
+/// Forgets a client.
+pub(super) fn delete(connection: &Connection, id: ClientId) -> rusqlite::Result<Deleted> {
+    let mut statement = connection.prepare_cached("DELETE FROM clients WHERE client_id = ?1")?;
+    Ok(match statement.execute([id.as_bytes()])? {
+        0 => Deleted::NotThere,
+        _ => Deleted::Forgotten,
+    })
+}
+
+/// Keeps one client of an import, unless a client of its identifier is there.
+pub(super) fn import(
+    connection: &Connection,
+    client: &ClientRecord,
+    text: &mut String,
+) -> rusqlite::Result<Imported> {
+    let mut insert_new = connection.prepare_cached(INSERT_NEW)?;
+    if insert(&mut insert_new, client, text)? > 0 {
+        return Ok(Imported::Kept);
+    }
+    let mut same = connection.prepare_cached(SELECT_SAME)?;
+    bind(&mut same, client, text)?;
+    Ok(match same.raw_query().next()? {
+        Some(_) => Imported::AlreadyThere,
+        None => Imported::Differs,
+    })
+}
+
+/// The error of a client that could not be inserted though the store is well.
+pub(super) fn insert_error(client: &ClientRecord, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        // A new identifier holds 74 bits of chance: it is not there already unless something is wrong.
+        Some(ErrorCode::ConstraintViolation) => corrupt(client.client_id, error),
+        _ => store_error(error),
+    }
+}
+
+/// Reads a row back. Everything that a past release wrote must load.
+fn record(row: &Row<'_>) -> Result<ClientRecord, StoreError> {
+    let client_id = ClientId::from_bytes(row.get(0).map_err(store_error)?);
+    fields(client_id, row).map_err(|error| corrupt(client_id, error))
+}
+
+fn fields(
+    client_id: ClientId,
+    row: &Row<'_>,
+) -> Result<ClientRecord, Box<dyn Error + Send + Sync>> {
+    let profile = row.get_ref(2)?.as_str()?;
+    let source = match row.get_ref(3)?.as_str_or_null()? {
+        Some(address) => Some(address.parse::<IpAddr>()?),
+        None => None,
+    };
+    Ok(ClientRecord {
+        client_id,
+        issued_at: Timestamp::from_millis(u64::try_from(row.get::<_, i64>(1)?)?),
+        profile: profile.parse().map_err(|()| format!("no profile is called {profile:?}"))?,
+        source,
+        flags: ClientFlags::from_bits(row.get(4)?),
+        metadata: row.get(5)?,
+    })
+}
+
+fn corrupt(id: ClientId, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::Corrupt { what: format!("client {id}"), source: source.into() }
+}

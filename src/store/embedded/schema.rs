@@ -1,0 +1,92 @@
+//! The tables, and how a file of an earlier release comes to have them. Forward only: a release reads
+//! what earlier ones wrote and refuses what later ones did.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks the file as a store of ours (`PRAGMA application_id`): "Door" in ASCII.
+const APPLICATION_ID: i64 = 0x446F_6F72;
+
+/// Step `n` leads from version `n` to version `n + 1`. What has been released is never edited.
+///
+/// The clients are one tree in the order of their identifiers, with no index beside it: identifiers grow
+/// with time, so a registration is an append, and nothing else has to be written with it.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE clients (
+        client_id BLOB    NOT NULL PRIMARY KEY CHECK (length(client_id) = 16),
+        issued_at INTEGER NOT NULL, -- milliseconds since the Unix epoch
+        profile   TEXT    NOT NULL,
+        source    TEXT,             -- the caller's address; NULL when it is not kept
+        flags     INTEGER NOT NULL,
+        metadata  TEXT    NOT NULL  -- one JSON object of RFC 7591 members
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// The version that this release reads and writes.
+pub(super) const VERSION: usize = MIGRATIONS.len();
+
+/// What a database file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing yet.
+    Nothing,
+    /// A store of this version, which is not later than [`VERSION`].
+    Version(usize),
+    /// A store that a later release wrote.
+    Newer(i64),
+    /// Something of another program.
+    Foreign,
+}
+
+/// Looks at a file without changing it.
+pub(super) fn look(connection: &Connection) -> rusqlite::Result<Found> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    Ok(match usize::try_from(version) {
+        Ok(0) if tables == 0 => Found::Nothing,
+        Ok(known @ 1..=VERSION) if application == APPLICATION_ID => Found::Version(known),
+        Ok(VERSION..) if application == APPLICATION_ID => Found::Newer(version),
+        _ => Found::Foreign,
+    })
+}
+
+/// Brings a file that holds nothing or an earlier version to [`VERSION`], entirely or not at all.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let change = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    // Looked at again under the lock: another process may have been quicker.
+    let done = match look(&change)? {
+        Found::Nothing => 0,
+        Found::Version(version) => version,
+        Found::Newer(_) | Found::Foreign => return Ok(()),
+    };
+    for step in MIGRATIONS.iter().skip(done) {
+        change.execute_batch(step)?;
+    }
+    change.pragma_update(None, "application_id", APPLICATION_ID)?;
+    change.pragma_update(None, "user_version", i64::try_from(VERSION).expect("a few steps"))?;
+    change.commit()
+}
+
+/// Writes what is there already, so that a probe has to reach the disk.
+pub(super) fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)
+}
+
+/// What SQLite finds wrong with the file, at most `faults_max` lines and why it stopped, if it did. Reads
+/// all of it.
+pub(super) fn faults(connection: &Connection, faults_max: usize) -> Vec<String> {
+    let mut faults = Vec::new();
+    let asked = connection.prepare(&format!("PRAGMA integrity_check({faults_max})")).and_then(
+        |mut statement| {
+            let mut lines = statement.query([])?;
+            while let Some(line) = lines.next()? {
+                faults.push(line.get(0)?);
+            }
+            Ok(())
+        },
+    );
+    faults.retain(|line| line != "ok");
+    faults.extend(asked.err().map(|error| error.to_string()));
+    faults
+}

@@ -1,0 +1,425 @@
+//! What is promised of the embedded store beyond the contract of every store.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::{
+    runtime::Handle,
+    task::{self, JoinSet},
+};
+
+use super::{Access, BackupError, Embedded, OpenError, backup, check};
+use crate::{
+    config::{Config, EmbeddedConfig},
+    store::{
+        ClientFilter, ClientStore as _, Store, StoreError, UpkeepStore as _,
+        contract::{Records, store_contract},
+    },
+};
+
+fn settings() -> EmbeddedConfig {
+    Config::default().embedded
+}
+
+fn open(folder: &Path, access: Access) -> Result<Arc<Embedded>, OpenError> {
+    Embedded::open(folder, &settings(), access).map(Arc::new)
+}
+
+fn refusal(folder: &Path, access: Access) -> String {
+    let line = open(folder, access).err().expect("the store is refused").to_string();
+    assert!(!line.contains('\n'), "one line: {line:?}");
+    line
+}
+
+fn empty_store() -> (Arc<dyn Store>, TempDir) {
+    let folder = TempDir::new().unwrap();
+    (open(folder.path(), Access::Serve).unwrap(), folder)
+}
+
+/// A folder with a closed store of `count` clients.
+async fn closed_store(count: usize) -> TempDir {
+    let (store, folder) = empty_store();
+    store.import_clients(Records::new().take(count)).await.unwrap();
+    store.close().await.unwrap();
+    folder
+}
+
+mod contract {
+    super::store_contract!(super::empty_store);
+}
+
+#[tokio::test]
+async fn a_closed_store_is_one_file_and_holds_everything_when_opened_again() {
+    let (store, folder) = empty_store();
+    let clients = Records::new().take(500);
+    for client in &clients {
+        store.register_client(Arc::new(client.clone())).await.unwrap();
+    }
+    store.close().await.unwrap();
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["doorward.lock", "doorward.sqlite3"]);
+
+    let store = open(folder.path(), Access::Serve).unwrap();
+
+    assert_eq!(store.clients(&ClientFilter::default(), None, 1_000).await.unwrap(), clients);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_registered_is_in_the_log_when_nothing_is_closed() {
+    let (store, folder) = empty_store();
+    let clients = Records::new().take(20);
+    for client in &clients {
+        store.register_client(Arc::new(client.clone())).await.unwrap();
+    }
+    // The files as a crash would leave them: copied while the store is open.
+    let left = TempDir::new().unwrap();
+    for name in ["doorward.sqlite3-wal", "doorward.sqlite3"] {
+        fs::copy(folder.path().join(name), left.path().join(name)).unwrap();
+    }
+
+    let store = open(left.path(), Access::Serve).unwrap();
+
+    assert_eq!(store.clients(&ClientFilter::default(), None, 1_000).await.unwrap(), clients);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_data_folder_is_made_for_its_owner_alone() {
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("a/b");
+
+    open(&folder, Access::Serve).unwrap().close().await.unwrap();
+
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn a_second_server_is_refused_until_the_first_has_closed() {
+    let (store, folder) = empty_store();
+
+    let line = refusal(folder.path(), Access::Serve);
+    assert!(line.starts_with("another server uses the data folder"), "{line}");
+
+    store.close().await.unwrap();
+    open(folder.path(), Access::Serve).unwrap().close().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_a_server_or_an_import_makes_a_store() {
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("data");
+
+    for access in [Access::Read, Access::Command] {
+        let line = refusal(&folder, access);
+        assert!(line.contains("holds no store"), "{line}");
+        assert!(!folder.exists());
+    }
+    open(&folder, Access::Import).unwrap().close().await.unwrap();
+    open(&folder, Access::Read).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_a_later_release_is_refused_and_left_as_it_is() {
+    let folder = closed_store(1).await;
+    let file = folder.path().join("doorward.sqlite3");
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let before = fs::read(&file).unwrap();
+
+    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
+        let line = refusal(folder.path(), access);
+        assert!(line.contains("version 99"), "{line}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("doorward.sqlite3");
+    Connection::open(&file).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    let before = fs::read(&file).unwrap();
+
+    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
+        let line = refusal(folder.path(), access);
+        assert!(line.contains("is not a store of Doorward"), "{line}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("doorward.sqlite3");
+    fs::write(&file, "clients, one a line\n".repeat(1_000)).unwrap();
+    let before = fs::read(&file).unwrap();
+
+    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
+        let line = refusal(folder.path(), access);
+        assert!(line.contains("is not a store of Doorward"), "{line}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_truncated_database_is_refused() {
+    let folder = closed_store(1_000).await;
+    let file = folder.path().join("doorward.sqlite3");
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(3 * 4096).unwrap();
+
+    for access in [Access::Serve, Access::Command, Access::Read] {
+        let line = refusal(folder.path(), access);
+        assert!(line.contains("is damaged") && line.contains("backup"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_refused_with_its_name() {
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("file/data");
+    fs::write(parent.path().join("file"), "").unwrap();
+
+    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
+        let line = refusal(&folder, access);
+        assert!(line.contains(&*folder.to_string_lossy()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_opened_for_reading_refuses_changes() {
+    let folder = closed_store(3).await;
+    let store = open(folder.path(), Access::Read).unwrap();
+
+    assert_eq!(store.count_clients().await.unwrap(), 3);
+    let refused = store.register_client(Arc::new(Records::new().next())).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_reads_and_writes_while_a_server_writes_without_a_pause() {
+    let (server, folder) = empty_store();
+    let mut records = Records::new();
+    let (theirs, ours) = (records.take(100), records.take(4_000));
+    let mut calls = JoinSet::new();
+    for part in ours.chunks(250).map(<[_]>::to_vec) {
+        let server = Arc::clone(&server);
+        calls.spawn(async move {
+            for client in part {
+                server.register_client(Arc::new(client)).await.unwrap();
+            }
+        });
+    }
+
+    let command = open(folder.path(), Access::Command).unwrap();
+    for client in &theirs {
+        command.register_client(Arc::new(client.clone())).await.unwrap();
+    }
+    command.delete_client(theirs[0].client_id).await.unwrap();
+    command.close().await.unwrap();
+    let reading = open(folder.path(), Access::Read).unwrap();
+    assert_eq!(reading.client(theirs[0].client_id).await.unwrap(), None);
+    assert_eq!(reading.client(theirs[99].client_id).await.unwrap().as_ref(), theirs.last());
+    reading.close().await.unwrap();
+    calls.join_all().await;
+
+    assert_eq!(server.count_clients().await.unwrap(), 4_099);
+    server.close().await.unwrap();
+}
+
+/// Holds the write lock of the database as a command would, until it is dropped.
+fn other_writer(folder: &Path) -> Connection {
+    let other = Connection::open(folder.join("doorward.sqlite3")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+#[tokio::test]
+async fn a_full_queue_is_busy_at_once_and_stores_nothing_of_what_it_refused() {
+    let folder = TempDir::new().unwrap();
+    let settings = EmbeddedConfig { queue_max: 4, ..settings() };
+    let store = Arc::new(Embedded::open(folder.path(), &settings, Access::Serve).unwrap());
+    let other = other_writer(folder.path());
+    let clients = Records::new().take(2_000);
+    let mut calls = JoinSet::new();
+    for client in clients {
+        let store = Arc::clone(&store);
+        calls.spawn(async move {
+            let id = client.client_id;
+            (id, store.register_client(Arc::new(client)).await)
+        });
+    }
+    task::yield_now().await;
+    let begun = Instant::now();
+    let refused = store.register_client(Arc::new(Records::new().next())).await;
+    assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_millis(100), "at once");
+    other.execute_batch("ROLLBACK").unwrap();
+
+    let (mut kept, mut busy) = (0, 0);
+    for (id, answer) in calls.join_all().await {
+        let there = store.client(id).await.unwrap().is_some();
+        match answer {
+            Ok(()) => kept += 1,
+            Err(StoreError::Busy) => busy += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+        assert_eq!(there, answer.is_ok());
+    }
+    assert!(kept >= 4 && busy > 0, "{kept} kept, {busy} refused");
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_whose_caller_has_left_is_not_kept() {
+    let (store, folder) = empty_store();
+    let other = other_writer(folder.path());
+    let mut records = Records::new();
+    let (first, left, stays) = (records.next(), records.next(), records.next());
+    let mut calls = JoinSet::new();
+    // The first keeps the writer waiting for its transaction while the second goes.
+    for client in [first, stays] {
+        let store = Arc::clone(&store);
+        calls.spawn(async move { store.register_client(Arc::new(client)).await });
+    }
+    task::yield_now().await;
+    let id = left.client_id;
+    let gone = tokio::time::timeout(Duration::ZERO, store.register_client(Arc::new(left))).await;
+    assert!(gone.is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    calls.join_all().await.into_iter().for_each(|answer| answer.unwrap());
+
+    assert_eq!(store.client(id).await.unwrap(), None);
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_made_under_constant_writing_is_a_whole_store() {
+    let (store, folder) = empty_store();
+    let mut records = Records::new();
+    let before = records.take(5_000);
+    store.import_clients(before.clone()).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (writing, stopped) = (Arc::clone(&store), Arc::clone(&stop));
+    let writing = task::spawn_blocking(move || {
+        let mut written = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            let client = Arc::new(records.next());
+            Handle::current().block_on(writing.register_client(client)).unwrap();
+            written += 1;
+        }
+        written
+    });
+    let (from, to) = (folder.path().to_owned(), folder.path().join("backup"));
+    let target = to.clone();
+    let (report, seen) = task::spawn_blocking(move || {
+        let mut seen = Vec::new();
+        let report = backup(&from, &target, &mut |done, total| seen.push((done, total))).unwrap();
+        (report, seen)
+    })
+    .await
+    .unwrap();
+    stop.store(true, Ordering::Relaxed);
+    assert!(writing.await.unwrap() > 0);
+    store.close().await.unwrap();
+
+    let (done, total) = *seen.last().unwrap();
+    assert_eq!(done, total);
+    assert_eq!(total * 4096, report.bytes);
+    assert!(report.clients >= 5_000);
+    assert_eq!(report.bytes, fs::metadata(&to).unwrap().len());
+    let restored = TempDir::new().unwrap();
+    fs::copy(&to, restored.path().join("doorward.sqlite3")).unwrap();
+    let store = open(restored.path(), Access::Serve).unwrap();
+    let kept = store.clients(&ClientFilter::default(), None, 5_000).await.unwrap();
+    assert_eq!(kept, before);
+    assert_eq!(store.count_clients().await.unwrap(), report.clients);
+    store.ready().await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_never_replaces_a_file() {
+    let folder = closed_store(3).await;
+    let to = folder.path().join("backup");
+    fs::write(&to, "precious").unwrap();
+
+    let refused = backup(folder.path(), &to, &mut |_, _| {}).unwrap_err();
+
+    assert!(matches!(refused, BackupError::Exists { .. }), "{refused}");
+    assert_eq!(fs::read(&to).unwrap(), b"precious");
+    assert!(!folder.path().join("backup.partial").exists());
+}
+
+#[tokio::test]
+async fn a_backup_of_a_damaged_store_is_not_kept() {
+    let folder = closed_store(2_000).await;
+    damage(folder.path());
+    let to = folder.path().join("backup");
+
+    let refused = backup(folder.path(), &to, &mut |_, _| {}).unwrap_err();
+
+    assert!(matches!(refused, BackupError::Copy { .. } | BackupError::Unsound { .. }), "{refused}");
+    assert!(!to.exists() && !folder.path().join("backup.partial").exists());
+}
+
+/// Overwrites a page in the middle of the tree.
+fn damage(folder: &Path) {
+    let file = folder.join("doorward.sqlite3");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 4096 / 2 * 4096;
+    bytes[middle..middle + 4096].fill(0xa5);
+    fs::write(&file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_check_of_a_sound_store_finds_no_fault() {
+    let (store, folder) = empty_store();
+    store.import_clients(Records::new().take(100)).await.unwrap();
+
+    let report = check(folder.path()).unwrap();
+
+    assert_eq!((report.clients, report.version), (100, 1));
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert_eq!(report.advice(), None);
+    assert!(report.database_bytes + report.log_bytes > 4096);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_names_damage_and_records_that_do_not_load() {
+    let folder = closed_store(2_000).await;
+    let connection = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE clients SET profile = 'unheard-of'
+                WHERE client_id = (SELECT min(client_id) FROM clients);
+             UPDATE clients SET metadata = '[]'
+                WHERE client_id = (SELECT max(client_id) FROM clients);",
+        )
+        .unwrap();
+    drop(connection);
+
+    let report = check(folder.path()).unwrap();
+    assert_eq!(report.clients, 2_000);
+    assert_eq!(report.faults.len(), 2, "{:?}", report.faults);
+    assert!(report.faults[0].contains("unheard-of"), "{:?}", report.faults);
+    assert!(report.faults[1].contains("no JSON object"), "{:?}", report.faults);
+
+    damage(folder.path());
+    let report = check(folder.path()).unwrap();
+    assert!(report.faults.len() > 2, "{:?}", report.faults);
+    assert!(report.advice().unwrap().contains("backup"));
+}

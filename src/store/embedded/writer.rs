@@ -1,0 +1,246 @@
+//! The one thread that changes the store.
+//!
+//! Changes wait in a bounded queue. The thread takes whatever is there, makes one transaction of it and
+//! answers each caller after the commit has returned: alone, a change is committed at once; under load,
+//! one `fsync` serves everyone who came during the last one.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    checkpoint::{self, Checkpoints},
+    clients,
+    connection::{self, Missing},
+    fault::{Shared, shared_error, store_error},
+    schema,
+};
+use crate::{
+    client::ClientId,
+    config::EmbeddedConfig,
+    store::{ClientRecord, Deleted, Imported, StoreError},
+};
+
+/// How many changes one transaction takes. Far more than one `fsync` lets arrive; it bounds how long the
+/// first caller of a batch waits for the last.
+const BATCH_MAX: usize = 512;
+
+/// One change, and who waits for it.
+pub(super) enum Change {
+    Register { client: Arc<ClientRecord>, reply: Reply<()> },
+    Delete { id: ClientId, reply: Reply<Deleted> },
+    Import { clients: Vec<ClientRecord>, reply: Reply<Vec<Imported>> },
+    Probe { reply: Reply<()> },
+    Close { reply: Reply<()> },
+}
+
+/// Who waits for a change, and what became of it if the transaction is committed.
+pub(super) struct Reply<T> {
+    to: oneshot::Sender<Result<T, StoreError>>,
+    outcome: Option<Result<T, StoreError>>,
+}
+
+impl<T> Reply<T> {
+    /// A reply, and the place to wait for it.
+    pub(super) fn new() -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (to, answer) = oneshot::channel();
+        (Self { to, outcome: None }, answer)
+    }
+
+    /// Sends the outcome, or the failure of the transaction it depended on.
+    fn send(self, failure: Option<&Shared>) {
+        let answer = match (failure, self.outcome) {
+            (Some(failure), _) => Err(shared_error(failure)),
+            (None, Some(outcome)) => outcome,
+            // Left out of the transaction because nobody waited any more.
+            (None, None) => return,
+        };
+        let _gone = self.to.send(answer);
+    }
+}
+
+/// What the thread owns.
+pub(super) struct Writer {
+    pub(super) file: PathBuf,
+    pub(super) settings: EmbeddedConfig,
+    /// How long a transaction waits while another process writes.
+    pub(super) patience: Duration,
+    pub(super) queue: mpsc::Receiver<Change>,
+    /// `None` after a failure that makes the connection doubtful.
+    pub(super) connection: Option<Connection>,
+    pub(super) checkpoints: Checkpoints,
+    /// Keeps other servers out of the folder while the thread lives; a command has none.
+    pub(super) lock: Option<File>,
+}
+
+impl Writer {
+    /// Writes until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut last = None;
+        while self.queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+            if let Some(reply) = self.write(&mut batch) {
+                self.queue.close();
+                last = Some(reply);
+            }
+        }
+        self.finish();
+        if let Some(reply) = last {
+            reply.send(None);
+        }
+    }
+
+    /// Commits a batch and answers everyone in it; whoever asked to close is left to be answered.
+    fn write(&mut self, batch: &mut Vec<Change>) -> Option<Reply<()>> {
+        let failure = self.commit(batch).err().map(Shared::new);
+        let mut imports = Vec::new();
+        let mut last = None;
+        for change in batch.drain(..) {
+            match change {
+                Change::Register { reply, .. } | Change::Probe { reply } => {
+                    reply.send(failure.as_ref());
+                }
+                Change::Delete { reply, .. } => reply.send(failure.as_ref()),
+                Change::Import { clients, reply } => imports.push((clients, reply)),
+                Change::Close { mut reply } => {
+                    reply.outcome = Some(Ok(()));
+                    last = Some(reply);
+                }
+            }
+        }
+        // A transaction of its own for each, after the others have been answered: imports are long.
+        for (clients, mut reply) in imports {
+            reply.outcome = Some(self.import(&clients));
+            reply.send(None);
+        }
+        if let Some(connection) = &mut self.connection {
+            self.checkpoints.note_commit();
+            self.checkpoints.shorten(connection, self.patience);
+        }
+        last
+    }
+
+    fn commit(&mut self, batch: &mut [Change]) -> rusqlite::Result<()> {
+        self.transaction(|change| {
+            let before = change.total_changes();
+            let mut probed = false;
+            let mut insert = change.prepare_cached(clients::INSERT)?;
+            let mut text = String::new();
+            for one in batch {
+                match one {
+                    Change::Register { reply, .. } if reply.to.is_closed() => {}
+                    Change::Register { client, reply } => {
+                        let outcome = clients::insert(&mut insert, client, &mut text);
+                        let outcome = outcome.map(|_one| ());
+                        reply.outcome = Some(
+                            spare_the_others(change, outcome)?
+                                .map_err(|error| clients::insert_error(client, error)),
+                        );
+                    }
+                    Change::Delete { id, reply } => {
+                        reply.outcome = Some(Ok(clients::delete(change, *id)?));
+                    }
+                    Change::Probe { reply } => {
+                        probed = true;
+                        reply.outcome = Some(Ok(()));
+                    }
+                    Change::Import { .. } | Change::Close { .. } => {}
+                }
+            }
+            if probed && change.total_changes() == before {
+                schema::rewrite(change)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn import(&mut self, wanted: &[ClientRecord]) -> Result<Vec<Imported>, StoreError> {
+        let outcome = self.transaction(|change| {
+            let mut text = String::new();
+            wanted.iter().map(|client| clients::import(change, client, &mut text)).collect()
+        });
+        outcome.map_err(store_error)
+    }
+
+    /// Makes one transaction, entirely or not at all. A failure ends the transaction, not the thread.
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None => self.connection.insert(reopen(&self.file, &self.settings, self.patience)?),
+        };
+        let outcome = transact(connection, work);
+        if let Err(error) = &outcome
+            && !is_still_good(connection, error)
+        {
+            self.connection = None;
+        }
+        outcome
+    }
+
+    fn finish(mut self) {
+        self.checkpoints.stop();
+        if let Some(mut connection) = self.connection.take() {
+            // A command leaves the log to the server, or to SQLite, which empties it when nobody else
+            // has the file open.
+            if self.lock.is_some() {
+                checkpoint::last(&mut connection);
+            }
+        }
+        drop(self.lock);
+    }
+}
+
+/// Opens the store again after a failure.
+fn reopen(
+    file: &Path,
+    settings: &EmbeddedConfig,
+    patience: Duration,
+) -> rusqlite::Result<Connection> {
+    let connection = connection::writer(file, settings, patience, Missing::Refuse)?;
+    connection::make_durable(&connection)?;
+    Ok(connection)
+}
+
+fn transact<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    // Dropped before its commit, a transaction is rolled back.
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = work(&change)?;
+    change.commit()?;
+    Ok(done)
+}
+
+/// Whether one change failed for a reason of its own, so that the others of its batch go on: the inner
+/// result. Any other failure ends the transaction: the outer one.
+fn spare_the_others<T>(
+    change: &Transaction<'_>,
+    outcome: rusqlite::Result<T>,
+) -> rusqlite::Result<rusqlite::Result<T>> {
+    match outcome {
+        Err(error) if change.is_autocommit() => Err(error),
+        Err(error) => match error.sqlite_error_code() {
+            None | Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => Ok(Err(error)),
+            Some(_) => Err(error),
+        },
+        Ok(done) => Ok(Ok(done)),
+    }
+}
+
+/// Whether the connection can be used after this failure of a transaction. A full disk and an impatient
+/// wait leave it as it was; of anything else it is safer to know nothing.
+fn is_still_good(connection: &Connection, error: &rusqlite::Error) -> bool {
+    let harmless = [ErrorCode::DiskFull, ErrorCode::DatabaseBusy];
+    connection.is_autocommit()
+        && error.sqlite_error_code().is_some_and(|code| harmless.contains(&code))
+}

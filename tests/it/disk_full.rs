@@ -1,0 +1,159 @@
+//! A disk that fills up: registrations are refused whole, readiness goes off, and both come back by
+//! themselves when there is room again.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+
+use doorward::{
+    config::Config,
+    entropy::Entropy,
+    store::{self, Access, Store, StoreError},
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::records::record;
+
+const NOW: u64 = 1_764_000_000_000;
+
+/// A file system of 4 MiB, unmounted when dropped.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// `None`, said loudly, where this user may not mount.
+    fn mount() -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(folder.path())
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(folder)),
+            refused => {
+                eprintln!(
+                    "LEFT OUT: the tests of a full disk, which need the right to mount: {refused:?}"
+                );
+                None
+            }
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    /// Leaves no byte.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.0.path().join("filler")).unwrap();
+        for size in [64 << 10, 4 << 10, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    fn clear(&self) {
+        fs::remove_file(self.0.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, because a failed test leaves the store open.
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "cannot unmount {:?}", self.0);
+    }
+}
+
+fn open(folder: &Path) -> Arc<dyn Store> {
+    store::open(folder, &Config::default().embedded, Access::Serve).unwrap()
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_registrations_and_readiness_until_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let entropy = Entropy::seeded(1);
+    let store = open(&disk.folder());
+    let before = record(NOW, &entropy);
+    store.register_client(Arc::new(before.clone())).await.unwrap();
+    store.ready().await.unwrap();
+
+    disk.fill();
+    let mut kept = 1;
+    // The log's last page may have room for a little more.
+    let refused = loop {
+        match store.register_client(Arc::new(record(NOW + 1, &entropy))).await {
+            Ok(()) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 1_000, "the disk is full");
+    };
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.client(before.client_id).await.unwrap().as_ref(), Some(&before));
+    assert_eq!(store.count_clients().await.unwrap(), kept);
+
+    disk.clear();
+    store.ready().await.unwrap();
+    let after = record(NOW + 2, &entropy);
+    store.register_client(Arc::new(after.clone())).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = open(&disk.folder());
+    assert_eq!(store.client(after.client_id).await.unwrap(), Some(after));
+    assert_eq!(store.count_clients().await.unwrap(), kept + 1);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_under_load_keeps_exactly_what_was_answered() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let entropy = Entropy::seeded(2);
+    let store = open(&disk.folder());
+    let mut calls = JoinSet::new();
+    for caller in 0..32 {
+        let (store, entropy) = (Arc::clone(&store), entropy.clone());
+        calls.spawn(async move {
+            let mut kept = Vec::new();
+            for turn in 0.. {
+                let client = record(NOW + caller * 100_000 + turn, &entropy);
+                match store.register_client(Arc::new(client.clone())).await {
+                    Ok(()) => kept.push(client),
+                    Err(error) => {
+                        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+                        return (kept, client);
+                    }
+                }
+            }
+            unreachable!("the disk is small")
+        });
+    }
+
+    let answered = calls.join_all().await;
+    store.close().await.unwrap();
+    drop(store);
+
+    // Opened elsewhere: a full disk has no room to begin a log on.
+    let roomy = TempDir::new().unwrap();
+    for entry in fs::read_dir(disk.folder()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), roomy.path().join(entry.file_name())).unwrap();
+    }
+    let report = store::embedded::check(roomy.path()).unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    let store = open(roomy.path());
+    let mut kept = 0;
+    for (clients, refused) in answered {
+        kept += clients.len() as u64;
+        for client in clients {
+            assert_eq!(store.client(client.client_id).await.unwrap(), Some(client));
+        }
+        assert_eq!(store.client(refused.client_id).await.unwrap(), None);
+    }
+    assert!(kept > 100, "{kept}");
+    assert_eq!(store.count_clients().await.unwrap(), kept);
+    store.close().await.unwrap();
+}

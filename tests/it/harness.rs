@@ -1,0 +1,205 @@
+//! The whole server in this process, on ports of its own, with a held clock and seeded chance.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use doorward::{
+    app::App,
+    clock::{Clock, Timestamp},
+    config::Config,
+    entropy::Entropy,
+    server::{self, Ended, ServeError, Signal, Signals},
+    store::Store,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::memory_store::MemoryStore;
+
+/// Longer than anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that runs until it is dropped or stopped.
+pub(crate) struct TestServer {
+    pub(crate) public: SocketAddr,
+    pub(crate) management: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<MemoryStore>,
+    signals: mpsc::Sender<Signal>,
+    running: JoinHandle<Result<Ended, ServeError>>,
+}
+
+/// The settings of tests: the defaults, ports that the system chooses, and no rate limits.
+pub(crate) fn config() -> Config {
+    let mut config = Config::default();
+    config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.server.management = ([127, 0, 0, 1], 0).into();
+    config.rate_limit.per_source = 0;
+    config.rate_limit.total = 0;
+    config
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::with(config()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        let store = MemoryStore::new();
+        let clock = Clock::held_at(Timestamp::from_millis(1_800_000_000_000));
+        let app = App::new(
+            config,
+            Arc::clone(&store) as Arc<dyn Store>,
+            clock.clone(),
+            Entropy::seeded(7),
+        );
+        let (signals, received) = Signals::handed();
+        let (told, ready) = oneshot::channel();
+        let running = tokio::spawn(server::serve(app, received, |addresses| {
+            told.send(addresses).expect("the test waits for it");
+        }));
+        let addresses = timeout(PATIENCE, ready).await.unwrap().expect("the server starts");
+        let (public, management) = (addresses.public, addresses.management);
+        Self { public, management, clock, store, signals, running }
+    }
+
+    pub(crate) async fn signal(&self, signal: Signal) {
+        self.signals.send(signal).await.expect("the server listens");
+    }
+
+    /// How the server ended.
+    pub(crate) async fn ended(self) -> Result<Ended, ServeError> {
+        timeout(PATIENCE, self.running).await.expect("the server ends").unwrap()
+    }
+
+    /// A request on the public listener, on a connection of its own.
+    pub(crate) async fn exchange(&self, request: &str) -> Answer {
+        exchange(self.public, request).await
+    }
+
+    /// `POST` of a JSON body to a path of the public listener.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
+        let length = body.len();
+        self.exchange(&format!(
+            "POST {path} HTTP/1.1\r\nhost: door.example\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        ))
+        .await
+    }
+
+    /// `GET` of a path of the management listener.
+    pub(crate) async fn look(&self, path: &str) -> Answer {
+        self.manage("GET", path).await
+    }
+
+    pub(crate) async fn manage(&self, method: &str, path: &str) -> Answer {
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        exchange(self.management, &request).await
+    }
+
+    /// Looks until the answer has this status.
+    pub(crate) async fn look_until(&self, path: &str, status: u16) -> Answer {
+        until(async || Some(self.look(path).await).filter(|answer| answer.status == status)).await
+    }
+
+    /// The value of a metric, which is named with its labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let page = self.look("/metrics").await.body;
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in\n{page}")).parse().unwrap()
+    }
+
+    /// Waits until a metric is at least `value`.
+    pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
+        until(async || (self.metric(name).await >= value).then_some(())).await;
+    }
+
+    /// Waits until nobody listens on the public address any more.
+    pub(crate) async fn wait_until_refused(&self) {
+        until(async || TcpStream::connect(self.public).await.err()).await;
+    }
+}
+
+/// An answer over HTTP/1.1.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The only header of this name; names are in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let first = found.next();
+        assert_eq!(found.next(), None, "{name} is there twice");
+        first
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Asks again and again until there is an answer.
+async fn until<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+    let asked = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, asked).await.expect("it comes about")
+}
+
+/// Reads to the end of the connection and returns what came before it. A reset is an end too.
+pub(crate) async fn read_end(connection: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut bytes = Vec::new();
+    drop(timeout(PATIENCE, connection.read_to_end(&mut bytes)).await.expect("there is an end"));
+    String::from_utf8(bytes).unwrap()
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> Answer {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let is_head = request.starts_with("HEAD ");
+    timeout(PATIENCE, read_answer(&mut connection, is_head)).await.expect("there is an answer")
+}
+
+/// Reads one answer; the connection may be used on.
+pub(crate) async fn read_answer(connection: &mut TcpStream, is_head: bool) -> Answer {
+    let mut bytes = Vec::new();
+    let head_length = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        let read = connection.read_buf(&mut bytes).await.unwrap();
+        assert_ne!(read, 0, "the connection ends in {:?}", String::from_utf8_lossy(&bytes));
+    };
+    let body = bytes.split_off(head_length);
+    let head = String::from_utf8(bytes).unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let mut answer = Answer { status, headers, body: String::new() };
+    let length = match answer.header("content-length") {
+        Some(length) if !is_head => length.parse().unwrap(),
+        _ => 0,
+    };
+    let mut body = body;
+    while body.len() < length {
+        assert_ne!(connection.read_buf(&mut body).await.unwrap(), 0, "{answer:?}");
+    }
+    answer.body = String::from_utf8(body).unwrap();
+    answer
+}

@@ -1,0 +1,65 @@
+//! What the operator can see.
+
+use serde_json::json;
+
+use crate::harness::TestServer;
+
+#[tokio::test]
+async fn the_process_says_that_it_is_alive_ready_and_which_release_it_is() {
+    let server = TestServer::start().await;
+
+    assert_eq!(server.look("/livez").await.json(), json!({ "status": "alive" }));
+    for path in ["/readyz", "/healthz"] {
+        let answer = server.look(path).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({ "status": "ready" })));
+    }
+    assert_eq!(server.look("/version").await.json()["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn a_server_whose_store_fails_is_alive_but_not_ready_until_the_store_is_well() {
+    let server = TestServer::start().await;
+
+    server.store.fail(true);
+    let answer = server.look("/readyz?verbose").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["checks"]["store"], "the store is unavailable");
+    assert_eq!(server.look("/livez").await.status, 200);
+
+    server.store.fail(false);
+    let answer = server.look_until("/readyz", 200).await;
+    assert_eq!(answer.json()["status"], "ready");
+}
+
+#[tokio::test]
+async fn what_was_answered_is_counted() {
+    let server = TestServer::start().await;
+
+    server.post("/register", "{}").await;
+    server.post("/nothing", "{}").await;
+
+    let answer = server.look("/metrics").await;
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4"));
+    for line in [
+        "doorward_http_requests_total{route=\"unknown\",status=\"4xx\"} 1",
+        "doorward_http_request_duration_seconds_count{route=\"/register\"} 1",
+        "doorward_http_request_duration_seconds_bucket{route=\"/register\",le=\"+Inf\"} 1",
+        concat!("doorward_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        "process_start_time_seconds 1800000000",
+    ] {
+        assert!(answer.body.lines().any(|there| there == line), "{line}\n{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn the_management_listener_can_only_be_read() {
+    let server = TestServer::start().await;
+    for path in ["/livez", "/readyz", "/healthz", "/version", "/metrics"] {
+        assert_eq!(server.manage("HEAD", path).await.status, 200, "{path}");
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            let answer = server.manage(method, path).await;
+            assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{path}");
+        }
+    }
+    assert_eq!(server.look("/register").await.status, 404);
+}
