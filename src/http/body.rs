@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
@@ -76,6 +77,103 @@ async fn discard(mut body: Body) {
         match left.checked_sub(length) {
             Some(rest) => left = rest,
             None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use http_body::{Frame, SizeHint};
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// A body of these pieces, which then ends or hangs.
+    #[derive(Default)]
+    struct Pieces {
+        frames: VecDeque<Bytes>,
+        declared: u64,
+        hangs: bool,
+    }
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.frames.pop_front() {
+                None if self.hangs => Poll::Pending,
+                piece => Poll::Ready(piece.map(|data| Ok(Frame::data(data)))),
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let mut hint = SizeHint::new();
+            hint.set_lower(self.declared);
+            hint
+        }
+    }
+
+    fn pieces(texts: &[&'static str]) -> Pieces {
+        Pieces { frames: texts.iter().copied().map(Bytes::from).collect(), ..Pieces::default() }
+    }
+
+    /// A body of `count` pieces of one MiB.
+    fn large(count: usize) -> Pieces {
+        Pieces {
+            frames: std::iter::repeat_n(Bytes::from(vec![0; 1 << 20]), count).collect(),
+            ..Pieces::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_put_together_from_its_pieces() {
+        for (sent, expected) in [
+            (pieces(&[]), ""),
+            (pieces(&["abc"]), "abc"),
+            (pieces(&["", "ab", "", "c", "d"]), "abcd"),
+        ] {
+            assert_eq!(read(Body::new(sent), 4, DEADLINE).await.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_larger_than_the_maximum_is_refused() {
+        for sent in [pieces(&["abcde"]), pieces(&["abcd", "e"]), large(3)] {
+            let read = read(Body::new(sent), 4, DEADLINE).await;
+            assert!(matches!(read, Err(BodyError::TooLarge(4))), "{read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_in_time_is_refused() {
+        for sent in [pieces(&[]), pieces(&["ab"]), pieces(&["too large"])] {
+            let sent = Pieces { hangs: true, ..sent };
+            let read = read(Body::new(sent), 4, Duration::from_millis(20)).await;
+            assert!(matches!(read, Err(BodyError::TooSlow(0))), "{read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_thrown_away_of_a_large_body_is_bounded() {
+        // Neither of these waits for the end that never comes.
+        for sent in [
+            Pieces { hangs: true, ..large(6) },
+            Pieces { hangs: true, declared: DISCARDED_MAX + 1, ..Pieces::default() },
+        ] {
+            let read = read(Body::new(sent), 4, DEADLINE).await;
+            assert!(matches!(read, Err(BodyError::TooLarge(4))), "{read:?}");
         }
     }
 }

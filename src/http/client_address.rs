@@ -178,3 +178,152 @@ fn is_port(text: &str) -> bool {
         None => (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// The proxies of the tests: 10.0.0.0/8 and `fd00::/8`.
+    fn proxies() -> Vec<IpNet> {
+        vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]
+    }
+
+    /// The address for a request from `peer` with these header lines.
+    fn found(peer: &str, lines: &[(HeaderName, &str)]) -> IpAddr {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        client_address(ip(peer), &headers, &proxies())
+    }
+
+    #[test]
+    fn x_forwarded_for_is_walked_from_the_right_through_trusted_proxies() {
+        for (line, expected) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("192.0.2.66, 192.0.2.1", "192.0.2.1"),
+            ("192.0.2.66, 192.0.2.1,10.1.1.1 ,\t10.2.2.2", "192.0.2.1"),
+            ("10.1.1.1, 10.2.2.2", "10.1.1.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1, ::ffff:10.1.1.1", "192.0.2.1"),
+            ("192.0.2.1, fd00::1", "192.0.2.1"),
+        ] {
+            assert_eq!(found("10.0.0.1", &[(X_FORWARDED_FOR, line)]), ip(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_stops_the_walk_at_the_last_trusted_hop() {
+        for bad in [
+            "",
+            "unknown",
+            "_hidden",
+            "192.0.2",
+            "192.0.2.1.",
+            "192.0.2.256",
+            "192.0.2.1:",
+            "192.0.2.1:123456",
+            "192.0.2.1:x",
+            "[192.0.2.1]",
+            "[2001:db8::1",
+            "2001:db8::1]",
+            "[2001:db8::1]x",
+            "[2001:db8::1]:",
+            "[::1%eth0]",
+            "fe80::1%1",
+            "127.1",
+            "0x7f.0.0.1",
+            "localhost",
+            "192.0.2.1 192.0.2.2",
+            "\"192.0.2.1\"",
+        ] {
+            let line = format!("192.0.2.66, {bad}, 10.1.1.1");
+            assert_eq!(found("10.0.0.1", &[(X_FORWARDED_FOR, &line)]), ip("10.1.1.1"), "{bad}");
+            assert_eq!(found("10.0.0.1", &[(X_FORWARDED_FOR, bad)]), ip("10.0.0.1"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_with_its_parameters_and_quotes() {
+        for (line, expected) in [
+            ("for=192.0.2.1", "192.0.2.1"),
+            ("For=192.0.2.1;proto=https;by=10.0.0.1", "192.0.2.1"),
+            ("proto=https; for=\"192.0.2.1:4711\" ;host=\"a,b;c\"", "192.0.2.1"),
+            ("for=\"[2001:db8::1]:4711\"", "2001:db8::1"),
+            ("for=\"[2001:db8::1]:_port\"", "2001:db8::1"),
+            ("for=\"192.0.2.\\1\"", "192.0.2.1"),
+            ("for=192.0.2.66, for=192.0.2.1, for=10.1.1.1", "192.0.2.1"),
+            ("for=192.0.2.66;host=\"x, for=10.9.9.9\", for=192.0.2.1", "192.0.2.1"),
+            ("for=192.0.2.66, for=192.0.2.1;host=\"\\\", for=10.9.9.9\"", "192.0.2.1"),
+            // Nothing there that could be believed: the peer itself.
+            ("for=unknown", "10.0.0.1"),
+            ("for=_hidden", "10.0.0.1"),
+            ("by=192.0.2.1", "10.0.0.1"),
+            ("for", "10.0.0.1"),
+            ("", "10.0.0.1"),
+            ("for=192.0.2.1;for=192.0.2.2", "10.0.0.1"),
+            ("for=192.0.2.66, for=\"192.0.2.1", "10.0.0.1"),
+            ("for=\"192.0.2.1\"x", "10.0.0.1"),
+            ("for=192.0.2.66, for=unknown, for=10.1.1.1", "10.1.1.1"),
+        ] {
+            assert_eq!(found("10.0.0.1", &[(FORWARDED, line)]), ip(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn later_lines_of_a_header_are_nearer_than_earlier_ones() {
+        let lines = [(X_FORWARDED_FOR, "192.0.2.66, 192.0.2.1"), (X_FORWARDED_FOR, "10.1.1.1")];
+        assert_eq!(found("10.0.0.1", &lines), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn two_headers_that_do_not_agree_are_both_not_believed() {
+        let both = |one, other| found("10.0.0.1", &[(FORWARDED, one), (X_FORWARDED_FOR, other)]);
+        assert_eq!(both("for=192.0.2.1", "192.0.2.1"), ip("192.0.2.1"));
+        assert_eq!(both("for=192.0.2.66", "192.0.2.1"), ip("10.0.0.1"));
+        assert_eq!(both("nonsense", "192.0.2.1"), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn a_mapped_peer_is_an_ipv4_address() {
+        assert_eq!(found("::ffff:192.0.2.1", &[]), ip("192.0.2.1"));
+        let lines = [(X_FORWARDED_FOR, "192.0.2.1")];
+        assert_eq!(found("::ffff:10.0.0.1", &lines), ip("192.0.2.1"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_from_an_untrusted_peer_changes_the_address(
+            peer in any::<IpAddr>(),
+            forwarded in "[ -~]{0,60}",
+            x_forwarded_for in "[0-9a-f:., \\[\\]]{0,60}",
+        ) {
+            let peer = peer.to_canonical();
+            prop_assume!(!is_trusted(peer, &proxies()));
+            let lines = [(FORWARDED, &*forwarded), (X_FORWARDED_FOR, &*x_forwarded_for)];
+            prop_assert_eq!(found(&peer.to_string(), &lines), peer);
+        }
+
+        #[test]
+        fn what_the_caller_sends_ahead_does_not_change_what_a_trusted_proxy_appends(
+            caller in any::<IpAddr>(),
+            sent in "[ -~]{0,60}",
+        ) {
+            let caller = caller.to_canonical();
+            prop_assume!(!is_trusted(caller, &proxies()));
+            let line = format!("{sent}, {caller}");
+            prop_assert_eq!(found("10.0.0.1", &[(X_FORWARDED_FOR, &line)]), caller);
+        }
+    }
+}

@@ -190,3 +190,154 @@ impl Hasher for Folded {
         folded
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    /// The start of a window of 60 seconds.
+    const START: u64 = 1_800_000_000_000;
+
+    fn limit(per_source: u32, total: u32, sources_max: usize) -> RateLimit {
+        let settings = RateLimitConfig { per_source, total, period_seconds: 60, sources_max };
+        RateLimit::new(&settings, &Entropy::seeded(1))
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(START + seconds * 1_000)
+    }
+
+    fn v4(bits: u32) -> IpAddr {
+        Ipv4Addr::from_bits(bits).into()
+    }
+
+    fn admitted(limit: &RateLimit, source: IpAddr, now: Timestamp) -> bool {
+        limit.count(source, now).is_some_and(|count| count.admitted)
+    }
+
+    #[test]
+    fn nothing_is_said_when_there_is_no_limit() {
+        assert_eq!(limit(0, 0, 10).count(v4(1), at(0)), None);
+    }
+
+    #[test]
+    fn a_source_is_refused_once_its_requests_of_the_window_are_used_up() {
+        let limit = limit(2, 0, 10);
+        let of = |admitted, remaining| Count {
+            admitted,
+            limit: 2,
+            remaining,
+            period_seconds: 60,
+            reset_seconds: 50,
+        };
+
+        assert_eq!(limit.count(v4(1), at(10)), Some(of(true, 1)));
+        assert_eq!(limit.count(v4(1), at(10)), Some(of(true, 0)));
+        assert_eq!(limit.count(v4(1), at(10)), Some(of(false, 0)));
+        assert_eq!(limit.count(v4(2), at(10)), Some(of(true, 1)));
+    }
+
+    #[test]
+    fn windows_begin_when_the_clock_does_and_not_when_the_first_request_comes() {
+        let limit = limit(1, 0, 10);
+
+        assert!(admitted(&limit, v4(1), at(59)));
+        assert!(!admitted(&limit, v4(1), at(59)));
+        assert!(admitted(&limit, v4(1), at(60)));
+        assert!(!admitted(&limit, v4(1), at(119)));
+        assert!(admitted(&limit, v4(1), at(120)));
+    }
+
+    #[test]
+    fn the_time_to_the_next_window_is_at_least_one_second_and_at_most_the_period() {
+        let limit = limit(1, 0, 10);
+        for (millis, reset) in [(0, 60), (1, 60), (1_000, 59), (59_000, 1), (59_999, 1)] {
+            let now = Timestamp::from_millis(START + millis);
+            assert_eq!(limit.count(v4(1), now).unwrap().reset_seconds, reset, "{millis}");
+        }
+    }
+
+    #[test]
+    fn the_limit_that_is_nearest_to_its_end_is_told() {
+        let limit = limit(3, 4, 10);
+        let told = |source| {
+            let count = limit.count(v4(source), at(0)).unwrap();
+            (count.admitted, count.limit, count.remaining)
+        };
+
+        assert_eq!(told(1), (true, 3, 2));
+        assert_eq!(told(2), (true, 3, 2));
+        assert_eq!(told(2), (true, 3, 1));
+        assert_eq!(told(2), (true, 3, 0));
+        assert_eq!(told(3), (false, 4, 0));
+    }
+
+    #[test]
+    fn what_one_source_is_refused_is_not_taken_from_all() {
+        let limit = limit(1, 2, 10);
+        for _ in 0..100 {
+            limit.count(v4(1), at(0));
+        }
+        assert!(admitted(&limit, v4(2), at(0)));
+        assert!(!admitted(&limit, v4(3), at(0)));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_source_and_a_mapped_address_is_ipv4() {
+        let limit = limit(1, 0, 10);
+        let v6 = |text: &str| IpAddr::V6(text.parse::<Ipv6Addr>().unwrap());
+
+        assert!(admitted(&limit, v6("2001:db8:1:2::1"), at(0)));
+        assert!(!admitted(&limit, v6("2001:db8:1:2:ffff:ffff:ffff:ffff"), at(0)));
+        assert!(admitted(&limit, v6("2001:db8:1:3::1"), at(0)));
+        assert!(admitted(&limit, v6("::ffff:192.0.2.1"), at(0)));
+        assert!(!admitted(&limit, v4(0xc000_0201), at(0)));
+    }
+
+    #[test]
+    fn a_million_sources_take_no_more_memory_than_the_table_has() {
+        let limit = limit(1_000_000, 0, 1_000);
+        let capacity = limit.window.lock().unwrap().sources.capacity();
+
+        for source in 0..1_000_000 {
+            limit.count(v4(source), at(0));
+        }
+
+        let window = limit.window.lock().unwrap();
+        assert_eq!(window.sources.len(), 1_000);
+        assert_eq!(window.sources.capacity(), capacity);
+        assert_eq!(window.shared.len(), SHARED_COUNTERS);
+        // Newcomers are spread evenly: 999 000 over 4 096 counters is 244 each.
+        assert!(window.shared.iter().all(|&counted| (150..350).contains(&counted)));
+    }
+
+    #[test]
+    fn a_flood_of_sources_does_not_push_out_a_counter_that_is_in_use() {
+        let limit = limit(2, 0, 1_000);
+        assert!(admitted(&limit, v4(7), at(0)));
+        assert!(admitted(&limit, v4(7), at(0)));
+        for source in 1_000..100_000 {
+            limit.count(v4(source), at(1));
+        }
+        assert!(!admitted(&limit, v4(7), at(2)));
+        assert!(admitted(&limit, v4(7), at(60)));
+    }
+
+    #[test]
+    fn a_late_request_of_the_last_window_counts_in_the_present_one() {
+        let limit = limit(1, 0, 10);
+        assert!(admitted(&limit, v4(1), at(60)));
+        assert!(!admitted(&limit, v4(1), at(59)));
+        assert!(!admitted(&limit, v4(1), at(60)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_far_begins_anew() {
+        let limit = limit(1, 0, 10);
+        assert!(admitted(&limit, v4(1), at(3_600)));
+        assert!(admitted(&limit, v4(1), at(0)));
+        assert!(!admitted(&limit, v4(1), at(0)));
+    }
+}

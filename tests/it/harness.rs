@@ -8,7 +8,7 @@ use doorward::{
     config::Config,
     entropy::Entropy,
     server::{self, Ended, ServeError, Signal, Signals},
-    store::Store,
+    store::{ClientRecord, ClientStore as _, Store},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,6 +22,8 @@ use crate::memory_store::MemoryStore;
 
 /// Longer than anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Where the clock stands at first: the beginning of a minute in January 2027.
+const START: u64 = 1_800_000_000_000;
 
 /// A server that runs until it is dropped or stopped.
 pub(crate) struct TestServer {
@@ -43,6 +45,18 @@ pub(crate) fn config() -> Config {
     config
 }
 
+/// What comes of serving with settings that should not work.
+pub(crate) async fn try_serve(config: Config) -> Result<Ended, ServeError> {
+    let app = App::new(
+        config,
+        MemoryStore::new(),
+        Clock::held_at(Timestamp::from_millis(START)),
+        Entropy::seeded(7),
+    );
+    let (_sender, signals) = Signals::handed();
+    timeout(PATIENCE, server::serve(app, signals, |_| {})).await.expect("the server does not start")
+}
+
 impl TestServer {
     pub(crate) async fn start() -> Self {
         Self::with(config()).await
@@ -50,7 +64,7 @@ impl TestServer {
 
     pub(crate) async fn with(config: Config) -> Self {
         let store = MemoryStore::new();
-        let clock = Clock::held_at(Timestamp::from_millis(1_800_000_000_000));
+        let clock = Clock::held_at(Timestamp::from_millis(START));
         let app = App::new(
             config,
             Arc::clone(&store) as Arc<dyn Store>,
@@ -91,6 +105,12 @@ impl TestServer {
         .await
     }
 
+    /// The record of this client.
+    pub(crate) async fn record(&self, client_id: &str) -> ClientRecord {
+        let id = client_id.parse().unwrap();
+        self.store.client(id).await.unwrap().expect("a client that was answered 201 is kept")
+    }
+
     /// `GET` of a path of the management listener.
     pub(crate) async fn look(&self, path: &str) -> Answer {
         self.manage("GET", path).await
@@ -116,6 +136,11 @@ impl TestServer {
     /// Waits until a metric is at least `value`.
     pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
         until(async || (self.metric(name).await >= value).then_some(())).await;
+    }
+
+    /// Waits until a metric is at most `value`.
+    pub(crate) async fn wait_for_metric_at_most(&self, name: &str, value: f64) {
+        until(async || (self.metric(name).await <= value).then_some(())).await;
     }
 
     /// Waits until nobody listens on the public address any more.
@@ -174,7 +199,10 @@ async fn exchange(address: SocketAddr, request: &str) -> Answer {
 }
 
 /// Reads one answer; the connection may be used on.
-pub(crate) async fn read_answer(connection: &mut TcpStream, is_head: bool) -> Answer {
+pub(crate) async fn read_answer(
+    connection: &mut (impl AsyncRead + Unpin),
+    is_head: bool,
+) -> Answer {
     let mut bytes = Vec::new();
     let head_length = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -7,12 +7,19 @@
     reason = "a test ends where it stands, says what it leaves out, and owns what it spawns"
 )]
 
+mod configuration;
+mod corpus;
 mod disk_full;
 mod every_route;
+mod failing_store;
 mod harness;
 mod management;
 mod memory_store;
 mod random_walk;
+mod rate_limit;
 mod records;
+mod registration;
 mod shutdown;
+mod slow_callers;
 mod stored_forms;
+mod tls;

@@ -40,6 +40,11 @@ impl MemoryStore {
         self.is_failing.store(is_failing, Ordering::SeqCst);
     }
 
+    /// How many clients are kept.
+    pub(crate) fn count(&self) -> usize {
+        self.clients.lock().unwrap().len()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
     }

@@ -7,7 +7,7 @@ use crate::harness::{TestServer, config, read_answer, read_end};
 
 const IN_FLIGHT: &str = "doorward_http_requests_in_flight";
 const OPEN: &str = "doorward_connections_open";
-const HALF_A_REQUEST: &str = "POST /register HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n{ ";
+const HALF_A_REQUEST: &str = "POST /register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n{ ";
 
 #[tokio::test]
 async fn what_is_in_flight_is_finished_and_then_the_store_is_closed() {

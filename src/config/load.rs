@@ -1,0 +1,172 @@
+//! From the sources to checked settings, and the rules between settings.
+
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use toml::{Spanned, de::DeValue};
+use url::Url;
+
+use super::{
+    Config,
+    fault::{ConfigErrors, Faults},
+    kind::ADDRESS,
+    setting::Section,
+    source::{ConfigFile, Origin, Sources, Values, setting, variables},
+};
+
+/// The settings: the command line over the environment over files over defaults.
+///
+/// Reads the files that are named, and no others.
+pub fn load(mut sources: Sources) -> Result<Config, ConfigErrors> {
+    if sources.files.is_empty() {
+        sources.files = named_files(&sources.environment);
+    }
+    let mut faults = Faults::default();
+    let files: Vec<ConfigFile> =
+        sources.files.iter().filter_map(|path| read_file(path, &mut faults)).collect();
+    let config = read(&sources, &files, &mut faults);
+    faults.or(config)
+}
+
+impl Default for Config {
+    /// Every default of the table; the issuer is the public listener's address.
+    fn default() -> Self {
+        let mut values = Values::default();
+        values.add_defaults(false);
+        derive_issuer(&mut values);
+        Self::read(&values, &mut Faults::default()).expect("what stands in the table is valid")
+    }
+}
+
+/// Any bytes as a file and as a value of every variable: no panic.
+#[cfg(any(fuzzing, test))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    use super::source::settings;
+
+    let file = ConfigFile { name: "fuzz.toml".into(), bytes: bytes.to_vec() };
+    let text = String::from_utf8_lossy(bytes);
+    let environment = settings().map(|setting| (setting.variable(), text.clone().into())).collect();
+    for sources in [Sources::default(), Sources { environment, dev: true, ..Sources::default() }] {
+        let mut faults = Faults::default();
+        let config = read(&sources, std::slice::from_ref(&file), &mut faults);
+        match faults.or(config) {
+            Ok(config) => drop(config.dump()),
+            Err(errors) => assert!(!errors.to_string().is_empty(), "nothing is refused silently"),
+        }
+    }
+}
+
+fn named_files(environment: &[(String, String)]) -> Vec<PathBuf> {
+    let named = environment.iter().find(|(name, _)| name == "DOORWARD_CONFIG");
+    let paths = named.map_or("", |(_, paths)| paths);
+    paths.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+}
+
+fn read_file(path: &Path, faults: &mut Faults) -> Option<ConfigFile> {
+    match ConfigFile::read(path) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            faults.incomplete = true;
+            faults.add(
+                Origin::Nowhere,
+                0,
+                format_args!("{}: cannot read: {error}", path.display()),
+            );
+            None
+        }
+    }
+}
+
+fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<Config> {
+    let variables = variables(&sources.environment, faults);
+    let mut values = Values::default();
+    values.add_defaults(sources.dev);
+    for (nth, file) in files.iter().enumerate() {
+        values.add_file(nth, file, faults);
+    }
+    for variable in &variables {
+        let origin = Origin::Variable { name: &variable.name };
+        values.add_text(variable.setting, origin, &variable.text);
+    }
+    for (key, text) in &sources.flags {
+        match setting(key) {
+            Some(setting) => values.add_text(setting, Origin::Flag, text),
+            None => faults.add(Origin::Flag, 0, format_args!("{key}: unknown setting")),
+        }
+    }
+    if sources.dev && !values.has("server.issuer") {
+        derive_issuer(&mut values);
+    }
+    let config = Config::read(&values, faults)?;
+    check_listeners(&config, &values, faults);
+    check_issuer(&config, &values, faults);
+    Some(config)
+}
+
+/// Gives the issuer that names the public listener from this machine.
+fn derive_issuer(values: &mut Values<'_>) {
+    // A listener that is refused is reported when all is read.
+    let listen = values.read("server.listen", &ADDRESS, &mut Faults::default());
+    let listen = listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into());
+    let scheme = if values.has("tls.certificate_file") { "https" } else { "http" };
+    let issuer = DeValue::String(Cow::Owned(issuer_of(scheme, listen)));
+    values.add("server.issuer", Origin::Default, Spanned::new(0..0, issuer));
+}
+
+fn issuer_of(scheme: &str, listen: SocketAddr) -> String {
+    let host = match listen.ip() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST) => "127.0.0.1",
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => "[::1]",
+        _ => "localhost",
+    };
+    match (scheme, listen.port()) {
+        // Port 0 is the system's choice, and known only once it listens.
+        (_, 0) | ("http", 80) | ("https", 443) => format!("{scheme}://{host}"),
+        (_, port) => format!("{scheme}://{host}:{port}"),
+    }
+}
+
+fn is_loopback_host(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// A fault of the value that holds for `key`.
+fn refuse(values: &Values<'_>, key: &str, faults: &mut Faults, reason: impl Display) {
+    let (origin, offset) = values.origin(key).unwrap_or((Origin::Nowhere, 0));
+    faults.add(origin, offset, format_args!("{key}: {reason}"));
+}
+
+fn check_listeners(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    let server = &config.server;
+    if server.listen == server.management && server.listen.port() != 0 {
+        refuse(values, "server.management", faults, "is the address of server.listen as well");
+    }
+}
+
+/// The scheme of the issuer is what clients will speak, so something must speak it.
+fn check_issuer(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    let server = &config.server;
+    if server.tls_terminated_in_front {
+        return;
+    }
+    let url = Url::parse(&server.issuer).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let reason = match (server.issuer.starts_with("https:"), config.tls.is_some()) {
+        (true, true) => return,
+        (true, false) => {
+            "is https, but TLS is off: set tls.certificate_file and tls.key_file, \
+             or server.tls_terminated_in_front when a proxy speaks TLS"
+        }
+        (false, true) => "is http, but [tls] is set and the listener speaks TLS only",
+        (false, false) if is_loopback_host(host) => return,
+        (false, false) => {
+            "is http to a host that is not localhost, 127.0.0.1 or [::1]: use https, \
+             or set server.tls_terminated_in_front when a proxy speaks TLS"
+        }
+    };
+    refuse(values, "server.issuer", faults, reason);
+}

@@ -1,0 +1,191 @@
+//! Every setting, in one table: key, type, default and what it means.
+//!
+//! The table below is the only place that knows a setting. The structures, the checks, the names of
+//! environment variables, the sample file, the dump and `docs/configuration.md` are made from it.
+//! Left to others: whether the files and addresses named here can be used (`server/`, `store/`).
+//!
+//! A new setting needs a default with which yesterday's file behaves as yesterday.
+
+mod fault;
+mod kind;
+mod load;
+mod print;
+mod setting;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use ipnet::IpNet;
+
+pub use self::{
+    fault::ConfigErrors,
+    load::load,
+    print::{reference, sample},
+    source::{Sources, environment},
+};
+use self::{
+    kind::{
+        ADDRESS, Boolean, FILE, FILTER, FORMAT, ISSUER, Integer, List, NETWORK, Protected, SCOPE,
+        STORE,
+    },
+    setting::settings,
+};
+
+// The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
+// says little. `unset` is no default: the setting must be given (in an `optional` section: once any
+// setting of the section is given). Defaults and examples are TOML.
+settings! {
+    /// All settings, checked; nothing that reads them has to check them again.
+    Config {
+        /// Where clients are kept: a folder for the embedded store. It is made when it is not there.
+        store: PathBuf = "doorward-data", STORE;
+    }
+
+    /// How the server is reached.
+    server: ServerConfig {
+        /// Public listener.
+        listen: SocketAddr = "127.0.0.1:8080", ADDRESS;
+        /// Management listener: health and metrics. Keep it away from strangers.
+        management: SocketAddr = "127.0.0.1:9000", ADDRESS;
+        /// The issuer (RFC 8414 §2): the public address under which clients know this server.
+        ///
+        /// Without a query, a fragment, a user name or a trailing slash. `http` is refused for any
+        /// host but `localhost`, `127.0.0.1` and `[::1]`, and `https` is refused without `[tls]`,
+        /// unless `server.tls_terminated_in_front` is true. `--dev` derives it from `server.listen`.
+        issuer: String = unset example "https://register.example.com", ISSUER;
+        /// TLS ends in front of this process, in a proxy that alone can reach the public listener.
+        tls_terminated_in_front: bool = false, Boolean;
+        /// Proxies whose `Forwarded`, `X-Forwarded-For` and `X-Request-Id` are believed.
+        trusted_proxies: Vec<IpNet> = [] example ["10.0.0.0/8", "fd00::/8"], List(NETWORK);
+        /// How long requests in flight may take to finish once the server is asked to stop.
+        shutdown_deadline_seconds: u64 = 25, Integer(1..=3600);
+    }
+
+    /// Certificate files, read again on SIGHUP; without them TLS is off.
+    tls[optional]: TlsConfig {
+        /// The certificate chain in PEM, the server's own certificate first.
+        certificate_file: PathBuf = unset example "/etc/doorward/tls.crt", FILE;
+        /// The private key of the certificate, in PEM.
+        key_file: PathBuf = unset example "/etc/doorward/tls.key", FILE;
+    }
+
+    /// What connections to the public listener may cost.
+    connections: ConnectionsConfig {
+        /// Connections in all.
+        max: usize = 4096, Integer(1..=1_000_000);
+        /// Connections from one source (IPv4 address, IPv6 /64); trusted proxies are not counted.
+        per_source_max: usize = 512, Integer(1..=1_000_000);
+        /// How long the headers of a request may take to arrive.
+        headers_timeout_seconds: u64 = 10, Integer(1..=3600);
+        /// How long the body of a request may take to arrive, from its first byte to its last.
+        body_timeout_seconds: u64 = 10, Integer(1..=3600);
+        /// How long a connection may stay open between requests.
+        idle_timeout_seconds: u64 = 60, Integer(1..=3600);
+    }
+
+    /// How often strangers may register.
+    rate_limit: RateLimitConfig {
+        /// Registrations that one source (IPv4 address, IPv6 /64) may ask for in a period; 0 for no
+        /// limit.
+        per_source: u32 = 60 dev 0, Integer(0..=10_000_000);
+        /// Registrations that all sources together may ask for in a period; 0 for no limit.
+        total: u32 = 6000 dev 0, Integer(0..=10_000_000);
+        /// The length of a period, which is aligned to the clock.
+        period_seconds: u32 = 60, Integer(1..=86_400);
+        /// How many sources are remembered at most.
+        sources_max: usize = 65_536, Integer(1_000..=10_000_000);
+    }
+
+    /// Which registrations are admitted, and what is kept of them.
+    registration: RegistrationConfig {
+        /// Whether the caller's address is kept on the record.
+        keep_source_address: bool = true, Boolean;
+        /// Whether `http` redirect URIs to private (RFC 1918, link-local, ULA) addresses are allowed.
+        allow_lan_redirects: bool = false, Boolean;
+        /// The scope catalogue: the scopes a client may register for; empty when there is none.
+        scopes: Vec<String> = [] example ["projects:read", "projects:write"], List(SCOPE);
+        /// Names that strangers like to borrow.
+        ///
+        /// A client whose name looks like one of these is flagged on its record, unless its redirect
+        /// URIs belong to the name: by one of the `hosts` (or a subdomain), or by one of the
+        /// private-use `schemes`. A list of your own replaces this one.
+        protected_names: Vec<ProtectedName> = [
+            { name = "Amazon Q", hosts = ["amazon.com", "amazonaws.com"] },
+            { name = "Anthropic", hosts = ["anthropic.com", "claude.ai", "claude.com"] },
+            { name = "ChatGPT", hosts = ["chatgpt.com", "openai.com"] },
+            { name = "Claude", hosts = ["anthropic.com", "claude.ai", "claude.com"],
+              schemes = ["claude"] },
+            { name = "Claude Code", hosts = ["anthropic.com", "claude.ai", "claude.com"] },
+            { name = "Cursor", hosts = ["cursor.com", "cursor.sh"], schemes = ["cursor"] },
+            { name = "Datadog", hosts = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"] },
+            { name = "Gemini", hosts = ["google.com"] },
+            { name = "GitHub", hosts = ["github.com"] },
+            { name = "GitHub Copilot", hosts = ["github.com", "vscode.dev"],
+              schemes = ["vscode", "vscode-insiders"] },
+            { name = "Google", hosts = ["google.com"] },
+            { name = "Le Chat", hosts = ["mistral.ai"] },
+            { name = "Microsoft", hosts = ["live.com", "microsoft.com", "microsoftonline.com"] },
+            { name = "Mistral", hosts = ["mistral.ai"] },
+            { name = "Notion", hosts = ["notion.com", "notion.so"], schemes = ["notion"] },
+            { name = "OpenAI", hosts = ["chatgpt.com", "openai.com"] },
+            { name = "Perplexity", hosts = ["perplexity.ai", "perplexity.com"] },
+            { name = "Slack", hosts = ["slack.com"], schemes = ["slack"] },
+            { name = "Visual Studio Code", hosts = ["code.visualstudio.com", "vscode.dev"],
+              schemes = ["vscode", "vscode-insiders"] },
+            { name = "VS Code", hosts = ["code.visualstudio.com", "vscode.dev"],
+              schemes = ["vscode", "vscode-insiders"] },
+            { name = "Windsurf", hosts = ["codeium.com", "windsurf.com"], schemes = ["windsurf"] },
+        ], List(Protected);
+    }
+
+    /// The embedded store.
+    embedded: EmbeddedConfig {
+        /// How many changes may wait for the writer; the next one is answered 503.
+        queue_max: usize = 4096, Integer(1..=1_000_000);
+        /// Page cache of the writer, in KiB.
+        cache_kib: u32 = 8192, Integer(1_024..=1_048_576);
+        /// How many connections read.
+        readers: usize = 2, Integer(1..=64);
+    }
+
+    /// What is logged, and how.
+    log: LogConfig {
+        /// `auto` is `text` on a terminal and `json` elsewhere.
+        format: LogFormat = "auto", FORMAT;
+        /// Which events are logged: a level, or levels by module, as `tracing` reads them.
+        filter: String = "info" example "warn,doorward=debug", FILTER;
+        /// Whether callers' addresses are logged.
+        addresses: bool = false, Boolean;
+    }
+}
+
+/// Any bytes as a file and as the value of every variable: faults, but no panic.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz(bytes: &[u8]) {
+    load::fuzz(bytes);
+}
+
+/// A name that strangers like to borrow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectedName {
+    /// The name, as people read it.
+    pub name: String,
+    /// Hosts (and their subdomains) whose redirect URIs may go by that name; in lower case.
+    pub hosts: Vec<String>,
+    /// Private-use schemes whose redirect URIs may go by that name; in lower case, without `:`.
+    pub schemes: Vec<String>,
+}
+
+/// How log events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

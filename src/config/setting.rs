@@ -1,0 +1,159 @@
+//! What the table of settings is made of, and the macro that turns it into structures and rows.
+
+use super::{fault::Faults, kind::Shape, source::Values};
+
+/// One row of the table: all that is known of a setting without its Rust type.
+pub(super) struct Setting {
+    /// `rate_limit.per_source`.
+    pub(super) key: &'static str,
+    /// The lines of its comment.
+    pub(super) about: &'static [&'static str],
+    /// In TOML, as written in the table; `None` when it must be given.
+    pub(super) default: Option<&'static str>,
+    /// The default under `--dev`, where that is another.
+    pub(super) dev: Option<&'static str>,
+    /// A telling value, in TOML, where the default says little.
+    pub(super) example: Option<&'static str>,
+    /// What a value may be, in words.
+    pub(super) expected: fn() -> String,
+    /// How text from the environment becomes a value.
+    pub(super) shape: fn() -> Shape,
+    /// A TOML value of this setting, spelled our way.
+    pub(super) spell: fn(&'static str) -> String,
+}
+
+impl Setting {
+    /// The environment variable of this setting: `DOORWARD_RATE_LIMIT__PER_SOURCE`.
+    pub(super) fn variable(&self) -> String {
+        format!("DOORWARD_{}", self.key.replace('.', "__").to_uppercase())
+    }
+}
+
+/// A heading of the file, or its top.
+pub(super) struct SectionAbout {
+    /// Empty for the settings at the top.
+    pub(super) name: &'static str,
+    /// The lines of its comment.
+    pub(super) about: &'static [&'static str],
+    /// Whether it may be left out although its settings have no defaults.
+    pub(super) optional: bool,
+    pub(super) settings: &'static [Setting],
+}
+
+/// What the macro makes of every structure.
+pub(super) trait Section: Sized {
+    const ABOUT: SectionAbout;
+
+    /// Reads all its settings, so that every fault is found; `None` when there was one.
+    fn read(values: &Values<'_>, faults: &mut Faults) -> Option<Self>;
+
+    /// The key and the TOML of every setting, in the order of the table.
+    fn write(&self) -> Vec<(&'static str, String)>;
+}
+
+impl<S: Section> Section for Option<S> {
+    const ABOUT: SectionAbout = SectionAbout { optional: true, ..S::ABOUT };
+
+    fn read(values: &Values<'_>, faults: &mut Faults) -> Option<Self> {
+        if S::ABOUT.settings.iter().any(|setting| values.has(setting.key)) {
+            S::read(values, faults).map(Some)
+        } else {
+            Some(None)
+        }
+    }
+
+    fn write(&self) -> Vec<(&'static str, String)> {
+        self.as_ref().map(S::write).unwrap_or_default()
+    }
+}
+
+/// Makes of the table: a structure for each section, a [`Section`] implementation for each, the
+/// structure of the whole, and `SECTIONS`, the table as data.
+macro_rules! settings {
+    (
+        $(#[doc = $config_about:literal])+
+        $config:ident { $($top:tt)* }
+        $(
+            $(#[doc = $about:literal])+
+            $section:ident $([$optional:ident])? : $type:ident { $($rows:tt)* }
+        )*
+    ) => {
+        settings! { @section [$($config_about)+] "", "", $config { $($top)* } {
+            $($(#[doc = $about])+ $section: settings!(@held $type $($optional)?),)*
+        } }
+        $(settings! {
+            @section [$($about)+] stringify!($section), concat!(stringify!($section), "."),
+            $type { $($rows)* } {}
+        })*
+
+        /// The table of settings.
+        const SECTIONS: &[$crate::config::setting::SectionAbout] = {
+            use $crate::config::setting::Section;
+            &[$config::ABOUT, $(<settings!(@held $type $($optional)?)>::ABOUT),*]
+        };
+    };
+
+    (
+        @section [$($section_about:literal)+] $section:expr, $prefix:expr,
+        $type:ident {
+            $(
+                $(#[doc = $about:literal])+
+                $field:ident: $of:ty = $default:tt $(dev $dev:tt)? $(example $example:tt)?, $kind:expr;
+            )+
+        }
+        { $($(#[doc = $held_about:literal])+ $held:ident: $held_type:ty,)* }
+    ) => {
+        $(#[doc = $section_about])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $type {
+            $($(#[doc = $about])+ pub $field: $of,)+
+            $($(#[doc = $held_about])+ pub $held: $held_type,)*
+        }
+
+        impl $crate::config::setting::Section for $type {
+            const ABOUT: $crate::config::setting::SectionAbout =
+                $crate::config::setting::SectionAbout {
+                    name: $section,
+                    about: &[$($section_about),+],
+                    optional: false,
+                    settings: &[$($crate::config::setting::Setting {
+                        key: concat!($prefix, stringify!($field)),
+                        about: &[$($about),+],
+                        default: settings!(@toml $default),
+                        dev: settings!(@maybe $($dev)?),
+                        example: settings!(@maybe $($example)?),
+                        expected: || $crate::config::kind::Kind::expected(&$kind),
+                        shape: || $crate::config::kind::Kind::shape(&$kind),
+                        spell: |toml| $crate::config::kind::spell(&$kind, toml),
+                    }),+],
+                };
+
+            fn read(
+                values: &$crate::config::source::Values<'_>,
+                faults: &mut $crate::config::fault::Faults,
+            ) -> Option<Self> {
+                $(let $field = values.read(concat!($prefix, stringify!($field)), &$kind, faults);)+
+                $(let $held = $crate::config::setting::Section::read(values, faults);)*
+                Some(Self { $($field: $field?,)+ $($held: $held?,)* })
+            }
+
+            fn write(&self) -> Vec<(&'static str, String)> {
+                [$((
+                    concat!($prefix, stringify!($field)),
+                    $crate::config::kind::Kind::write(&$kind, &self.$field),
+                )),+]
+                .into_iter()
+                $(.chain($crate::config::setting::Section::write(&self.$held)))*
+                .collect()
+            }
+        }
+    };
+
+    (@held $type:ident) => { $type };
+    (@held $type:ident optional) => { Option<$type> };
+    (@toml unset) => { None };
+    (@toml $toml:tt) => { Some(stringify!($toml)) };
+    (@maybe) => { None };
+    (@maybe $toml:tt) => { Some(stringify!($toml)) };
+}
+pub(super) use settings;

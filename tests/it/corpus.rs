@@ -1,0 +1,236 @@
+//! Every registration of the corpus, replayed against the running server at both doors.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+
+use crate::harness::{Answer, TestServer, read_answer};
+
+const CORPUS: &str = include_str!("../corpus/registrations.jsonl");
+
+/// The documented members, which alone the `datadog` profile answers with.
+const DOCUMENTED: [&str; 6] = [
+    "client_id",
+    "client_name",
+    "grant_types",
+    "redirect_uris",
+    "response_types",
+    "token_endpoint_auth_method",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Datadog,
+    Rfc7591,
+}
+
+impl Door {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Datadog => "/api/v2/oauth2/register",
+            Self::Rfc7591 => "/oauth2/register",
+        }
+    }
+}
+
+/// Lines that the recorded verdict accepts and a door refuses by contract: door, the words of its answer,
+/// why, and which lines.
+const REFUSED_BY_CONTRACT: &[(Door, &str, &str, &[&str])] = &[
+    (
+        Door::Datadog,
+        "token_endpoint_auth_method: asks for a method that is not supported",
+        "the documented endpoint supports none alone, and says so",
+        &[
+            "ts-sdk-v1-example",
+            "ts-sdk-v1-with-scope",
+            "ts-sdk-v2-example",
+            "py-sdk-1.9-default",
+            "py-sdk-1.x-trailing-slash",
+            "csharp-sdk-sample",
+            "csharp-sdk-older",
+            "mcpjam-basic",
+            "claude-hosted-post",
+            "claude-hosted-2025",
+            "chatgpt-legacy-post",
+            "chatgpt-cimd-like",
+            "lobehub-cloud",
+            "kiro-ide",
+            "librechat-default-basic",
+            "open-webui-default",
+            "novu",
+            "inrupt-browser",
+            "appauth-ios",
+            "oidf-conformance-suite",
+            "hermes-agent-figma-mode",
+            "gravitee-apim",
+        ],
+    ),
+    (
+        Door::Datadog,
+        "client_name: is required",
+        "the documented endpoint requires a name",
+        &[
+            "solid-minimal",
+            "appauth-android-minimal",
+            "name-blank",
+            "proto-pollution",
+            "json-bearer-present",
+            "json-origin-null",
+        ],
+    ),
+    (
+        Door::Datadog,
+        "client_uri: is not an absolute https URL",
+        "a bare host is left out at the other door alone",
+        &["cf-agents-old"],
+    ),
+    (
+        Door::Rfc7591,
+        "token_endpoint_auth_method: asks for a method that is not supported",
+        "a key-based method is never replaced: the client would go on signing for nobody",
+        &["chatgpt-cimd-like"],
+    ),
+];
+
+/// The bytes of a line's body.
+fn body(line: &Value) -> Vec<u8> {
+    let text = |value: &Value, name: &str, default: &str| {
+        value[name].as_str().unwrap_or(default).to_owned()
+    };
+    if let Some(raw) = line["raw"].as_str() {
+        return raw.as_bytes().to_vec();
+    }
+    if let Some(bytes) = line["raw_base64"].as_str() {
+        return BASE64_STANDARD.decode(bytes).unwrap();
+    }
+    let template = &line["template"];
+    if template.is_null() {
+        return serde_json::to_vec(&line["body"]).unwrap();
+    }
+    let count = usize::try_from(template["count"].as_u64().unwrap()).unwrap();
+    let middle = if template["item"].is_string() {
+        let item = text(template, "item", "");
+        let items: Vec<String> = (0..count).map(|i| item.replace("{i}", &i.to_string())).collect();
+        items.join(&text(template, "join", ","))
+    } else {
+        let repeat = |name| text(template, name, "").repeat(count);
+        format!("{}{}{}", repeat("open"), text(template, "middle", ""), repeat("close"))
+    };
+    format!("{}{middle}{}", text(template, "prefix", ""), text(template, "suffix", "")).into_bytes()
+}
+
+/// Sends a line to a door. A server that has read enough may answer before all is written.
+async fn replay(server: &TestServer, line: &Value, door: Door) -> Answer {
+    let body = body(line);
+    let mut head = format!("POST {} HTTP/1.1\r\nhost: door.example\r\n", door.path());
+    for (name, value) in line["headers"].as_object().unwrap() {
+        if line["name"] != "json-no-content-type" || name != "content-type" {
+            head += &format!("{name}: {}\r\n", value.as_str().unwrap());
+        }
+    }
+    head += &format!("content-length: {}\r\n\r\n", body.len());
+    let mut connection = TcpStream::connect(server.public).await.unwrap();
+    connection.write_all(head.as_bytes()).await.unwrap();
+    drop(connection.write_all(&body).await);
+    read_answer(&mut connection, false).await
+}
+
+/// What the answer to a line must say, when the line is refused by contract against its verdict.
+fn exception(line: &Value, door: Door) -> Option<&'static str> {
+    REFUSED_BY_CONTRACT.iter().find_map(|(at, words, _, names)| {
+        let is_listed = *at == door && names.iter().any(|name| line["name"] == *name);
+        is_listed.then_some(*words)
+    })
+}
+
+fn check_created(name: &str, line: &Value, door: Door, answer: &Answer) {
+    let created = answer.json();
+    let members = created.as_object().unwrap();
+    let sent = serde_json::from_slice::<Value>(&body(line)).unwrap();
+    assert!(!holds_placeholder(&created), "{name}: {created}");
+    assert_eq!(created["token_endpoint_auth_method"], "none", "{name}");
+    assert_eq!(created["response_types"], json!(["code"]), "{name}");
+    for secret in ["client_secret", "client_secret_expires_at"] {
+        assert!(!members.contains_key(secret), "{name}");
+    }
+    let mut uris = sent["redirect_uris"].as_array().unwrap().clone();
+    uris.dedup();
+    let kept = created["redirect_uris"].as_array().unwrap();
+    assert!(!kept.is_empty() && kept.iter().all(|uri| uris.contains(uri)), "{name}");
+    if door == Door::Datadog {
+        assert_eq!(members.keys().collect::<Vec<_>>(), DOCUMENTED, "{name}");
+    } else {
+        assert!(created["client_id_issued_at"].is_u64(), "{name}");
+    }
+    if line["expect"] == "accept" && door == Door::Rfc7591 {
+        assert_eq!(kept, &uris, "{name}");
+        check_echoed(name, &sent, &created);
+    }
+}
+
+/// Every member that was sent and is known comes back as it was sent.
+fn check_echoed(name: &str, sent: &Value, created: &Value) {
+    for member in ["client_name", "scope", "client_uri", "logo_uri", "tos_uri", "application_type"]
+    {
+        let is_omitted = sent[member].as_str().is_none_or(|text| text.trim().is_empty());
+        let expected = if is_omitted { &Value::Null } else { &sent[member] };
+        assert_eq!(&created[member], expected, "{name}: {member}");
+    }
+}
+
+/// Whether there is a `null` or an empty string anywhere.
+fn holds_placeholder(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(entries) => entries.iter().any(holds_placeholder),
+        Value::Object(members) => members.values().any(holds_placeholder),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn check_refused(name: &str, door: Door, answer: &Answer) {
+    assert!(answer.body.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{name}: {answer:?}");
+    let refused = answer.json();
+    if answer.status == 413 {
+        let member = if door == Door::Datadog { "errors" } else { "error_description" };
+        assert!(refused.get(member).is_some(), "{name}: {answer:?}");
+        return;
+    }
+    assert_eq!(answer.status, 400, "{name}: {answer:?}");
+    let members: Vec<&String> = refused.as_object().unwrap().keys().collect();
+    match door {
+        Door::Datadog => assert_eq!(members, ["error", "error_description"], "{name}"),
+        Door::Rfc7591 => {
+            assert_eq!(members, ["error", "error_description", "violations"], "{name}");
+            assert_eq!(refused["violations"][0]["code"], refused["error"], "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_line_of_the_corpus_has_its_verdict_at_both_doors() {
+    let server = TestServer::start().await;
+    let mut differing = Vec::new();
+    for line in CORPUS.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let name = line["name"].as_str().unwrap();
+        for door in [Door::Datadog, Door::Rfc7591] {
+            let answer = replay(&server, &line, door).await;
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{name}");
+            let exception = exception(&line, door);
+            let is_accepted = line["expect"] != "reject" && exception.is_none();
+            if (answer.status == 201) != is_accepted {
+                differing.push(format!("{door:?} {name}: {} {}", answer.status, answer.body));
+            } else if answer.status == 201 {
+                check_created(name, &line, door, &answer);
+            } else {
+                check_refused(name, door, &answer);
+                assert!(answer.body.contains(exception.unwrap_or_default()), "{name}: {answer:?}");
+            }
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    assert_eq!(CORPUS.lines().count(), 242);
+}

@@ -1,0 +1,73 @@
+//! How often strangers may register, and who is the stranger.
+
+use std::time::Duration;
+
+use crate::harness::{TestServer, config};
+
+fn from(forwarded_for: &str) -> String {
+    format!(
+        "POST /register HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {forwarded_for}\r\n\
+         content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+    )
+}
+
+#[tokio::test]
+async fn a_caller_that_asks_too_often_waits_for_the_next_window() {
+    let mut config = config();
+    config.rate_limit.per_source = 2;
+    let server = TestServer::with(config).await;
+
+    for _ in 0..2 {
+        assert_ne!(server.post("/register", "{}").await.status, 429);
+    }
+    assert_eq!(server.post("/register", "{}").await.status, 429);
+    assert_eq!(server.post("/api/v2/oauth2/register", "{}").await.status, 429);
+
+    server.clock.advance(Duration::from_mins(1));
+    assert_ne!(server.post("/register", "{}").await.status, 429);
+}
+
+#[tokio::test]
+async fn all_callers_together_can_be_limited() {
+    let mut config = config();
+    config.rate_limit.total = 1;
+    config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let server = TestServer::with(config).await;
+
+    assert_ne!(server.exchange(&from("192.0.2.1")).await.status, 429);
+    assert_eq!(server.exchange(&from("192.0.2.2")).await.status, 429);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_callers_are_told_apart() {
+    let mut config = config();
+    config.rate_limit.per_source = 1;
+    config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let server = TestServer::with(config).await;
+
+    assert_ne!(server.exchange(&from("192.0.2.1")).await.status, 429);
+    assert_ne!(server.exchange(&from("192.0.2.2")).await.status, 429);
+    assert_eq!(server.exchange(&from("192.0.2.66, 192.0.2.1")).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_choose_its_address() {
+    let mut config = config();
+    config.rate_limit.per_source = 1;
+    let server = TestServer::with(config).await;
+
+    assert_ne!(server.exchange(&from("192.0.2.1")).await.status, 429);
+    assert_eq!(server.exchange(&from("192.0.2.2")).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_request_identifier_is_taken_over_from_a_trusted_proxy_alone() {
+    let request = "GET /openapi.json HTTP/1.1\r\nhost: x\r\nx-request-id: abc-1\r\n\r\n";
+    let server = TestServer::start().await;
+    assert_ne!(server.exchange(request).await.header("x-request-id"), Some("abc-1"));
+
+    let mut config = config();
+    config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let server = TestServer::with(config).await;
+    assert_eq!(server.exchange(request).await.header("x-request-id"), Some("abc-1"));
+}
