@@ -58,11 +58,15 @@ pub fn redirect_uri(bytes: &[u8]) {
         Reach::Public => {
             assert_eq!(url.scheme(), "https");
             if let Some(Host::Ipv4(address)) = url.host() {
-                assert!(!address.is_loopback() && !address.is_private() && !address.is_link_local());
+                assert!(
+                    !address.is_loopback() && !address.is_private() && !address.is_link_local()
+                );
             }
         }
         Reach::Lan => assert!(matches!(url.scheme(), "http" | "https")),
-        Reach::PrivateUse => assert!(!matches!(url.scheme(), "http" | "https" | "javascript" | "data")),
+        Reach::PrivateUse => {
+            assert!(!matches!(url.scheme(), "http" | "https" | "javascript" | "data"))
+        }
     }
 }
 
@@ -72,7 +76,8 @@ pub fn client_address(bytes: &[u8]) {
     const SEEN: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
     let proxy = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
     let proxies: Vec<IpNet> = vec![proxy.into()];
-    let claims = || bytes.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok());
+    let claims =
+        || bytes.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok());
 
     for (name, own) in [("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=203.0.113.7")] {
         let mut headers = HeaderMap::new();
@@ -84,7 +89,10 @@ pub fn client_address(bytes: &[u8]) {
         assert_eq!(address_of(SEEN, &headers, &proxies), SEEN, "a stranger was believed");
         headers.append(name, HeaderValue::from_static(own));
         assert_eq!(address_of(proxy, &headers, &proxies), SEEN, "our own proxy was not believed");
-        headers.append(FORWARDED, HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static("")));
+        headers.append(
+            FORWARDED,
+            HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static("")),
+        );
         let _ = address_of(proxy, &headers, &proxies);
     }
 }
