@@ -89,7 +89,7 @@ pub(crate) struct RegistrationMetrics {
     pub(crate) failed: Counter,
 }
 
-/// Why a connection was closed before it said anything.
+/// How many connections there are, and why the server closed others.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionMetrics {
     pub(crate) open: Gauge,
@@ -97,8 +97,10 @@ pub(crate) struct ConnectionMetrics {
     pub(crate) refused_total: Counter,
     /// There were as many from this source as there may be.
     pub(crate) refused_source: Counter,
-    /// They overstayed a time limit.
-    pub(crate) timed_out: Counter,
+    /// They took too long for a request or an answer.
+    pub(crate) slow: Counter,
+    /// They took too long to ask again.
+    pub(crate) idle: Counter,
 }
 
 /// Writes metrics in Prometheus' text format.

@@ -1,4 +1,7 @@
-//! What is wrong with the settings: every fault at once, one line each, with its place.
+//! What is wrong with the settings: every fault at once, one line each, in the order of their places,
+//! with the nearest known key where a name is unknown. What is a fault is said elsewhere: of one value
+//! in `kind.rs` and `text.rs`, of a name in `source.rs` and `values.rs`, of several settings together in
+//! `load.rs`.
 
 use std::{error::Error, fmt};
 

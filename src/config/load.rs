@@ -1,4 +1,6 @@
-//! From the sources to checked settings, and the rules between settings.
+//! From the sources to checked settings, the stronger source over the weaker, and the rules between
+//! settings: what `--dev` derives, two listeners at two addresses, an issuer whose scheme is spoken.
+//! The rules of a single value are in `kind.rs` and `text.rs`.
 
 use std::{
     borrow::Cow,
@@ -13,9 +15,10 @@ use url::Url;
 use super::{
     Config,
     fault::{ConfigErrors, Faults},
-    kind::ADDRESS,
-    setting::Section,
-    source::{ConfigFile, Origin, Sources, Values, setting, variables},
+    setting::{Section, setting},
+    source::{ConfigFile, Origin, Sources, variables},
+    text::ADDRESS,
+    values::Values,
 };
 
 /// The settings: the command line over the environment over files over defaults.
@@ -45,7 +48,7 @@ impl Default for Config {
 /// Any bytes as a file and as a value of every variable: no panic.
 #[cfg(any(fuzzing, test))]
 pub(super) fn fuzz(bytes: &[u8]) {
-    use super::source::settings;
+    use super::setting::settings;
 
     let file = ConfigFile { name: "fuzz.toml".into(), bytes: bytes.to_vec() };
     let text = String::from_utf8_lossy(bytes);
@@ -71,11 +74,8 @@ fn read_file(path: &Path, faults: &mut Faults) -> Option<ConfigFile> {
         Ok(file) => Some(file),
         Err(error) => {
             faults.incomplete = true;
-            faults.add(
-                Origin::Nowhere,
-                0,
-                format_args!("{}: cannot read: {error}", path.display()),
-            );
+            let what = format!("{}: cannot read: {error}", path.display());
+            faults.add(Origin::Nowhere, 0, what);
             None
         }
     }
@@ -102,6 +102,9 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
         derive_issuer(&mut values);
     }
     let config = Config::read(&values, faults)?;
+    if faults.incomplete {
+        return None;
+    }
     check_listeners(&config, &values, faults);
     check_issuer(&config, &values, faults);
     Some(config)

@@ -14,6 +14,8 @@ mod setting;
 mod source;
 #[cfg(test)]
 mod tests;
+mod text;
+mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -26,17 +28,15 @@ pub use self::{
     source::{Sources, environment},
 };
 use self::{
-    kind::{
-        ADDRESS, Boolean, FILE, FILTER, FORMAT, ISSUER, Integer, List, NETWORK, Protected, SCOPE,
-        STORE,
-    },
-    setting::settings,
+    kind::{Boolean, Integer, List, Protected},
+    setting::table,
+    text::{ADDRESS, FILE, FILTER, FORMAT, ISSUER, NETWORK, SCOPE, STORE},
 };
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
 // says little. `unset` is no default: the setting must be given (in an `optional` section: once any
 // setting of the section is given). Defaults and examples are TOML.
-settings! {
+table! {
     /// All settings, checked; nothing that reads them has to check them again.
     Config {
         /// Where clients are kept: a folder for the embedded store. It is made when it is not there.

@@ -1,6 +1,9 @@
 //! What the table of settings is made of, and the macro that turns it into structures and rows.
+//!
+//! The macro knows the form of the table and nothing of any setting. What a value may be is said by
+//! its kind (`kind.rs`), which is the last word of each row.
 
-use super::{fault::Faults, kind::Shape, source::Values};
+use super::{SECTIONS, fault::Faults, kind::Shape, values::Values};
 
 /// One row of the table: all that is known of a setting without its Rust type.
 pub(super) struct Setting {
@@ -67,9 +70,19 @@ impl<S: Section> Section for Option<S> {
     }
 }
 
+/// The rows of the table, in its order.
+pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|section| section.settings)
+}
+
+/// The row of a key.
+pub(super) fn setting(key: &str) -> Option<&'static Setting> {
+    settings().find(|setting| setting.key == key)
+}
+
 /// Makes of the table: a structure for each section, a [`Section`] implementation for each, the
 /// structure of the whole, and `SECTIONS`, the table as data.
-macro_rules! settings {
+macro_rules! table {
     (
         $(#[doc = $config_about:literal])+
         $config:ident { $($top:tt)* }
@@ -78,10 +91,10 @@ macro_rules! settings {
             $section:ident $([$optional:ident])? : $type:ident { $($rows:tt)* }
         )*
     ) => {
-        settings! { @section [$($config_about)+] "", "", $config { $($top)* } {
-            $($(#[doc = $about])+ $section: settings!(@held $type $($optional)?),)*
+        table! { @section [$($config_about)+] "", "", $config { $($top)* } {
+            $($(#[doc = $about])+ $section: table!(@held $type $($optional)?),)*
         } }
-        $(settings! {
+        $(table! {
             @section [$($about)+] stringify!($section), concat!(stringify!($section), "."),
             $type { $($rows)* } {}
         })*
@@ -89,7 +102,7 @@ macro_rules! settings {
         /// The table of settings.
         const SECTIONS: &[$crate::config::setting::SectionAbout] = {
             use $crate::config::setting::Section;
-            &[$config::ABOUT, $(<settings!(@held $type $($optional)?)>::ABOUT),*]
+            &[$config::ABOUT, $(<table!(@held $type $($optional)?)>::ABOUT),*]
         };
     };
 
@@ -119,9 +132,9 @@ macro_rules! settings {
                     settings: &[$($crate::config::setting::Setting {
                         key: concat!($prefix, stringify!($field)),
                         about: &[$($about),+],
-                        default: settings!(@toml $default),
-                        dev: settings!(@maybe $($dev)?),
-                        example: settings!(@maybe $($example)?),
+                        default: table!(@toml $default),
+                        dev: table!(@maybe $($dev)?),
+                        example: table!(@maybe $($example)?),
                         expected: || $crate::config::kind::Kind::expected(&$kind),
                         shape: || $crate::config::kind::Kind::shape(&$kind),
                         spell: |toml| $crate::config::kind::spell(&$kind, toml),
@@ -129,7 +142,7 @@ macro_rules! settings {
                 };
 
             fn read(
-                values: &$crate::config::source::Values<'_>,
+                values: &$crate::config::values::Values<'_>,
                 faults: &mut $crate::config::fault::Faults,
             ) -> Option<Self> {
                 $(let $field = values.read(concat!($prefix, stringify!($field)), &$kind, faults);)+
@@ -156,4 +169,4 @@ macro_rules! settings {
     (@maybe) => { None };
     (@maybe $toml:tt) => { Some(stringify!($toml)) };
 }
-pub(super) use settings;
+pub(super) use table;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{
     fault::{line_and_column, nearest},
     load::fuzz,
-    source::settings,
+    setting::{Setting, settings},
 };
 
 /// Lines that are nearly a file of ours.
@@ -41,7 +41,7 @@ fn every_key_is_in_the_table_once() {
 
 #[test]
 fn no_variable_of_a_setting_is_also_the_file_variable_of_another() {
-    let variables: Vec<String> = settings().map(super::setting::Setting::variable).collect();
+    let variables: Vec<String> = settings().map(Setting::variable).collect();
     for variable in &variables {
         assert!(!variables.contains(&format!("{variable}_FILE")), "{variable}");
     }

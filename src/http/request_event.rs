@@ -84,3 +84,111 @@ pub(crate) fn chain(error: &(dyn Error + Send + Sync)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Mutex, PoisonError},
+    };
+
+    use serde_json::Value;
+    use tracing_subscriber::fmt;
+
+    use super::*;
+
+    /// What is logged, for a test to read.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the store is unavailable")]
+    struct Away(#[source] io::Error);
+
+    fn logged(event: &RequestEvent<'_>) -> Value {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        tracing::subscriber::with_default(subscriber.finish(), || event.emit());
+        let bytes = log.0.lock().unwrap().clone();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    fn event(status: StatusCode, id: &HeaderValue) -> RequestEvent<'_> {
+        RequestEvent {
+            route: "/register",
+            status,
+            duration: Duration::from_micros(1_500),
+            request_id: id,
+            address: None,
+            outcome: None,
+        }
+    }
+
+    #[test]
+    fn an_event_says_what_became_of_a_request_and_nothing_of_its_caller() {
+        let id = HeaderValue::from_static("abc");
+        let client_id = Uuid::from_u128(1);
+        let outcome = Outcome { client_id: Some(client_id), ..Outcome::default() };
+
+        let mut line =
+            logged(&RequestEvent { outcome: Some(&outcome), ..event(StatusCode::CREATED, &id) });
+
+        let members = line.as_object_mut().unwrap();
+        assert!(members.remove("timestamp").is_some());
+        assert_eq!(
+            line,
+            serde_json::json!({
+                "level": "INFO",
+                "target": "doorward::request",
+                "message": "http.request",
+                "http.route": "/register",
+                "http.status": 201,
+                "duration_ms": 1.5,
+                "outcome": "accepted",
+                "client.id": client_id.to_string(),
+                "request.id": "abc",
+            })
+        );
+    }
+
+    #[test]
+    fn a_failure_is_logged_with_all_its_causes_at_the_level_of_its_weight() {
+        let id = HeaderValue::from_static("abc");
+        let cause = io::Error::other("the disk is full");
+        let outcome = Outcome {
+            error_code: Some("temporarily_unavailable"),
+            cause: Some(Arc::new(Away(cause))),
+            ..Outcome::default()
+        };
+        for (status, level, word) in [
+            (StatusCode::SERVICE_UNAVAILABLE, "WARN", "unavailable"),
+            (StatusCode::INTERNAL_SERVER_ERROR, "ERROR", "failed"),
+        ] {
+            let line = logged(&RequestEvent { outcome: Some(&outcome), ..event(status, &id) });
+            assert_eq!((&line["level"], &line["outcome"]), (&level.into(), &word.into()));
+            assert_eq!(line["error.code"], "temporarily_unavailable");
+            assert_eq!(line["error.chain"], "the store is unavailable: the disk is full");
+        }
+    }
+
+    #[test]
+    fn an_address_is_logged_only_when_it_is_handed_over() {
+        let id = HeaderValue::from_static("abc");
+        let address = Some(IpAddr::from([192, 0, 2, 1]));
+        let line = logged(&RequestEvent { address, ..event(StatusCode::OK, &id) });
+        assert_eq!(line["client.address"], "192.0.2.1");
+        assert!(logged(&event(StatusCode::OK, &id)).get("client.address").is_none());
+    }
+}

@@ -3,7 +3,7 @@
 //! are self-asserted and prove nothing either way (RFC 7591 §5).
 
 use crate::{
-    client::{ClientMetadata, ClientName, skeleton_of},
+    client::{ClientMetadata, ClientName, Reach, RedirectUri, skeleton_of},
     config::ProtectedName,
 };
 
@@ -29,12 +29,8 @@ impl ProtectedNames {
             .iter()
             .map(|protected| Protected {
                 skeleton: skeleton_of(&protected.name),
-                hosts: protected.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-                schemes: protected
-                    .schemes
-                    .iter()
-                    .map(|scheme| scheme.to_ascii_lowercase())
-                    .collect(),
+                hosts: protected.hosts.clone(),
+                schemes: protected.schemes.clone(),
             })
             .collect();
         // One character of a skeleton comes from at most one of the name, which has at most four bytes
@@ -62,20 +58,21 @@ impl ProtectedNames {
         else {
             return false;
         };
-        !metadata.redirect_uris.as_slice().iter().all(|uri| {
-            let (scheme, host) = uri.scheme_and_host();
-            if scheme == "https" {
-                protected.owns_host(&host)
-            } else {
-                protected.schemes.contains(&scheme)
-            }
-        })
+        // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
+        // alone.
+        let uris = metadata.redirect_uris.as_slice().iter();
+        let mut telling = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).peekable();
+        telling.peek().is_none() || !telling.all(|uri| protected.owns(uri))
     }
 }
 
 impl Protected {
-    /// Whether `host` is one of the name's own, or below one.
-    fn owns_host(&self, host: &str) -> bool {
+    /// Whether `uri` leads to one of the name's own hosts, below one, or to its own application.
+    fn owns(&self, uri: &RedirectUri) -> bool {
+        let (scheme, host) = uri.scheme_and_host();
+        if scheme != "https" {
+            return self.schemes.contains(&scheme);
+        }
         let host = host.to_ascii_lowercase();
         self.hosts.iter().any(|own| {
             host.strip_suffix(own.as_str())

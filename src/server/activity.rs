@@ -68,6 +68,15 @@ enum Phase {
     Idle,
 }
 
+/// What a connection took too long for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// For sending a request or taking an answer: nothing is owed to such a caller.
+    Slow,
+    /// For asking again: it may be told that the connection ends.
+    Idle,
+}
+
 impl Activity {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
@@ -98,16 +107,18 @@ impl Activity {
         matches!(state.phase, Phase::Fresh | Phase::Idle) && state.blocked_since.is_none()
     }
 
-    /// Whether the connection has taken longer than it may.
-    pub(crate) fn is_overdue(&self, limits: TimeLimits) -> bool {
+    /// Whether the connection has taken longer than it may, and for what.
+    pub(crate) fn overdue(&self, limits: TimeLimits) -> Option<Overdue> {
         let state = self.state();
-        let limit = match state.phase {
-            Phase::Fresh | Phase::Head => Some(limits.head),
-            Phase::Busy => None,
-            Phase::Idle => Some(limits.idle),
+        let (limit, overdue) = match state.phase {
+            _ if state.blocked_since.is_some_and(|since| since.elapsed() >= limits.answer) => {
+                return Some(Overdue::Slow);
+            }
+            Phase::Busy => return None,
+            Phase::Fresh | Phase::Head => (limits.head, Overdue::Slow),
+            Phase::Idle => (limits.idle, Overdue::Idle),
         };
-        limit.is_some_and(|limit| state.since.elapsed() >= limit)
-            || state.blocked_since.is_some_and(|since| since.elapsed() >= limits.answer)
+        (state.since.elapsed() >= limit).then_some(overdue)
     }
 
     fn received(&self) {

@@ -35,7 +35,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::activity::{Activity, TimeLimits, Watched};
+use super::activity::{Activity, Overdue, TimeLimits, Watched};
 use crate::{
     http::client_address::{Source, is_trusted},
     metrics::ConnectionMetrics,
@@ -137,7 +137,7 @@ impl<A: Answer> Listener<A> {
             }
             Ok(Ok(stream)) => self.http1(stream, peer, activity).await,
             Ok(Err(error)) => tracing::debug!(error = %error, "a TLS handshake failed"),
-            Err(_) => self.metrics.timed_out.add_one(),
+            Err(_) => self.metrics.slow.add_one(),
         }
     }
 
@@ -210,13 +210,18 @@ impl<A: Answer> Listener<A> {
                     connection.as_mut().graceful_shutdown();
                 }
                 () = look.as_mut() => {
-                    if activity.is_overdue(self.time) {
-                        self.metrics.timed_out.add_one();
-                        return;
-                    }
                     let now = Instant::now();
                     if ends_at.is_some_and(|end| end <= now) {
                         return;
+                    }
+                    match activity.overdue(self.time) {
+                        Some(Overdue::Slow) => return self.metrics.slow.add_one(),
+                        Some(Overdue::Idle) if ends_at.is_none() => {
+                            self.metrics.idle.add_one();
+                            ends_at = Some(now + look_every);
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        _ => {}
                     }
                     look.as_mut().reset(ends_at.unwrap_or(now + look_every).min(now + look_every));
                 }

@@ -110,7 +110,8 @@ impl ServerMetrics {
         for (reason, counter) in [
             ("too_many", &self.connections.refused_total),
             ("too_many_of_source", &self.connections.refused_source),
-            ("too_slow", &self.connections.timed_out),
+            ("too_slow", &self.connections.slow),
+            ("idle", &self.connections.idle),
         ] {
             page.counter(name, &format!("reason=\"{reason}\""), counter);
         }

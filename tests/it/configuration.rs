@@ -164,6 +164,20 @@ filters = \"info\"
 }
 
 #[test]
+fn what_may_stand_in_the_unread_part_of_a_file_is_not_called_missing() {
+    for (text, fault) in [
+        ("[server]\nissuer = http://localhost", "2:10: string values must be quoted"),
+        (
+            "[server]\nissuer = \"https://a.example\"\ntls_terminated_in_front = yes",
+            "3:27: string values must be quoted",
+        ),
+    ] {
+        let found = Given::new().file("doorward.toml", text).only_fault();
+        assert!(found.starts_with(&format!("doorward.toml:{fault}")), "{found}");
+    }
+}
+
+#[test]
 fn an_unknown_setting_is_refused_with_the_nearest_known_key() {
     let cases = [
         (
@@ -447,12 +461,16 @@ fn outside_of_development_the_issuer_must_be_set() {
 #[test]
 fn certificate_and_key_are_set_both_or_neither() {
     assert_eq!(Given::enough().config().tls, None);
-    for (set, missing) in
-        [("tls.certificate_file", "tls.key_file"), ("tls.key_file", "tls.certificate_file")]
-    {
-        let fault = Given::dev().flag(set, "x.pem").only_fault();
-        assert!(fault.starts_with(&format!("{missing}: must be set")), "{fault}");
-    }
+    let given = Given::dev().file("doorward.toml", "[tls]\nkey_file = \"k\"");
+    assert_eq!(
+        given.only_fault(),
+        "doorward.toml:2:12: tls.certificate_file: must be set to a file, as tls.key_file is set"
+    );
+    assert_eq!(
+        Given::dev().variable("DOORWARD_TLS__CERTIFICATE_FILE", "c").only_fault(),
+        "DOORWARD_TLS__CERTIFICATE_FILE: tls.key_file: must be set to a file, \
+         as tls.certificate_file is set"
+    );
 }
 
 #[test]

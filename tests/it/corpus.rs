@@ -1,5 +1,7 @@
 //! Every registration of the corpus, replayed against the running server at both doors.
 
+use std::fmt::Write as _;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
@@ -125,10 +127,10 @@ async fn replay(server: &TestServer, line: &Value, door: Door) -> Answer {
     let mut head = format!("POST {} HTTP/1.1\r\nhost: door.example\r\n", door.path());
     for (name, value) in line["headers"].as_object().unwrap() {
         if line["name"] != "json-no-content-type" || name != "content-type" {
-            head += &format!("{name}: {}\r\n", value.as_str().unwrap());
+            write!(head, "{name}: {}\r\n", value.as_str().unwrap()).unwrap();
         }
     }
-    head += &format!("content-length: {}\r\n\r\n", body.len());
+    write!(head, "content-length: {}\r\n\r\n", body.len()).unwrap();
     let mut connection = TcpStream::connect(server.public).await.unwrap();
     connection.write_all(head.as_bytes()).await.unwrap();
     drop(connection.write_all(&body).await);

@@ -157,3 +157,23 @@ async fn a_disk_that_fills_under_load_keeps_exactly_what_was_answered() {
     assert_eq!(store.count_clients().await.unwrap(), kept);
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_backup_to_a_full_disk_leaves_nothing_there() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let entropy = Entropy::seeded(3);
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let clients = (0..40_000).map(|turn| record(NOW + turn, &entropy)).collect();
+    store.import_clients(clients).await.unwrap();
+    let to = disk.0.path().join("backup");
+
+    let refused = store::embedded::backup(folder.path(), &to, &mut |_, _| {}).unwrap_err();
+
+    assert!(
+        refused.to_string().contains("cannot be written: database or disk is full"),
+        "{refused}"
+    );
+    assert_eq!(fs::read_dir(disk.0.path()).unwrap().count(), 0);
+    store.close().await.unwrap();
+}

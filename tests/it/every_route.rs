@@ -1,8 +1,99 @@
 //! Every route, every method, every kind of caller: what is answered.
 
-use crate::harness::TestServer;
+use crate::{
+    harness::{Answer, TestServer, config},
+    memory_store::Failure,
+};
 
 const REGISTRATION: [&str; 3] = ["/api/v2/oauth2/register", "/oauth2/register", "/register"];
+
+const GOOD: &str = r#"{"client_name":"An app","redirect_uris":["https://app.example/cb"]}"#;
+
+/// What every answer of a registration endpoint has.
+fn check_registration(path: &str, answer: &Answer) {
+    assert_eq!(answer.header("content-type"), Some("application/json"), "{path}: {answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+    assert_eq!(answer.header("pragma"), Some("no-cache"), "{path}");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+    assert_eq!(answer.header("access-control-allow-credentials"), None, "{path}");
+    assert!(answer.header("access-control-expose-headers").is_some(), "{path}");
+    assert!(answer.json().is_object(), "{path}: {answer:?}");
+}
+
+#[tokio::test]
+async fn every_kind_of_caller_gets_its_status_at_every_registration_endpoint() {
+    let large = format!("{{\"client_name\":\"{}\"}}", "x".repeat(64 << 10));
+    let callers = [
+        ("a good client", GOOD, Failure::None, 201),
+        ("nonsense", "nonsense", Failure::None, 400),
+        ("nothing", "", Failure::None, 400),
+        ("no redirect URI", r#"{"client_name":"x"}"#, Failure::None, 400),
+        ("too large", &large, Failure::None, 413),
+        ("the store is busy", GOOD, Failure::Busy, 503),
+        ("the store is away", GOOD, Failure::Unavailable, 503),
+        ("the store is corrupt", GOOD, Failure::Corrupt, 500),
+        ("the store panics", GOOD, Failure::Panic, 500),
+        ("nonsense while the store fails", "nonsense", Failure::Unavailable, 400),
+    ];
+    let server = TestServer::start().await;
+    for path in REGISTRATION {
+        for (caller, body, failure, status) in callers {
+            server.store.fail(failure);
+            let answer = server.post(path, body).await;
+            assert_eq!(answer.status, status, "{path}: {caller}: {answer:?}");
+            check_registration(path, &answer);
+            let retry_after = (status == 503).then_some("1");
+            assert_eq!(answer.header("retry-after"), retry_after, "{path}: {caller}");
+        }
+    }
+    assert_eq!(server.store.ids().len(), REGISTRATION.len());
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_so_in_the_shape_of_the_endpoint() {
+    let mut config = config();
+    config.rate_limit.per_source = 1;
+    for path in REGISTRATION {
+        let server = TestServer::with(config.clone()).await;
+        assert_eq!(server.post(path, GOOD).await.status, 201);
+        let answer = server.post(path, GOOD).await;
+        assert_eq!(answer.status, 429);
+        check_registration(path, &answer);
+        if path.starts_with("/api/v2") {
+            assert_eq!(answer.body, r#"{"errors":["Too many requests"]}"#);
+            assert_eq!(answer.header("x-ratelimit-reset"), Some("60"));
+        } else {
+            assert_eq!(answer.json()["error"], "temporarily_unavailable");
+            assert_eq!(answer.header("retry-after"), Some("60"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_script_of_any_origin_may_register() {
+    let server = TestServer::start().await;
+    for path in REGISTRATION {
+        let answer = server
+            .exchange(&format!(
+                "OPTIONS {path} HTTP/1.1\r\nhost: x\r\norigin: https://app.example\r\n\
+                 access-control-request-method: POST\r\n\
+                 access-control-request-headers: content-type,mcp-protocol-version\r\n\r\n"
+            ))
+            .await;
+        assert_eq!((answer.status, &*answer.body), (204, ""), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-allow-methods"), Some("POST, OPTIONS"));
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            Some("content-type, authorization, mcp-protocol-version")
+        );
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    }
+    for path in ["/openapi.json", "/nothing"] {
+        let answer = server.exchange(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
+    }
+}
 
 #[tokio::test]
 async fn what_is_not_there_is_answered_in_the_shape_of_its_place() {

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use doorward::{
     app::App,
+    client::ClientId,
     clock::{Clock, Timestamp},
     config::Config,
     entropy::Entropy,
@@ -85,6 +86,12 @@ impl TestServer {
         self.signals.send(signal).await.expect("the server listens");
     }
 
+    /// Tells the server to stop, and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.signal(Signal::Stop).await;
+        assert_eq!(self.ended().await.unwrap(), Ended::Drained);
+    }
+
     /// How the server ended.
     pub(crate) async fn ended(self) -> Result<Ended, ServeError> {
         timeout(PATIENCE, self.running).await.expect("the server ends").unwrap()
@@ -164,6 +171,11 @@ impl Answer {
         let first = found.next();
         assert_eq!(found.next(), None, "{name} is there twice");
         first
+    }
+
+    /// The identifier of the client that was registered.
+    pub(crate) fn client_id(&self) -> ClientId {
+        self.json()["client_id"].as_str().and_then(|id| id.parse().ok()).expect("there is one")
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {

@@ -21,5 +21,6 @@ mod records;
 mod registration;
 mod shutdown;
 mod slow_callers;
+mod start;
 mod stored_forms;
 mod tls;

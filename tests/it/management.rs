@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::TestServer;
+use crate::{harness::TestServer, memory_store::Failure};
 
 #[tokio::test]
 async fn the_process_says_that_it_is_alive_ready_and_which_release_it_is() {
@@ -20,13 +20,13 @@ async fn the_process_says_that_it_is_alive_ready_and_which_release_it_is() {
 async fn a_server_whose_store_fails_is_alive_but_not_ready_until_the_store_is_well() {
     let server = TestServer::start().await;
 
-    server.store.fail(true);
+    server.store.fail(Failure::Unavailable);
     let answer = server.look("/readyz?verbose").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["checks"]["store"], "the store is unavailable");
     assert_eq!(server.look("/livez").await.status, 200);
 
-    server.store.fail(false);
+    server.store.fail(Failure::None);
     let answer = server.look_until("/readyz", 200).await;
     assert_eq!(answer.json()["status"], "ready");
 }

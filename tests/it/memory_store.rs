@@ -1,4 +1,4 @@
-//! A store that keeps clients in memory and can be told to hold its answers back or to fail.
+//! A store that keeps clients in memory and can be told to fail.
 
 use std::{
     collections::BTreeMap,
@@ -13,15 +13,22 @@ use doorward::{
     client::ClientId,
     store::{ClientFilter, ClientRecord, ClientStore, Deleted, Imported, StoreError, UpkeepStore},
 };
-use tokio::sync::Semaphore;
+
+/// How a store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    None,
+    Busy,
+    Unavailable,
+    Corrupt,
+    Panic,
+}
 
 /// Keeps clients in memory.
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
     clients: Mutex<BTreeMap<ClientId, ClientRecord>>,
-    /// Every registration takes one permit, and gives it back.
-    gate: Semaphore,
-    is_failing: AtomicBool,
+    failure: Mutex<Failure>,
     is_closed: AtomicBool,
 }
 
@@ -29,15 +36,19 @@ impl MemoryStore {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             clients: Mutex::default(),
-            gate: Semaphore::new(1_000),
-            is_failing: AtomicBool::new(false),
+            failure: Mutex::new(Failure::None),
             is_closed: AtomicBool::new(false),
         })
     }
 
-    /// Whether every call fails from now on.
-    pub(crate) fn fail(&self, is_failing: bool) {
-        self.is_failing.store(is_failing, Ordering::SeqCst);
+    /// How every call fails from now on.
+    pub(crate) fn fail(&self, failure: Failure) {
+        *self.failure.lock().unwrap() = failure;
+    }
+
+    /// The identifiers of what is kept, failing or closed.
+    pub(crate) fn ids(&self) -> Vec<ClientId> {
+        self.clients.lock().unwrap().keys().copied().collect()
     }
 
     /// How many clients are kept.
@@ -50,10 +61,18 @@ impl MemoryStore {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        if self.is_failing.load(Ordering::SeqCst) || self.is_closed() {
-            return Err(StoreError::Unavailable("told to fail".into()));
+        let failure = *self.failure.lock().unwrap();
+        match failure {
+            Failure::None if self.is_closed() => Err(StoreError::Unavailable("closed".into())),
+            Failure::None => Ok(()),
+            Failure::Busy => Err(StoreError::Busy),
+            Failure::Unavailable => Err(StoreError::Unavailable("told to fail".into())),
+            Failure::Corrupt => Err(StoreError::Corrupt {
+                what: "the whole of it".to_owned(),
+                source: "told to be corrupt".into(),
+            }),
+            Failure::Panic => panic!("told to panic"),
         }
-        Ok(())
     }
 }
 
@@ -61,7 +80,6 @@ impl MemoryStore {
 impl ClientStore for MemoryStore {
     async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError> {
         self.check()?;
-        let _permit = self.gate.acquire().await.expect("the gate is never closed");
         self.clients.lock().unwrap().insert(client.client_id, (*client).clone());
         Ok(())
     }

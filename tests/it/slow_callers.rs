@@ -76,6 +76,7 @@ async fn a_connection_that_idles_is_closed() {
     assert_eq!(read_answer(&mut caller, false).await.status, 200);
 
     assert_eq!(read_end(&mut caller).await, "");
+    server.wait_for_metric("doorward_connections_closed_total{reason=\"idle\"}", 1.0).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rusqlite::{
-    Connection,
+    Connection, ErrorCode,
     backup::{Backup, StepResult},
 };
 
@@ -80,8 +80,7 @@ pub fn backup(
     to: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
-    let target =
-        |error: io::Error| BackupError::Target { to: to.to_owned(), reason: error.to_string() };
+    let target = |error| target_error(to, &error);
     let source = look(folder)?;
     if to.try_exists().map_err(target)? {
         return Err(BackupError::Exists { to: to.to_owned() });
@@ -98,6 +97,10 @@ pub fn backup(
         let _left = fs::remove_file(&partial);
     }
     outcome
+}
+
+fn target_error(to: &Path, error: &io::Error) -> BackupError {
+    BackupError::Target { to: to.to_owned(), reason: error.to_string() }
 }
 
 /// Makes the file, for its owner alone; one that an earlier try left goes.
@@ -119,12 +122,17 @@ fn copy_and_check(
     to: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
-    let failed =
-        |error: rusqlite::Error| BackupError::Copy { to: to.to_owned(), reason: error.to_string() };
+    let failed = |error: rusqlite::Error| {
+        let (to, reason) = (to.to_owned(), error.to_string());
+        match error.sqlite_error_code() {
+            // The store is only read: what is full or cannot be written is the target.
+            Some(ErrorCode::DiskFull | ErrorCode::ReadOnly) => BackupError::Target { to, reason },
+            _ => BackupError::Copy { to, reason },
+        }
+    };
     let unsound = |reason: String| BackupError::Unsound { to: to.to_owned(), reason };
     let expected = copy(source, partial, progress).map_err(failed)?;
-    let target =
-        |error: io::Error| BackupError::Target { to: to.to_owned(), reason: error.to_string() };
+    let target = |error| target_error(to, &error);
     File::open(partial).and_then(|file| file.sync_all()).map_err(target)?;
 
     let copied = connection::reader(partial).map_err(failed)?;

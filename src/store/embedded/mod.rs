@@ -41,7 +41,7 @@ use crate::{client::ClientId, config::EmbeddedConfig};
 
 /// An open store. Without [`UpkeepStore::close`], what was accepted is still written, but nobody waits
 /// for it.
-pub struct Embedded {
+pub(super) struct Embedded {
     /// `None` when the store was opened for reading.
     queue: Option<mpsc::Sender<Change>>,
     readers: Arc<Readers>,

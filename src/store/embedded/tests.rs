@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::{
@@ -22,7 +23,7 @@ use super::{Access, BackupError, Embedded, OpenError, backup, check};
 use crate::{
     config::{Config, EmbeddedConfig},
     store::{
-        ClientFilter, ClientStore as _, Store, StoreError, UpkeepStore as _,
+        ClientFilter, ClientStore as _, Deleted, Store, StoreError, UpkeepStore as _,
         contract::{Records, store_contract},
     },
 };
@@ -422,4 +423,33 @@ async fn a_check_names_damage_and_records_that_do_not_load() {
     let report = check(folder.path()).unwrap();
     assert!(report.faults.len() > 2, "{:?}", report.faults);
     assert!(report.advice().unwrap().contains("backup"));
+}
+
+#[tokio::test]
+async fn a_store_recovers_by_itself_when_its_file_is_mended() {
+    let folder = closed_store(2_000).await;
+    let file = folder.path().join("doorward.sqlite3");
+    let sound = fs::read(&file).unwrap();
+    damage(folder.path());
+    let store = open(folder.path(), Access::Serve).unwrap();
+    let clients = Records::new().take(2_000);
+    let mut hidden = Vec::new();
+    for client in &clients {
+        match store.client(client.client_id).await {
+            Ok(there) => assert_eq!(there.as_ref(), Some(client)),
+            Err(StoreError::Corrupt { .. }) => hidden.push(client.client_id),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(!hidden.is_empty() && hidden.len() < clients.len(), "{}", hidden.len());
+    let refused = store.delete_client(hidden[0]).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+
+    fs::OpenOptions::new().write(true).open(&file).unwrap().write_all(&sound).unwrap();
+
+    assert!(store.client(hidden[0]).await.unwrap().is_some());
+    assert_eq!(store.delete_client(hidden[0]).await.unwrap(), Deleted::Forgotten);
+    store.ready().await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(check(folder.path()).unwrap().faults, Vec::<String>::new());
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -38,6 +38,30 @@ pub(super) enum Change {
     Import { clients: Vec<ClientRecord>, reply: Reply<Vec<Imported>> },
     Probe { reply: Reply<()> },
     Close { reply: Reply<()> },
+}
+
+impl Change {
+    /// Does its part of a batch; an error ends the whole batch.
+    fn apply(
+        &mut self,
+        change: &Transaction<'_>,
+        insert: &mut Statement<'_>,
+        text: &mut String,
+    ) -> rusqlite::Result<()> {
+        match self {
+            // Nobody will be told an identifier any more.
+            Self::Register { reply, .. } if reply.to.is_closed() => {}
+            Self::Register { client, reply } => {
+                let outcome = clients::insert(insert, client, text).map(|_one_row| ());
+                let outcome = spare_the_others(change, outcome)?;
+                reply.outcome = Some(outcome.map_err(|error| clients::insert_error(client, error)));
+            }
+            Self::Delete { id, reply } => reply.outcome = Some(Ok(clients::delete(change, *id)?)),
+            Self::Probe { reply } => reply.outcome = Some(Ok(())),
+            Self::Import { .. } | Self::Close { .. } => {}
+        }
+        Ok(())
+    }
 }
 
 /// Who waits for a change, and what became of it if the transaction is committed.
@@ -129,30 +153,12 @@ impl Writer {
     fn commit(&mut self, batch: &mut [Change]) -> rusqlite::Result<()> {
         self.transaction(|change| {
             let before = change.total_changes();
-            let mut probed = false;
             let mut insert = change.prepare_cached(clients::INSERT)?;
             let mut text = String::new();
-            for one in batch {
-                match one {
-                    Change::Register { reply, .. } if reply.to.is_closed() => {}
-                    Change::Register { client, reply } => {
-                        let outcome = clients::insert(&mut insert, client, &mut text);
-                        let outcome = outcome.map(|_one| ());
-                        reply.outcome = Some(
-                            spare_the_others(change, outcome)?
-                                .map_err(|error| clients::insert_error(client, error)),
-                        );
-                    }
-                    Change::Delete { id, reply } => {
-                        reply.outcome = Some(Ok(clients::delete(change, *id)?));
-                    }
-                    Change::Probe { reply } => {
-                        probed = true;
-                        reply.outcome = Some(Ok(()));
-                    }
-                    Change::Import { .. } | Change::Close { .. } => {}
-                }
+            for one in &mut *batch {
+                one.apply(change, &mut insert, &mut text)?;
             }
+            let probed = batch.iter().any(|one| matches!(one, Change::Probe { .. }));
             if probed && change.total_changes() == before {
                 schema::rewrite(change)?;
             }

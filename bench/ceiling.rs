@@ -1,0 +1,99 @@
+//! Doorward with its store taken out, for measurement alone: what the rest of the process could serve
+//! if keeping a client cost nothing. It is an example and thus part of no release.
+//!
+//! `ceiling STORE PORT MANAGEMENT_PORT FOLDER LOG_FILTER`, where STORE is `nothing` or `embedded`: the
+//! second puts the real store back, so that one executable serves both sides of the comparison.
+//! Everything else is what `doorward serve --dev` does.
+
+use std::{error::Error, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use doorward::{
+    app::App,
+    client::ClientId,
+    clock::Clock,
+    config::{self, Sources},
+    entropy::Entropy,
+    log,
+    server::{self, Signals},
+    store::{
+        self, Access, ClientFilter, ClientRecord, ClientStore, Deleted, Imported, Store,
+        StoreError, UpkeepStore,
+    },
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [kind, port, management_port, folder, filter] = &arguments[..] else {
+        return Err("usage: ceiling nothing|embedded PORT MANAGEMENT_PORT FOLDER LOG_FILTER".into());
+    };
+    let flags = vec![
+        ("store", folder.clone()),
+        ("server.listen", format!("127.0.0.1:{port}")),
+        ("server.management", format!("127.0.0.1:{management_port}")),
+        ("log.filter", filter.clone()),
+    ];
+    let config = config::load(Sources { dev: true, flags, ..Sources::default() })?;
+    log::init(&config.log)?;
+    let store: Arc<dyn Store> = match kind.as_str() {
+        "nothing" => Arc::new(Nothing),
+        "embedded" => store::open(Path::new(folder), &config.embedded, Access::Serve)?,
+        other => return Err(format!("`{other}` is neither `nothing` nor `embedded`").into()),
+    };
+    let app = App::new(config, store, Clock::System, Entropy::System);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        server::serve(app, Signals::system()?, |_| ()).await?;
+        Ok(())
+    })
+}
+
+/// A store that keeps nothing and says that it did. It breaks the promise of every change, which is
+/// what it is for.
+struct Nothing;
+
+#[async_trait]
+impl ClientStore for Nothing {
+    async fn register_client(&self, _: Arc<ClientRecord>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn client(&self, _: ClientId) -> Result<Option<ClientRecord>, StoreError> {
+        Ok(None)
+    }
+
+    async fn clients(
+        &self,
+        _: &ClientFilter,
+        _: Option<ClientId>,
+        _: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn count_clients(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn delete_client(&self, _: ClientId) -> Result<Deleted, StoreError> {
+        Ok(Deleted::NotThere)
+    }
+
+    async fn import_clients(
+        &self,
+        clients: Vec<ClientRecord>,
+    ) -> Result<Vec<Imported>, StoreError> {
+        Ok(vec![Imported::Kept; clients.len()])
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for Nothing {
+    async fn ready(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+"""What `bench/run` is made of: building, starting and loading servers, and telling what came out."""

@@ -1,0 +1,129 @@
+"""The load: wrk on its own core, closed loop, keep-alive, every body unique."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .machine import Unfit, busy_seconds
+from .process import WrongAnswer, pinned
+
+SCRIPT = Path(__file__).parent.parent / "registrations.lua"
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass
+class Load:
+    """What one run of the generator saw. Latencies in milliseconds."""
+
+    connections: int
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    not_201: int
+    bytes_per_answer: float
+    server_us: float = 0.0
+    server_busy: float = 0.0
+    generator_busy: float = 0.0
+    others_busy: float = 0.0
+    resident: float = 0.0
+
+    @property
+    def rate(self):
+        return self.requests / self.seconds
+
+
+def ensure_wrk():
+    """The generator, from the distribution's packages when it is not there."""
+    if not shutil.which("wrk"):
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            raise Unfit("wrk is needed: install it from your distribution's packages")
+        subprocess.run(["apt-get", "install", "-y", "-qq", "wrk"], check=True, timeout=300)
+
+
+def three_characters(number):
+    """A tag that no other run against the same server has."""
+    base = len(DIGITS)
+    return DIGITS[number // base**2 % base] + DIGITS[number // base % base] + DIGITS[number % base]
+
+
+class Generator:
+    """Loads one process after another; every run of it has bodies of its own."""
+
+    def __init__(self, cores):
+        self._cores = cores
+        self._runs = 0
+
+    def run(self, process, connections, seconds, strict=False):
+        """Drives `process` for `seconds`. Strict: every single answer is looked at."""
+        self._runs += 1
+        command = [
+            "wrk", "--threads", "1", "--connections", str(connections),
+            "--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT),
+            f"http://127.0.0.1:{process.port}", "--",
+            process.server.path, three_characters(self._runs),
+        ]  # fmt: skip
+        if strict:
+            command.append("strict")
+        all_busy = busy_seconds(self._cores)
+        cpu, spent, began = process.cpu_seconds(), children_cpu(), time.perf_counter()
+        try:
+            said = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=seconds + 60,
+                check=False,
+                preexec_fn=pinned(self._cores[1]),
+            )
+        except subprocess.TimeoutExpired as late:
+            raise WrongAnswer(f"wrk did not come back from {process.server.name}") from late
+        wall, spent = time.perf_counter() - began, children_cpu() - spent
+        if not process.is_alive():
+            raise WrongAnswer(f"{process.server.name} died under load")
+        cpu = process.cpu_seconds() - cpu
+        all_busy = busy_seconds(self._cores) - all_busy
+        load = self._result(process, connections, said)
+        load.server_us = cpu * 1e6 / max(1, load.requests)
+        load.server_busy = cpu / wall
+        load.generator_busy = spent / wall
+        load.others_busy = max(0.0, (all_busy - cpu - spent) / (wall * len(self._cores)))
+        load.resident = process.memory()[0]
+        process.registered += load.requests
+        return load
+
+    @staticmethod
+    def _result(process, connections, said):
+        lines = [line for line in said.stdout.splitlines() if line.startswith("RESULT ")]
+        if said.returncode != 0 or not lines:
+            raise WrongAnswer(f"wrk failed: {(said.stdout + said.stderr)[-800:]}")
+        result = json.loads(lines[-1].removeprefix("RESULT "))
+        not_201 = result["refused"] + result["broken"] + result["wrong"]
+        if not_201:
+            raise WrongAnswer(
+                f"{process.server.name} at {connections} connections: {result['refused']} refused, "
+                f"{result['broken']} broken off or late, {result['wrong']} with another answer "
+                f"than 201 and a client_id. {said.stderr[:400]}"
+            )
+        if not result["requests"]:
+            raise WrongAnswer(f"{process.server.name} answered nothing")
+        return Load(
+            connections=connections,
+            requests=result["requests"],
+            seconds=result["microseconds"] / 1e6,
+            p50=result["p50"] / 1000,
+            p99=result["p99"] / 1000,
+            not_201=not_201,
+            bytes_per_answer=result["bytes"] / result["requests"],
+        )
+
+
+def children_cpu():
+    """CPU time of children that have ended: between two calls, that is wrk's."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

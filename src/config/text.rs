@@ -1,0 +1,196 @@
+//! The texts that settings have: paths, addresses, networks, the issuer (RFC 8414 §2), scopes
+//! (RFC 6749 §3.3), hosts, schemes, log filters. Each is accepted in one spelling only, so that what
+//! reads it later can compare it as it is. Whether a path or an address can be used is left to those
+//! who open it.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{
+    LogFormat,
+    kind::{Refusal, Text},
+};
+
+/// Where clients are kept.
+pub(super) const STORE: Text<PathBuf> = Text {
+    expected: "a folder",
+    parse: |text| {
+        if text.contains("://") {
+            return Err(Some("clients are kept in a folder, in no other store".into()));
+        }
+        path(text)
+    },
+    print: |path| path.display().to_string(),
+    show: without_password,
+};
+
+/// A file.
+pub(super) const FILE: Text<PathBuf> = Text {
+    expected: "a file",
+    parse: path,
+    print: |path| path.display().to_string(),
+    show: str::to_owned,
+};
+
+fn path(text: &str) -> Result<PathBuf, Refusal> {
+    if text.is_empty() || text.contains('\0') { Err(None) } else { Ok(text.into()) }
+}
+
+/// A URL-like text, whether or not it is a URL, with its password and its query hidden.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    // The last `@` is taken, as a password may hold one, or a slash, that should have been escaped.
+    let rest = match rest.rsplit_once('@') {
+        Some((user, host)) if let Some((user, _)) = user.split_once(':') => {
+            format!("{user}:[redacted]@{host}")
+        }
+        _ => rest.to_owned(),
+    };
+    match rest.split_once('?') {
+        Some((rest, query)) if !query.is_empty() => format!("{scheme}://{rest}?[redacted]"),
+        _ => format!("{scheme}://{rest}"),
+    }
+}
+
+/// An address to listen on.
+pub(super) const ADDRESS: Text<SocketAddr> = Text {
+    expected: "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+    parse: |text| text.parse().map_err(|_| None),
+    print: SocketAddr::to_string,
+    show: str::to_owned,
+};
+
+/// A network; a bare address is the network of that address alone.
+pub(super) const NETWORK: Text<IpNet> = Text {
+    expected: "an IP address or network, such as 10.0.0.0/8 or fd00::/8",
+    parse: network,
+    print: IpNet::to_string,
+    show: str::to_owned,
+};
+
+fn network(text: &str) -> Result<IpNet, Refusal> {
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address),
+        Err(_) => text.parse().map_err(|_| None)?,
+    };
+    // Callers' addresses are compared in their IPv4 form, which such a network never contains.
+    if matches!(network.addr(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some()) {
+        return Err(Some("write IPv4 networks in their IPv4 form".into()));
+    }
+    if network != network.trunc() {
+        return Err(Some(format!("the network is {}", network.trunc())));
+    }
+    Ok(network)
+}
+
+/// An issuer identifier (RFC 8414 §2), except that `http` is left to the rules of `load.rs`.
+pub(super) const ISSUER: Text<String> = Text {
+    expected: "an https or http URL without query, fragment, user name and trailing slash",
+    parse: issuer,
+    print: String::clone,
+    show: without_password,
+};
+
+fn issuer(text: &str) -> Result<String, Refusal> {
+    let url = Url::parse(text).map_err(|_| None)?;
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !matches!(url.scheme(), "https" | "http") || !bare || text.ends_with('/') {
+        return Err(None);
+    }
+    if url.port() == Some(0) {
+        return Err(Some("port 0 is no place to reach a server at".into()));
+    }
+    // Clients compare issuers as text (RFC 8414 §3.3), so there must be one spelling only.
+    let spelled = if url.path() == "/" { url.origin().ascii_serialization() } else { url.into() };
+    if spelled == text { Ok(spelled) } else { Err(Some(format!("write it as {spelled}"))) }
+}
+
+/// One scope (RFC 6749 §3.3).
+pub(super) const SCOPE: Text<String> = Text {
+    expected: "a scope (RFC 6749 section 3.3)",
+    parse: |text| {
+        let allowed = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+        accept_if(text, !text.is_empty() && text.bytes().all(allowed))
+    },
+    print: String::clone,
+    show: str::to_owned,
+};
+
+pub(super) const NAME: Text<String> = Text {
+    expected: "a name",
+    parse: |text| accept_if(text, !text.trim().is_empty()),
+    print: String::clone,
+    show: str::to_owned,
+};
+
+pub(super) const HOST: Text<String> = Text {
+    expected: "a host name in lower case, such as app.example.com",
+    parse: |text| {
+        let host = url::Host::parse(text).map_err(|_| None)?;
+        let named = matches!(host, url::Host::Domain(_)) && !text.ends_with('.');
+        accept_if(text, named && host.to_string() == text)
+    },
+    print: String::clone,
+    show: str::to_owned,
+};
+
+pub(super) const SCHEME: Text<String> = Text {
+    expected: "a URI scheme in lower case, such as com.example.app",
+    parse: |text| {
+        let starts = text.starts_with(|first: char| first.is_ascii_lowercase());
+        let allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+        let open = matches!(text, "http" | "https");
+        accept_if(text, starts && !open && text.bytes().all(allowed))
+    },
+    print: String::clone,
+    show: str::to_owned,
+};
+
+/// A filter of log events.
+pub(super) const FILTER: Text<String> = Text {
+    expected: "a log filter, such as info or warn,doorward=debug",
+    parse: |text| {
+        // tracing-subscriber 0.3 skips leading space, but counts characters without it: it takes
+        // " info" for a module, and panics where it then cuts a character in two.
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Some("filters are ASCII without spaces".into()));
+        }
+        match EnvFilter::try_new(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => Err(Some(error.to_string())),
+        }
+    },
+    print: String::clone,
+    show: str::to_owned,
+};
+
+/// The format of log events.
+pub(super) const FORMAT: Text<LogFormat> = Text {
+    expected: "\"auto\", \"text\" or \"json\"",
+    parse: |text| match text {
+        "auto" => Ok(LogFormat::Auto),
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(None),
+    },
+    print: |format| match format {
+        LogFormat::Auto => "auto".into(),
+        LogFormat::Text => "text".into(),
+        LogFormat::Json => "json".into(),
+    },
+    show: str::to_owned,
+};
+
+fn accept_if(text: &str, accepted: bool) -> Result<String, Refusal> {
+    if accepted { Ok(text.to_owned()) } else { Err(None) }
+}
