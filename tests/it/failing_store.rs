@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::harness::TestServer;
+use crate::{harness::TestServer, memory_store::Failure};
 
 const BODY: &str = r#"{"client_name":"A","redirect_uris":["https://a.example/cb"]}"#;
 
 #[tokio::test]
 async fn a_store_that_fails_is_a_503_with_nothing_kept_and_recovers() {
     let server = TestServer::start().await;
-    server.store.fail(true);
+    server.store.fail(Failure::Unavailable);
     let answer = server.post("/api/v2/oauth2/register", BODY).await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json(), json!({ "errors": ["the registration could not be kept"] }));
@@ -22,7 +22,7 @@ async fn a_store_that_fails_is_a_503_with_nothing_kept_and_recovers() {
     assert_eq!(server.store.count(), 0);
     assert_eq!(server.look("/readyz").await.status, 503);
 
-    server.store.fail(false);
+    server.store.fail(Failure::None);
     assert_eq!(server.post("/register", BODY).await.status, 201);
     assert_eq!(server.store.count(), 1);
     server.look_until("/readyz", 200).await;
@@ -31,7 +31,7 @@ async fn a_store_that_fails_is_a_503_with_nothing_kept_and_recovers() {
 #[tokio::test]
 async fn what_is_refused_never_reaches_the_store() {
     let server = TestServer::start().await;
-    server.store.fail(true);
+    server.store.fail(Failure::Unavailable);
     for body in ["", "{}", "[]", r#"{"redirect_uris":["javascript:x"]}"#] {
         assert_eq!(server.post("/register", body).await.status, 400, "{body}");
     }
