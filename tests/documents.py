@@ -7,9 +7,18 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Folders with documents that are not ours.
-ELSEWHERE = {".cache", ".git", "node_modules", "target"}
+ELSEWHERE = {".cache", ".git", "corpus", "node_modules", "target"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+
+
+def markdown(folder):
+    """Our own documents, in and below a folder."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name not in ELSEWHERE and not path.is_symlink():
+            yield from markdown(path)
+        elif path.suffix == ".md":
+            yield path
 
 
 def anchors(path):
@@ -31,9 +40,7 @@ def dead_links(document):
 
 
 def main():
-    documents = [
-        path for path in sorted(ROOT.rglob("*.md")) if ELSEWHERE.isdisjoint(path.relative_to(ROOT).parts)
-    ]
+    documents = list(markdown(ROOT))
     dead = [(document, *link) for document in documents for link in dead_links(document)]
     for document, target, reason in dead:
         print(f"{document.relative_to(ROOT)}: {target}: {reason}")
