@@ -14,7 +14,7 @@ use super::{
     jwks::JwkSet,
     member::{Member, TextMember, array_schema, texts},
     name::ClientName,
-    redirect_uri::{self, RedirectUri},
+    redirect_uri::{self, Reach, RedirectUri, RedirectUriError},
     scope::Scope,
     text::{ApplicationType, Contacts, Text},
     web_uri::WebUri,
@@ -182,10 +182,18 @@ impl Member for RedirectUris {
             return faults.refuse(Problem::TooMany(REDIRECT_URIS_MAX));
         }
         for (entry, text) in texts(value, faults) {
-            match RedirectUri::parse(text) {
-                Ok(uri) if self.0.contains(&uri) => {}
-                Ok(uri) => self.0.push(uri),
-                Err(error) => faults.refuse_entry(entry, Problem::RedirectUri(error)),
+            let error = match RedirectUri::parse(text) {
+                Ok((uri, reach)) => {
+                    if !self.0.contains(&uri) {
+                        self.0.push(uri);
+                    }
+                    // For the operator to decide: see `lan_redirects` in registration/policy.rs.
+                    (reach == Reach::Lan).then_some(RedirectUriError::Lan)
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                faults.refuse_entry(entry, Problem::RedirectUri(error));
             }
         }
     }

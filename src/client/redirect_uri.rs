@@ -5,6 +5,8 @@
 //! A redirect URI is kept byte for byte. Whether private networks may be redirected to is the operator's
 //! choice and therefore a rule of `registration/policy.rs`.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -131,9 +133,9 @@ impl RedirectUriError {
 }
 
 impl RedirectUri {
-    /// Reads one redirect URI.
-    pub fn parse(text: &str) -> Result<Self, RedirectUriError> {
-        reach(text).map(|_| Self(text.to_owned()))
+    /// Reads one redirect URI, and where it leads.
+    pub fn parse(text: &str) -> Result<(Self, Reach), RedirectUriError> {
+        reach(text).map(|reach| (Self(text.to_owned()), reach))
     }
 
     /// The text as it was sent.
@@ -147,12 +149,12 @@ impl RedirectUri {
     }
 
     /// Scheme in lower case and host as written, empty when it has none.
-    pub fn scheme_and_host(&self) -> (String, String) {
+    pub fn scheme_and_host(&self) -> (Cow<'_, str>, &str) {
         let host = uri::read(&self.0).map_or("", |uri| match uri.host {
             Host::None => "",
             Host::Name(host) | Host::Address(_, host) => host,
         });
-        (uri::scheme(&self.0).unwrap_or_default(), host.to_owned())
+        (uri::scheme(&self.0).unwrap_or_default(), host)
     }
 
     /// Whether an authorization request may ask to be answered at `presented`: the same text, but for the
@@ -352,7 +354,7 @@ mod tests {
     ];
 
     fn reach_of(text: &str) -> Result<Reach, Error> {
-        RedirectUri::parse(text).and_then(|uri| uri.reach())
+        RedirectUri::parse(text).map(|(_, reach)| reach)
     }
 
     #[test]
@@ -439,7 +441,7 @@ mod tests {
             ("cursor://x/cb", "cursor://x:1/cb", false),
         ];
         for (registered, presented, matches) in cases {
-            let uri = RedirectUri::parse(registered).unwrap();
+            let (uri, _) = RedirectUri::parse(registered).unwrap();
             assert_eq!(uri.matches(presented), matches, "{registered} {presented}");
         }
     }
@@ -447,7 +449,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_echoed_is_what_was_sent(text in "(https|http|app|com\\.example):(//)?[a-z0-9.@:\\[\\]%#*]{0,12}(/[a-zA-Z0-9%._~-]{0,9}){0,3}(\\?[a-z=&]{0,9})?") {
-            if let Ok(uri) = RedirectUri::parse(&text) {
+            if let Ok((uri, _)) = RedirectUri::parse(&text) {
                 prop_assert_eq!(uri.as_str(), &text);
                 prop_assert!(uri.matches(&text));
                 let written = serde_json::to_string(&uri).unwrap();
@@ -462,7 +464,7 @@ mod tests {
 
         #[test]
         fn whoever_is_allowed_has_no_second_reading(text in "https?://[a-z0-9.%@:\\\\\\[\\]]{1,16}/") {
-            if let Ok(uri) = RedirectUri::parse(&text) {
+            if let Ok((uri, _)) = RedirectUri::parse(&text) {
                 let (_, host) = uri.scheme_and_host();
                 prop_assert_eq!(url::Url::parse(&text).unwrap().host_str().map(str::to_owned), Some(host.to_ascii_lowercase()));
             }

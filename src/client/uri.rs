@@ -5,7 +5,10 @@
 //! scheme, host and port: what they read differently is what attackers hide in. Which URIs are welcome
 //! is left to `redirect_uri.rs` and `web_uri.rs`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use icu_properties::{
     CodePointSetData,
@@ -19,7 +22,7 @@ const SCHEME_BYTES_MAX: usize = 64;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Uri<'text> {
     /// In lower case.
-    pub(super) scheme: String,
+    pub(super) scheme: Cow<'text, str>,
     pub(super) host: Host<'text>,
     pub(super) has_fragment: bool,
 }
@@ -82,6 +85,9 @@ pub enum UriError {
 /// Whether `text` holds what a person cannot see: white space, controls, bidirectional controls,
 /// zero-width and other default-ignorable characters.
 pub(super) fn holds_hidden(text: &str) -> bool {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return false;
+    }
     text.chars().any(|character| character.is_whitespace() || is_hidden(character))
 }
 
@@ -96,12 +102,18 @@ pub(super) fn is_hidden(character: char) -> bool {
 }
 
 /// The scheme of `text` in lower case, whatever follows it.
-pub(super) fn scheme(text: &str) -> Option<String> {
+pub(super) fn scheme(text: &str) -> Option<Cow<'_, str>> {
     let (scheme, _) = text.split_once(':')?;
     let mut bytes = scheme.bytes();
     let is_scheme = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-    is_scheme.then(|| scheme.to_ascii_lowercase())
+    is_scheme.then(|| {
+        if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(scheme.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(scheme)
+        }
+    })
 }
 
 /// Reads `text`.
@@ -182,9 +194,13 @@ fn host(text: &str) -> Result<Host<'_>, UriError> {
 }
 
 fn is_dot_segment(segment: &str) -> bool {
-    // The longest is `%2e%2e`.
-    segment.len() <= 6
-        && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    let mut rest = segment;
+    let mut dots = 0;
+    while let Some(after) = [".", "%2e", "%2E"].into_iter().find_map(|dot| rest.strip_prefix(dot)) {
+        rest = after;
+        dots += 1;
+    }
+    rest.is_empty() && matches!(dots, 1 | 2)
 }
 
 fn is_same_host(host: Host<'_>, lenient: &url::Url) -> bool {

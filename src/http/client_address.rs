@@ -1,28 +1,16 @@
 //! The caller's address: the socket's, or what trusted proxies say it is (`Forwarded`, RFC 7239, or
 //! `X-Forwarded-For`).
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use axum::{extract::FromRequestParts, http::request::Parts};
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The caller's address. A request extension that the server puts there before any endpoint is asked.
+/// The caller's address, as endpoints are handed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
-
-impl<S: Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(*parts.extensions.get().expect("the server has put the caller's address there"))
-    }
-}
 
 /// What one caller can freely choose addresses from: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

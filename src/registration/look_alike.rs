@@ -11,8 +11,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct ProtectedNames {
     names: Vec<Protected>,
-    /// No look-alike is longer than this, in bytes.
-    look_alike_bytes_max: usize,
+    /// The longest of their skeletons, in bytes.
+    skeleton_bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -33,10 +33,8 @@ impl ProtectedNames {
                 schemes: protected.schemes.clone(),
             })
             .collect();
-        // One character of a skeleton comes from at most one of the name, which has at most four bytes
-        // and, with its marks decomposed, few more.
-        let longest = names.iter().map(|name| name.skeleton.len()).max().unwrap_or(0);
-        Self { names, look_alike_bytes_max: longest * 8 }
+        let skeleton_bytes_max = names.iter().map(|name| name.skeleton.len()).max().unwrap_or(0);
+        Self { names, skeleton_bytes_max }
     }
 
     /// Whether one of the client's names is borrowed.
@@ -50,7 +48,10 @@ impl ProtectedNames {
     }
 
     fn is_borrowed(&self, name: &str, metadata: &ClientMetadata) -> bool {
-        if name.len() > self.look_alike_bytes_max {
+        // No character of ASCII becomes shorter in a skeleton; others do, and had more bytes before.
+        let bytes_max =
+            if name.is_ascii() { self.skeleton_bytes_max } else { self.skeleton_bytes_max * 8 };
+        if name.trim().len() > bytes_max {
             return false;
         }
         let skeleton = skeleton_of(name);
@@ -71,7 +72,7 @@ impl Protected {
     fn owns(&self, uri: &RedirectUri) -> bool {
         let (scheme, host) = uri.scheme_and_host();
         if scheme != "https" {
-            return self.schemes.contains(&scheme);
+            return self.schemes.iter().any(|own| *own == scheme);
         }
         let host = host.to_ascii_lowercase();
         self.hosts.iter().any(|own| {

@@ -5,7 +5,7 @@
 use super::{profile::Profile, request::RegistrationRequest};
 use crate::{
     client::{
-        ClientMetadata, Reach, RedirectUriError, Scope, TokenEndpointAuthMethod,
+        ClientMetadata, RedirectUriError, Scope, TokenEndpointAuthMethod,
         fault::{Fault, Problem},
     },
     config::RegistrationConfig,
@@ -87,26 +87,16 @@ fn redirect_uris_present(metadata: &ClientMetadata, faults: &mut Vec<Fault>) {
 
 /// Private networks are redirected to only where the operator allows it.
 fn lan_redirects(metadata: &mut ClientMetadata, case: &Case<'_>, faults: &mut Vec<Fault>) {
+    let is_lan = |fault: &Fault| fault.problem == Problem::RedirectUri(RedirectUriError::Lan);
     if case.settings.allow_lan_redirects {
-        return;
+        return faults.retain(|fault| !is_lan(fault));
     }
-    let sent = match case.document.get("redirect_uris") {
-        Some(Value::Array(entries)) => entries.as_slice(),
-        _ => &[],
-    };
-    metadata.redirect_uris.retain(|uri| {
-        let is_lan = uri.reach() == Ok(Reach::Lan);
-        if is_lan {
-            let is_uri =
-                |entry: &Value<'_>| matches!(entry, Value::String(text) if text == uri.as_str());
-            faults.push(Fault {
-                member: "redirect_uris".to_owned(),
-                entry: sent.iter().position(is_uri),
-                problem: Problem::RedirectUri(RedirectUriError::Lan),
-            });
+    let Some(Value::Array(sent)) = case.document.get("redirect_uris") else { return };
+    for entry in faults.iter().filter(|fault| is_lan(fault)).filter_map(|fault| fault.entry) {
+        if let Some(Value::String(text)) = sent.get(entry) {
+            metadata.redirect_uris.retain(|uri| uri.as_str() != text);
         }
-        !is_lan
-    });
+    }
 }
 
 fn client_name_present(metadata: &mut ClientMetadata, case: &Case<'_>, faults: &mut Vec<Fault>) {

@@ -1,6 +1,6 @@
 //! What happens to every request of the public listener around its endpoint, in one function: the
 //! caller's address, the request's identifier, the headers of every answer, the one log event, the
-//! counters; and a JSON answer where the router or a panic left none.
+//! counters; and a JSON answer when a handler panics.
 
 use std::{
     any::Any,
@@ -13,19 +13,16 @@ use std::{
     time::Instant,
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, Method, Request, StatusCode, Version,
-    header::{
-        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
-        CONTENT_TYPE, PRAGMA,
-    },
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, PRAGMA},
 };
+use http_body::Body as _;
 use hyper::body::Incoming;
-use tower::Service as _;
 
 use super::{
+    cors,
     listener::Answer,
     metrics::ServerMetrics,
     routes::{self, Route},
@@ -40,23 +37,9 @@ use crate::{
     },
 };
 
-/// What may be sent to the registration endpoints (contract §6).
-const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
-const ALLOWED_HEADERS: HeaderValue =
-    HeaderValue::from_static("content-type, authorization, mcp-protocol-version");
-/// What a script may read of their answers.
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "retry-after, www-authenticate, ratelimit-limit, ratelimit-remaining, ratelimit-reset, \
-     x-ratelimit-limit, x-ratelimit-period, x-ratelimit-remaining, x-ratelimit-reset, \
-     x-ratelimit-name",
-);
-/// How long a browser may remember this, in seconds.
-const PREFLIGHT_MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
-
 /// Answers the requests of the public listener.
 pub(crate) struct Exchange {
     app: Arc<App>,
-    router: Router,
     metrics: Arc<ServerMetrics>,
     request_ids: RequestIds,
 }
@@ -64,7 +47,13 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) fn new(app: Arc<App>, metrics: Arc<ServerMetrics>) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
-        Self { router: routes::public(Arc::clone(&app)), app, metrics, request_ids }
+        Self { app, metrics, request_ids }
+    }
+
+    fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
+        let is_believed = is_trusted(peer, &self.app.config.server.trusted_proxies);
+        let sent = request.headers().get(X_REQUEST_ID).filter(|_| is_believed);
+        taken_over(sent).unwrap_or_else(|| self.request_ids.make())
     }
 }
 
@@ -74,30 +63,19 @@ impl Answer for Exchange {
         let _in_flight = self.metrics.in_flight.one_more();
         let proxies = &self.app.config.server.trusted_proxies;
         let address = client_address(peer, request.headers(), proxies);
-        let request_id = Some(request.headers())
-            .filter(|_| is_trusted(peer, proxies))
-            .and_then(|headers| taken_over(headers.get(X_REQUEST_ID)))
-            .unwrap_or_else(|| self.request_ids.make());
+        let request_id = self.request_id(peer, &request);
         let route = Route::of(request.uri().path());
         let shape = Shape::at(request.uri().path());
-        let version = request.version();
+        let (is_head, version) = (request.method() == Method::HEAD, request.version());
 
-        let mut response = if route.is_registration() && request.method() == Method::OPTIONS {
-            preflight()
-        } else {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ClientAddress(address));
-            match or_panic(self.router.clone().call(request)).await {
-                Ok(Ok(response)) => response,
-                Err(panic) => {
-                    tracing::error!(panic = panic_text(&*panic), "a handler panicked");
-                    let text = "the server failed";
-                    refusal(shape, StatusCode::INTERNAL_SERVER_ERROR, "server_error", text)
-                }
-            }
-        };
-        if !response.headers().contains_key(CONTENT_TYPE) {
-            response = worded(response, shape);
+        let answered = routes::answer(&self.app, route, ClientAddress(address), request);
+        let mut response = or_panic(answered).await.unwrap_or_else(|panic| {
+            tracing::error!(panic = panic_text(&*panic), "a handler panicked");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            refusal(shape, status, "server_error", "the server failed")
+        });
+        if is_head {
+            withhold_body(&mut response);
         }
         headers_of_every_answer(&mut response, route, version, request_id.clone());
 
@@ -115,33 +93,12 @@ impl Answer for Exchange {
     }
 }
 
-/// The router's own answers have no body: gives them one.
-fn worded(response: Response, shape: Shape) -> Response {
-    let status = response.status();
-    let text = match (status, shape) {
-        (StatusCode::NOT_FOUND, Shape::Errors) => "Not found",
-        (StatusCode::NOT_FOUND, Shape::OAuth) => "there is nothing at this path",
-        (StatusCode::METHOD_NOT_ALLOWED, Shape::Errors) => "Method not allowed",
-        (StatusCode::METHOD_NOT_ALLOWED, Shape::OAuth) => "this path has no such method",
-        _ => return response,
-    };
-    let mut worded = refusal(shape, status, "invalid_request", text);
-    if let Some(allow) = response.headers().get(ALLOW) {
-        worded.headers_mut().insert(ALLOW, allow.clone());
+/// The answer to HEAD has the headers of the answer to GET (RFC 9110 §9.3.2).
+fn withhold_body(response: &mut Response) {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    worded
-}
-
-/// The answer to a browser that asks whether it may ask (Fetch, CORS-preflight).
-fn preflight() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
-    headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE);
-    headers.insert(ALLOW, ALLOWED_METHODS);
-    response
+    *response.body_mut() = Body::empty();
 }
 
 fn headers_of_every_answer(
@@ -153,7 +110,6 @@ fn headers_of_every_answer(
     // Part of the body is still on its way, or nobody knows where it ends.
     let is_last = version < Version::HTTP_2
         && matches!(response.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
-    let is_method_refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
@@ -161,15 +117,10 @@ fn headers_of_every_answer(
     if is_last {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if route.is_registration() {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
-        if is_method_refused {
-            headers.insert(ALLOW, ALLOWED_METHODS);
-        }
+    if route.profile().is_some() {
+        cors::allow(headers);
     }
 }
-
 /// What the future yields, or what it panicked with.
 async fn or_panic<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
     let mut future = pin!(future);

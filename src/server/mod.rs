@@ -5,6 +5,7 @@
 //! server and ends with it.
 
 mod activity;
+mod cors;
 mod exchange;
 mod listener;
 mod metrics;

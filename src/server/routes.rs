@@ -2,38 +2,28 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    response::Response,
-    routing::{get, post},
+use axum::{body::Body, extract::State, response::Response};
+use http::{HeaderValue, Method, Request, StatusCode, header::ALLOW};
+use hyper::body::Incoming;
+
+use super::cors;
+use crate::{
+    app::App,
+    client::ProfileName,
+    http::{
+        answer::{self, Shape, refusal},
+        client_address::ClientAddress,
+    },
+    openapi,
+    registration::endpoint,
 };
-use http::StatusCode;
 
-use crate::{app::App, client::ProfileName, http::answer, openapi, registration::endpoint};
-
-/// Every public route.
-pub(crate) fn public(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/api/v2/oauth2/register", post(endpoint::datadog))
-        .route("/oauth2/register", post(endpoint::rfc7591))
-        .route("/register", post(endpoint::rfc7591))
-        .route("/openapi.json", get(describe))
-        .with_state(app)
-}
-
-/// `GET /openapi.json`.
-async fn describe() -> Response {
-    answer::json(StatusCode::OK, openapi::document())
-}
-
-/// A route as logs and metrics name it.
+/// A place where something is, as logs and metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// `POST /api/v2/oauth2/register`.
     Datadog,
-    /// `POST /oauth2/register`.
     Rfc7591,
-    /// `POST /register`, its alias.
+    /// The alias of [`Route::Rfc7591`].
     Alias,
     OpenApi,
     /// Whatever is not there.
@@ -44,6 +34,7 @@ impl Route {
     pub(crate) const ALL: [Self; 5] =
         [Self::Datadog, Self::Rfc7591, Self::Alias, Self::OpenApi, Self::Unknown];
 
+    /// The route of a path, which is compared byte for byte: a trailing slash is another path.
     pub(crate) fn of(path: &str) -> Self {
         Self::ALL.into_iter().find(|route| route.template() == path).unwrap_or(Self::Unknown)
     }
@@ -58,10 +49,6 @@ impl Route {
         }
     }
 
-    pub(crate) const fn is_registration(self) -> bool {
-        self.profile().is_some()
-    }
-
     /// The profile of a registration endpoint.
     pub(crate) const fn profile(self) -> Option<ProfileName> {
         match self {
@@ -70,4 +57,57 @@ impl Route {
             Self::OpenApi | Self::Unknown => None,
         }
     }
+
+    /// What may be done there.
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Datadog | Self::Rfc7591 | Self::Alias => "POST, OPTIONS",
+            Self::OpenApi => "GET, HEAD",
+            Self::Unknown => "",
+        }
+    }
+}
+
+/// Hands a request to what answers it.
+pub(crate) async fn answer(
+    app: &Arc<App>,
+    route: Route,
+    source: ClientAddress,
+    request: Request<Incoming>,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let (state, body) = (State(Arc::clone(app)), Body::new(body));
+    match (route, head.method) {
+        (Route::Datadog, Method::POST) => {
+            endpoint::datadog(state, source, head.headers, body).await
+        }
+        (Route::Rfc7591 | Route::Alias, Method::POST) => {
+            endpoint::rfc7591(state, source, head.headers, body).await
+        }
+        (Route::Datadog | Route::Rfc7591 | Route::Alias, Method::OPTIONS) => cors::preflight(),
+        (Route::OpenApi, Method::GET | Method::HEAD) => {
+            answer::json(StatusCode::OK, openapi::document())
+        }
+        (Route::Unknown, _) => not_found(Shape::at(head.uri.path())),
+        (route, _) => method_not_allowed(route),
+    }
+}
+
+fn not_found(shape: Shape) -> Response {
+    let text = match shape {
+        Shape::Errors => "Not found",
+        Shape::OAuth => "there is nothing at this path",
+    };
+    refusal(shape, StatusCode::NOT_FOUND, "invalid_request", text)
+}
+
+fn method_not_allowed(route: Route) -> Response {
+    let shape = Shape::at(route.template());
+    let text = match shape {
+        Shape::Errors => "Method not allowed",
+        Shape::OAuth => "this path has no such method",
+    };
+    let mut response = refusal(shape, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(route.methods()));
+    response
 }

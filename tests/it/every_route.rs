@@ -125,7 +125,18 @@ async fn another_method_is_refused_and_told_which_there_are() {
         }
     }
     let answer = server.post("/openapi.json", "{}").await;
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")));
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[tokio::test]
+async fn head_tells_of_the_document_what_get_does() {
+    let server = TestServer::start().await;
+    let get = server.exchange("GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let head = server.exchange("HEAD /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!((get.status, head.status), (200, 200));
+    assert_eq!(head.header("content-length"), get.header("content-length"));
+    assert_eq!(head.header("content-type"), get.header("content-type"));
+    assert!(get.json()["paths"].is_object());
 }
 
 #[tokio::test]

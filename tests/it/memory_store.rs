@@ -51,11 +51,6 @@ impl MemoryStore {
         self.clients.lock().unwrap().keys().copied().collect()
     }
 
-    /// How many clients are kept.
-    pub(crate) fn count(&self) -> usize {
-        self.clients.lock().unwrap().len()
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
     }

@@ -123,3 +123,31 @@ pub(super) fn wait_at_most(
         true
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// No test here can cut the power, so this one holds the settings that the promise rests on.
+    #[test]
+    fn a_commit_is_on_the_disk_before_it_returns_and_no_commit_checkpoints() {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("file");
+        let settings = Config::default().embedded;
+        let writer = writer(&file, &settings, Duration::ZERO, Missing::Create).unwrap();
+        make_durable(&writer).unwrap();
+
+        let pragma = |name: &str| -> String {
+            let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            writer.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "wal");
+        assert_eq!(pragma("synchronous"), "2", "FULL");
+        let automatic: i64 =
+            writer.query_row("PRAGMA wal_autocheckpoint", [], |row| row.get(0)).unwrap();
+        assert_eq!(automatic, 0);
+    }
+}
