@@ -7,7 +7,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Folders with documents that are not ours.
-ELSEWHERE = {".cache", ".git", "corpus", "node_modules", "target"}
+ELSEWHERE = {".cache", ".git", "node_modules", "target"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
