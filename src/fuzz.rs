@@ -38,14 +38,15 @@ pub fn registration_body(bytes: &[u8]) {
 /// is another one, goes where we think it goes.
 pub fn redirect_uri(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    let Ok(uri) = RedirectUri::parse(text) else { return };
+    let Ok((uri, reach)) = RedirectUri::parse(text) else { return };
 
     assert_eq!(uri.as_str(), text);
+    assert_eq!(uri.reach(), Ok(reach));
     assert!(uri.matches(text));
     assert!(text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'#' && byte != b'\\'));
     let url = Url::parse(text).expect("a browser reads what is registered");
     assert!(url.username().is_empty() && url.password().is_none());
-    match uri.reach().expect("what parsed has a reach") {
+    match reach {
         Reach::Loopback => {
             assert_eq!(url.scheme(), "http");
             assert!(matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")));
