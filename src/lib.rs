@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 mod error_code;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod http;
 mod json;
 pub mod log;
