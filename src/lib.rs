@@ -16,11 +16,14 @@
 //! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
 pub mod app;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod entropy;
 mod error_code;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod http;
 mod json;
 pub mod log;

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, Method, Request, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
 };
+use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     clock::Timestamp,
-    http::answer::{Shape, json as json_answer, refusal},
+    http::answer::{Response, Shape, json as json_answer, refusal},
     server::{Answer, ServerMetrics},
 };
 
@@ -80,7 +80,7 @@ impl Management {
     }
 
     fn metrics_page(&self) -> Response {
-        let mut response = Response::new(Body::from(self.metrics.page(self.started)));
+        let mut response = Response::new(Full::from(self.metrics.page(self.started)));
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));

@@ -1,10 +1,13 @@
-//! Answers in JSON, and the two shapes of a refusal (contract §1). What an error means, and which code
+//! Answers in JSON, and the two shapes of a refusal (docs/protocol.md). What an error means, and which code
 //! it has, is for the endpoints to say.
 
-use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
 use serde_json::json;
+
+/// An answer: its body is there whole.
+pub(crate) type Response = http::Response<Full<Bytes>>;
 
 /// How errors are written at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ impl Shape {
 
 /// An answer whose body is JSON already.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Body::from(body.into()));
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -1,13 +1,12 @@
-//! Reads a request body within a size and a total deadline (contract §4).
+//! Reads a request body within a size and a total deadline (docs/protocol.md).
 //!
 //! A caller that is answered while it still sends sees a broken connection instead of the answer, so a
 //! body that is too large is read on for a while and thrown away.
 
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
@@ -25,21 +24,27 @@ pub(crate) enum BodyError {
     TooSlow(u64),
     /// The caller went away, or its framing is broken: there is nobody left to answer.
     #[error("the body could not be read")]
-    Broken(#[source] axum::Error),
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The whole body, at most `bytes_max` bytes, all of which must have arrived before `deadline` is over.
-pub(crate) async fn read(
-    body: Body,
+pub(crate) async fn read<B>(
+    body: B,
     bytes_max: usize,
     deadline: Duration,
-) -> Result<Bytes, BodyError> {
+) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+{
     timeout(deadline, collect(body, bytes_max))
         .await
         .unwrap_or(Err(BodyError::TooSlow(deadline.as_secs())))
 }
 
-async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
+async fn collect<B>(mut body: B, bytes_max: usize) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+{
     let declared = body.size_hint().lower();
     if declared > bytes_max as u64 {
         if declared <= DISCARDED_MAX {
@@ -50,7 +55,9 @@ async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| BodyError::Broken(error.into()))?.into_data() else {
+            continue;
+        };
         if first.len() + joined.len() + data.len() > bytes_max {
             discard(body).await;
             return Err(BodyError::TooLarge(bytes_max));
@@ -70,7 +77,7 @@ async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
 }
 
 /// Throws away what still comes, up to [`DISCARDED_MAX`].
-async fn discard(mut body: Body) {
+async fn discard(mut body: impl Body<Data = Bytes> + Unpin) {
     let mut left = DISCARDED_MAX;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -104,7 +111,7 @@ mod tests {
         hangs: bool,
     }
 
-    impl http_body::Body for Pieces {
+    impl Body for Pieces {
         type Data = Bytes;
         type Error = Infallible;
 
@@ -144,14 +151,14 @@ mod tests {
             (pieces(&["abc"]), "abc"),
             (pieces(&["", "ab", "", "c", "d"]), "abcd"),
         ] {
-            assert_eq!(read(Body::new(sent), 4, DEADLINE).await.unwrap(), expected);
+            assert_eq!(read(sent, 4, DEADLINE).await.unwrap(), expected);
         }
     }
 
     #[tokio::test]
     async fn a_body_that_is_larger_than_the_maximum_is_refused() {
         for sent in [pieces(&["abcde"]), pieces(&["abcd", "e"]), large(3)] {
-            let read = read(Body::new(sent), 4, DEADLINE).await;
+            let read = read(sent, 4, DEADLINE).await;
             assert!(matches!(read, Err(BodyError::TooLarge(4))), "{read:?}");
         }
     }
@@ -160,7 +167,7 @@ mod tests {
     async fn a_body_that_does_not_arrive_in_time_is_refused() {
         for sent in [pieces(&[]), pieces(&["ab"]), pieces(&["too large"])] {
             let sent = Pieces { hangs: true, ..sent };
-            let read = read(Body::new(sent), 4, Duration::from_millis(20)).await;
+            let read = read(sent, 4, Duration::from_millis(20)).await;
             assert!(matches!(read, Err(BodyError::TooSlow(0))), "{read:?}");
         }
     }
@@ -172,7 +179,7 @@ mod tests {
             Pieces { hangs: true, ..large(6) },
             Pieces { hangs: true, declared: DISCARDED_MAX + 1, ..Pieces::default() },
         ] {
-            let read = read(Body::new(sent), 4, DEADLINE).await;
+            let read = read(sent, 4, DEADLINE).await;
             assert!(matches!(read, Err(BodyError::TooLarge(4))), "{read:?}");
         }
     }

@@ -1,14 +1,11 @@
-//! The client registration endpoint (RFC 7591 §3): two doors, one story. The router owns what every route
-//! has: cache headers, CORS, the request's event.
+//! The client registration endpoint (RFC 7591 §3): two doors, one story. What every route has
+//! (cache headers, CORS, the request's event) is `server/exchange.rs`'s.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::Response,
-};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use hyper::body::Incoming;
 
 use super::{
     BODY_BYTES_MAX,
@@ -23,45 +20,32 @@ use crate::{
     app::App,
     client::ClientId,
     http::{
-        answer, body, client_address::ClientAddress, rate_limit::Count, request_event::Outcome,
+        answer::{self, Response},
+        body::{self, BodyError},
+        rate_limit::Count,
+        request_event::Outcome,
     },
 };
 
 /// When a busy store is worth another try, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// `POST /api/v2/oauth2/register`.
-pub(crate) async fn datadog(
-    State(app): State<Arc<App>>,
-    ClientAddress(source): ClientAddress,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    respond(&Profile::DATADOG, &app, source, &headers, body).await
-}
-
-/// `POST /oauth2/register` and `POST /register`.
-pub(crate) async fn rfc7591(
-    State(app): State<Arc<App>>,
-    ClientAddress(source): ClientAddress,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    respond(&Profile::RFC7591, &app, source, &headers, body).await
-}
-
-async fn respond(
+/// `POST` to a door: what is answered, whatever comes.
+pub(crate) async fn register(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
     headers: &HeaderMap,
-    body: Body,
+    body: Incoming,
 ) -> Response {
+    // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
+    let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
+    let body = body::read(body, BODY_BYTES_MAX, deadline).await;
     let count = app.rate_limit.count(source, app.clock.now());
     let outcome = if count.is_some_and(|count| !count.admitted) {
         Err(RegistrationError::TooManyRequests)
     } else {
-        register(profile, app, source, headers, body).await
+        keep(profile, app, source, headers, body).await
     };
     let mut response = match outcome {
         Ok(created) => created,
@@ -74,16 +58,15 @@ async fn respond(
 }
 
 /// Parse, admit, issue, store, answer.
-async fn register(
+async fn keep(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
     headers: &HeaderMap,
-    body: Body,
+    body: Result<Bytes, BodyError>,
 ) -> Result<Response, RegistrationError> {
     check_head(headers)?;
-    let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
-    let body = body::read(body, BODY_BYTES_MAX, deadline).await?;
+    let body = body?;
     let (record, information) = {
         let settings = &app.config.registration;
         let request = RegistrationRequest::parse(&body)?;

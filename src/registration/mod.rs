@@ -3,7 +3,7 @@
 //! story, `profile.rs` holds what differs between the two doors.
 
 mod check;
-pub(crate) mod endpoint;
+mod endpoint;
 mod error;
 mod issue;
 mod look_alike;
@@ -13,7 +13,7 @@ mod request;
 mod response;
 
 pub(crate) use self::check::{Violation, check};
-pub(crate) use self::{look_alike::ProtectedNames, profile::Profile};
+pub(crate) use self::{endpoint::register, look_alike::ProtectedNames, profile::Profile};
 
 /// The largest request body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -1,7 +1,6 @@
-//! What scripts of other origins may do at the registration endpoints (contract §6): register, from
+//! What scripts of other origins may do at the registration endpoints (docs/protocol.md): register, from
 //! anywhere, without credentials. It is the same for every origin, so nothing is asked of the request.
 
-use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{
@@ -9,6 +8,8 @@ use http::{
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW,
     },
 };
+
+use crate::http::answer::Response;
 
 const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 const REQUEST_HEADERS: HeaderValue =
@@ -23,7 +24,7 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
 /// The answer to a browser that asks whether a script may ask (Fetch, CORS-preflight request).
 pub(crate) fn preflight() -> Response {
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);

@@ -13,12 +13,12 @@ use std::{
     time::Instant,
 };
 
-use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, Method, Request, StatusCode, Version,
     header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, PRAGMA},
 };
 use http_body::Body as _;
+use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::{
@@ -30,8 +30,8 @@ use super::{
 use crate::{
     app::App,
     http::{
-        answer::{Shape, refusal},
-        client_address::{ClientAddress, client_address, is_trusted},
+        answer::{Response, Shape, refusal},
+        client_address::{client_address, is_trusted},
         request_event::{Outcome, RequestEvent},
         request_id::{RequestIds, X_REQUEST_ID, taken_over},
     },
@@ -68,7 +68,7 @@ impl Answer for Exchange {
         let shape = Shape::at(request.uri().path());
         let (is_head, version) = (request.method() == Method::HEAD, request.version());
 
-        let answered = routes::answer(&self.app, route, ClientAddress(address), request);
+        let answered = routes::answer(&self.app, route, address, request);
         let mut response = or_panic(answered).await.unwrap_or_else(|panic| {
             tracing::error!(panic = panic_text(&*panic), "a handler panicked");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -98,7 +98,7 @@ fn withhold_body(response: &mut Response) {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    *response.body_mut() = Body::empty();
+    *response.body_mut() = Full::default();
 }
 
 fn headers_of_every_answer(

@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use axum::response::Response;
 use hyper::{
     Request,
     body::Incoming,
@@ -37,6 +36,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::activity::{Activity, Overdue, TimeLimits, Watched};
 use crate::{
+    http::answer::Response,
     http::client_address::{Source, is_trusted},
     metrics::ConnectionMetrics,
 };

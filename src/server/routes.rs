@@ -1,8 +1,7 @@
 //! The public routes, on one page.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use axum::{body::Body, extract::State, response::Response};
 use http::{HeaderValue, Method, Request, StatusCode, header::ALLOW};
 use hyper::body::Incoming;
 
@@ -10,12 +9,9 @@ use super::cors;
 use crate::{
     app::App,
     client::ProfileName,
-    http::{
-        answer::{self, Shape, refusal},
-        client_address::ClientAddress,
-    },
+    http::answer::{self, Response, Shape, refusal},
     openapi,
-    registration::endpoint,
+    registration::{Profile, register},
 };
 
 /// A place where something is, as logs and metrics name it.
@@ -70,19 +66,18 @@ impl Route {
 
 /// Hands a request to what answers it.
 pub(crate) async fn answer(
-    app: &Arc<App>,
+    app: &App,
     route: Route,
-    source: ClientAddress,
+    source: IpAddr,
     request: Request<Incoming>,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let (state, body) = (State(Arc::clone(app)), Body::new(body));
     match (route, head.method) {
         (Route::Datadog, Method::POST) => {
-            endpoint::datadog(state, source, head.headers, body).await
+            register(&Profile::DATADOG, app, source, &head.headers, body).await
         }
         (Route::Rfc7591 | Route::Alias, Method::POST) => {
-            endpoint::rfc7591(state, source, head.headers, body).await
+            register(&Profile::RFC7591, app, source, &head.headers, body).await
         }
         (Route::Datadog | Route::Rfc7591 | Route::Alias, Method::OPTIONS) => cors::preflight(),
         (Route::OpenApi, Method::GET | Method::HEAD) => {

@@ -50,6 +50,22 @@ pub(super) fn insert(
     statement.raw_execute()
 }
 
+/// Writes as much as a registration does and takes it back: a probe that wrote less would find room on a
+/// full disk where no client does. Nobody sees the row, since it is gone before the transaction ends.
+pub(super) fn probe(change: &Connection) -> rusqlite::Result<()> {
+    const NOBODY: ClientId = ClientId::from_bytes([u8::MAX; 16]);
+    let metadata = " ".repeat(2_048);
+    change.prepare_cached(INSERT)?.execute(params![
+        NOBODY.as_bytes(),
+        0,
+        "",
+        None::<&str>,
+        0,
+        metadata
+    ])?;
+    delete(change, NOBODY).map(drop)
+}
+
 fn bind(
     statement: &mut Statement<'_>,
     client: &ClientRecord,

@@ -39,6 +39,11 @@ use self::{
 use super::{ClientFilter, ClientRecord, ClientStore, Deleted, Imported, StoreError, UpkeepStore};
 use crate::{client::ClientId, config::EmbeddedConfig};
 
+/// The version of the SQLite that is linked.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// An open store. Without [`UpkeepStore::close`], what was accepted is still written, but nobody waits
 /// for it.
 pub(super) struct Embedded {

@@ -68,11 +68,6 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     change.commit()
 }
 
-/// Writes what is there already, so that a probe has to reach the disk.
-pub(super) fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "application_id", APPLICATION_ID)
-}
-
 /// What SQLite finds wrong with the file, at most `faults_max` lines and why it stopped, if it did. Reads
 /// all of it.
 pub(super) fn faults(connection: &Connection, faults_max: usize) -> Vec<String> {

@@ -19,7 +19,6 @@ use super::{
     clients,
     connection::{self, Missing},
     fault::{Shared, shared_error, store_error},
-    schema,
 };
 use crate::{
     client::ClientId,
@@ -160,7 +159,7 @@ impl Writer {
             }
             let probed = batch.iter().any(|one| matches!(one, Change::Probe { .. }));
             if probed && change.total_changes() == before {
-                schema::rewrite(change)?;
+                clients::probe(change)?;
             }
             Ok(())
         })

@@ -1,0 +1,141 @@
+//! A client as one JSON object: what `list` and `get` show, what `export` writes and `import` reads.
+//! The form is a promise to whoever keeps an export; it loses nothing that the record holds.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+
+use crate::{
+    cli::{exit::Failure, time},
+    client::{ClientId, ClientMetadata, ProfileName},
+    clock::Timestamp,
+    json,
+    store::{ClientFlags, ClientRecord},
+};
+
+/// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
+const ISSUED_AT_MAX: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+
+/// The members of a line. Names of RFC 7591 where it has one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'text> {
+    #[serde(borrow)]
+    client_id: Cow<'text, str>,
+    /// Seconds since the epoch, with three decimals when there are milliseconds.
+    #[serde(borrow)]
+    client_id_issued_at: &'text RawValue,
+    #[serde(borrow)]
+    profile: Cow<'text, str>,
+    #[serde(default)]
+    source: Option<IpAddr>,
+    #[serde(default)]
+    flags: Vec<Cow<'text, str>>,
+    #[serde(borrow)]
+    metadata: &'text RawValue,
+}
+
+/// Why a line is no client.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LineError {
+    #[error("not a client in JSON")]
+    NotALine(#[source] serde_json::Error),
+    #[error("client_id is not a UUID in lower case with hyphens")]
+    ClientId,
+    #[error("client_id_issued_at is not a number of seconds with at most three decimals")]
+    IssuedAt,
+    #[error("profile is neither datadog nor rfc7591")]
+    Profile,
+    #[error("flags holds one that is not known: {0:?}")]
+    Flag(String),
+    #[error("metadata: {0}")]
+    Json(String),
+    #[error("metadata: {0}")]
+    Member(String),
+}
+
+/// The client as one line of JSON, without its line break.
+pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
+    let issued_at = RawValue::from_string(time::to_seconds(client.issued_at));
+    let metadata: Result<&RawValue, _> = serde_json::from_str(&client.metadata);
+    metadata
+        .and_then(|metadata| {
+            serde_json::to_string(&Line {
+                client_id: client.client_id.to_string().into(),
+                client_id_issued_at: &issued_at?,
+                profile: client.profile.as_str().into(),
+                source: client.source,
+                flags: flag_names(client.flags),
+                metadata,
+            })
+        })
+        .map_err(Failure::of(format!("the record of client {} is damaged", client.client_id)))
+}
+
+/// The client of a line.
+pub(super) fn parse(text: &[u8]) -> Result<ClientRecord, LineError> {
+    let line: Line<'_> = serde_json::from_slice(text).map_err(LineError::NotALine)?;
+    let client_id: ClientId = line.client_id.parse().map_err(|_| LineError::ClientId)?;
+    if client_id.to_string() != line.client_id {
+        return Err(LineError::ClientId);
+    }
+    let mut flags = ClientFlags::default();
+    for name in &line.flags {
+        flags.insert(parse_flag(name).ok_or_else(|| LineError::Flag(name.as_ref().to_owned()))?);
+    }
+    check_metadata(line.metadata.get())?;
+    Ok(ClientRecord {
+        client_id,
+        issued_at: time::from_seconds(line.client_id_issued_at.get())
+            .filter(|time| *time <= ISSUED_AT_MAX)
+            .ok_or(LineError::IssuedAt)?,
+        profile: line.profile.parse::<ProfileName>().map_err(|()| LineError::Profile)?,
+        source: line.source,
+        flags,
+        metadata: line.metadata.get().to_owned(),
+    })
+}
+
+/// The names of what is set; a bit that this release has no name for is `bit_<number>`.
+pub(super) fn flag_names(flags: ClientFlags) -> Vec<Cow<'static, str>> {
+    let unnamed = (0..u32::BITS).filter(|bit| {
+        let flag = ClientFlags::from_bits(1 << bit);
+        flags.contains(flag) && flag.names().is_empty()
+    });
+    flags
+        .names()
+        .into_iter()
+        .map(Cow::Borrowed)
+        .chain(unnamed.map(|bit| Cow::Owned(format!("bit_{bit}"))))
+        .collect()
+}
+
+/// The inverse of [`flag_names`] for one flag.
+fn parse_flag(name: &str) -> Option<ClientFlags> {
+    (0..u32::BITS)
+        .map(|bit| ClientFlags::from_bits(1 << bit))
+        .find(|flag| flag_names(*flag).first().is_some_and(|known| known == name))
+}
+
+/// Refuses what no registration can have stored: the strict reader of requests must take every member as
+/// it is. Members with a default may be missing, since another release may have fewer of them.
+fn check_metadata(text: &str) -> Result<(), LineError> {
+    let document =
+        json::read(text.as_bytes()).map_err(|error| LineError::Json(error.problem.to_string()))?;
+    let mut faults = Vec::new();
+    let metadata = ClientMetadata::read(&document, &mut faults);
+    if let Some(fault) = faults.first() {
+        return Err(LineError::Member(format!("{} {}", fault.place(), fault.problem)));
+    }
+    if metadata.redirect_uris.as_slice().is_empty() {
+        return Err(LineError::Member("redirect_uris is missing".to_owned()));
+    }
+    let sent: Value = serde_json::from_str(text).map_err(LineError::NotALine)?;
+    let read = serde_json::to_value(&metadata).map_err(LineError::NotALine)?;
+    let differs = |(name, value): &(&String, &Value)| read.get(name) != Some(value);
+    match sent.as_object().into_iter().flatten().find(differs) {
+        None => Ok(()),
+        Some((name, _)) => Err(LineError::Member(format!("{name:?} is not as it is stored"))),
+    }
+}

@@ -1,0 +1,124 @@
+//! The command line: what can be asked of the program, one file a command. It parses, opens what the
+//! command needs, calls it, and says what became of it. What a command does is done elsewhere.
+
+mod client;
+mod completions;
+mod config;
+mod exit;
+mod man;
+mod metadata;
+mod openapi;
+mod output;
+mod progress;
+mod serve;
+mod settings;
+mod store;
+mod time;
+mod version;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    exit::{EXIT_CODES, Failure, Outcome},
+    output::{Messages, insist},
+};
+
+/// The front door of an API: strangers become OAuth clients by Dynamic Client Registration (RFC 7591)
+#[derive(Parser, Debug)]
+#[command(
+    name = "doorward",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = EXIT_CODES,
+)]
+struct Arguments {
+    /// Print results and errors only
+    #[arg(long, short, global = true, display_order = 900)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Serve(serve::ServeArguments),
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    #[command(subcommand)]
+    Metadata(metadata::MetadataCommand),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print the OpenAPI 3.1 description that the server answers at /openapi.json
+    Openapi,
+    Completions(completions::CompletionsArguments),
+    Man(man::ManArguments),
+    Version(version::VersionArguments),
+}
+
+/// Carries out one command line, its first word the name of the program, and returns the exit code.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help that nobody reads to its end is no fault.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let messages = Messages { quiet: arguments.quiet };
+    match arguments.command.run(messages) {
+        Ok(outcome) => outcome.code(),
+        Err(failure) => {
+            if !matches!(failure, Failure::OutputClosed) {
+                insist(format_args!("error: {failure}"));
+            }
+            failure.code()
+        }
+    }
+}
+
+impl Command {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        match self {
+            Self::Serve(arguments) => arguments.run(messages),
+            Self::Client(command) => command.run(messages),
+            Self::Metadata(command) => command.run(),
+            Self::Store(command) => command.run(messages),
+            Self::Config(command) => command.run(messages),
+            Self::Openapi => openapi::run(),
+            Self::Completions(arguments) => arguments.run(),
+            Self::Man(arguments) => arguments.run(messages),
+            Self::Version(arguments) => arguments.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_every_option_says_what_it_is_for() {
+        let mut commands = vec![Arguments::command()];
+        while let Some(command) = commands.pop() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{}: {argument}", command.get_name());
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Where results and messages go: results to standard output, everything else to standard error.
+//! A reader who stops reading ends the command quietly. Strangers chose the names that are shown here, so
+//! no hidden or control character of theirs reaches a terminal. Nothing here is coloured, so that
+//! `NO_COLOR` concerns clap's help alone, which honours it.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _},
+};
+
+use clap::{Args, ValueEnum};
+use comfy_table::{ContentArrangement, Table, presets};
+use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
+
+use super::exit::Failure;
+
+/// The form of a result: for people, one JSON value, or one JSON object a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Table,
+    Json,
+    Jsonl,
+}
+
+/// `--output` of the commands that show records.
+#[derive(Args, Debug)]
+pub(super) struct RecordOutput {
+    /// Show the result as a table, as JSON, or as JSON Lines [default: table on a terminal, else jsonl]
+    #[arg(long, short, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+impl RecordOutput {
+    pub(super) fn format(&self) -> Format {
+        self.output.unwrap_or_else(|| {
+            if io::stdout().is_terminal() { Format::Table } else { Format::Jsonl }
+        })
+    }
+}
+
+/// `--output` of the commands that report to people first.
+#[derive(Args, Debug)]
+pub(super) struct ReportOutput {
+    /// Show the result for people, as JSON, or as JSON Lines
+    #[arg(long, short, value_enum, value_name = "FORMAT", default_value = "table")]
+    pub(super) output: Format,
+}
+
+/// Standard error, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Messages {
+    pub(super) quiet: bool,
+}
+
+impl Messages {
+    /// What a person may like to know; `--quiet` silences it.
+    pub(super) fn say(self, message: impl fmt::Display) {
+        if !self.quiet {
+            insist(message);
+        }
+    }
+}
+
+/// What must be known, quiet or not.
+pub(super) fn insist(message: impl fmt::Display) {
+    // There is nobody to tell when standard error is gone.
+    drop(writeln!(io::stderr(), "{message}"));
+}
+
+/// Standard output, for results; buffered, so [`Results::finish`] belongs at the end.
+pub(super) struct Results(BufWriter<StdoutLock<'static>>);
+
+impl Results {
+    pub(super) fn open() -> Self {
+        Self(BufWriter::with_capacity(64 * 1024, io::stdout().lock()))
+    }
+
+    /// One line.
+    pub(super) fn line(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
+        writeln!(self.0, "{text}").map_err(Failure::of_output)
+    }
+
+    /// Bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.0.write_all(bytes).map_err(Failure::of_output)
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.0.flush().map_err(Failure::of_output)
+    }
+}
+
+/// Writes one text to standard output.
+pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut results = Results::open();
+    results.line(text)?;
+    results.finish()
+}
+
+/// A table without frames, as wide as the terminal at most; unbounded when there is none. Its cells are
+/// [`visible`].
+pub(super) fn table<'text>(
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<&'text str>>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some((terminal_size::Width(width), _)) = terminal_size::terminal_size_of(io::stdout()) {
+        table.set_width(width);
+    }
+    if !header.is_empty() {
+        table.set_header(header);
+    }
+    for row in rows {
+        table.add_row(row.into_iter().map(visible));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+/// `text` with every character that a terminal would obey or hide written as `\u{..}`; a line break is
+/// kept, since tables break lines.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char != '\n' && (char.is_control() || is_hidden(char)) {
+            shown.extend(char.escape_unicode());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// `json`, the text of a JSON value, with such characters as JSON escapes: the same value.
+pub(super) fn visible_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for char in json.chars() {
+        if !char.is_ascii_control() && !char.is_control() && !is_hidden(char)
+            || matches!(char, '\n' | '\r' | '\t' | ' ')
+        {
+            shown.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut units) {
+            write!(shown, "\\u{unit:04x}").expect("a String takes everything");
+        }
+    }
+    shown
+}
+
+/// Whether nothing is to be seen of `char`, or it turns the direction of its neighbours.
+fn is_hidden(char: char) -> bool {
+    matches!(char, '\u{2028}' | '\u{2029}')
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(char)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_hidden_reaches_a_terminal() {
+        assert_eq!(visible("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(visible("a\u{202e}b\u{9b}c"), "a\\u{202e}b\\u{9b}c");
+        assert_eq!(visible("Zürich 東京\n2"), "Zürich 東京\n2");
+    }
+
+    #[test]
+    fn json_keeps_its_value_when_made_visible() {
+        let value = serde_json::json!({
+            "name": "a\u{7f}\u{9b}\u{202e}\u{e0041}\u{feff}\u{2028}é", "list": ["\u{1b}\n"],
+        });
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let shown = visible_json(&text);
+
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+            assert!(
+                !shown
+                    .contains(|char: char| is_hidden(char) || ('\u{7f}'..'\u{a0}').contains(&char))
+            );
+        }
+    }
+
+    #[test]
+    fn a_table_is_plain_columns() {
+        let shown = table(&["A", "B"], [vec!["1", "two"], vec!["three\u{1b}", ""]]);
+
+        assert_eq!(shown, "A            B\n1            two\nthree\\u{1b}");
+    }
+}

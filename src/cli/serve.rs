@@ -1,0 +1,140 @@
+//! `doorward serve`: the server in the foreground, until SIGTERM or SIGINT. What it does is `server/`'s;
+//! here it gets its settings, its store and its log, and says where it listens.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::runtime;
+
+use super::{
+    exit::{Failure, Outcome},
+    output::{Messages, print},
+    settings::{ServerArguments, refused},
+};
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Config,
+    entropy::Entropy,
+    log,
+    server::{self, Addresses, Ended, Signals},
+    store::{self, Access},
+};
+
+/// Run the server until it is told to stop
+#[derive(Args, Debug)]
+#[command(
+    after_help = "SIGTERM and SIGINT stop the server when the requests in flight are finished; a second \
+one stops it at once. SIGHUP reads the certificate files again.
+
+Examples:
+  doorward serve --dev
+  doorward config init doorward.toml && doorward serve --config doorward.toml"
+)]
+pub(super) struct ServeArguments {
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+impl ServeArguments {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let is_dev = self.server.is_dev();
+        let config = self.server.load().map_err(|errors| refused(&errors))?;
+        log::init(&config.log).map_err(Failure::of("cannot log"))?;
+        let store = store::open(&config.store, &config.embedded, Access::Serve)
+            .map_err(|error| Failure::because(error.to_string()))?;
+        let cannot_start = "the server cannot start";
+        let runtime = runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::of(cannot_start))?;
+        let announcement = Announcement::new(&config, is_dev);
+        let app = App::new(config, store, Clock::System, Entropy::System);
+        let ended = runtime.block_on(async {
+            let signals = Signals::system().map_err(Failure::of(cannot_start))?;
+            let ready = |addresses: Addresses| {
+                tracing::info!(
+                    public = %addresses.public,
+                    management = %addresses.management,
+                    "listening"
+                );
+                if !messages.quiet {
+                    // A server works on when nobody reads where it listens.
+                    drop(print(announcement.of(addresses)));
+                }
+            };
+            server::serve(app, signals, ready).await.map_err(Failure::of(cannot_start))
+        })?;
+        // Nothing that is still running has anything to finish.
+        runtime.shutdown_timeout(Duration::ZERO);
+        match ended {
+            Ended::Drained | Ended::Late => Ok(Outcome::Done),
+            Ended::AtOnce => Err(Failure::because("stopped at once, with requests in flight")),
+        }
+    }
+}
+
+/// What a person reads when the server is ready.
+struct Announcement {
+    scheme: &'static str,
+    folder: String,
+    is_dev: bool,
+}
+
+impl Announcement {
+    fn new(config: &Config, is_dev: bool) -> Self {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        Self { scheme, folder: config.store.display().to_string(), is_dev }
+    }
+
+    fn of(&self, Addresses { public, management }: Addresses) -> String {
+        let (scheme, folder) = (self.scheme, &self.folder);
+        let mut text = format!(
+            "Clients register at {scheme}://{public} and are kept in {folder}.\n\
+             Health and metrics are at http://{management}."
+        );
+        if self.is_dev {
+            text += "\n\nRegister a client:\n  ";
+            text += &self.curl(public);
+        }
+        text
+    }
+
+    /// A line that registers a client when it is pasted into a shell.
+    fn curl(&self, public: SocketAddr) -> String {
+        let ip = match public.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let insecure = if self.scheme == "https" { " --insecure" } else { "" };
+        format!(
+            "curl -sS{insecure} '{}://{}/register' -H 'Content-Type: application/json' \
+             -d '{{\"client_name\":\"My first client\",\
+             \"redirect_uris\":[\"http://localhost:8765/callback\"]}}'",
+            self.scheme,
+            SocketAddr::new(ip, public.port()),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_curl_line_names_an_address_that_can_be_reached() {
+        let announcement = Announcement { scheme: "http", folder: "x".into(), is_dev: true };
+        let lines = [
+            ("0.0.0.0:80", "curl -sS 'http://127.0.0.1:80/register' "),
+            ("[::]:8080", "curl -sS 'http://[::1]:8080/register' "),
+            ("192.0.2.1:8080", "curl -sS 'http://192.0.2.1:8080/register' "),
+        ];
+        for (address, start) in lines {
+            assert!(announcement.curl(address.parse().unwrap()).starts_with(start), "{address}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The options that several commands share to find their settings and their store, and the store once it
+//! is open.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use clap::Args;
+use tokio::runtime::{self, Runtime};
+
+use super::exit::Failure;
+use crate::{
+    config::{self, Config, ConfigErrors, Sources},
+    store::{self, Access, Store, StoreError},
+};
+
+/// The settings of a server.
+#[derive(Args, Debug)]
+pub(super) struct ServerArguments {
+    /// Development: loopback listeners, an issuer made from --listen, no rate limits unless set
+    #[arg(long)]
+    dev: bool,
+    /// A file of settings (TOML); given again, later files go over earlier ones
+    #[arg(long, short, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// The folder where clients are kept [default: doorward-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Where clients register [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where health and metrics are [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDRESS")]
+    management: Option<SocketAddr>,
+}
+
+impl ServerArguments {
+    pub(super) fn is_dev(&self) -> bool {
+        self.dev
+    }
+
+    /// Flags over environment over files over defaults.
+    pub(super) fn load(self) -> Result<Config, ConfigErrors> {
+        let mut flags = data_flag(self.data);
+        let addresses = [("server.listen", self.listen), ("server.management", self.management)];
+        for (key, address) in addresses {
+            flags.extend(address.map(|address| (key, address.to_string())));
+        }
+        load(self.dev, self.config, flags)
+    }
+}
+
+/// The settings of a command that is no server.
+#[derive(Args, Debug)]
+pub(super) struct SettingsArguments {
+    /// The server's file of settings (TOML); given again, later files go over earlier ones
+    #[arg(long, short, value_name = "FILE")]
+    config: Vec<PathBuf>,
+}
+
+impl SettingsArguments {
+    /// A server's settings without those that only a server must have.
+    pub(super) fn load(self) -> Result<Config, Failure> {
+        self.load_with(Vec::new())
+    }
+
+    fn load_with(self, flags: Vec<(&'static str, String)>) -> Result<Config, Failure> {
+        // The defaults of development lack nothing, and differ in nothing that concerns a store.
+        load(true, self.config, flags).map_err(|errors| refused(&errors))
+    }
+}
+
+/// Which store is meant.
+#[derive(Args, Debug)]
+pub(super) struct StoreArguments {
+    /// The server's data folder [default: what its settings say, else doorward-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+impl StoreArguments {
+    /// Opens the store that is there.
+    pub(super) fn open(self, access: Access) -> Result<OpenStore, Failure> {
+        let config = self.load()?;
+        let handle = store::open(&config.store, &config.embedded, access)
+            .map_err(|error| Failure::because(error.to_string()))?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::of("cannot wait for the store"))?;
+        Ok(OpenStore { handle, folder: config.store, runtime })
+    }
+
+    /// The folder alone, with the settings around it.
+    pub(super) fn load(self) -> Result<Config, Failure> {
+        self.settings.load_with(data_flag(self.data))
+    }
+}
+
+/// What a command says when a server would not start with these settings.
+pub(super) fn refused(errors: &ConfigErrors) -> Failure {
+    let faults = errors.to_string().replace('\n', "\n  ");
+    Failure::because(format!("the settings are refused:\n  {faults}"))
+}
+
+fn load(
+    dev: bool,
+    files: Vec<PathBuf>,
+    flags: Vec<(&'static str, String)>,
+) -> Result<Config, ConfigErrors> {
+    config::load(Sources { dev, files, environment: config::environment(), flags })
+}
+
+fn data_flag(data: Option<PathBuf>) -> Vec<(&'static str, String)> {
+    data.map(|folder| ("store", folder.to_string_lossy().into_owned())).into_iter().collect()
+}
+
+/// A store, for commands that have nothing else to do while they wait for it.
+pub(super) struct OpenStore {
+    /// What is asked.
+    pub(super) handle: Arc<dyn Store>,
+    folder: PathBuf,
+    runtime: Runtime,
+}
+
+impl OpenStore {
+    /// The answer to a question put to [`OpenStore::handle`].
+    pub(super) fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Failure> {
+        self.runtime.block_on(answer).map_err(Failure::of(self.fault()))
+    }
+
+    /// Lets go of the store, after everything that was asked of it.
+    pub(super) fn close(self) -> Result<(), Failure> {
+        self.wait(self.handle.close())
+    }
+
+    fn fault(&self) -> String {
+        format!("the data folder {}", self.folder.display())
+    }
+}

@@ -1,0 +1,105 @@
+//! The doors of the fuzz targets (`fuzz/`): any bytes in, a panic where a promise is broken. Built under
+//! `cfg(fuzzing)` alone.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::{HeaderMap, HeaderValue, header::FORWARDED};
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::{
+    client::{ProfileName, Reach, RedirectUri},
+    config::{self, Config},
+    http::client_address::{Source, client_address as address_of},
+    registration,
+};
+
+/// Any body, at either door: refused with reasons in printable ASCII, or admitted, and then what was
+/// admitted would be admitted again, unchanged.
+pub fn registration_body(bytes: &[u8]) {
+    let settings = Config::default().registration;
+    for profile in [ProfileName::Datadog, ProfileName::Rfc7591] {
+        match registration::check(bytes, profile, &settings) {
+            Ok(document) => {
+                let again = registration::check(document.as_bytes(), profile, &settings);
+                assert_eq!(again.as_ref(), Ok(&document), "what is registered would not register");
+            }
+            Err(violations) => {
+                assert!(!violations.is_empty(), "nothing is refused without a reason");
+                for violation in violations {
+                    assert!(violation.reason.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+                }
+            }
+        }
+    }
+}
+
+/// Any text as a redirect URI: refused, or kept as it is and equal to itself; and a browser, whose parser
+/// is another one, goes where we think it goes.
+pub fn redirect_uri(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok((uri, reach)) = RedirectUri::parse(text) else { return };
+
+    assert_eq!(uri.as_str(), text);
+    assert_eq!(uri.reach(), Ok(reach));
+    assert!(uri.matches(text));
+    assert!(text.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'#' && byte != b'\\'));
+    let url = Url::parse(text).expect("a browser reads what is registered");
+    assert!(url.username().is_empty() && url.password().is_none());
+    match reach {
+        Reach::Loopback => {
+            assert_eq!(url.scheme(), "http");
+            assert!(matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")));
+            let mut other_port = url.clone();
+            other_port.set_port(Some(1)).expect("http has ports");
+            if url.as_str() == text {
+                assert!(uri.matches(other_port.as_str()), "a loopback port may differ");
+            }
+        }
+        Reach::Public => {
+            assert_eq!(url.scheme(), "https");
+            if let Some(Host::Ipv4(address)) = url.host() {
+                assert!(
+                    !address.is_loopback() && !address.is_private() && !address.is_link_local()
+                );
+            }
+        }
+        Reach::Lan => assert!(matches!(url.scheme(), "http" | "https")),
+        Reach::PrivateUse => {
+            assert!(!matches!(url.scheme(), "http" | "https" | "javascript" | "data"))
+        }
+    }
+}
+
+/// Any lines in front of what our own proxy says: nobody can talk us into another address than the one that
+/// the proxy saw, nor be heard at all without a proxy.
+pub fn client_address(bytes: &[u8]) {
+    const SEEN: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+    let proxy = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    let proxies: Vec<IpNet> = vec![proxy.into()];
+    let claims =
+        || bytes.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok());
+
+    for (name, own) in [("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=203.0.113.7")] {
+        let mut headers = HeaderMap::new();
+        for claim in claims() {
+            headers.append(name, claim);
+        }
+        let claimed = address_of(proxy, &headers, &proxies);
+        let _ = Source::of(claimed);
+        assert_eq!(address_of(SEEN, &headers, &proxies), SEEN, "a stranger was believed");
+        headers.append(name, HeaderValue::from_static(own));
+        assert_eq!(address_of(proxy, &headers, &proxies), SEEN, "our own proxy was not believed");
+        headers.append(
+            FORWARDED,
+            HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static("")),
+        );
+        let _ = address_of(proxy, &headers, &proxies);
+    }
+}
+
+/// Any bytes as a file of settings and as the value of every variable: faults with their places, or
+/// settings that can be printed.
+pub fn configuration(bytes: &[u8]) {
+    config::fuzz(bytes);
+}

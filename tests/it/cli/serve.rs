@@ -1,0 +1,162 @@
+//! `doorward serve`, and the other commands beside it.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::ChildStdout,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::*;
+
+/// A server that has said that it is ready. Killed when a test ends without stopping it.
+struct Server {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    /// The lines up to the last one that is expected.
+    announced: Vec<String>,
+}
+
+impl Server {
+    /// Runs `words` and reads what is announced, until a line that contains `last`.
+    fn start(doorward: &Doorward, words: &[&str], last: &str) -> Self {
+        let log = fs::File::create(doorward.path("log")).unwrap();
+        let mut child = doorward.command(words).stderr(log).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut announced: Vec<String> = Vec::new();
+        while !announced.last().is_some_and(|line| line.contains(last)) {
+            let mut line = String::new();
+            let read = out.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "the server ended: {announced:?} {}", doorward.read("log"));
+            announced.push(line);
+        }
+        Self { child, out, announced }
+    }
+
+    fn dev(doorward: &Doorward) -> Self {
+        let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+        Self::start(doorward, &words, "curl ")
+    }
+
+    fn stop(mut self) -> Ran {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let out = drain(&mut self.out);
+        Ran { code: self.child.wait().unwrap().code(), out, err: String::new() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn sh(line: &str) -> Ran {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ran::of(shell.spawn().unwrap())
+}
+
+#[test]
+fn the_printed_curl_line_registers_a_client_that_every_command_sees_at_once() {
+    if !is_in_path("curl") {
+        eprintln!("left out: there is no curl to run the printed line with");
+        return;
+    }
+    let doorward = Doorward::new();
+    let server = Server::dev(&doorward);
+
+    let answer: Value =
+        serde_json::from_str(&sh(server.announced.last().unwrap()).result()).unwrap();
+
+    let client_id = answer["client_id"].as_str().unwrap();
+    let listed = doorward.run(&["client", "list"]).lines();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0]["client_id"], client_id);
+    assert_eq!(listed[0]["metadata"]["client_name"], answer["client_name"]);
+    assert_eq!(doorward.run(&["client", "get", client_id]).lines(), listed);
+    assert_eq!(doorward.run(&["store", "check"]).code, Some(0));
+    assert_eq!(doorward.run(&["store", "backup", "copy"]).code, Some(0));
+    assert_eq!(doorward.run(&["-q", "client", "delete", "--yes", client_id]).result(), "");
+    let imported = doorward.run_with(&["client", "import", "-"], &line(1, &metadata("one")));
+    assert_eq!(imported.result(), "Imported: 1. There already: 0. Refused: 0.\n");
+    assert_eq!(sh(server.announced.last().unwrap()).code, Some(0), "it still registers");
+    assert_eq!(doorward.run(&["client", "list"]).lines().len(), 2);
+
+    assert_eq!(server.stop().result(), "");
+    assert_eq!(doorward.run(&["client", "list"]).lines().len(), 2);
+}
+
+#[test]
+fn a_server_says_where_it_listens_and_keeps_clients() {
+    let doorward = Doorward::new();
+    doorward.write("doorward.toml", "[server]\nissuer = \"http://localhost:8080\"\n");
+    let words = [
+        "serve",
+        "-c",
+        "doorward.toml",
+        "--data",
+        "kept",
+        "--listen",
+        "127.0.0.1:0",
+        "--management",
+        "127.0.0.1:0",
+    ];
+    let server = Server::start(&doorward, &words, "Health");
+
+    let said = server.announced.concat();
+    assert!(said.starts_with("Clients register at http://127.0.0.1:"), "{said}");
+    assert!(said.contains(" and are kept in kept.\n"), "{said}");
+    assert!(doorward.path("kept/doorward.sqlite3").exists());
+    assert_eq!(server.stop().result(), "", "no curl line without --dev");
+}
+
+#[test]
+fn a_second_server_on_a_folder_is_told_of_the_first() {
+    let doorward = Doorward::new();
+    let server = Server::dev(&doorward);
+
+    let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+    let complaint = doorward.run(&words).complaint(1);
+
+    assert!(complaint.contains("another server uses the data folder doorward-data"), "{complaint}");
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_taken_port_is_told_with_the_flag_that_changes_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let doorward = Doorward::new();
+    for (flag, other) in [("--listen", "--management"), ("--management", "--listen")] {
+        let words = ["serve", "--dev", flag, &address, other, "127.0.0.1:0"];
+
+        let complaint = doorward.run(&words).complaint(1);
+
+        let expected = format!("cannot listen on {address} ");
+        assert!(complaint.contains(&expected) && complaint.contains(flag), "{complaint}");
+    }
+}
+
+#[test]
+fn a_quiet_server_announces_nothing() {
+    let doorward = Doorward::new();
+    let words =
+        ["--quiet", "serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+    let log = fs::File::create(doorward.path("log")).unwrap();
+    let child = doorward.command(&words).stderr(log).spawn().unwrap();
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    // A signal before it is ready would end it the hard way.
+    let started = Instant::now();
+    while !doorward.read("log").contains("listening") {
+        assert!(started.elapsed() < Duration::from_secs(30), "{}", doorward.read("log"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(pid, Signal::TERM).unwrap();
+
+    assert_eq!(Ran::of(child).result(), "");
+}
