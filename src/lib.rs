@@ -12,6 +12,7 @@
 //!    interface describes itself.
 //! 5. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
 //!    [`clock`] and [`entropy`], where time and chance come in; [`log`].
+//! 6. What is asked of the program: [`cli`], one file a command.
 //!
 //! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
