@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::{
     client::profile_parser,
     exit::{Failure, Outcome},
-    output::{Format, ReportOutput, Results, visible, visible_json},
+    output::{Format, ReportOutput, Results, visible_json, visible_line},
     settings::SettingsArguments,
 };
 use crate::{
@@ -211,9 +211,10 @@ impl std::fmt::Display for Verdict {
         let verdict = if self.accepted { "accepted" } else { "refused" };
         write!(f, "{}: {verdict}", self.profile)?;
         for Difference { change, member, sent, registered } in &self.changes {
-            write!(f, "\n  {change:<9}  {}", visible(member))?;
-            let value =
-                |value: &Option<Value>| value.as_ref().map(|v| visible_json(&v.to_string()));
+            write!(f, "\n  {change:<9}  {}", visible_line(member))?;
+            let value = |value: &Option<Value>| {
+                value.as_ref().map(|value| visible_json(&value.to_string()).into_owned())
+            };
             match (value(sent), value(registered)) {
                 (Some(sent), Some(registered)) => write!(f, ": {sent} becomes {registered}")?,
                 (None, Some(registered)) => write!(f, ": {registered}")?,
@@ -222,7 +223,7 @@ impl std::fmt::Display for Verdict {
         }
         for Refusal { pointer, code, reason } in &self.violations {
             let place = if pointer.is_empty() { "the body" } else { pointer };
-            write!(f, "\n  {}  {code}  {}", visible(place), visible(reason))?;
+            write!(f, "\n  {}  {code}  {}", visible_line(place), visible_line(reason))?;
         }
         Ok(())
     }

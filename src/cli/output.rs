@@ -4,6 +4,7 @@
 //! `NO_COLOR` concerns clap's help alone, which honours it.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
     io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _},
 };
@@ -126,7 +127,7 @@ pub(super) fn table<'text>(
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
-        if char != '\n' && (char.is_control() || is_hidden(char)) {
+        if char != '\n' && is_treacherous(char) {
             shown.extend(char.escape_unicode());
         } else {
             shown.push(char);
@@ -135,14 +136,22 @@ pub(super) fn visible(text: &str) -> String {
     shown
 }
 
+/// As [`visible`], and in one line.
+pub(super) fn visible_line(text: &str) -> String {
+    visible(text).replace('\n', "\\n")
+}
+
 /// `json`, the text of a JSON value, with such characters as JSON escapes: the same value.
-pub(super) fn visible_json(json: &str) -> String {
+pub(super) fn visible_json(json: &str) -> Cow<'_, str> {
+    // JSON strings hold no line breaks; those between values are layout.
+    let is_shown = |char| char == '\n' || !is_treacherous(char);
+    if json.chars().all(is_shown) {
+        return json.into();
+    }
     let mut shown = String::with_capacity(json.len());
     let mut units = [0; 2];
     for char in json.chars() {
-        if !char.is_ascii_control() && !char.is_control() && !is_hidden(char)
-            || matches!(char, '\n' | '\r' | '\t' | ' ')
-        {
+        if is_shown(char) {
             shown.push(char);
             continue;
         }
@@ -150,13 +159,18 @@ pub(super) fn visible_json(json: &str) -> String {
             write!(shown, "\\u{unit:04x}").expect("a String takes everything");
         }
     }
-    shown
+    shown.into()
 }
 
-/// Whether nothing is to be seen of `char`, or it turns the direction of its neighbours.
-fn is_hidden(char: char) -> bool {
-    matches!(char, '\u{2028}' | '\u{2029}')
-        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(char)
+/// Whether a terminal obeys `char`, nothing is to be seen of it, or it turns its neighbours around.
+fn is_treacherous(char: char) -> bool {
+    match char {
+        ' '..='~' => false,
+        '\u{2028}' | '\u{2029}' => true,
+        _ => {
+            char.is_control() || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(char)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -179,10 +193,8 @@ mod tests {
             let shown = visible_json(&text);
 
             assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
-            assert!(
-                !shown
-                    .contains(|char: char| is_hidden(char) || ('\u{7f}'..'\u{a0}').contains(&char))
-            );
+            let treacherous = ['\u{7f}', '\u{9b}', '\u{202e}', '\u{e0041}', '\u{feff}', '\u{2028}'];
+            assert!(!shown.contains(treacherous), "{shown}");
         }
     }
 

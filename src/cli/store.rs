@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     exit::{Failure, Outcome},
-    output::{Format, Messages, ReportOutput, insist, print, visible},
+    output::{Format, Messages, ReportOutput, insist, print, visible_line},
     progress,
     settings::StoreArguments,
 };
@@ -113,7 +113,7 @@ fn in_words(report: &CheckReport) -> String {
     );
     for fault in &report.faults {
         text.push_str("\n  ");
-        text.push_str(&visible(fault));
+        text.push_str(&visible_line(fault));
     }
     text
 }

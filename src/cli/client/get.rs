@@ -38,9 +38,9 @@ impl GetArguments {
             Format::Json => {
                 let value: Value = serde_json::from_str(&line::print(&client)?)
                     .map_err(Failure::of("the record is not JSON"))?;
-                visible_json(&format!("{value:#}"))
+                visible_json(&format!("{value:#}")).into_owned()
             }
-            Format::Jsonl => visible_json(&line::print(&client)?),
+            Format::Jsonl => visible_json(&line::print(&client)?).into_owned(),
         })?;
         Ok(Outcome::Done)
     }

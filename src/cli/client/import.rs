@@ -16,7 +16,7 @@ use super::line;
 use crate::{
     cli::{
         exit::{Chain, Failure, Outcome},
-        output::{Format, Messages, ReportOutput, insist, print},
+        output::{Format, Messages, ReportOutput, insist, print, visible_line},
         progress,
         settings::{OpenStore, StoreArguments},
     },
@@ -179,6 +179,7 @@ impl<'store> Import<'store> {
 
     fn refuse(&mut self, number: u64, reason: impl std::fmt::Display) {
         self.count.refused += 1;
+        let reason = visible_line(&reason.to_string());
         self.bar.suspend(|| insist(format_args!("line {number}: {reason}")));
     }
 }

@@ -72,12 +72,15 @@ impl ListArguments {
     }
 }
 
-/// Writes what it is given and returns the last of it.
+/// One client after the other, as the store gives them.
+trait Clients: Iterator<Item = Result<ClientRecord, Failure>> {}
+
+impl<T: Iterator<Item = Result<ClientRecord, Failure>>> Clients for T {}
+
+/// The last client that was printed, if there was one.
 type Printed = Result<Option<ClientId>, Failure>;
 
-type Clients<T> = Result<T, Failure>;
-
-fn print_lines(clients: impl Iterator<Item = Clients<ClientRecord>>) -> Printed {
+fn print_lines(clients: impl Clients) -> Printed {
     let mut results = Results::open();
     let mut last = None;
     for client in clients {
@@ -89,7 +92,7 @@ fn print_lines(clients: impl Iterator<Item = Clients<ClientRecord>>) -> Printed 
     Ok(last)
 }
 
-fn print_array(clients: impl Iterator<Item = Clients<ClientRecord>>) -> Printed {
+fn print_array(clients: impl Clients) -> Printed {
     let mut results = Results::open();
     let mut last = None;
     for client in clients {
@@ -103,7 +106,7 @@ fn print_array(clients: impl Iterator<Item = Clients<ClientRecord>>) -> Printed 
     Ok(last)
 }
 
-fn print_table(clients: impl Iterator<Item = Clients<ClientRecord>>) -> Printed {
+fn print_table(clients: impl Clients) -> Printed {
     let clients: Vec<ClientRecord> = clients.collect::<Result<_, _>>()?;
     let Some(last) = clients.last() else {
         return Ok(None);

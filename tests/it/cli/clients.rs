@@ -54,6 +54,10 @@ fn every_refused_line_is_told_with_its_number_and_reason_and_the_rest_is_kept() 
     let refused = [
         ("nonsense".to_owned(), "not a client in JSON: expected ident"),
         (good.replace("\"flags\"", "\"flaggs\""), "not a client in JSON: unknown field"),
+        (
+            good.replace("flags", "a\\u001b\\nb"),
+            "not a client in JSON: unknown field `a\\u{1b}\\nb`",
+        ),
         (good.replace("\"flags\"", "\"source\""), "not a client in JSON: duplicate field"),
         (format!("{good}{good}"), "not a client in JSON: trailing characters"),
         (good.replace("019aa7b4", "019AA7B4"), "client_id is not a UUID in lower case"),
