@@ -83,6 +83,7 @@ async fn a_script_of_any_origin_may_register() {
             .await;
         assert_eq!((answer.status, &*answer.body), (204, ""), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-max-age"), Some("86400"));
         assert_eq!(answer.header("access-control-allow-methods"), Some("POST, OPTIONS"));
         assert_eq!(
             answer.header("access-control-allow-headers"),
