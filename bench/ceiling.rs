@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("log.filter", filter.clone()),
     ];
     let config = config::load(Sources { dev: true, flags, ..Sources::default() })?;
-    log::init(&config.log)?;
+    let _log = log::init(&config.log)?;
     let store: Arc<dyn Store> = match kind.as_str() {
         "nothing" => Arc::new(Nothing),
         "embedded" => store::open(Path::new(folder), &config.embedded, Access::Serve)?,

@@ -43,7 +43,7 @@ impl ServeArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let is_dev = self.server.is_dev();
         let config = self.server.load().map_err(|errors| refused(&errors))?;
-        log::init(&config.log).map_err(Failure::of("cannot log"))?;
+        let _log = log::init(&config.log).map_err(Failure::of("cannot log"))?;
         let store = store::open(&config.store, &config.embedded, Access::Serve)
             .map_err(|error| Failure::because(error.to_string()))?;
         let cannot_start = "the server cannot start";

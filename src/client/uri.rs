@@ -139,12 +139,36 @@ pub(super) fn read(text: &str) -> Result<Uri<'_>, UriError> {
     if strict.path().as_str().split('/').any(is_dot_segment) {
         return Err(UriError::DotSegment);
     }
-    let lenient = url::Url::parse(text).map_err(|_| UriError::Ambiguous)?;
-    if lenient.scheme() != scheme || !is_same_host(host, &lenient) || !is_same_port(port, &lenient)
-    {
-        return Err(UriError::Ambiguous);
+    if !has_one_reading(&scheme, host) {
+        let lenient = url::Url::parse(text).map_err(|_| UriError::Ambiguous)?;
+        let is_same = lenient.scheme() == scheme;
+        if !(is_same && is_same_host(host, &lenient) && is_same_port(port, &lenient)) {
+            return Err(UriError::Ambiguous);
+        }
     }
     Ok(Uri { scheme, host, has_fragment: strict.has_fragment() })
+}
+
+/// Whether the WHATWG parser is known to read the host as it is written, so that asking it would tell
+/// nothing and cost more than all the rest: `http` or `https`, and a canonical IPv4 address, or labels in
+/// lower case of which none is punycode and the last begins with a letter, as no number does.
+/// `a_plain_host_has_one_reading` holds this against the parser.
+fn has_one_reading(scheme: &str, host: Host<'_>) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with("xn--")
+            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    };
+    let is_plain = match host {
+        Host::Name(name) => {
+            let last = name.rsplit('.').next().unwrap_or_default();
+            last.starts_with(|first: char| first.is_ascii_alphabetic())
+                && name.split('.').all(is_label)
+        }
+        Host::Address(address, _) => address.is_ipv4(),
+        Host::None => false,
+    };
+    is_plain && matches!(scheme, "http" | "https")
 }
 
 /// The checks that only the raw text allows.
@@ -223,4 +247,33 @@ fn is_same_port(port: Option<u16>, lenient: &url::Url) -> bool {
         _ => None,
     };
     port.filter(|port| Some(*port) != own) == lenient.port()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An authority of what WHATWG parsers are known to rewrite, and of what they are not.
+    const URI: &str = "https?://([a-z0-9x-]{1,5}|xn--[a-z0-9-]{0,4}|0x[0-9a-f]{0,3}|[0-9]{1,3})\
+                       (\\.([a-z0-9-]{1,4}|0x?[0-9a-f]{0,2}|[0-9]{1,3})){0,4}\
+                       (:[0-9]{1,5})?(/[a-z2e.]{0,5})?(\\?[a-z@:/]{0,4})?";
+
+    proptest! {
+        #[test]
+        fn a_plain_host_has_one_reading(text in URI) {
+            let strict = fluent_uri::Uri::parse(text.as_str()).unwrap();
+            let authority = strict.authority().unwrap();
+            let (Ok(host), Ok(port)) = (host(authority.host()), port(authority)) else {
+                return Ok(());
+            };
+            if has_one_reading(strict.scheme().as_str(), host) {
+                let lenient = url::Url::parse(&text).unwrap();
+                prop_assert!(is_same_host(host, &lenient) && is_same_port(port, &lenient));
+                prop_assert_eq!(lenient.scheme(), strict.scheme().as_str());
+                prop_assert_eq!((lenient.username(), lenient.password()), ("", None));
+            }
+        }
+    }
 }
