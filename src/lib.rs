@@ -1,4 +1,20 @@
-//! Doorward: the front door of an API.
+//! Doorward: the front door of an API. Strangers become OAuth clients by Dynamic Client Registration
+//! (RFC 7591).
+//!
+//! The map, in reading order; `ARCHITECTURE.md` tells more, and `tests/tidy/` holds who may name whom.
+//!
+//! 1. What a client is: [`client`], read from strict JSON ([`json`]).
+//! 2. How a stranger becomes one: [`registration`], five steps told in `registration/endpoint.rs`, with
+//!    the registered error codes ([`error_code`]).
+//! 3. What is kept, and with which promise: [`store`].
+//! 4. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes on
+//!    one page; [`management`] is the other listener, [`metrics`] what is counted, [`openapi`] how the
+//!    interface describes itself.
+//! 5. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
+//!    [`clock`] and [`entropy`], where time and chance come in; [`log`].
+//! 6. What is asked of the program: [`cli`], one file a command.
+//!
+//! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
 pub mod app;
 pub mod cli;

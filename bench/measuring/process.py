@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .machine import Unfit
 
-START_SECONDS_MAX = 20
+START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
 TICKS = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
@@ -99,7 +99,7 @@ class Process:
             try:
                 status, _, body = register_once(self.port, self.server.path)
                 break
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 time.sleep(0.0005)
             if self._child.poll() is not None:
                 said = Path(log).read_text(errors="replace")[-800:]

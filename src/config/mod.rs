@@ -102,7 +102,8 @@ table! {
     registration: RegistrationConfig {
         /// Whether the caller's address is kept on the record.
         keep_source_address: bool = true, Boolean;
-        /// Whether `http` redirect URIs to private (RFC 1918, link-local, ULA) addresses are allowed.
+        /// Whether redirect URIs may lead into private networks: to private addresses (RFC 1918, IPv6
+        /// unique local), and over `http` to names that only a local network knows.
         allow_lan_redirects: bool = false, Boolean;
         /// The scope catalogue: the scopes a client may register for; empty when there is none.
         scopes: Vec<String> = [] example ["projects:read", "projects:write"], List(SCOPE);

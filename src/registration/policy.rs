@@ -552,6 +552,43 @@ mod tests {
     }
 
     #[test]
+    fn a_localized_page_is_as_long_as_its_base_may_be() {
+        let page = |length: usize| format!("https://a.example/{}", "a".repeat(length - 18));
+        for (profile, max) in [(Datadog, 1_000), (Rfc7591, 2_048)] {
+            let at = |length| body(&format!(r#""logo_uri#fr":"{}""#, page(length)));
+            assert!(outcome(&at(max), profile).is_ok());
+            assert_eq!(
+                refused(&at(max + 1), profile),
+                [format!(
+                    "/logo_uri#fr invalid_client_metadata logo_uri#fr: is longer than {max} characters"
+                )]
+            );
+        }
+    }
+
+    #[test]
+    fn the_type_of_an_application_refuses_no_redirect_uri() {
+        for (kind, uri) in [
+            ("web", "http://localhost:1/cb"),
+            ("web", "com.example.app:/cb"),
+            ("native", "https://a.example/cb"),
+        ] {
+            let body = format!(
+                r#"{{"client_name":"A","redirect_uris":["{uri}"],"application_type":"{kind}"}}"#
+            );
+            for profile in [Datadog, Rfc7591] {
+                assert_eq!(outcome(&body, profile).unwrap()["application_type"], kind, "{uri}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_answer_lists_more_than_64_violations() {
+        let many = body(&format!("\"grant_types\":[{}]", vec!["0"; 1_000].join(",")));
+        assert_eq!(refused(&many, Rfc7591).len(), 64);
+    }
+
+    #[test]
     fn the_first_fault_in_document_order_comes_first_and_missing_members_last() {
         let body = r#"{"scope":7,"redirect_uris":["https://a.example/#","x"],"client_uri":5}"#;
         let pointers: Vec<String> = refused(body, Datadog)

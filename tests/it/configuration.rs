@@ -583,3 +583,11 @@ fn the_committed_reference_is_what_the_table_says() {
     let committed = fs::read_to_string(path).unwrap_or_default();
     assert!(committed == reference, "{path} is out of date: run `UPDATE_DOCS=1 cargo test`");
 }
+
+#[test]
+fn the_packaged_settings_are_good() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging/doorward.toml");
+    let config = config::load(Sources { files: vec![path], ..Sources::default() }).unwrap();
+    assert_eq!(config.store, PathBuf::from("/var/lib/doorward"));
+    assert!(config.server.tls_terminated_in_front);
+}

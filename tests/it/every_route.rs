@@ -62,6 +62,7 @@ async fn whoever_asks_too_often_is_told_so_in_the_shape_of_the_endpoint() {
         if path.starts_with("/api/v2") {
             assert_eq!(answer.body, r#"{"errors":["Too many requests"]}"#);
             assert_eq!(answer.header("x-ratelimit-reset"), Some("60"));
+            assert_eq!(answer.header("retry-after"), None);
         } else {
             assert_eq!(answer.json()["error"], "temporarily_unavailable");
             assert_eq!(answer.header("retry-after"), Some("60"));
@@ -82,6 +83,7 @@ async fn a_script_of_any_origin_may_register() {
             .await;
         assert_eq!((answer.status, &*answer.body), (204, ""), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-max-age"), Some("86400"));
         assert_eq!(answer.header("access-control-allow-methods"), Some("POST, OPTIONS"));
         assert_eq!(
             answer.header("access-control-allow-headers"),

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::{harness::TestServer, memory_store::Failure};
+use crate::{
+    harness::{TestServer, config},
+    memory_store::Failure,
+};
 
 #[tokio::test]
 async fn the_process_says_that_it_is_alive_ready_and_which_release_it_is() {
@@ -48,6 +51,34 @@ async fn what_was_answered_is_counted() {
         "process_start_time_seconds 1800000000",
     ] {
         assert!(answer.body.lines().any(|there| there == line), "{line}\n{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn registrations_are_counted_by_door_and_by_what_became_of_them() {
+    let mut config = config();
+    config.rate_limit.per_source = 4;
+    let server = TestServer::with(config).await;
+    let good = r#"{"client_name":"An app","redirect_uris":["https://app.example/cb"]}"#;
+
+    server.post("/register", good).await;
+    server.post("/oauth2/register", good).await;
+    server.post("/api/v2/oauth2/register", "{}").await;
+    server.store.fail(Failure::Busy);
+    server.post("/api/v2/oauth2/register", good).await;
+    server.post("/api/v2/oauth2/register", good).await;
+    server.exchange("OPTIONS /register HTTP/1.1\r\nhost: x\r\n\r\n").await;
+
+    for (labels, count) in [
+        ("profile=\"rfc7591\",outcome=\"accepted\"", 2.0),
+        ("profile=\"rfc7591\",outcome=\"refused\"", 0.0),
+        ("profile=\"datadog\",outcome=\"refused\"", 1.0),
+        ("profile=\"datadog\",outcome=\"unavailable\"", 1.0),
+        ("profile=\"datadog\",outcome=\"rate_limited\"", 1.0),
+        ("profile=\"datadog\",outcome=\"failed\"", 0.0),
+    ] {
+        let name = format!("doorward_registrations_total{{{labels}}}");
+        assert!((server.metric(&name).await - count).abs() < 0.5, "{name}");
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::harness::{TestServer, config};
+use crate::{
+    harness::{TestServer, config},
+    memory_store::Failure,
+};
 
 fn from(forwarded_for: &str) -> String {
     format!(
@@ -25,6 +28,28 @@ async fn a_caller_that_asks_too_often_waits_for_the_next_window() {
 
     server.clock.advance(Duration::from_mins(1));
     assert_ne!(server.post("/register", "{}").await.status, 429);
+}
+
+#[tokio::test]
+async fn the_limit_is_told_when_the_body_is_too_large_or_the_store_fails() {
+    let mut config = config();
+    config.rate_limit.per_source = 9;
+    let server = TestServer::with(config).await;
+    let good = r#"{"client_name":"A","redirect_uris":["https://a.example/cb"]}"#;
+    let large = "x".repeat(65 << 10);
+
+    for (remaining, body, failure, status) in [
+        ("8", &*large, Failure::None, 413),
+        ("7", good, Failure::Busy, 503),
+        ("6", good, Failure::Corrupt, 500),
+    ] {
+        server.store.fail(failure);
+        let answer = server.post("/api/v2/oauth2/register", body).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some(remaining), "{status}");
+    }
+    let answer = server.post("/register", &large).await;
+    assert_eq!((answer.status, answer.header("ratelimit-remaining")), (413, Some("5")));
 }
 
 #[tokio::test]
