@@ -234,7 +234,8 @@ def small_disk(folder):
     try:
         subprocess.run(mount, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise NoDisk(getattr(error, "stderr", None) or error) from None
+        reason = getattr(error, "stderr", None) or str(error)
+        raise NoDisk(reason.splitlines()[0]) from None
     try:
         yield folder
     finally:
