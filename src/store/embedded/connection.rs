@@ -12,9 +12,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::checkpoint::WAL_BYTES_MAX;
 use crate::config::EmbeddedConfig;
 
-/// Chosen when a store is made and part of its file from then on. About six records fill a page, so
+/// Chosen when a store is made and part of its file from then on. About a dozen records fill a page, so
 /// that one commit of a few records writes one or two pages to the log.
-pub(super) const PAGE_BYTES: u32 = 4096;
+pub(super) const PAGE_BYTES: u32 = 8192;
 
 /// How often a connection that waits for its turn looks again. SQLite's own waiting backs off to 100 ms,
 /// and a command would miss the short gaps between the transactions of a busy server for seconds.

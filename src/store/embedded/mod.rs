@@ -13,6 +13,7 @@ mod connection;
 mod fault;
 mod open;
 mod readers;
+mod reply;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -21,10 +22,7 @@ mod writer;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
-};
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub use self::{
     backup::{BackupError, BackupReport, backup},
@@ -34,7 +32,8 @@ pub use self::{
 use self::{
     fault::{closed, store_error, unavailable},
     readers::Readers,
-    writer::{Change, Reply},
+    reply::Reply,
+    writer::Change,
 };
 use super::{ClientFilter, ClientRecord, ClientStore, Deleted, Imported, StoreError, UpkeepStore};
 use crate::{client::ClientId, config::EmbeddedConfig};
@@ -73,7 +72,7 @@ impl Embedded {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Closed(_) => closed(),
         })?;
-        outcome(answer).await
+        answer.outcome().await
     }
 
     /// As [`Self::change`], but waits for a place in the queue.
@@ -83,12 +82,8 @@ impl Embedded {
     ) -> Result<T, StoreError> {
         let (reply, answer) = Reply::new();
         self.queue()?.send(change(reply)).await.map_err(|_closed| closed())?;
-        outcome(answer).await
+        answer.outcome().await
     }
-}
-
-async fn outcome<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-    answer.await.unwrap_or_else(|_ended| Err(closed()))
 }
 
 #[async_trait]

@@ -8,17 +8,19 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     checkpoint::{self, Checkpoints},
     clients,
     connection::{self, Missing},
-    fault::{Shared, shared_error, store_error},
+    fault::{Shared, store_error},
+    reply::Reply,
 };
 use crate::{
     client::ClientId,
@@ -29,6 +31,9 @@ use crate::{
 /// How many changes one transaction takes. Far more than one `fsync` lets arrive; it bounds how long the
 /// first caller of a batch waits for the last.
 const BATCH_MAX: usize = 512;
+
+/// How often the thread lets others go first before it commits; they seldom have something to add twice.
+const GATHER_MAX: usize = 20;
 
 /// One change, and who waits for it.
 pub(super) enum Change {
@@ -49,7 +54,7 @@ impl Change {
     ) -> rusqlite::Result<()> {
         match self {
             // Nobody will be told an identifier any more.
-            Self::Register { reply, .. } if reply.to.is_closed() => {}
+            Self::Register { reply, .. } if reply.is_unwanted() => {}
             Self::Register { client, reply } => {
                 let outcome = clients::insert(insert, client, text).map(|_one_row| ());
                 let outcome = spare_the_others(change, outcome)?;
@@ -60,31 +65,6 @@ impl Change {
             Self::Import { .. } | Self::Close { .. } => {}
         }
         Ok(())
-    }
-}
-
-/// Who waits for a change, and what became of it if the transaction is committed.
-pub(super) struct Reply<T> {
-    to: oneshot::Sender<Result<T, StoreError>>,
-    outcome: Option<Result<T, StoreError>>,
-}
-
-impl<T> Reply<T> {
-    /// A reply, and the place to wait for it.
-    pub(super) fn new() -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
-        let (to, answer) = oneshot::channel();
-        (Self { to, outcome: None }, answer)
-    }
-
-    /// Sends the outcome, or the failure of the transaction it depended on.
-    fn send(self, failure: Option<&Shared>) {
-        let answer = match (failure, self.outcome) {
-            (Some(failure), _) => Err(shared_error(failure)),
-            (None, Some(outcome)) => outcome,
-            // Left out of the transaction because nobody waited any more.
-            (None, None) => return,
-        };
-        let _gone = self.to.send(answer);
     }
 }
 
@@ -108,6 +88,7 @@ impl Writer {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut last = None;
         while self.queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+            self.gather(&mut batch);
             if let Some(reply) = self.write(&mut batch) {
                 self.queue.close();
                 last = Some(reply);
@@ -119,16 +100,37 @@ impl Writer {
         }
     }
 
+    /// Lets whoever has the processor finish what it is doing, as long as that brings more changes: on a busy
+    /// machine the next batch would otherwise begin with the first caller who was woken by the last one.
+    fn gather(&mut self, batch: &mut Vec<Change>) {
+        for _ in 0..GATHER_MAX {
+            let before = batch.len();
+            thread::yield_now();
+            while batch.len() < BATCH_MAX
+                && let Ok(change) = self.queue.try_recv()
+            {
+                batch.push(change);
+            }
+            if batch.len() == before {
+                return;
+            }
+        }
+    }
+
     /// Commits a batch and answers everyone in it; whoever asked to close is left to be answered.
     fn write(&mut self, batch: &mut Vec<Change>) -> Option<Reply<()>> {
+        // Neighbours in the tree go to the same pages.
+        batch.sort_by_key(|change| match change {
+            Change::Register { client, .. } => Some(client.client_id),
+            _ => None,
+        });
         let failure = self.commit(batch).err().map(Shared::new);
+        let mut replies = Vec::with_capacity(batch.len());
         let mut imports = Vec::new();
         let mut last = None;
         for change in batch.drain(..) {
             match change {
-                Change::Register { reply, .. } | Change::Probe { reply } => {
-                    reply.send(failure.as_ref());
-                }
+                Change::Register { reply, .. } | Change::Probe { reply } => replies.push(reply),
                 Change::Delete { reply, .. } => reply.send(failure.as_ref()),
                 Change::Import { clients, reply } => imports.push((clients, reply)),
                 Change::Close { mut reply } => {
@@ -137,6 +139,7 @@ impl Writer {
                 }
             }
         }
+        Reply::send_all(replies, failure.as_ref());
         // A transaction of its own for each, after the others have been answered: imports are long.
         for (clients, mut reply) in imports {
             reply.outcome = Some(self.import(&clients));
