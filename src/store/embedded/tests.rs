@@ -19,7 +19,7 @@ use tokio::{
     task::{self, JoinSet},
 };
 
-use super::{Access, BackupError, Embedded, OpenError, backup, check};
+use super::{Access, BackupError, Embedded, OpenError, backup, check, connection::PAGE_BYTES};
 use crate::{
     config::{Config, EmbeddedConfig},
     store::{
@@ -358,7 +358,7 @@ async fn a_backup_made_under_constant_writing_is_a_whole_store() {
 
     let (done, total) = *seen.last().unwrap();
     assert_eq!(done, total);
-    assert_eq!(total * 4096, report.bytes);
+    assert_eq!(total * u64::from(PAGE_BYTES), report.bytes);
     assert!(report.clients >= 5_000);
     assert_eq!(report.bytes, fs::metadata(&to).unwrap().len());
     let restored = TempDir::new().unwrap();
