@@ -222,31 +222,6 @@ async fn the_limit_is_told_on_every_answer_in_the_words_of_its_door() {
 }
 
 #[tokio::test]
-async fn scripts_of_any_origin_may_register() {
-    let server = TestServer::start().await;
-    for path in [DATADOG, RFC7591, "/register"] {
-        let preflight = server
-            .exchange(&format!(
-                "OPTIONS {path} HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\n\
-                 access-control-request-method: POST\r\n\
-                 access-control-request-headers: content-type,mcp-protocol-version\r\n\r\n"
-            ))
-            .await;
-        assert_eq!(preflight.status, 204);
-        assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
-        assert_eq!(preflight.header("access-control-allow-methods"), Some("POST, OPTIONS"));
-        assert_eq!(
-            preflight.header("access-control-allow-headers"),
-            Some("content-type, authorization, mcp-protocol-version"),
-        );
-        let answer = server.post(path, "{}").await;
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-        assert_eq!(answer.header("access-control-allow-credentials"), None);
-        assert!(answer.header("access-control-expose-headers").unwrap().contains("retry-after"));
-    }
-}
-
-#[tokio::test]
 async fn the_interface_describes_itself() {
     let server = TestServer::start().await;
     let answer = server.exchange("GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await;
