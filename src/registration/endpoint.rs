@@ -57,7 +57,8 @@ pub(crate) async fn register(
     response
 }
 
-/// Parse, admit, issue, store, answer.
+/// Parse, admit, issue, store, answer. What will be answered is made before the store is asked: nothing
+/// can fail after it.
 async fn keep(
     profile: &'static Profile,
     app: &App,
