@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::digest;
 
 /// Where unpredictable bytes come from.
 #[derive(Clone, Debug)]
 pub enum Entropy {
-    /// The generator of aws-lc, seeded by the operating system.
+    /// The operating system's generator. A system call is what it costs; that of aws-lc costs less, but
+    /// gathers chance of its own for 30 ms at its first use, which every start would wait for.
     System,
     /// The same bytes in the same order in every run: for tests alone.
     Seeded {
@@ -36,7 +37,9 @@ impl Entropy {
         const { assert!(N <= digest::SHA256_OUTPUT_LEN) }
         let mut bytes = [0; N];
         match self {
-            Self::System => rand::fill(&mut bytes).expect("the system's generator answers"),
+            Self::System => {
+                getrandom::fill(&mut bytes).expect("the system's generator answers");
+            }
             Self::Seeded { seed, drawn } => {
                 let mut text = [0; 16];
                 let (head, tail) = text.split_at_mut(8);

@@ -25,7 +25,10 @@ struct Answer<T> {
 
 /// Callers whose outcome is known and who do not know it yet. Dropped, wherever that is, it tells them:
 /// a caller who wakes others may itself be gone by then.
-struct Others<T>(Vec<(oneshot::Sender<Answer<T>>, Result<T, StoreError>)>);
+struct Others<T>(Vec<Decided<T>>);
+
+/// A caller, and the outcome of its change.
+type Decided<T> = (oneshot::Sender<Answer<T>>, Result<T, StoreError>);
 
 impl<T> Drop for Others<T> {
     fn drop(&mut self) {
