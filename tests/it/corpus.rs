@@ -3,6 +3,11 @@
 use std::fmt::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -121,19 +126,26 @@ fn body(line: &Value) -> Vec<u8> {
     format!("{}{middle}{}", text(template, "prefix", ""), text(template, "suffix", "")).into_bytes()
 }
 
-/// Sends a line to a door. A server that has read enough may answer before all is written.
+/// Sends a line to a door.
 async fn replay(server: &TestServer, line: &Value, door: Door) -> Answer {
-    let body = body(line);
-    let mut head = format!("POST {} HTTP/1.1\r\nhost: door.example\r\n", door.path());
+    let mut headers = String::new();
     for (name, value) in line["headers"].as_object().unwrap() {
         if line["name"] != "json-no-content-type" || name != "content-type" {
-            write!(head, "{name}: {}\r\n", value.as_str().unwrap()).unwrap();
+            write!(headers, "{name}: {}\r\n", value.as_str().unwrap()).unwrap();
         }
     }
-    write!(head, "content-length: {}\r\n\r\n", body.len()).unwrap();
+    send(server, door, &headers, &body(line)).await
+}
+
+/// Sends any bytes. A server that has read enough may answer before all is written.
+async fn send(server: &TestServer, door: Door, headers: &str, body: &[u8]) -> Answer {
+    let (path, length) = (door.path(), body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: door.example\r\n{headers}content-length: {length}\r\n\r\n"
+    );
     let mut connection = TcpStream::connect(server.public).await.unwrap();
     connection.write_all(head.as_bytes()).await.unwrap();
-    drop(connection.write_all(&body).await);
+    drop(connection.write_all(body).await);
     read_answer(&mut connection, false).await
 }
 
@@ -235,4 +247,43 @@ async fn every_line_of_the_corpus_has_its_verdict_at_both_doors() {
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
     assert_eq!(CORPUS.lines().count(), 242);
+}
+
+/// Bodies of the corpus with some of their bytes changed, taken away or added, and bytes of no kind.
+fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    let changed = |line: String, (at, taken, added): (Index, usize, Vec<u8>)| {
+        let mut body = body(&serde_json::from_str(&line).unwrap());
+        let at = at.index(body.len() + 1);
+        let end = (at + taken).min(body.len());
+        body.splice(at..end, added);
+        body
+    };
+    let lines: Vec<String> =
+        CORPUS.lines().filter(|line| line.contains("\"body\"")).map(str::to_owned).collect();
+    let change = (any::<Index>(), 0..9_usize, vec(any::<u8>(), 0..9));
+    prop_oneof![
+        9 => (select(lines), change).prop_map(move |(line, change)| changed(line, change)),
+        1 => vec(any::<u8>(), 0..200),
+    ]
+}
+
+#[test]
+fn no_bytes_are_answered_but_with_json_and_never_with_a_5xx() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(TestServer::start());
+    let headers = "content-type: application/json\r\n";
+    proptest!(|(body in bodies(), is_datadog: bool)| {
+        let door = if is_datadog { Door::Datadog } else { Door::Rfc7591 };
+        let answer = runtime.block_on(send(&server, door, headers, &body));
+        prop_assert!(matches!(answer.status, 201 | 400), "{answer:?}");
+        prop_assert_eq!(answer.header("content-type"), Some("application/json"));
+        if answer.status == 201 {
+            let (sent, created) = (serde_json::from_slice::<Value>(&body).unwrap(), answer.json());
+            let sent = sent["redirect_uris"].as_array().unwrap();
+            let kept = created["redirect_uris"].as_array().unwrap();
+            prop_assert!(kept.iter().all(|uri| sent.contains(uri)), "{kept:?} of {sent:?}");
+        } else {
+            check_refused("any bytes", door, &answer);
+        }
+    });
 }
