@@ -60,47 +60,62 @@ fn describe() -> Value {
     })
 }
 
+/// What the doors describe differently, each field naming a schema or a header, but for one text.
+struct Answered<'a> {
+    information: &'a str,
+    refusal: &'a str,
+    failure: &'a str,
+    too_many_requests: &'a str,
+    limit: &'a [&'a str],
+}
+
 fn datadog() -> Value {
-    let limit: &[&str] = &[
-        "x-ratelimit-limit",
-        "x-ratelimit-period",
-        "x-ratelimit-remaining",
-        "x-ratelimit-reset",
-        "x-ratelimit-name",
-    ];
-    let errors = schema("Errors");
     json!({
         "operationId": "registerOAuthClient",
         "summary": "Register an OAuth2 client.",
         "requestBody": request_body("DatadogRegistrationRequest"),
-        "responses": {
-            "201": response("The client is registered and durable.", &schema("DatadogClientInformation"), limit),
-            "400": response("The request is refused.", &schema("RegistrationError"), limit),
-            "408": response("The body did not arrive in time.", &errors, limit),
-            "413": response("The body is too large.", &errors, limit),
-            "429": response("Too many requests.", &errors, limit),
-            "500": response("The server failed; nothing was registered.", &errors, limit),
-            "503": response("The store cannot take it now; nothing was registered.", &errors, limit),
-        },
+        "responses": responses(&Answered {
+            information: "DatadogClientInformation",
+            refusal: "RegistrationError",
+            failure: "Errors",
+            too_many_requests: "Too many requests.",
+            limit: &[
+                "x-ratelimit-limit",
+                "x-ratelimit-period",
+                "x-ratelimit-remaining",
+                "x-ratelimit-reset",
+                "x-ratelimit-name",
+            ],
+        }),
     })
 }
 
 fn oauth(operation_id: &str) -> Value {
-    let limit: &[&str] = &["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
-    let error = schema("RegistrationError");
     json!({
         "operationId": operation_id,
         "summary": "Register a client (RFC 7591).",
         "requestBody": request_body("RegistrationRequest"),
-        "responses": {
-            "201": response("The client is registered and durable.", &schema("ClientInformation"), limit),
-            "400": response("The request is refused.", &schema("RegistrationErrorWithViolations"), limit),
-            "408": response("The body did not arrive in time.", &error, limit),
-            "413": response("The body is too large.", &error, limit),
-            "429": response("Too many requests; `retry-after` says when to come back.", &error, limit),
-            "500": response("The server failed; nothing was registered.", &error, limit),
-            "503": response("The store cannot take it now; nothing was registered.", &error, limit),
-        },
+        "responses": responses(&Answered {
+            information: "ClientInformation",
+            refusal: "RegistrationErrorWithViolations",
+            failure: "RegistrationError",
+            too_many_requests: "Too many requests; `retry-after` says when to come back.",
+            limit: &["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"],
+        }),
+    })
+}
+
+fn responses(door: &Answered<'_>) -> Value {
+    let answer = |description, name| response(description, &schema(name), door.limit);
+    let failure = |description| answer(description, door.failure);
+    json!({
+        "201": answer("The client is registered and durable.", door.information),
+        "400": answer("The request is refused.", door.refusal),
+        "408": failure("The body did not arrive in time."),
+        "413": failure("The body is too large."),
+        "429": failure(door.too_many_requests),
+        "500": failure("The server failed; nothing was registered."),
+        "503": failure("The store cannot take it now; nothing was registered."),
     })
 }
 

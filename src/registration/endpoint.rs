@@ -82,11 +82,12 @@ async fn keep(
             app.clock.now(),
         );
         let information = response::client_information(profile, &record, admitted.metadata());
-        (Arc::new(record), information)
+        (record, information)
     };
     drop(body);
-    app.store.register_client(Arc::clone(&record)).await?;
-    Ok(created(information, record.client_id))
+    let client_id = record.client_id;
+    app.store.register_client(Arc::new(record)).await?;
+    Ok(created(information, client_id))
 }
 
 /// The media type and coding of the body (RFC 7591 §3.1).
