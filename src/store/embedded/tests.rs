@@ -132,18 +132,23 @@ async fn only_a_server_or_an_import_makes_a_store() {
     open(&folder, Access::Read).unwrap();
 }
 
+/// Every kind of access is refused with a line that holds `words`, and the file stays as it is.
+fn assert_refused_untouched(folder: &Path, words: &str) {
+    let file = folder.join("doorward.sqlite3");
+    let before = fs::read(&file).unwrap();
+    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
+        let line = refusal(folder, access);
+        assert!(line.contains(words), "{line}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
 #[tokio::test]
 async fn a_store_of_a_later_release_is_refused_and_left_as_it_is() {
     let folder = closed_store(1).await;
     let file = folder.path().join("doorward.sqlite3");
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let before = fs::read(&file).unwrap();
-
-    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
-        let line = refusal(folder.path(), access);
-        assert!(line.contains("version 99"), "{line}");
-    }
-    assert_eq!(fs::read(&file).unwrap(), before);
+    assert_refused_untouched(folder.path(), "version 99");
 }
 
 #[tokio::test]
@@ -151,13 +156,7 @@ async fn a_database_of_another_program_is_refused_and_left_as_it_is() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("doorward.sqlite3");
     Connection::open(&file).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
-    let before = fs::read(&file).unwrap();
-
-    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
-        let line = refusal(folder.path(), access);
-        assert!(line.contains("is not a store of Doorward"), "{line}");
-    }
-    assert_eq!(fs::read(&file).unwrap(), before);
+    assert_refused_untouched(folder.path(), "is not a store of Doorward");
 }
 
 #[tokio::test]
@@ -165,13 +164,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("doorward.sqlite3");
     fs::write(&file, "clients, one a line\n".repeat(1_000)).unwrap();
-    let before = fs::read(&file).unwrap();
-
-    for access in [Access::Serve, Access::Import, Access::Command, Access::Read] {
-        let line = refusal(folder.path(), access);
-        assert!(line.contains("is not a store of Doorward"), "{line}");
-    }
-    assert_eq!(fs::read(&file).unwrap(), before);
+    assert_refused_untouched(folder.path(), "is not a store of Doorward");
 }
 
 #[tokio::test]
