@@ -1,8 +1,11 @@
 //! The source of chance that everything is handed, so that a test can repeat it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use aws_lc_rs::digest;
@@ -10,8 +13,9 @@ use aws_lc_rs::digest;
 /// Where unpredictable bytes come from.
 #[derive(Clone, Debug)]
 pub enum Entropy {
-    /// The operating system's generator. A system call is what it costs; that of aws-lc costs less, but
-    /// gathers chance of its own for 30 ms at its first use, which every start would wait for.
+    /// The operating system's generator, asked for many bytes at a time: a system call an identifier
+    /// would be a fortieth of what a registration costs. That of aws-lc gathers chance of its own for 30 ms
+    /// at its first use, which every start would wait for.
     System,
     /// The same bytes in the same order in every run: for tests alone.
     Seeded {
@@ -32,14 +36,11 @@ impl Entropy {
     ///
     /// # Panics
     /// When the system's generator fails: nothing that needs chance may go on without it.
-    #[expect(clippy::disallowed_methods, reason = "the one place where chance is drawn")]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         const { assert!(N <= digest::SHA256_OUTPUT_LEN) }
         let mut bytes = [0; N];
         match self {
-            Self::System => {
-                getrandom::fill(&mut bytes).expect("the system's generator answers");
-            }
+            Self::System => DRAWN.with_borrow_mut(|drawn| drawn.hand_out(&mut bytes)),
             Self::Seeded { seed, drawn } => {
                 let mut text = [0; 16];
                 let (head, tail) = text.split_at_mut(8);
@@ -50,5 +51,49 @@ impl Entropy {
             }
         }
         bytes
+    }
+}
+
+thread_local! {
+    /// Per thread, so that nobody waits for it.
+    static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { bytes: [0; DRAWN_BYTES], left: 0 }) };
+}
+
+/// How much is drawn at once: what Linux hands over in one piece.
+const DRAWN_BYTES: usize = 256;
+
+/// Bytes of the system's generator that nobody has been given yet.
+struct Drawn {
+    bytes: [u8; DRAWN_BYTES],
+    /// How many there are, at the front.
+    left: usize,
+}
+
+impl Drawn {
+    /// Fills `wanted`, and forgets what it was filled with.
+    #[expect(clippy::disallowed_methods, reason = "the one place where chance is drawn")]
+    fn hand_out(&mut self, wanted: &mut [u8]) {
+        if self.left < wanted.len() {
+            getrandom::fill(&mut self.bytes).expect("the system's generator answers");
+            self.left = DRAWN_BYTES;
+        }
+        self.left -= wanted.len();
+        let handed_out = &mut self.bytes[self.left..][..wanted.len()];
+        wanted.copy_from_slice(handed_out);
+        handed_out.fill(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_byte_of_chance_is_handed_out_twice() {
+        let drawn: HashSet<[u8; 24]> = (0..10_000).map(|_| Entropy::System.bytes()).collect();
+        assert_eq!(drawn.len(), 10_000);
+        assert!(!drawn.contains(&[0; 24]));
     }
 }
