@@ -115,7 +115,7 @@ const CONFINED: &[Confined] = &[
         what: &["std::env", "env"],
         to: &["src/cli/version.rs", "src/config/source.rs", "src/main.rs"],
     },
-    Confined { what: &["tracing_subscriber"], to: &["src/config/", "src/log.rs"] },
+    Confined { what: &["tracing_subscriber"], to: &["src/config/", "src/log/"] },
 ];
 
 /// The most lines of a file before its tests.

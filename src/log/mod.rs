@@ -3,6 +3,8 @@
 //! Lines for machines are gathered and written together, since a system call a line is a tenth of what a
 //! registration costs. Warnings and errors are written at once, with all that came before them.
 
+mod line;
+
 use std::{
     io::{self, IsTerminal as _, Write, stderr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,6 +15,7 @@ use std::{
 use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
 
+use self::line::JsonLine;
 use crate::config::{LogConfig, LogFormat};
 
 /// Why there is no log.
@@ -63,12 +66,7 @@ pub fn init(config: &LogConfig) -> Result<Log, LogError> {
     let gathered = Gathered::new().map_err(LogError::Thread)?;
     let log = fmt().with_env_filter(filter).with_ansi(is_terminal);
     let set_up = if is_json {
-        log.json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_writer(gathered.clone())
-            .try_init()
+        log.event_format(JsonLine).with_writer(gathered.clone()).try_init()
     } else {
         log.with_target(false).with_writer(stderr).try_init()
     };
