@@ -252,7 +252,9 @@ impl<'text> Visitor<'text> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'text>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
         self.open()?;
-        let mut object = Object::default();
+        // Room for a registration at once, but not for each of the thousands of objects that may be in it.
+        let room = if self.depth == 0 { PAIRWISE_MAX } else { 0 };
+        let mut object = Object { members: Vec::with_capacity(room) };
         while let Some(name) = map.next_key_seed(Name)? {
             match map.next_value_seed(self.inner()) {
                 Ok(value) => object.members.push((name, value)),

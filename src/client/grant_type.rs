@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     fault::{MemberFaults, Problem},
-    member::{Member, array_schema, texts},
+    member::{Member, array_schema, read_texts},
 };
 use crate::json::Value;
 
@@ -72,16 +72,17 @@ impl Member for GrantTypes {
     fn read(&mut self, value: &Value<'_>, faults: &mut MemberFaults<'_>) {
         let before = faults.faults.len();
         self.0.clear();
-        for (_, text) in texts(value, faults) {
+        read_texts(value, faults, |text| {
             let grant_type = match text {
                 "authorization_code" => GrantType::AuthorizationCode,
                 "refresh_token" => GrantType::RefreshToken,
-                _ => continue,
+                _ => return Ok(()),
             };
             if !self.0.contains(&grant_type) {
                 self.0.push(grant_type);
             }
-        }
+            Ok(())
+        });
         if !self.0.contains(&GrantType::AuthorizationCode) && faults.faults.len() == before {
             faults.refuse(Problem::GrantType(GrantTypeError::NoAuthorizationCode));
         }
@@ -97,7 +98,11 @@ impl Member for GrantTypes {
 impl Member for ResponseTypes {
     fn read(&mut self, value: &Value<'_>, faults: &mut MemberFaults<'_>) {
         let before = faults.faults.len();
-        let has_code = texts(value, faults).iter().any(|(_, text)| *text == "code");
+        let mut has_code = false;
+        read_texts(value, faults, |text| {
+            has_code |= text == "code";
+            Ok(())
+        });
         if !has_code && faults.faults.len() == before {
             faults.refuse(Problem::GrantType(GrantTypeError::NoCode));
         }

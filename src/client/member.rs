@@ -54,23 +54,21 @@ pub(super) fn text<'value>(value: &'value Value<'_>) -> Result<&'value str, Prob
     }
 }
 
-/// The entries of the array that `value` is, with what is wrong with those that are no strings.
-pub(super) fn texts<'value>(
+/// Hands the entries of the array that `value` is to `read`, in their order; what is wrong with those that
+/// are no strings, or that `read` refuses, goes to `faults`.
+pub(super) fn read_texts<'value>(
     value: &'value Value<'_>,
     faults: &mut MemberFaults<'_>,
-) -> Vec<(usize, &'value str)> {
+    mut read: impl FnMut(&'value str) -> Result<(), Problem>,
+) {
     let Value::Array(entries) = value else {
-        faults.refuse(Problem::WrongType("an array of strings"));
-        return Vec::new();
+        return faults.refuse(Problem::WrongType("an array of strings"));
     };
-    let mut texts = Vec::with_capacity(entries.len());
     for (entry, value) in entries.iter().enumerate() {
-        match text(value) {
-            Ok(text) => texts.push((entry, text)),
-            Err(problem) => faults.refuse_entry(entry, problem),
+        if let Err(problem) = text(value).and_then(&mut read) {
+            faults.refuse_entry(entry, problem);
         }
     }
-    texts
 }
 
 /// Schema of an array of strings of the kind `entry`.

@@ -12,7 +12,7 @@ use super::{
     fault::{Fault, MemberFaults, Problem},
     grant_type::{GrantTypes, ResponseTypes},
     jwks::JwkSet,
-    member::{Member, TextMember, array_schema, texts},
+    member::{Member, TextMember, array_schema, read_texts},
     name::ClientName,
     redirect_uri::{self, Reach, RedirectUri, RedirectUriError},
     scope::Scope,
@@ -181,21 +181,17 @@ impl Member for RedirectUris {
         {
             return faults.refuse(Problem::TooMany(REDIRECT_URIS_MAX));
         }
-        for (entry, text) in texts(value, faults) {
-            let error = match RedirectUri::parse(text) {
-                Ok((uri, reach)) => {
-                    if !self.0.contains(&uri) {
-                        self.0.push(uri);
-                    }
-                    // For the operator to decide: see `lan_redirects` in registration/policy.rs.
-                    (reach == Reach::Lan).then_some(RedirectUriError::Lan)
-                }
-                Err(error) => Some(error),
-            };
-            if let Some(error) = error {
-                faults.refuse_entry(entry, Problem::RedirectUri(error));
+        read_texts(value, faults, |text| {
+            let (uri, reach) = RedirectUri::parse(text).map_err(Problem::RedirectUri)?;
+            if !self.0.contains(&uri) {
+                self.0.push(uri);
             }
-        }
+            match reach {
+                // For the operator to decide: see `lan_redirects` in registration/policy.rs.
+                Reach::Lan => Err(Problem::RedirectUri(RedirectUriError::Lan)),
+                Reach::Public | Reach::Loopback | Reach::PrivateUse => Ok(()),
+            }
+        });
     }
 
     fn is_absent(&self) -> bool {

@@ -43,7 +43,7 @@ pub fn skeleton_of(name: &str) -> String {
 
 impl TextMember for ClientName {
     fn parse(text: &str) -> Result<Option<Self>, Problem> {
-        if text.bytes().any(|byte| byte.is_ascii_control()) || text.chars().any(char::is_control) {
+        if text.chars().any(char::is_control) {
             return Err(Problem::ClientName(ClientNameError::Control));
         }
         if !text.is_ascii() && text.chars().any(uri::is_hidden) {

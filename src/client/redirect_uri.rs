@@ -245,8 +245,16 @@ pub(super) fn is_loopback_host(host: &str) -> bool {
 
 /// `localhost` in other letters, with a trailing dot, or below it.
 pub(super) fn is_localhost(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
+    let name = name.trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost") || ends_with(name, ".localhost")
+}
+
+/// Whether `name` ends with `suffix`, whatever the case of its letters.
+fn ends_with(name: &str, suffix: &str) -> bool {
+    name.len()
+        .checked_sub(suffix.len())
+        .and_then(|at| name.split_at_checked(at))
+        .is_some_and(|(_, end)| end.eq_ignore_ascii_case(suffix))
 }
 
 fn is_host_name(name: &str) -> bool {
@@ -254,8 +262,7 @@ fn is_host_name(name: &str) -> bool {
 }
 
 fn is_lan_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    !name.contains('.') || LAN_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+    !name.contains('.') || LAN_SUFFIXES.iter().any(|suffix| ends_with(name, suffix))
 }
 
 #[cfg(test)]

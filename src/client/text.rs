@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     fault::{MemberFaults, Problem},
-    member::{Member, TextMember, array_schema, texts},
+    member::{Member, TextMember, array_schema, read_texts},
 };
 use crate::json::Value;
 
@@ -60,16 +60,15 @@ impl TextMember for Text {
 
 impl Member for Contacts {
     fn read(&mut self, value: &Value<'_>, faults: &mut MemberFaults<'_>) {
-        let entries = texts(value, faults);
-        if entries.len() > CONTACTS_MAX {
+        if let Value::Array(entries) = value
+            && entries.len() > CONTACTS_MAX
+        {
             return faults.refuse(Problem::TooMany(CONTACTS_MAX));
         }
-        for (entry, text) in entries {
-            match bounded(text, CONTACT_CHARACTERS_MAX) {
-                Ok(contact) => self.0.push(contact),
-                Err(problem) => faults.refuse_entry(entry, problem),
-            }
-        }
+        read_texts(value, faults, |text| {
+            self.0.push(bounded(text, CONTACT_CHARACTERS_MAX)?);
+            Ok(())
+        });
     }
 
     fn is_absent(&self) -> bool {

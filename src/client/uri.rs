@@ -103,7 +103,7 @@ pub(super) fn is_hidden(character: char) -> bool {
 
 /// The scheme of `text` in lower case, whatever follows it.
 pub(super) fn scheme(text: &str) -> Option<Cow<'_, str>> {
-    let (scheme, _) = text.split_once(':')?;
+    let (scheme, _) = text.split_at(text.bytes().position(|byte| byte == b':')?);
     let mut bytes = scheme.bytes();
     let is_scheme = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
@@ -133,10 +133,10 @@ pub(super) fn read(text: &str) -> Result<Uri<'_>, UriError> {
     if host == Host::None && matches!(&*scheme, "http" | "https") {
         return Err(UriError::NoHost);
     }
-    if text.contains('*') {
+    if text.as_bytes().contains(&b'*') {
         return Err(UriError::Wildcard);
     }
-    if strict.path().as_str().split('/').any(is_dot_segment) {
+    if strict.path().as_str().as_bytes().split(|byte| *byte == b'/').any(is_dot_segment) {
         return Err(UriError::DotSegment);
     }
     if !has_one_reading(&scheme, host) {
@@ -154,16 +154,16 @@ pub(super) fn read(text: &str) -> Result<Uri<'_>, UriError> {
 /// lower case of which none is punycode and the last begins with a letter, as no number does.
 /// `a_plain_host_has_one_reading` holds this against the parser.
 fn has_one_reading(scheme: &str, host: Host<'_>) -> bool {
-    let is_label = |label: &str| {
+    let is_label = |label: &[u8]| {
         !label.is_empty()
-            && !label.starts_with("xn--")
-            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !label.starts_with(b"xn--")
+            && label.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
     };
     let is_plain = match host {
         Host::Name(name) => {
-            let last = name.rsplit('.').next().unwrap_or_default();
-            last.starts_with(|first: char| first.is_ascii_alphabetic())
-                && name.split('.').all(is_label)
+            let mut labels = name.as_bytes().split(|byte| *byte == b'.');
+            let last = labels.clone().next_back().unwrap_or_default();
+            last.first().is_some_and(u8::is_ascii_alphabetic) && labels.all(is_label)
         }
         Host::Address(address, _) => address.is_ipv4(),
         Host::None => false,
@@ -173,7 +173,11 @@ fn has_one_reading(scheme: &str, host: Host<'_>) -> bool {
 
 /// The checks that only the raw text allows.
 fn raw(text: &str) -> Result<(), UriError> {
-    if holds_hidden(text) || holds_encoded_control(text) {
+    // Most texts hold nothing that is worth a closer look.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\' && byte != b'%';
+    if text.bytes().all(is_plain) {
+        Ok(())
+    } else if holds_hidden(text) || holds_encoded_control(text) {
         Err(UriError::Hidden)
     } else if !text.is_ascii() {
         Err(UriError::NotAscii)
@@ -205,7 +209,7 @@ fn host(text: &str) -> Result<Host<'_>, UriError> {
     if text.is_empty() {
         return Ok(Host::None);
     }
-    if text.contains('%') {
+    if text.as_bytes().contains(&b'%') {
         return Err(UriError::EncodedHost);
     }
     if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -217,10 +221,11 @@ fn host(text: &str) -> Result<Host<'_>, UriError> {
         .map_or(Host::Name(text), |address| Host::Address(address.into(), text)))
 }
 
-fn is_dot_segment(segment: &str) -> bool {
+fn is_dot_segment(segment: &[u8]) -> bool {
+    let dots_of: [&[u8]; 3] = [b".", b"%2e", b"%2E"];
     let mut rest = segment;
     let mut dots = 0;
-    while let Some(after) = [".", "%2e", "%2E"].into_iter().find_map(|dot| rest.strip_prefix(dot)) {
+    while let Some(after) = dots_of.into_iter().find_map(|dot| rest.strip_prefix(dot)) {
         rest = after;
         dots += 1;
     }

@@ -21,7 +21,7 @@ use crate::{
     client::ClientId,
     http::{
         answer::{self, Response},
-        body::{self, BodyError},
+        body,
         rate_limit::Count,
         request_event::Outcome,
     },
@@ -35,9 +35,12 @@ pub(crate) async fn register(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     body: Incoming,
 ) -> Response {
+    let head = check_head(&headers);
+    // Whoever waits for the disk keeps no more than it needs.
+    drop(headers);
     // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
     let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
     let body = body::read(body, BODY_BYTES_MAX, deadline).await;
@@ -45,7 +48,7 @@ pub(crate) async fn register(
     let outcome = if count.is_some_and(|count| !count.admitted) {
         Err(RegistrationError::TooManyRequests)
     } else {
-        keep(profile, app, source, headers, body).await
+        keep(profile, app, source, head.and(body.map_err(Into::into))).await
     };
     let mut response = match outcome {
         Ok(created) => created,
@@ -63,10 +66,8 @@ async fn keep(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
-    headers: &HeaderMap,
-    body: Result<Bytes, BodyError>,
+    body: Result<Bytes, RegistrationError>,
 ) -> Result<Response, RegistrationError> {
-    check_head(headers)?;
     let body = body?;
     let (record, information) = {
         let settings = &app.config.registration;
@@ -85,9 +86,10 @@ async fn keep(
         (record, information)
     };
     drop(body);
-    let client_id = record.client_id;
-    app.store.register_client(Arc::new(record)).await?;
-    Ok(created(information, client_id))
+    let record = Arc::new(record);
+    // The store gives its own hold of the record up first: memory is cheapest to free where it was taken.
+    app.store.register_client(Arc::clone(&record)).await?;
+    Ok(created(information, record.client_id))
 }
 
 /// The media type and coding of the body (RFC 7591 §3.1).

@@ -74,10 +74,10 @@ pub(crate) async fn answer(
     let (head, body) = request.into_parts();
     match (route, head.method) {
         (Route::Datadog, Method::POST) => {
-            register(&Profile::DATADOG, app, source, &head.headers, body).await
+            register(&Profile::DATADOG, app, source, head.headers, body).await
         }
         (Route::Rfc7591 | Route::Alias, Method::POST) => {
-            register(&Profile::RFC7591, app, source, &head.headers, body).await
+            register(&Profile::RFC7591, app, source, head.headers, body).await
         }
         (Route::Datadog | Route::Rfc7591 | Route::Alias, Method::OPTIONS) => cors::preflight(),
         (Route::OpenApi, Method::GET | Method::HEAD) => {
