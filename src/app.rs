@@ -26,7 +26,7 @@ pub struct App {
 impl App {
     /// The state of one server.
     pub fn new(config: Config, store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Arc<Self> {
-        let rate_limit = RateLimit::new(&config.rate_limit, &entropy);
+        let rate_limit = RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy);
         let protected_names = ProtectedNames::new(&config.registration.protected_names);
         Arc::new(Self { config, store, clock, entropy, rate_limit, protected_names })
     }

@@ -52,12 +52,14 @@ impl Management {
     async fn readiness(&self, is_verbose: bool) -> Response {
         let store = self.store_readiness().await;
         let is_draining = self.draining.is_cancelled();
-        let is_ready = store.is_ok() && !is_draining;
+        let can_judge = self.app.rate_limit.can_judge();
+        let is_ready = store.is_ok() && can_judge && !is_draining;
         let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let mut body = json!({ "status": if is_ready { "ready" } else { "not ready" } });
         if is_verbose {
             body["checks"] = json!({
                 "store": store.err().unwrap_or_else(|| "ok".to_owned()),
+                "rate_limit": if can_judge { "ok" } else { "Redis cannot be reached" },
                 "draining": is_draining,
             });
         }

@@ -103,6 +103,19 @@ pub(crate) struct ConnectionMetrics {
     pub(crate) idle: Counter,
 }
 
+/// How the limits are kept that nodes share.
+#[derive(Debug, Default)]
+pub(crate) struct RateLimitMetrics {
+    /// 1 while there is a connection to Redis.
+    pub(crate) connected: Gauge,
+    /// Redis has counted the request.
+    pub(crate) counted: Counter,
+    /// Redis was asked, and did not answer in time or as it should.
+    pub(crate) failed: Counter,
+    /// Redis was not asked: there is no connection, or too much is waiting for it.
+    pub(crate) not_asked: Counter,
+}
+
 /// Writes metrics in Prometheus' text format.
 pub(crate) struct Page(String);
 

@@ -115,7 +115,7 @@ fn responses(door: &Answered<'_>) -> Value {
         "413": failure("The body is too large."),
         "429": failure(door.too_many_requests),
         "500": failure("The server failed; nothing was registered."),
-        "503": failure("The store cannot take it now; nothing was registered."),
+        "503": failure("It cannot be taken now, by the store or within the limits; nothing was registered."),
     })
 }
 

@@ -10,6 +10,7 @@ mod fault;
 mod kind;
 mod load;
 mod print;
+mod redis_url;
 mod setting;
 mod source;
 #[cfg(test)]
@@ -25,12 +26,14 @@ pub use self::{
     fault::ConfigErrors,
     load::load,
     print::{reference, sample},
+    redis_url::RedisUrl,
     source::{Sources, environment},
 };
 use self::{
     kind::{Boolean, Integer, List, Protected},
+    redis_url::REDIS,
     setting::table,
-    text::{ADDRESS, FILE, FILTER, FORMAT, ISSUER, NETWORK, SCOPE, STORE},
+    text::{ADDRESS, FILE, FILTER, FORMAT, ISSUER, NETWORK, SCOPE, STORE, WHEN_UNREACHABLE},
 };
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
@@ -96,6 +99,16 @@ table! {
         period_seconds: u32 = 60, Integer(1..=86_400);
         /// How many sources are remembered at most.
         sources_max: usize = 65_536, Integer(1_000..=10_000_000);
+        /// The Redis or Valkey in which all nodes of an issuer count together. Nothing: each node counts
+        /// for itself.
+        ///
+        /// `rediss` speaks TLS. A password is better kept in a file that the variable with `_FILE` names.
+        redis: Option<RedisUrl> = "" example "rediss://doorward:secret@redis.internal:6379/0", REDIS;
+        /// How long a request waits for Redis before it does without.
+        redis_timeout_milliseconds: u64 = 250, Integer(1..=10_000);
+        /// What holds while Redis cannot be reached: `local`, the limits above, counted by each node;
+        /// `open`, no limit; `closed`, no registration, and 503.
+        when_unreachable: WhenUnreachable = "local", WHEN_UNREACHABLE;
     }
 
     /// Which registrations are admitted, and what is kept of them.
@@ -178,6 +191,17 @@ pub struct ProtectedName {
     pub hosts: Vec<String>,
     /// Private-use schemes whose redirect URIs may go by that name; in lower case, without `:`.
     pub schemes: Vec<String>,
+}
+
+/// What holds while the limits that nodes share cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenUnreachable {
+    /// Each node counts for itself.
+    Local,
+    /// Everybody is admitted.
+    Open,
+    /// Nobody is.
+    Closed,
 }
 
 /// How log events are written.

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    LogFormat,
+    LogFormat, WhenUnreachable,
     kind::{Refusal, Text},
 };
 
@@ -43,7 +43,7 @@ fn path(text: &str) -> Result<PathBuf, Refusal> {
 }
 
 /// A URL-like text, whether or not it is a URL, with its password and its query hidden.
-fn without_password(text: &str) -> String {
+pub(super) fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     // The last `@` is taken, as a password may hold one, or a slash, that should have been escaped.
     let rest = match rest.rsplit_once('@') {
@@ -187,6 +187,23 @@ pub(super) const FORMAT: Text<LogFormat> = Text {
         LogFormat::Auto => "auto".into(),
         LogFormat::Text => "text".into(),
         LogFormat::Json => "json".into(),
+    },
+    show: str::to_owned,
+};
+
+/// What holds without Redis.
+pub(super) const WHEN_UNREACHABLE: Text<WhenUnreachable> = Text {
+    expected: "\"local\", \"open\" or \"closed\"",
+    parse: |text| match text {
+        "local" => Ok(WhenUnreachable::Local),
+        "open" => Ok(WhenUnreachable::Open),
+        "closed" => Ok(WhenUnreachable::Closed),
+        _ => Err(None),
+    },
+    print: |choice| match choice {
+        WhenUnreachable::Local => "local".into(),
+        WhenUnreachable::Open => "open".into(),
+        WhenUnreachable::Closed => "closed".into(),
     },
     show: str::to_owned,
 };

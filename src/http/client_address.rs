@@ -1,7 +1,10 @@
 //! The caller's address: the socket's, or what trusted proxies say it is (`Forwarded`, RFC 7239, or
 //! `X-Forwarded-For`).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 use ipnet::IpNet;
@@ -24,6 +27,16 @@ impl Source {
                 let [a, b, c, d, ..] = address.segments().map(u64::from);
                 Self::V6(a << 48 | b << 32 | c << 16 | d)
             }
+        }
+    }
+}
+
+/// The address, or the network.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::V4(bits) => Ipv4Addr::from_bits(bits).fmt(f),
+            Self::V6(bits) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(bits) << 64)),
         }
     }
 }

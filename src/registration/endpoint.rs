@@ -22,12 +22,12 @@ use crate::{
     http::{
         answer::{self, Response},
         body,
-        rate_limit::Count,
+        rate_limit::{Count, Verdict},
         request_event::Outcome,
     },
 };
 
-/// When a busy store is worth another try, in seconds.
+/// When a busy store, or a limiter that is away, is worth another try, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// `POST` to a door: what is answered, whatever comes.
@@ -44,11 +44,13 @@ pub(crate) async fn register(
     // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
     let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
     let body = body::read(body, BODY_BYTES_MAX, deadline).await;
-    let count = app.rate_limit.count(source, app.clock.now());
-    let outcome = if count.is_some_and(|count| !count.admitted) {
-        Err(RegistrationError::TooManyRequests)
-    } else {
-        keep(profile, app, source, head.and(body.map_err(Into::into))).await
+    let count = app.rate_limit.count(source, app.clock.now()).await;
+    let outcome = match count.map(|count| count.verdict) {
+        Some(Verdict::Refused) => Err(RegistrationError::TooManyRequests),
+        Some(Verdict::Unknown) => Err(RegistrationError::LimitUnknown),
+        Some(Verdict::Admitted) | None => {
+            keep(profile, app, source, head.and(body.map_err(Into::into))).await
+        }
     };
     let mut response = match outcome {
         Ok(created) => created,

@@ -24,6 +24,9 @@ const QUOTED_CHARACTERS_MAX: usize = 96;
 pub(crate) enum RegistrationError {
     #[error("too many requests")]
     TooManyRequests,
+    /// The limits that nodes share cannot be asked, and the operator admits nobody without.
+    #[error("the rate limit cannot be asked")]
+    LimitUnknown,
     #[error("Content-Type: must be application/json")]
     MediaType,
     #[error("Content-Encoding: must be absent or identity")]
@@ -67,7 +70,7 @@ impl RegistrationError {
             | Self::Body(BodyError::Broken(_))
             | Self::Json(_)
             | Self::Metadata(_) => StatusCode::BAD_REQUEST,
-            Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
+            Self::LimitUnknown | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -82,7 +85,9 @@ impl RegistrationError {
             Self::Metadata(faults) => faults
                 .first()
                 .map_or(ErrorCode::InvalidClientMetadata, |fault| code(fault, profile)),
-            Self::TooManyRequests | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
+            Self::TooManyRequests
+            | Self::LimitUnknown
+            | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
                 ErrorCode::TemporarilyUnavailable
             }
             Self::Store(StoreError::Corrupt { .. }) => ErrorCode::ServerError,
@@ -97,9 +102,11 @@ impl RegistrationError {
             }
             Self::Json(error) => json_description(error),
             Self::TooManyRequests => "Too many requests".to_owned(),
-            Self::MediaType | Self::ContentEncoding | Self::Body(_) | Self::Store(_) => {
-                self.to_string()
-            }
+            Self::LimitUnknown
+            | Self::MediaType
+            | Self::ContentEncoding
+            | Self::Body(_)
+            | Self::Store(_) => self.to_string(),
         }
     }
 
@@ -115,6 +122,7 @@ impl RegistrationError {
                 reason: json_description(error),
             }],
             Self::TooManyRequests
+            | Self::LimitUnknown
             | Self::MediaType
             | Self::ContentEncoding
             | Self::Body(_)

@@ -8,7 +8,10 @@ use super::routes::Route;
 use crate::{
     client::ProfileName,
     clock::Timestamp,
-    metrics::{ConnectionMetrics, Counter, Gauge, Page, RegistrationMetrics, RouteMetrics},
+    metrics::{
+        ConnectionMetrics, Counter, Gauge, Page, RateLimitMetrics, RegistrationMetrics,
+        RouteMetrics,
+    },
 };
 
 /// What one server counts.
@@ -19,12 +22,18 @@ pub(crate) struct ServerMetrics {
     rfc7591: RegistrationMetrics,
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Arc<ConnectionMetrics>,
+    rate_limit: Arc<RateLimitMetrics>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
 }
 
 impl ServerMetrics {
+    /// Nothing is counted yet but what the limiter counts by itself.
+    pub(crate) fn new(rate_limit: Arc<RateLimitMetrics>) -> Self {
+        Self { rate_limit, ..Self::default() }
+    }
+
     /// Counts an answer.
     pub(crate) fn count(&self, route: Route, status: StatusCode, duration: Duration) {
         let metrics = &self.routes[route as usize];
@@ -57,6 +66,7 @@ impl ServerMetrics {
     pub(crate) fn page(&self, started: Timestamp) -> String {
         let mut page = Page::new();
         self.registrations_on(&mut page);
+        self.rate_limit_on(&mut page);
         self.requests_on(&mut page);
         self.connections_on(&mut page);
         process_on(&mut page, started);
@@ -78,6 +88,21 @@ impl ServerMetrics {
                 let labels = format!("profile=\"{}\",outcome=\"{outcome}\"", profile.as_str());
                 page.counter(name, &labels, counter);
             }
+        }
+    }
+
+    fn rate_limit_on(&self, page: &mut Page) {
+        let name = "doorward_rate_limit_redis_connected";
+        page.head(name, "gauge", "Whether limits are shared through Redis at present.");
+        page.gauge(name, "", &self.rate_limit.connected);
+        let name = "doorward_rate_limit_redis_requests_total";
+        page.head(name, "counter", "Requests to be counted in Redis, by outcome.");
+        for (outcome, counter) in [
+            ("counted", &self.rate_limit.counted),
+            ("failed", &self.rate_limit.failed),
+            ("not_asked", &self.rate_limit.not_asked),
+        ] {
+            page.counter(name, &format!("outcome=\"{outcome}\""), counter);
         }
     }
 

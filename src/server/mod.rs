@@ -95,7 +95,7 @@ pub async fn serve(
     let certificate = app.config.tls.as_ref().map(Certificate::open).transpose()?;
     let public = bind(settings.listen, "server.listen", "--listen").await?;
     let management = bind(settings.management, "server.management", "--management").await?;
-    let metrics = Arc::new(ServerMetrics::default());
+    let metrics = Arc::new(ServerMetrics::new(Arc::clone(app.rate_limit.metrics())));
     let running = Running::start(&app, &metrics, certificate.as_ref(), (public, management));
     ready(running.addresses);
 
@@ -164,6 +164,15 @@ impl Running {
             tasks: running.management_tasks.clone(),
         });
         running.management_tasks.spawn(listener.run(management.socket));
+
+        // As long as requests are answered, which is until the management listener ends.
+        let (app, draining) = (Arc::clone(app), running.management_draining.clone());
+        running.management_tasks.spawn(async move {
+            tokio::select! {
+                () = draining.cancelled() => {}
+                () = app.rate_limit.keep_connected() => {}
+            }
+        });
         running
     }
 

@@ -41,7 +41,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("error_code", &[]),
     // The doors of the fuzz targets, which no build but theirs has.
     ("fuzz", &["client", "config", "http", "registration"]),
-    ("http", &["clock", "config", "entropy"]),
+    ("http", &["clock", "config", "entropy", "metrics"]),
     ("json", &[]),
     ("log", &["config"]),
     ("management", &["app", "clock", "http", "server"]),
@@ -91,8 +91,13 @@ const CONFINED: &[Confined] = &[
             "src/server/",
         ],
     },
-    // Sockets are opened in one place. There is no outbound one.
-    Confined { what: &["tokio::net", "rustls", "tokio_rustls"], to: &["src/server/"] },
+    // Sockets are opened in one place. The only outbound one leads to the Redis in which nodes count
+    // together, and is opened where the limits are kept.
+    Confined {
+        what: &["tokio::net", "rustls", "tokio_rustls"],
+        to: &["src/http/rate_limit/link.rs", "src/server/"],
+    },
+    Confined { what: &["redis", "rustls_native_certs"], to: &["src/http/rate_limit/link.rs"] },
     Confined { what: &["rusqlite"], to: &["src/store/embedded/"] },
     // Each derive of these is a promise to somebody: the names of `client/` are fixed by RFCs, those of
     // the answers by the contract, those of the commands by what scripts read. `json.rs` writes what it

@@ -1,29 +1,24 @@
-//! A fixed window aligned to the clock, per source and for the whole server.
+//! Windows that this process counts alone.
 //!
 //! Memory is bounded: the first `sources_max` sources of a window are counted exactly; later ones share
 //! a fixed row of counters, chosen by a keyed hash. So many addresses can neither make the table grow
-//! nor push out a counter that is in use. What is answered to a refused caller is the endpoint's.
+//! nor push out a counter that is in use.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hasher},
-    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
-use super::client_address::Source;
-use crate::{clock::Timestamp, config::RateLimitConfig, entropy::Entropy};
+use super::{Counted, Limits};
+use crate::{clock::Timestamp, entropy::Entropy, http::client_address::Source};
 
 /// How many counters newcomers share once the table is full.
 const SHARED_COUNTERS: usize = 4096;
 
 /// Counts requests in windows of time.
-pub(crate) struct RateLimit {
-    /// Requests of one source in a period; `None` for no limit.
-    per_source: Option<u32>,
-    /// Requests of all sources in a period; `None` for no limit.
-    total: Option<u32>,
-    period_seconds: u32,
+pub(super) struct Local {
+    limits: Limits,
     sources_max: usize,
     key: Key,
     window: Mutex<Window>,
@@ -38,31 +33,16 @@ struct Window {
     shared: Vec<u32>,
 }
 
-/// What the limiter says of one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) admitted: bool,
-    /// Requests in a period, of the limit that is nearest to its end.
-    pub(crate) limit: u32,
-    pub(crate) remaining: u32,
-    pub(crate) period_seconds: u32,
-    /// Whole seconds until the window ends, at least 1.
-    pub(crate) reset_seconds: u32,
-}
-
-impl RateLimit {
-    pub(crate) fn new(settings: &RateLimitConfig, entropy: &Entropy) -> Self {
+impl Local {
+    pub(super) fn new(limits: Limits, sources_max: usize, entropy: &Entropy) -> Self {
         let key = Key(u64::from_be_bytes(entropy.bytes()), u64::from_be_bytes(entropy.bytes()));
-        let per_source = Some(settings.per_source).filter(|&limit| limit > 0);
-        let (sources, shared) = match per_source {
-            Some(_) => (settings.sources_max, SHARED_COUNTERS),
+        let (sources, shared) = match limits.per_source {
+            Some(_) => (sources_max, SHARED_COUNTERS),
             None => (0, 0),
         };
         Self {
-            per_source,
-            total: Some(settings.total).filter(|&limit| limit > 0),
-            period_seconds: settings.period_seconds.max(1),
-            sources_max: settings.sources_max,
+            limits,
+            sources_max,
             key,
             window: Mutex::new(Window {
                 number: 0,
@@ -73,46 +53,23 @@ impl RateLimit {
         }
     }
 
-    /// Counts one request, refused ones too. `None` when no limit is set.
-    ///
-    /// What the limit of its source refuses does not count against the limit of all, or one source could
-    /// use up what belongs to everybody.
-    pub(crate) fn count(&self, source: IpAddr, now: Timestamp) -> Option<Count> {
-        if self.per_source.is_none() && self.total.is_none() {
-            return None;
-        }
+    /// Counts one request.
+    pub(super) fn count(&self, source: Source, now: Timestamp) -> Counted {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.turn_to(now.as_seconds() / u64::from(self.period_seconds));
+        window.turn_to(now.as_seconds() / u64::from(self.limits.period_seconds));
 
-        let own = self.per_source.map(|limit| {
-            let counter = window.counter(Source::of(source), self.sources_max, self.key);
+        let own = self.limits.per_source.map(|_| {
+            let counter = window.counter(source, self.sources_max, self.key);
             *counter = counter.saturating_add(1);
-            self.judge(*counter, limit, now)
+            *counter
         });
-        if let Some(own) = own.filter(|own| !own.admitted) {
-            return Some(own);
-        }
-        let all = self.total.map(|limit| {
+        // What its own limit refuses does not count against all.
+        let is_refused = own.zip(self.limits.per_source).is_some_and(|(own, limit)| own > limit);
+        let all = self.limits.total.filter(|_| !is_refused).map(|_| {
             window.total = window.total.saturating_add(1);
-            self.judge(window.total, limit, now)
+            window.total
         });
-        match (own, all) {
-            (Some(own), Some(all)) if all.admitted && own.remaining <= all.remaining => Some(own),
-            (own, all) => all.or(own),
-        }
-    }
-
-    fn judge(&self, counted: u32, limit: u32, now: Timestamp) -> Count {
-        let period_millis = u64::from(self.period_seconds) * 1_000;
-        let left_millis = period_millis - now.as_millis() % period_millis;
-        Count {
-            admitted: counted <= limit,
-            limit,
-            remaining: limit.saturating_sub(counted),
-            period_seconds: self.period_seconds,
-            reset_seconds: u32::try_from(left_millis.div_ceil(1_000))
-                .unwrap_or(self.period_seconds),
-        }
+        Counted { own, all, now }
     }
 }
 
@@ -193,16 +150,23 @@ impl Hasher for Folded {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
+    use crate::http::rate_limit::{Count, Verdict};
 
     /// The start of a window of 60 seconds.
     const START: u64 = 1_800_000_000_000;
 
-    fn limit(per_source: u32, total: u32, sources_max: usize) -> RateLimit {
-        let settings = RateLimitConfig { per_source, total, period_seconds: 60, sources_max };
-        RateLimit::new(&settings, &Entropy::seeded(1))
+    fn limit(per_source: u32, total: u32, sources_max: usize) -> Local {
+        let limit = |limit| Some(limit).filter(|&limit| limit > 0);
+        let limits =
+            Limits { per_source: limit(per_source), total: limit(total), period_seconds: 60 };
+        Local::new(limits, sources_max, &Entropy::seeded(1))
+    }
+
+    fn count(limit: &Local, source: IpAddr, now: Timestamp) -> Option<Count> {
+        limit.limits.judge(limit.count(Source::of(source), now))
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -213,30 +177,30 @@ mod tests {
         Ipv4Addr::from_bits(bits).into()
     }
 
-    fn admitted(limit: &RateLimit, source: IpAddr, now: Timestamp) -> bool {
-        limit.count(source, now).is_some_and(|count| count.admitted)
+    fn admitted(limit: &Local, source: IpAddr, now: Timestamp) -> bool {
+        count(limit, source, now).is_some_and(|count| count.verdict == Verdict::Admitted)
     }
 
     #[test]
     fn nothing_is_said_when_there_is_no_limit() {
-        assert_eq!(limit(0, 0, 10).count(v4(1), at(0)), None);
+        assert_eq!(count(&limit(0, 0, 10), v4(1), at(0)), None);
     }
 
     #[test]
     fn a_source_is_refused_once_its_requests_of_the_window_are_used_up() {
         let limit = limit(2, 0, 10);
-        let of = |admitted, remaining| Count {
-            admitted,
+        let of = |verdict, remaining| Count {
+            verdict,
             limit: 2,
             remaining,
             period_seconds: 60,
             reset_seconds: 50,
         };
 
-        assert_eq!(limit.count(v4(1), at(10)), Some(of(true, 1)));
-        assert_eq!(limit.count(v4(1), at(10)), Some(of(true, 0)));
-        assert_eq!(limit.count(v4(1), at(10)), Some(of(false, 0)));
-        assert_eq!(limit.count(v4(2), at(10)), Some(of(true, 1)));
+        assert_eq!(count(&limit, v4(1), at(10)), Some(of(Verdict::Admitted, 1)));
+        assert_eq!(count(&limit, v4(1), at(10)), Some(of(Verdict::Admitted, 0)));
+        assert_eq!(count(&limit, v4(1), at(10)), Some(of(Verdict::Refused, 0)));
+        assert_eq!(count(&limit, v4(2), at(10)), Some(of(Verdict::Admitted, 1)));
     }
 
     #[test]
@@ -255,7 +219,7 @@ mod tests {
         let limit = limit(1, 0, 10);
         for (millis, reset) in [(0, 60), (1, 60), (1_000, 59), (59_000, 1), (59_999, 1)] {
             let now = Timestamp::from_millis(START + millis);
-            assert_eq!(limit.count(v4(1), now).unwrap().reset_seconds, reset, "{millis}");
+            assert_eq!(count(&limit, v4(1), now).unwrap().reset_seconds, reset, "{millis}");
         }
     }
 
@@ -263,22 +227,22 @@ mod tests {
     fn the_limit_that_is_nearest_to_its_end_is_told() {
         let limit = limit(3, 4, 10);
         let told = |source| {
-            let count = limit.count(v4(source), at(0)).unwrap();
-            (count.admitted, count.limit, count.remaining)
+            let count = count(&limit, v4(source), at(0)).unwrap();
+            (count.verdict, count.limit, count.remaining)
         };
 
-        assert_eq!(told(1), (true, 3, 2));
-        assert_eq!(told(2), (true, 3, 2));
-        assert_eq!(told(2), (true, 3, 1));
-        assert_eq!(told(2), (true, 3, 0));
-        assert_eq!(told(3), (false, 4, 0));
+        assert_eq!(told(1), (Verdict::Admitted, 3, 2));
+        assert_eq!(told(2), (Verdict::Admitted, 3, 2));
+        assert_eq!(told(2), (Verdict::Admitted, 3, 1));
+        assert_eq!(told(2), (Verdict::Admitted, 3, 0));
+        assert_eq!(told(3), (Verdict::Refused, 4, 0));
     }
 
     #[test]
     fn what_one_source_is_refused_is_not_taken_from_all() {
         let limit = limit(1, 2, 10);
         for _ in 0..100 {
-            limit.count(v4(1), at(0));
+            count(&limit, v4(1), at(0));
         }
         assert!(admitted(&limit, v4(2), at(0)));
         assert!(!admitted(&limit, v4(3), at(0)));
@@ -302,7 +266,7 @@ mod tests {
         let capacity = limit.window.lock().unwrap().sources.capacity();
 
         for source in 0..1_000_000 {
-            limit.count(v4(source), at(0));
+            count(&limit, v4(source), at(0));
         }
 
         let window = limit.window.lock().unwrap();
@@ -319,7 +283,7 @@ mod tests {
         assert!(admitted(&limit, v4(7), at(0)));
         assert!(admitted(&limit, v4(7), at(0)));
         for source in 1_000..100_000 {
-            limit.count(v4(source), at(1));
+            count(&limit, v4(source), at(1));
         }
         assert!(!admitted(&limit, v4(7), at(2)));
         assert!(admitted(&limit, v4(7), at(60)));

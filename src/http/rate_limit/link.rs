@@ -1,0 +1,173 @@
+//! One connection to Redis (or Valkey) on which requests are counted, by a script that takes the time
+//! from that server: how it is opened, and how it is asked. When it is opened again, and what is done
+//! without it, is [`super::shared`]'s.
+
+use std::{io, pin::Pin, sync::Arc, time::Duration};
+
+use redis::{
+    AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind,
+    aio::MultiplexedConnection,
+};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{Counted, Limits, shared::Names};
+use crate::{clock::Timestamp, config::RedisUrl};
+
+/// Counts one request; see there.
+const SCRIPT: &str = include_str!("count.lua");
+/// How long a connection may take to be there: a name, a handshake, a login, a first question.
+const OPEN_WITHIN: Duration = Duration::from_secs(2);
+/// What may wait to be written to the connection; whoever comes later waits for a place.
+const QUEUE_MAX: usize = 256;
+
+/// Why Redis does not count. `Display` and its sources hold no password.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    /// Nothing listens there, or the name is unknown.
+    #[error("it cannot be connected to")]
+    Connect(#[source] io::Error),
+    /// No TLS is spoken there, or its certificate is not trusted.
+    #[error("there is no TLS with it")]
+    Tls(#[source] io::Error),
+    /// It refuses a login or the script, or what came is no answer.
+    #[error("it does not do as it is asked")]
+    Refused(#[from] RedisError),
+    /// It has closed the connection.
+    #[error("it has closed the connection")]
+    Closed,
+    /// It does not answer.
+    #[error("it does not answer in time")]
+    Late,
+}
+
+/// Carries what is asked and answered on a connection, until the connection ends.
+pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// An open connection. Clones share it.
+#[derive(Clone)]
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    /// The script's name in the server's cache.
+    script: Arc<str>,
+}
+
+/// A connection on which one request was counted already, to see whether it can be done.
+pub(super) struct Opened {
+    pub(super) link: Link,
+    /// To be polled, or nothing is ever answered.
+    pub(super) driver: Driver,
+}
+
+impl Link {
+    /// Connects, logs in, leaves the script there and tries it, within two seconds.
+    pub(super) async fn open(url: &RedisUrl, names: &Names) -> Result<Opened, LinkError> {
+        timeout(OPEN_WITHIN, Self::open_at_leisure(url, names))
+            .await
+            .unwrap_or(Err(LinkError::Late))
+    }
+
+    async fn open_at_leisure(url: &RedisUrl, names: &Names) -> Result<Opened, LinkError> {
+        let mut login = RedisConnectionInfo::default().set_db(url.database);
+        if let Some(user) = &url.user {
+            login = login.set_username(user);
+        }
+        if let Some(password) = &url.password {
+            login = login.set_password(password);
+        }
+        // How long an answer may take is the business of whoever waits for it.
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE_MAX);
+        let stream = connect(url).await?;
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&login, stream, config).await?;
+        let mut driver: Driver = Box::pin(driver);
+        let link = tokio::select! {
+            () = &mut driver => return Err(LinkError::Closed),
+            tried = Self::try_out(connection, names) => tried?,
+        };
+        Ok(Opened { link, driver })
+    }
+
+    async fn try_out(
+        mut connection: MultiplexedConnection,
+        names: &Names,
+    ) -> Result<Self, LinkError> {
+        let script: String =
+            redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connection).await?;
+        let link = Self { connection, script: script.into() };
+        // A replica, or a server without memory, takes a script that it will not run.
+        let limits = Limits { per_source: Some(1), total: None, ..names.limits() };
+        link.count([&names.of_probe(), names.of_all()], limits).await?;
+        Ok(link)
+    }
+
+    /// Counts one request of the source and of all whose counters have these `keys`: one round trip.
+    pub(super) async fn count(
+        &self,
+        keys: [&str; 2],
+        limits: Limits,
+    ) -> Result<Counted, LinkError> {
+        let mut connection = self.connection.clone();
+        let ask = |command, script: &str| {
+            let mut ask = redis::cmd(command);
+            ask.arg(script).arg(keys.len()).arg(&keys);
+            ask.arg(u64::from(limits.period_seconds) * 1_000);
+            ask.arg(limits.per_source.unwrap_or(0)).arg(limits.total.unwrap_or(0));
+            ask
+        };
+        let answer = match ask("EVALSHA", &self.script).query_async(&mut connection).await {
+            // Somebody has emptied the server's cache of scripts: this fills it again.
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                ask("EVAL", SCRIPT).query_async(&mut connection).await
+            }
+            answer => answer,
+        };
+        let (own, all, now): (u64, u64, u64) = answer?;
+        let counter = |count| Some(u32::try_from(count).unwrap_or(u32::MAX)).filter(|&it| it > 0);
+        Ok(Counted { own: counter(own), all: counter(all), now: Timestamp::from_millis(now) })
+    }
+}
+
+/// Bytes to and from Redis, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn connect(url: &RedisUrl) -> Result<Box<dyn Stream>, LinkError> {
+    let address = (url.host.as_str(), url.port);
+    let stream = TcpStream::connect(address).await.map_err(LinkError::Connect)?;
+    stream.set_nodelay(true).map_err(LinkError::Connect)?;
+    if !url.tls {
+        return Ok(Box::new(stream));
+    }
+    let name = ServerName::try_from(url.host.clone())
+        .map_err(|error| LinkError::Tls(io::Error::other(error)))?;
+    // Read each time: whom the machine trusts changes while a server runs.
+    let config = task::spawn_blocking(tls_config)
+        .await
+        .map_err(|error| LinkError::Tls(io::Error::other(error)))?;
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(LinkError::Tls)?;
+    Ok(Box::new(stream))
+}
+
+/// Trusts whom the machine trusts, or those in the file that `SSL_CERT_FILE` names.
+fn tls_config() -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    // What cannot be read is trusted by nobody, which the handshake will tell.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has cipher suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}

@@ -1,0 +1,201 @@
+//! Windows that all nodes of an issuer count together, in Redis and by its clock.
+//!
+//! One task keeps one connection and replaces it when it is lost; requests use the connection that is
+//! there, and never wait for the next one. So an outage costs those that were waiting for an answer just
+//! then, at most the timeout each, and nobody after them.
+//!
+//! Counters end with their window by themselves: Redis holds one small key for each source of the
+//! present window, and one for all.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    Counted, Limits,
+    link::{Link, LinkError, Opened},
+};
+use crate::{
+    config::{RateLimitConfig, RedisUrl},
+    http::{client_address::Source, request_event::chain},
+    metrics::RateLimitMetrics,
+};
+
+/// How many requests wait for Redis; whoever comes then does without.
+const WAITING_MAX: usize = 1024;
+/// How long after a loss it is tried again, at first and at last.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Counts requests in Redis.
+pub(super) struct Shared {
+    url: RedisUrl,
+    timeout: Duration,
+    limits: Limits,
+    names: Names,
+    /// The connection that is there.
+    connected: RwLock<Option<Connected>>,
+    waiting: Semaphore,
+    metrics: Arc<RateLimitMetrics>,
+}
+
+/// A connection, and where to tell that it is no good any more.
+#[derive(Clone)]
+struct Connected {
+    link: Link,
+    lost: mpsc::Sender<LinkError>,
+}
+
+impl Shared {
+    /// Counts in the Redis at `url`, once [`Self::keep_connected`] runs.
+    pub(super) fn new(
+        url: &RedisUrl,
+        settings: &RateLimitConfig,
+        issuer: &str,
+        metrics: Arc<RateLimitMetrics>,
+    ) -> Self {
+        let limits = Limits::of(settings);
+        Self {
+            url: url.clone(),
+            timeout: Duration::from_millis(settings.redis_timeout_milliseconds),
+            limits,
+            names: Names::new(issuer, limits),
+            connected: RwLock::default(),
+            waiting: Semaphore::new(WAITING_MAX),
+            metrics,
+        }
+    }
+
+    /// Counts one request. `None` when Redis did not: at once while it is away, else within the timeout.
+    pub(super) async fn count(&self, source: Source) -> Option<Counted> {
+        let Some((Connected { link, lost }, _waiting)) =
+            self.connected().zip(self.waiting.try_acquire().ok())
+        else {
+            self.metrics.not_asked.add_one();
+            return None;
+        };
+        let own = self.names.of_source(source);
+        let counting = link.count([&own, self.names.of_all()], self.limits);
+        match timeout(self.timeout, counting).await.unwrap_or(Err(LinkError::Late)) {
+            Ok(counted) => {
+                self.metrics.counted.add_one();
+                Some(counted)
+            }
+            Err(error) => {
+                self.metrics.failed.add_one();
+                // Once is enough: when there is no place, somebody else has told.
+                drop(lost.try_send(error));
+                None
+            }
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn connected(&self) -> Option<Connected> {
+        self.connected.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, connected: Option<Connected>) {
+        *self.connected.write().unwrap_or_else(PoisonError::into_inner) = connected;
+    }
+
+    /// Connects, and again after every loss, for as long as it is polled. A loss and a return are logged
+    /// once each.
+    pub(super) async fn keep_connected(&self) {
+        let mut pause = PAUSE_MIN;
+        let mut is_told = false;
+        loop {
+            let error = match Link::open(&self.url, &self.names).await {
+                Ok(opened) => {
+                    is_told = false;
+                    tracing::info!(redis = %self.url, "limits are shared");
+                    let since = Instant::now();
+                    let error = self.until_lost(opened).await;
+                    if since.elapsed() > PAUSE_MAX {
+                        pause = PAUSE_MIN;
+                    }
+                    error
+                }
+                Err(error) => error,
+            };
+            if !is_told {
+                is_told = true;
+                tracing::warn!(redis = %self.url, error = chain(&error), "limits are not shared");
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Lets requests use a connection until it ends, or one of them finds it no good.
+    async fn until_lost(&self, Opened { link, driver }: Opened) -> LinkError {
+        let (lost, mut told) = mpsc::channel(1);
+        let _connected = self.metrics.connected.one_more();
+        self.set(Some(Connected { link, lost }));
+        let error = tokio::select! {
+            () = driver => LinkError::Closed,
+            told = told.recv() => told.unwrap_or(LinkError::Closed),
+        };
+        self.set(None);
+        error
+    }
+}
+
+/// How counters are named: by issuer, so that sites can share one Redis, and by period, so that a node
+/// with another one does not cut it short. The braces keep them together where keys are spread.
+pub(super) struct Names {
+    limits: Limits,
+    prefix: String,
+    all: String,
+}
+
+impl Names {
+    pub(super) fn new(issuer: &str, limits: Limits) -> Self {
+        let prefix = format!("doorward:{{{issuer}}}:{}:", limits.period_seconds);
+        let all = format!("{prefix}all");
+        Self { limits, prefix, all }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn of_source(&self, source: Source) -> String {
+        format!("{}{source}", self.prefix)
+    }
+
+    pub(super) fn of_all(&self) -> &str {
+        &self.all
+    }
+
+    /// A counter that counts nobody's requests.
+    pub(super) fn of_probe(&self) -> String {
+        format!("{}probe", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_named_by_issuer_period_and_source() {
+        let limits = Limits { per_source: Some(1), total: Some(1), period_seconds: 60 };
+        let names = Names::new("https://door.example", limits);
+        let of = |address: &str| names.of_source(Source::of(address.parse().unwrap()));
+
+        assert_eq!(of("192.0.2.1"), "doorward:{https://door.example}:60:192.0.2.1");
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_eq!(of("2001:db8:1:2:3::4"), "doorward:{https://door.example}:60:2001:db8:1:2::/64");
+        assert_eq!(names.of_all(), "doorward:{https://door.example}:60:all");
+    }
+}
