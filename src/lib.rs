@@ -12,7 +12,8 @@
 //!    interface describes itself.
 //! 5. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
 //!    [`clock`] and [`entropy`], where time and chance come in; [`log`].
-//! 6. What is asked of the program: [`cli`], one file a command.
+//! 6. What is asked of the program: [`cli`], one file a command; [`doctor`] looks whether a server has
+//!    what it needs.
 //!
 //! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod doctor;
 pub mod entropy;
 mod error_code;
 #[cfg(fuzzing)]

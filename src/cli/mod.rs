@@ -4,6 +4,7 @@
 mod client;
 mod completions;
 mod config;
+mod doctor;
 mod exit;
 mod man;
 mod metadata;
@@ -54,6 +55,7 @@ enum Command {
     Store(store::StoreCommand),
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    Doctor(doctor::DoctorArguments),
     /// Print the OpenAPI 3.1 description that the server answers at /openapi.json
     Openapi,
     Completions(completions::CompletionsArguments),
@@ -91,6 +93,7 @@ impl Command {
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),
             Self::Config(command) => command.run(messages),
+            Self::Doctor(arguments) => arguments.run(messages),
             Self::Openapi => openapi::run(),
             Self::Completions(arguments) => arguments.run(),
             Self::Man(arguments) => arguments.run(messages),

@@ -22,9 +22,8 @@ use self::{
     activity::TimeLimits,
     exchange::Exchange,
     listener::{Listener, Places},
-    tls::Certificate,
 };
-pub(crate) use self::{listener::Answer, metrics::ServerMetrics};
+pub(crate) use self::{listener::Answer, metrics::ServerMetrics, tls::Certificate};
 pub use self::{
     signals::{Signal, Signals},
     tls::TlsError,

@@ -81,6 +81,12 @@ impl Certificate {
         Ok(())
     }
 
+    /// The server's own certificate, without the chain behind it.
+    pub(crate) fn own(&self) -> CertificateDer<'static> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.cert.first().expect("what was loaded is not empty").clone()
+    }
+
     /// Shakes hands with this certificate; offers HTTP/2 and HTTP/1.1.
     pub(crate) fn acceptor(self: &Arc<Self>) -> TlsAcceptor {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))

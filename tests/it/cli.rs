@@ -1,6 +1,7 @@
 //! The program itself: what it writes to standard output and standard error, and its exit code.
 
 mod clients;
+mod doctor;
 mod metadata;
 mod serve;
 mod store;
@@ -189,7 +190,7 @@ fn there_is_a_manual_page_for_every_command() {
     let page = doorward.read("man/doorward-client-import.1");
     assert!(page.contains(".SH EXAMPLES") && page.contains(".SH EXIT CODES"), "{page}");
     assert!(page.contains("\\fBdoorward client import\\fR"), "{page}");
-    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 21);
+    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 22);
 }
 
 #[test]

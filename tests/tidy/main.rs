@@ -25,6 +25,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "client",
             "clock",
             "config",
+            "doctor",
             "entropy",
             "json",
             "log",
@@ -37,6 +38,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("client", &["clock", "entropy", "json"]),
     ("clock", &[]),
     ("config", &[]),
+    // It looks at what the others use, with their own means.
+    ("doctor", &["clock", "config", "http", "server", "store"]),
     ("entropy", &[]),
     ("error_code", &[]),
     // The doors of the fuzz targets, which no build but theirs has.
@@ -92,12 +95,14 @@ const CONFINED: &[Confined] = &[
         ],
     },
     // Sockets are opened in one place. The only outbound one leads to the Redis in which nodes count
-    // together, and is opened where the limits are kept.
+    // together, and is opened where the limits are kept. `doctor/` tries whether an address is free, and
+    // whose a certificate is.
     Confined {
         what: &["tokio::net", "rustls", "tokio_rustls"],
-        to: &["src/http/rate_limit/link.rs", "src/server/"],
+        to: &["src/doctor/", "src/http/rate_limit/link.rs", "src/server/"],
     },
     Confined { what: &["redis", "rustls_native_certs"], to: &["src/http/rate_limit/link.rs"] },
+    Confined { what: &["rustix"], to: &["src/doctor/"] },
     Confined { what: &["rusqlite"], to: &["src/store/embedded/"] },
     // Each derive of these is a promise to somebody: the names of `client/` are fixed by RFCs, those of
     // the answers by the contract, those of the commands by what scripts read. `json.rs` writes what it

@@ -30,7 +30,7 @@ const QUEUE_MAX: usize = 256;
 
 /// Why Redis does not count. `Display` and its sources hold no password.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LinkError {
+pub(crate) enum LinkError {
     /// Nothing listens there, or the name is unknown.
     #[error("it cannot be connected to")]
     Connect(#[source] io::Error),
@@ -64,6 +64,8 @@ pub(super) struct Opened {
     pub(super) link: Link,
     /// To be polled, or nothing is ever answered.
     pub(super) driver: Driver,
+    /// The server's time.
+    pub(super) now: Timestamp,
 }
 
 impl Link {
@@ -90,24 +92,24 @@ impl Link {
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&login, stream, config).await?;
         let mut driver: Driver = Box::pin(driver);
-        let link = tokio::select! {
+        let (link, now) = tokio::select! {
             () = &mut driver => return Err(LinkError::Closed),
             tried = Self::try_out(connection, names) => tried?,
         };
-        Ok(Opened { link, driver })
+        Ok(Opened { link, driver, now })
     }
 
     async fn try_out(
         mut connection: MultiplexedConnection,
         names: &Names,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<(Self, Timestamp), LinkError> {
         let script: String =
             redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connection).await?;
         let link = Self { connection, script: script.into() };
         // A replica, or a server without memory, takes a script that it will not run.
         let limits = Limits { per_source: Some(1), total: None, ..names.limits() };
-        link.count([&names.of_probe(), names.of_all()], limits).await?;
-        Ok(link)
+        let counted = link.count([&names.of_probe(), names.of_all()], limits).await?;
+        Ok((link, counted.now))
     }
 
     /// Counts one request of the source and of all whose counters have these `keys`: one round trip.

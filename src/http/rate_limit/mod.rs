@@ -10,7 +10,12 @@ mod shared;
 
 use std::{net::IpAddr, sync::Arc};
 
-use self::{local::Local, shared::Shared};
+pub(crate) use self::link::LinkError;
+use self::{
+    link::Link,
+    local::Local,
+    shared::{Names, Shared},
+};
 use super::client_address::Source;
 use crate::{
     clock::Timestamp,
@@ -127,6 +132,17 @@ impl RateLimit {
     pub(crate) fn metrics(&self) -> &Arc<RateLimitMetrics> {
         &self.metrics
     }
+}
+
+/// Asks the Redis of these settings once whether requests can be counted there, and what time it is.
+/// `None` when there is none.
+pub(crate) async fn probe(
+    settings: &RateLimitConfig,
+    issuer: &str,
+) -> Option<Result<Timestamp, LinkError>> {
+    let url = settings.redis.as_ref()?;
+    let names = Names::new(issuer, Limits::of(settings));
+    Some(Link::open(url, &names).await.map(|opened| opened.now))
 }
 
 impl Limits {

@@ -137,7 +137,7 @@ impl Shared {
     }
 
     /// Lets requests use a connection until it ends, or one of them finds it no good.
-    async fn until_lost(&self, Opened { link, driver }: Opened) -> LinkError {
+    async fn until_lost(&self, Opened { link, driver, .. }: Opened) -> LinkError {
         let (lost, mut told) = mpsc::channel(1);
         let _connected = self.metrics.connected.one_more();
         self.set(Some(Connected { link, lost }));

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 
 /// A server that has said that it is ready. Killed when a test ends without stopping it.
-struct Server {
+pub(super) struct Server {
     child: Child,
     out: BufReader<ChildStdout>,
     /// The lines up to the last one that is expected.
@@ -21,7 +21,7 @@ struct Server {
 
 impl Server {
     /// Runs `words` and reads what is announced, until a line that contains `last`.
-    fn start(doorward: &Doorward, words: &[&str], last: &str) -> Self {
+    pub(super) fn start(doorward: &Doorward, words: &[&str], last: &str) -> Self {
         let log = fs::File::create(doorward.path("log")).unwrap();
         let mut child = doorward.command(words).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -40,7 +40,7 @@ impl Server {
         Self::start(doorward, &words, "curl ")
     }
 
-    fn stop(mut self) -> Ran {
+    pub(super) fn stop(mut self) -> Ran {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         let out = drain(&mut self.out);

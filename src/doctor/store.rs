@@ -1,0 +1,106 @@
+//! The data folder and the database in it.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Access, access, statvfs};
+
+use super::{Examined, Finding, Look};
+use crate::{
+    http::request_event::chain,
+    store::{self, OpenError},
+};
+
+/// What a log takes at least, with room to move it: with less, registrations will soon be answered 503.
+const FREE_BYTES_MIN: u64 = 128 << 20;
+/// Enough for a backup of a store of some size.
+const FREE_BYTES_WANTED: u64 = 1 << 30;
+
+/// May a server write there, may others read there, and is there room?
+pub(super) fn folder(examined: &Examined<'_>) -> Vec<Finding> {
+    let folder = &examined.config.store;
+    let look = || Look::at("data folder", &folder.display());
+    let is_there = match fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => {
+            let advice = "name a folder, by --data or the setting store";
+            return vec![look().problem("it is no folder", advice)];
+        }
+        Ok(_) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return vec![look().problem(error.to_string(), RIGHTS)],
+    };
+    let existing = existing(folder);
+    let rights = match access(&existing, Access::WRITE_OK | Access::EXEC_OK) {
+        Err(error) => {
+            let what = format!("nothing can be written into {}: {error}", existing.display());
+            look().problem(what, RIGHTS)
+        }
+        Ok(()) if is_there => privacy(folder, look()),
+        Ok(()) => look().ok("it is not there yet: a server makes it"),
+    };
+    vec![rights, room(&existing, Look::at("disk", &existing.display()))]
+}
+
+/// What a group and others may do.
+const OTHERS: u32 = 0o077;
+
+const RIGHTS: &str = "run this as the user of the server, and let that user write there";
+
+/// The part of a path that is there.
+fn existing(folder: &Path) -> PathBuf {
+    let named = folder.ancestors().find(|part| part.exists());
+    match named {
+        Some(part) if !part.as_os_str().is_empty() => part.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn privacy(folder: &Path, look: Look) -> Finding {
+    match fs::metadata(folder).map(|found| found.permissions().mode() & 0o777) {
+        Ok(mode) if mode & OTHERS == 0 => look.ok("it can be written, and by its owner alone"),
+        Ok(mode) => {
+            let advice = format!("chmod 700 {}", folder.display());
+            look.warning(format!("others may look into it (mode {mode:04o})"), advice)
+        }
+        Err(error) => look.problem(error.to_string(), RIGHTS),
+    }
+}
+
+fn room(existing: &Path, look: Look) -> Finding {
+    let free = match statvfs(existing) {
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+        Err(error) => return look.problem(error.to_string(), "look after the disk"),
+    };
+    let what = format!("{} MiB are free", free >> 20);
+    let advice = "make room: for the database, for a log of 64 MiB and more, and for backups";
+    match free {
+        FREE_BYTES_WANTED.. => look.ok(what),
+        FREE_BYTES_MIN.. => look.warning(what, advice),
+        _ => look.problem(what, advice),
+    }
+}
+
+/// Can the database be read, and is it of this release?
+pub(super) fn database(examined: &Examined<'_>) -> Vec<Finding> {
+    let config = examined.config;
+    let look = Look::at("store", &config.store.display());
+    let opened = store::open(&config.store, &config.embedded, store::Access::Read);
+    let closed = opened.map(|store| examined.wait(store.close()));
+    vec![match closed {
+        Ok(Ok(())) => look.ok("it can be read, and its tables are those of this release"),
+        Ok(Err(error)) => look.problem(chain(&error), "run `doorward store check`"),
+        Err(OpenError::NoStore { .. }) => look.ok("there is no store yet: a server makes it"),
+        Err(error) => {
+            // What such an error says ends with what to do.
+            let text = error.to_string();
+            let (what, advice) = text.rsplit_once("; ").unwrap_or((&text, "see the manual"));
+            match error {
+                OpenError::Older { .. } => look.warning(what, advice),
+                _ => look.problem(what, advice),
+            }
+        }
+    }]
+}

@@ -1,0 +1,257 @@
+//! `doorward doctor`: what it finds, what it advises, and that it tells no secret and changes nothing.
+
+use std::{
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, SystemTime},
+};
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+use super::{serve::Server, *};
+use crate::redis::{Redis, free_port};
+
+/// What a run found, and how it ended.
+struct Looked {
+    code: Option<i32>,
+    err: String,
+    findings: Vec<Value>,
+    /// Everything that was said.
+    text: String,
+}
+
+impl Looked {
+    /// Beside ports that are free, with these settings.
+    fn at(doorward: &Doorward, settings: &str) -> Self {
+        Self::with(doorward, settings, &[])
+    }
+
+    fn with(doorward: &Doorward, settings: &str, environment: &[(&str, &str)]) -> Self {
+        doorward.write("doorward.toml", settings);
+        let [public, management] = [free_port(), free_port()].map(|it| format!("127.0.0.1:{it}"));
+        let words = ["doctor", "--dev", "--config", "doorward.toml"];
+        let addresses = ["--listen", &public, "--management", &management];
+        let mut command = doorward.command(&[&words[..], &addresses[..]].concat());
+        Self::of(Ran::of(command.envs(environment.iter().copied()).spawn().unwrap()))
+    }
+
+    fn of(ran: Ran) -> Self {
+        let findings = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        Self { code: ran.code, findings, text: format!("{}{}", ran.out, ran.err), err: ran.err }
+    }
+
+    /// The verdicts of a check, with what was found and what to do.
+    fn of_check(&self, check: &str) -> Vec<[&str; 3]> {
+        let of_check = self.findings.iter().filter(|finding| finding["check"] == check);
+        let words = of_check.map(|it| {
+            ["verdict", "what", "advice"].map(|key| it[key].as_str().unwrap_or_default())
+        });
+        words.collect()
+    }
+
+    /// The only problem, which alone makes it fail.
+    #[track_caller]
+    fn problem(&self) -> [&str; 3] {
+        let problems = self.findings.iter().filter(|finding| finding["verdict"] == "problem");
+        let problems: Vec<_> = problems.collect();
+        assert_eq!((self.code, problems.len()), (Some(1), 1), "{}", self.text);
+        assert!(self.err.starts_with("error: problems: 1, warnings: "), "{}", self.err);
+        ["check", "what", "advice"].map(|key| problems[0][key].as_str().expect(key))
+    }
+}
+
+#[test]
+fn nothing_is_wrong_where_a_server_has_never_run_and_nothing_is_made_there() {
+    let doorward = Doorward::new();
+
+    let looked = Looked::at(&doorward, "");
+
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    assert!(looked.err.starts_with("No problem was found (problems: 0, "), "{}", looked.err);
+    let checks: Vec<&str> =
+        looked.findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
+    let all = ["settings", "data folder", "disk", "store", "clock", "limiter", "certificate"];
+    assert_eq!(checks, [&all[..], &["address", "address"][..]].concat());
+    let files = fs::read_dir(doorward.folder.path()).unwrap().count();
+    assert_eq!(files, 1, "the settings alone are there");
+}
+
+#[test]
+fn people_get_a_table_and_programs_what_they_ask_for() {
+    let doorward = Doorward::new();
+    let run = |format| doorward.run(&["--quiet", "doctor", "--dev", "--output", format]).out;
+
+    let heads = "VERDICT  CHECK        WHERE";
+    assert!(run("table").starts_with(heads), "{}", run("table"));
+    let list: Vec<Value> = serde_json::from_str(&run("json")).unwrap();
+    assert_eq!(list.len(), run("jsonl").lines().count());
+}
+
+#[test]
+fn every_fault_of_the_settings_is_told_and_no_password() {
+    let doorward = Doorward::new();
+    let settings = "[rate_limit]\ntotal = -1\nredis = \"redis://:secret@host/x\"\n";
+
+    let looked = Looked::at(&doorward, settings);
+
+    assert_eq!(looked.code, Some(1));
+    let [total, redis] = looked.of_check("settings")[..] else { panic!("{}", looked.text) };
+    assert_eq!((total[0], redis[0]), ("problem", "problem"));
+    assert!(total[1].starts_with("doorward.toml:2:9: rate_limit.total: "), "{}", looked.text);
+    assert!(redis[1].contains("redis://:[redacted]@host/x"), "{}", looked.text);
+    assert!(!looked.text.contains("secret"), "{}", looked.text);
+}
+
+#[test]
+fn a_data_folder_that_others_may_read_is_a_warning() {
+    let doorward = Doorward::with_clients(&[line(1, &metadata("one"))]);
+    let folder = doorward.path("doorward-data");
+    let looked = Looked::at(&doorward, "");
+    assert_eq!(looked.of_check("data folder")[0][0], "ok", "{}", looked.text);
+    assert_eq!(looked.of_check("store")[0][0], "ok", "{}", looked.text);
+
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let looked = Looked::at(&doorward, "");
+    assert_eq!(looked.code, Some(0));
+    let expected = ["warning", "others may look into it (mode 0755)", "chmod 700 doorward-data"];
+    assert_eq!(looked.of_check("data folder"), [expected]);
+}
+
+#[test]
+fn a_store_that_no_server_can_use_is_a_problem_with_its_remedy() {
+    let doorward = Doorward::new();
+    doorward.write("doorward-data", "a file");
+    let looked = Looked::at(&doorward, "");
+    assert_eq!(looked.of_check("data folder")[0][..2], ["problem", "it is no folder"]);
+
+    let doorward = Doorward::new();
+    fs::create_dir(doorward.path("doorward-data")).unwrap();
+    doorward.write("doorward-data/doorward.sqlite3", &"no database".repeat(100));
+    let looked = Looked::at(&doorward, "");
+    let what = "doorward-data/doorward.sqlite3 is not a store of Doorward";
+    assert_eq!(looked.problem(), ["store", what, "move it away, or name another folder"]);
+}
+
+#[test]
+fn a_redis_that_does_not_count_is_a_problem_and_says_what_holds_meanwhile() {
+    let doorward = Doorward::new();
+    let nowhere = format!("redis = \"redis://door:secret@127.0.0.1:{}\"", free_port());
+    let settings = format!("[rate_limit]\nwhen_unreachable = \"closed\"\ntotal = 1\n{nowhere}\n");
+
+    let looked = Looked::at(&doorward, &settings);
+
+    let [check, what, advice] = looked.problem();
+    assert_eq!(check, "limiter");
+    assert!(what.starts_with("it cannot be connected to: Connection refused"), "{what}");
+    assert!(advice.ends_with("until then every registration is answered 503"), "{advice}");
+    assert!(!looked.text.contains("secret"), "{}", looked.text);
+}
+
+#[test]
+fn a_redis_is_logged_in_to_and_its_clock_compared() {
+    let password = |_: &TempDir| vec!["--requirepass".to_owned(), "p@ss".to_owned()];
+    let Some(redis) = Redis::with(password) else { return };
+    let doorward = Doorward::new();
+    let look = |password: &str| {
+        let port = redis.port;
+        let url = format!("redis = \"redis://:{password}@127.0.0.1:{port}\"");
+        Looked::at(&doorward, &format!("[rate_limit]\ntotal = 1\n{url}\n"))
+    };
+
+    let looked = look("p%40ss");
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    assert_eq!(looked.of_check("limiter")[0][..2], ["ok", "it answers, and counts"]);
+    let agrees = "it agrees with the clock of this machine";
+    assert_eq!(looked.of_check("clock")[1][..2], ["ok", agrees]);
+
+    let looked = look("wr0ng");
+    assert!(looked.problem()[1].starts_with("it does not do as it is asked: "), "{}", looked.text);
+    assert!(!looked.text.contains("wr0ng"), "{}", looked.text);
+}
+
+#[test]
+fn a_redis_that_speaks_tls_is_known_by_its_certificate() {
+    let port = free_port().to_string();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let with_tls = |folder: &TempDir| {
+        let file = |name: &str, text: String| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let certificate = file("tls.crt", made.cert.pem());
+        let key = file("tls.key", made.signing_key.serialize_pem());
+        let options =
+            ["--tls-port", &port, "--tls-cert-file", &certificate, "--tls-key-file", &key];
+        options.into_iter().chain(["--tls-auth-clients", "no"]).map(str::to_owned).collect()
+    };
+    let Some(_redis) = Redis::with(with_tls) else { return };
+    let doorward = Doorward::new();
+    doorward.write("trusted.pem", &made.cert.pem());
+    let settings = format!("[rate_limit]\ntotal = 1\nredis = \"rediss://127.0.0.1:{port}\"\n");
+
+    let trusting = [("SSL_CERT_FILE", "trusted.pem")];
+    let looked = Looked::with(&doorward, &settings, &trusting);
+    assert_eq!(looked.of_check("limiter")[0][..2], ["ok", "it answers, and counts"]);
+
+    let looked = Looked::at(&doorward, &settings);
+    assert!(looked.problem()[1].starts_with("there is no TLS with it: "), "{}", looked.text);
+}
+
+#[test]
+fn a_certificate_is_known_by_its_key_its_name_and_its_end() {
+    let doorward = Doorward::new();
+    let settings = "[server]\nissuer = \"https://door.example\"\n[tls]\n\
+                    certificate_file = \"tls.crt\"\nkey_file = \"tls.key\"\n";
+    let key = KeyPair::generate().unwrap();
+    doorward.write("tls.key", &key.serialize_pem());
+    let in_days = |days: u64| SystemTime::now() + Duration::from_hours(24 * days + 12);
+    let look = |name: &str, begins: i32, ends: SystemTime| {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(begins, 1, 1);
+        params.not_after = ends.into();
+        doorward.write("tls.crt", &params.self_signed(&key).unwrap().pem());
+        Looked::at(&doorward, settings)
+    };
+
+    let looked = look("door.example", 2020, in_days(100));
+    let [valid, named] = looked.of_check("certificate")[..] else { panic!("{}", looked.text) };
+    assert_eq!((looked.code, valid[0], named[0]), (Some(0), "ok", "ok"), "{}", looked.text);
+    assert_eq!(valid[1], "it fits its key and is valid for 100 days more");
+
+    let looked = look("other.example", 2020, in_days(5));
+    let [valid, named] = looked.of_check("certificate")[..] else { panic!("{}", looked.text) };
+    assert_eq!((looked.code, valid[0], named[0]), (Some(0), "warning", "warning"));
+    assert_eq!(valid[1], "it expires in 5 days");
+
+    let expired = SystemTime::now() - Duration::from_secs(1);
+    assert_eq!(look("door.example", 2020, expired).problem()[1], "it has expired");
+    assert_eq!(look("door.example", 2999, in_days(400_000)).problem()[1], "it is not valid yet");
+
+    doorward.write("tls.key", &KeyPair::generate().unwrap().serialize_pem());
+    let looked = look("door.example", 2020, in_days(100));
+    assert!(looked.problem()[1].contains("cannot be used together"), "{}", looked.text);
+}
+
+#[test]
+fn a_taken_address_is_a_problem_unless_a_doorward_has_it() {
+    let doorward = Doorward::new();
+    let [public, management] = [free_port(), free_port()].map(|it| format!("127.0.0.1:{it}"));
+    let words = ["--dev", "--listen", &public, "--management", &management];
+    let look = || Looked::of(doorward.run(&[&["doctor"], &words[..]].concat()));
+
+    let other = TcpListener::bind(&*public).unwrap();
+    let advice = "stop what listens on it, or change server.listen";
+    assert_eq!(look().problem(), ["address", "another program listens on it", advice]);
+    drop(other);
+
+    let server = Server::start(&doorward, &[&["serve"], &words[..]].concat(), "curl ");
+    let looked = look();
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    let told: Vec<_> = looked.of_check("address").iter().map(|it| it[1]).collect();
+    let public = "it is taken, and a Doorward has server.management";
+    assert_eq!(told, [public, "a Doorward listens on it"]);
+    assert_eq!(looked.of_check("store")[0][0], "ok", "beside a server");
+    assert_eq!(server.stop().code, Some(0));
+}
