@@ -280,6 +280,21 @@ fn a_variable_that_ends_in_file_names_a_file_that_holds_the_value() {
 }
 
 #[test]
+fn a_redis_comes_with_its_password_from_a_file_and_no_dump_shows_that() {
+    let given = Given::dev();
+    let path = given.folder.path().join("redis.url");
+    fs::write(&path, "rediss://door:hunter2@redis.internal/1\n").unwrap();
+
+    let config = given.variable("DOORWARD_RATE_LIMIT__REDIS_FILE", path.to_str().unwrap()).config();
+
+    let dump = config.dump();
+    assert!(dump.contains("redis = \"rediss://door:[redacted]@redis.internal/1\""), "{dump}");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(config.rate_limit.redis.unwrap().password.as_deref(), Some("hunter2"));
+    assert_eq!(Given::dev().flag("rate_limit.redis", "").config().rate_limit.redis, None);
+}
+
+#[test]
 fn an_unknown_variable_of_ours_is_refused_with_the_nearest_known_one() {
     for (name, nearest) in [
         ("DOORWARD_RATE_LIMIT__PER_SORCE", Some("DOORWARD_RATE_LIMIT__PER_SOURCE")),

@@ -10,6 +10,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
+use crate::redis::Redis;
 
 /// A server that has said that it is ready. Killed when a test ends without stopping it.
 pub(super) struct Server {
@@ -159,4 +160,40 @@ fn a_quiet_server_announces_nothing() {
     kill_process(pid, Signal::TERM).unwrap();
 
     assert_eq!(Ran::of(child).result(), "");
+}
+
+#[test]
+fn a_loss_of_redis_and_its_return_are_logged_once_each_and_no_password() {
+    let password = |_: &TempDir| vec!["--requirepass".to_owned(), "s3cret".to_owned()];
+    let Some(mut redis) = Redis::with(password) else { return };
+    let doorward = Doorward::new();
+    let url = format!("redis://:s3cret@127.0.0.1:{}", redis.port);
+    doorward.write("doorward.toml", &format!("[rate_limit]\ntotal = 9\nredis = \"{url}\"\n"));
+    let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+    let words = [&words[..], &["--config", "doorward.toml"]].concat();
+    let server = Server::start(&doorward, &words, "curl ");
+    let logged = |message: &str| doorward.read("log").matches(message).count();
+    let wait = |message: &str, times: usize| {
+        let started = Instant::now();
+        while logged(message) < times {
+            assert!(started.elapsed() < Duration::from_secs(30), "{}", doorward.read("log"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+
+    wait("limits are shared", 1);
+    redis.kill();
+    // Two attempts that lead nowhere.
+    let nobody = TcpListener::bind(("127.0.0.1", redis.port)).unwrap();
+    for _ in 0..2 {
+        drop(nobody.accept().unwrap());
+    }
+    drop(nobody);
+    assert!(redis.restart());
+    wait("limits are shared", 2);
+    assert_eq!(server.stop().code, Some(0));
+
+    assert_eq!((logged("limits are shared"), logged("limits are not shared")), (2, 1));
+    assert!(doorward.read("log").contains("redis://:[redacted]@127.0.0.1"));
+    assert_eq!(logged("s3cret"), 0, "{}", doorward.read("log"));
 }
