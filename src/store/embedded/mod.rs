@@ -1,16 +1,18 @@
 //! The embedded store: one SQLite file in a data folder.
 //!
 //! One thread writes ([`writer`]), commits what waits in one transaction and answers after the commit;
-//! another moves the log into the file ([`checkpoint`]); questions are answered by connections of their
-//! own ([`readers`]). All statements are in [`clients`] and [`schema`]. Commands open the same file beside
+//! another moves the log into the file ([`checkpoint`]); a third looks single clients up ([`lookups`]), and
+//! longer questions are answered by connections of their own ([`readers`]). All statements are in [`clients`] and [`schema`]. Commands open the same file beside
 //! a running server: reading at any time, writing in turn.
 
 mod backup;
+mod batch;
 mod check;
 mod checkpoint;
 mod clients;
 mod connection;
 mod fault;
+mod lookups;
 mod open;
 mod readers;
 mod reply;
@@ -31,6 +33,7 @@ pub use self::{
 };
 use self::{
     fault::{closed, store_error, unavailable},
+    lookups::Lookups,
     readers::Readers,
     reply::Reply,
     writer::Change,
@@ -48,6 +51,7 @@ pub fn sqlite_version() -> &'static str {
 pub(super) struct Embedded {
     /// `None` when the store was opened for reading.
     queue: Option<mpsc::Sender<Change>>,
+    lookups: Lookups,
     readers: Arc<Readers>,
 }
 
@@ -93,7 +97,7 @@ impl ClientStore for Embedded {
     }
 
     async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        self.readers.ask(move |connection| clients::client(connection, id)).await
+        self.lookups.client(id).await
     }
 
     async fn clients(
@@ -129,6 +133,7 @@ impl UpkeepStore for Embedded {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        self.lookups.close().await;
         self.readers.close().await;
         match self.queue {
             Some(_) => self.patient_change(|reply| Change::Close { reply }).await,

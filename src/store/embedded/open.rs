@@ -16,6 +16,7 @@ use super::{
     Embedded,
     checkpoint::Checkpoints,
     connection::{self, Missing},
+    lookups::Lookups,
     readers::Readers,
     schema::{self, Found},
     writer::Writer,
@@ -179,14 +180,15 @@ pub(super) fn open(
         make_folder(folder).map_err(|error| folder_error(folder, &error))?;
     }
     let lock = if access == Access::Serve { Some(lock(folder)?) } else { None };
-    let readers = Readers::new(file.clone(), settings.readers);
-    if access == Access::Read {
-        look(folder)?;
-        return Ok(Embedded { queue: None, readers });
-    }
-    let connection = open_writer(folder, settings, access)?;
     let failed =
         |error: io::Error| OpenError::Failed { file: file.clone(), reason: error.to_string() };
+    let readers = Readers::new(file.clone(), settings.readers);
+    let lookups = || Lookups::start(file.clone()).map_err(failed);
+    if access == Access::Read {
+        look(folder)?;
+        return Ok(Embedded { queue: None, lookups: lookups()?, readers });
+    }
+    let connection = open_writer(folder, settings, access)?;
     let (queue, waiting) = mpsc::channel(settings.queue_max.max(1));
     let writer = Writer {
         checkpoints: Checkpoints::start(file.clone()).map_err(failed)?,
@@ -201,7 +203,7 @@ pub(super) fn open(
     // Not joined: `close` is answered by the thread's last act, and without `close` the end of the queue
     // is its end.
     let _detached = thread.spawn(move || writer.run()).map_err(failed)?;
-    Ok(Embedded { queue: Some(queue), readers })
+    Ok(Embedded { queue: Some(queue), lookups: lookups()?, readers })
 }
 
 /// A connection that reads an existing store of this release's version.

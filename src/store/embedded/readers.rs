@@ -1,4 +1,4 @@
-//! The connections that read. They see a snapshot each and never wait for the writer.
+//! The connections that answer long questions. They see a snapshot each and never wait for the writer.
 
 use std::{
     path::PathBuf,

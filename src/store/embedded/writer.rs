@@ -8,7 +8,6 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
     time::Duration,
 };
 
@@ -16,6 +15,7 @@ use rusqlite::{Connection, ErrorCode, Statement, Transaction, TransactionBehavio
 use tokio::sync::mpsc;
 
 use super::{
+    batch::{self, BATCH_MAX},
     checkpoint::{self, Checkpoints},
     clients,
     connection::{self, Missing},
@@ -27,13 +27,6 @@ use crate::{
     config::EmbeddedConfig,
     store::{ClientRecord, Deleted, Imported, StoreError},
 };
-
-/// How many changes one transaction takes. Far more than one `fsync` lets arrive; it bounds how long the
-/// first caller of a batch waits for the last.
-const BATCH_MAX: usize = 512;
-
-/// How often the thread lets others go first before it commits; they seldom have something to add twice.
-const GATHER_MAX: usize = 20;
 
 /// One change, and who waits for it.
 pub(super) enum Change {
@@ -87,8 +80,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut last = None;
-        while self.queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-            self.gather(&mut batch);
+        while batch::take(&mut self.queue, &mut batch) {
             if let Some(reply) = self.write(&mut batch) {
                 self.queue.close();
                 last = Some(reply);
@@ -100,27 +92,10 @@ impl Writer {
         }
     }
 
-    /// Lets whoever has the processor finish what it is doing, as long as that brings more changes: on a busy
-    /// machine the next batch would otherwise begin with the first caller who was woken by the last one.
-    fn gather(&mut self, batch: &mut Vec<Change>) {
-        for _ in 0..GATHER_MAX {
-            let before = batch.len();
-            thread::yield_now();
-            while batch.len() < BATCH_MAX
-                && let Ok(change) = self.queue.try_recv()
-            {
-                batch.push(change);
-            }
-            if batch.len() == before {
-                return;
-            }
-        }
-    }
-
     /// Commits a batch and answers everyone in it; whoever asked to close is left to be answered.
     fn write(&mut self, batch: &mut Vec<Change>) -> Option<Reply<()>> {
         // Neighbours in the tree go to the same pages.
-        batch.sort_by_key(|change| match change {
+        batch.sort_unstable_by_key(|change| match change {
             Change::Register { client, .. } => Some(client.client_id),
             _ => None,
         });
