@@ -6,11 +6,13 @@
 
 dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "result.lua")
 
+local LINES = "GET %s%s HTTP/1.1\r\nHost: %s\r\n\r\n"
+
 local requests, count = {}, 0
 
 function init(args)
   for id in io.lines(args[2]) do
-    requests[#requests + 1] = ("GET %s%s HTTP/1.1\r\nHost: %s\r\n\r\n"):format(args[1], id, wrk.headers["Host"])
+    requests[#requests + 1] = LINES:format(args[1], id, wrk.headers["Host"])
   end
 end
 
