@@ -5,21 +5,18 @@
 //! second puts the real store back, so that one executable serves both sides of the comparison.
 //! Everything else is what `doorward serve --dev` does.
 
+mod nothing;
+
 use std::{error::Error, path::Path, sync::Arc};
 
-use async_trait::async_trait;
 use doorward::{
     app::App,
-    client::ClientId,
     clock::Clock,
     config::{self, Sources},
     entropy::Entropy,
     log,
     server::{self, Signals},
-    store::{
-        self, Access, ClientFilter, ClientRecord, ClientStore, Deleted, Imported, Store,
-        StoreError, UpkeepStore,
-    },
+    store::{self, Access, Store},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = config::load(Sources { dev: true, flags, ..Sources::default() })?;
     let _log = log::init(&config.log)?;
     let store: Arc<dyn Store> = match kind.as_str() {
-        "nothing" => Arc::new(Nothing),
+        "nothing" => nothing::store(),
         "embedded" => store::open(Path::new(folder), &config.embedded, Access::Serve)?,
         other => return Err(format!("`{other}` is neither `nothing` nor `embedded`").into()),
     };
@@ -46,54 +43,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         server::serve(app, Signals::system()?, |_| ()).await?;
         Ok(())
     })
-}
-
-/// A store that keeps nothing and says that it did. It breaks the promise of every change, which is
-/// what it is for.
-struct Nothing;
-
-#[async_trait]
-impl ClientStore for Nothing {
-    async fn register_client(&self, _: Arc<ClientRecord>) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn client(&self, _: ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        Ok(None)
-    }
-
-    async fn clients(
-        &self,
-        _: &ClientFilter,
-        _: Option<ClientId>,
-        _: usize,
-    ) -> Result<Vec<ClientRecord>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn count_clients(&self) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn delete_client(&self, _: ClientId) -> Result<Deleted, StoreError> {
-        Ok(Deleted::NotThere)
-    }
-
-    async fn import_clients(
-        &self,
-        clients: Vec<ClientRecord>,
-    ) -> Result<Vec<Imported>, StoreError> {
-        Ok(vec![Imported::Kept; clients.len()])
-    }
-}
-
-#[async_trait]
-impl UpkeepStore for Nothing {
-    async fn ready(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
 }

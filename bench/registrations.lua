@@ -9,37 +9,15 @@
 --   strict  look at every answer: 201, and a client_id in it (costs the generator more than a tenth of
 --           its rate, so it is for the warm-up)
 
--- `@` stands for the eleven characters that make a body unique. Every member is one that all servers
--- compared here accept; see README.md.
-local BODIES = {
-  '{"client_name":"Simple OAuth MCP Client @","redirect_uris":["http://localhost:8090/callback/@",'
-    .. '"http://127.0.0.1:8090/callback/@"],"grant_types":["authorization_code","refresh_token"],'
-    .. '"response_types":["code"],"token_endpoint_auth_method":"none","application_type":"native",'
-    .. '"scope":"mcp:tools mcp:resources","client_uri":"https://client.example.com/mcp",'
-    .. '"logo_uri":"https://client.example.com/mcp/logo.png"}',
-  '{"redirect_uris":["http://127.0.0.1:53682/oauth/callback/@"],"client_name":"Terminal Assistant @",'
-    .. '"client_uri":"https://assistant.example.com","grant_types":["authorization_code","refresh_token"],'
-    .. '"response_types":["code"],"token_endpoint_auth_method":"none","application_type":"native",'
-    .. '"scope":"openid offline_access mcp:tools","contacts":["support@example.com"],'
-    .. '"software_id":"2e1ed022-48c2-4d5a-9a2f-0a8ad0c53d3e","software_version":"1.29.0"}',
-  '{"client_name":"Hosted Assistant @","redirect_uris":["https://assistant.example.com/api/oauth/@/callback"],'
-    .. '"grant_types":["authorization_code","refresh_token"],"response_types":["code"],'
-    .. '"token_endpoint_auth_method":"none","application_type":"web","client_uri":"https://assistant.example.com",'
-    .. '"logo_uri":"https://assistant.example.com/static/logo.svg","tos_uri":"https://assistant.example.com/terms",'
-    .. '"policy_uri":"https://assistant.example.com/privacy"}',
-  '{"client_name":"Editor Extension @","redirect_uris":["http://127.0.0.1:33418/@","http://127.0.0.1:33419/@",'
-    .. '"https://editor.example.com/redirect/@"],"grant_types":["authorization_code","refresh_token"],'
-    .. '"response_types":["code"],"token_endpoint_auth_method":"none","application_type":"native",'
-    .. '"client_uri":"https://editor.example.com","policy_uri":"https://editor.example.com/privacy",'
-    .. '"scope":"mcp:tools mcp:resources"}',
-}
+local FOLDER = debug.getinfo(1, "S").source:match("^@(.*/)")
+
+dofile(FOLDER .. "result.lua")
 
 local LINES = "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: node\r\nAccept: application/json\r\n"
   .. "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+-- In `bodies.jsonl`, `{unique}` stands for the eleven characters that make a body unique. Every member is one
+-- that all servers compared here accept; see README.md.
 local UNIQUE = 11
-
--- One thread's table of globals is all that `done` can read of it.
-answered, wrong = 0, 0
 
 local low = {} -- "0000" to "9999"
 local parts = {} -- per body: the text between the placeholders
@@ -59,13 +37,12 @@ function init(args)
   for i = 0, 9999 do
     low[i] = string.format("%04d", i)
   end
-  for i, body in ipairs(BODIES) do
-    local _, places = body:gsub("@%f[^@%w]", "") -- not the @ of an address
-    body = body:gsub("@%f[^@%w]", "\1")
+  for line in io.lines(FOLDER .. "bodies.jsonl") do
+    local body, places = line:gsub("{unique}", "\1")
     local length = #body + places * (UNIQUE - 1)
-    parts[i] = split(LINES:format(args[1], wrk.headers["Host"], length, body))
+    parts[#parts + 1] = split(LINES:format(args[1], wrk.headers["Host"], length, body))
   end
-  count, bodies, high = 0, #BODIES, run .. low[0]
+  count, bodies, high = 0, #parts, run .. low[0]
   if args[3] == "strict" then
     response = look -- wrk gathers answers only for a script that has `response`
   end
@@ -96,29 +73,4 @@ function look(status, _, body)
       io.stderr:write(status, " ", body:sub(1, 400), "\n")
     end
   end
-end
-
-local threads = {}
-
-function setup(thread)
-  threads[#threads + 1] = thread
-end
-
-function done(summary, latency, _)
-  local looked_at, not_right = 0, 0
-  for _, thread in ipairs(threads) do
-    looked_at = looked_at + thread:get("answered")
-    not_right = not_right + thread:get("wrong")
-  end
-  local errors = summary.errors
-  io.write(
-    string.format(
-      '\nRESULT {"requests":%d,"microseconds":%d,"bytes":%d,"refused":%d,"broken":%d,'
-        .. '"looked_at":%d,"wrong":%d,"p50":%d,"p90":%d,"p99":%d,"p999":%d,"max":%d}\n',
-      summary.requests, summary.duration, summary.bytes, errors.status,
-      errors.connect + errors.read + errors.write + errors.timeout, looked_at, not_right,
-      latency:percentile(50), latency:percentile(90), latency:percentile(99),
-      latency:percentile(99.9), latency.max
-    )
-  )
 end

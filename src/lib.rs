@@ -18,6 +18,7 @@
 //! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod clock;

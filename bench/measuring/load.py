@@ -9,10 +9,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import servers
 from .machine import Unfit, busy_seconds
 from .process import WrongAnswer, pinned
 
-SCRIPT = Path(__file__).parent.parent / "registrations.lua"
+SCRIPTS = Path(__file__).parent.parent
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -52,6 +53,24 @@ def three_characters(number):
     return DIGITS[number // base**2 % base] + DIGITS[number // base % base] + DIGITS[number % base]
 
 
+@dataclass
+class Wrk:
+    """One run of wrk."""
+
+    port: int
+    connections: int
+    seconds: int
+    script: str
+    arguments: list
+
+    def command(self):
+        return [
+            "wrk", "--threads", "1", "--connections", str(self.connections),
+            "--duration", f"{self.seconds}s", "--timeout", "10s", "--script", str(SCRIPTS / self.script),
+            f"http://127.0.0.1:{self.port}", "--", *self.arguments,
+        ]  # fmt: skip
+
+
 class Generator:
     """Loads one process after another; every run of it has bodies of its own."""
 
@@ -59,25 +78,34 @@ class Generator:
         self._cores = cores
         self._runs = 0
 
-    def run(self, process, connections, seconds, strict=False):
-        """Drives `process` for `seconds`. Strict: every single answer is looked at."""
+    def tag(self):
+        """Three characters for the next run."""
         self._runs += 1
-        command = [
-            "wrk", "--threads", "1", "--connections", str(connections),
-            "--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT),
-            f"http://127.0.0.1:{process.port}", "--",
-            process.server.path, three_characters(self._runs),
-        ]  # fmt: skip
-        if strict:
-            command.append("strict")
+        return three_characters(self._runs)
+
+    def run(self, process, connections, seconds, strict=False):
+        """Registers at `process` for `seconds`. Strict: every single answer is looked at."""
+        arguments = [process.server.path, self.tag(), *(["strict"] if strict else [])]
+        wrk = Wrk(process.port, connections, seconds, "registrations.lua", arguments)
+        load = self._drive(process, wrk)
+        process.registered += load.requests
+        return load
+
+    def lookups(self, process, connections, seconds, ids):
+        """Looks up the clients of the file `ids`, by the example server of that name."""
+        port = process.server.lookup_port
+        arguments = [servers.CLIENTS + "/", str(ids)]
+        return self._drive(process, Wrk(port, connections, seconds, "lookups.lua", arguments))
+
+    def _drive(self, process, wrk):
         all_busy = busy_seconds(self._cores)
         cpu, spent, began = process.cpu_seconds(), children_cpu(), time.perf_counter()
         try:
             said = subprocess.run(
-                command,
+                wrk.command(),
                 capture_output=True,
                 text=True,
-                timeout=seconds + 60,
+                timeout=wrk.seconds + 60,
                 check=False,
                 preexec_fn=pinned(self._cores[1]),
             )
@@ -88,13 +116,12 @@ class Generator:
             raise WrongAnswer(f"{process.server.name} died under load")
         cpu = process.cpu_seconds() - cpu
         all_busy = busy_seconds(self._cores) - all_busy
-        load = self._result(process, connections, said)
+        load = self._result(process, wrk.connections, said)
         load.server_us = cpu * 1e6 / max(1, load.requests)
         load.server_busy = cpu / wall
         load.generator_busy = spent / wall
         load.others_busy = max(0.0, (all_busy - cpu - spent) / (wall * len(self._cores)))
         load.resident = process.memory()[0]
-        process.registered += load.requests
         return load
 
     @staticmethod

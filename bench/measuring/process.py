@@ -15,6 +15,7 @@ START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
 TICKS = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
+PR_SET_TIMERSLACK = 29
 
 PROBE = (
     b'{"client_name":"Probe","redirect_uris":["http://127.0.0.1:8090/callback"],'
@@ -33,13 +34,16 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def pinned(core):
-    """For a child before it executes: only this core, and no life after the parent's."""
+def pinned(core, slack_ns=None):
+    """For a child before it executes: only this core, no life after the parent's, and how late its timers
+    may be, if that matters."""
     libc = ctypes.CDLL(None)
 
     def prepare():
         os.sched_setaffinity(0, {core})
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if slack_ns:
+            libc.prctl(PR_SET_TIMERSLACK, slack_ns)
 
     return prepare
 
@@ -110,15 +114,19 @@ class Process:
             raise WrongAnswer(f"{self.server.name} answered {status}: {body[:400]!r}")
         self.registered += 1
 
+    @property
+    def pid(self):
+        return self._child.pid
+
     def memory(self):
         """Resident memory now and at its highest, in MiB."""
-        status = Path(f"/proc/{self._child.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
 
     def cpu_seconds(self):
         """CPU time of the process and its threads so far."""
-        stat = Path(f"/proc/{self._child.pid}/stat").read_text().rpartition(")")[2].split()
+        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(stat[11]) + int(stat[12])) / TICKS
 
     def is_alive(self):
@@ -140,6 +148,6 @@ class Process:
         """Ends the server at once, with whatever it started."""
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)
             self._child.wait()
         self._log.close()

@@ -18,6 +18,7 @@ CACHE = BENCH / ".cache"
 PEERS = BENCH / "peers"
 PYTHON = CACHE / "python" / "bin" / "python"
 REGISTER = "/register"
+CLIENTS = "/clients"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Server:
     needs: str = "cargo"
     stored: callable = None
     is_extra: bool = False
+    lookup_port: int | None = None
 
 
 def every_server():
@@ -83,6 +85,28 @@ def ceiling(store, log):
         return [release("ceiling", True), store, str(port), str(free_port()), str(folder), log]
 
     return command
+
+
+def shipped(**environment):
+    """Doorward as shipped, or with these settings."""
+    return Server("doorward", "Doorward as shipped", doorward,
+                  environment=environment, stored=clients_in_store)  # fmt: skip
+
+
+def ceiling_quiet():
+    """The ceiling, its log at warn."""
+    return next(server for server in every_server() if server.name == "ceiling-quiet")
+
+
+def lookups():
+    """Doorward with log.filter = warn, and lookups by identifier on a port of their own."""
+    lookup_port = free_port()
+
+    def command(port, folder):
+        return [release("lookups", True), str(port), str(lookup_port), str(folder), "warn"]
+
+    return Server("lookups", "Doorward with lookups by identifier", command,
+                  stored=clients_in_store, lookup_port=lookup_port)  # fmt: skip
 
 
 def bare_hyper(work):

@@ -1,9 +1,22 @@
 //! How far a long command is, for a person who waits: nothing is drawn unless standard error is a
 //! terminal.
 
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::Messages;
+
+/// How often time goes on where nothing else does: behind a filter that lets few clients through.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Whether anybody would see a bar.
+pub(super) fn is_seen(messages: Messages) -> bool {
+    !messages.quiet && io::stderr().is_terminal()
+}
 
 /// A bar towards `total` clients; without one, a running count.
 pub(super) fn of_clients(total: Option<u64>, messages: Messages) -> ProgressBar {
@@ -26,9 +39,13 @@ pub(super) fn of_pages(messages: Messages) -> ProgressBar {
 }
 
 fn bar(total: Option<u64>, of_many: &str, endless: &str, messages: Messages) -> ProgressBar {
-    let target =
-        if messages.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let is_seen = is_seen(messages);
+    let target = if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let template = if total.is_some() { of_many } else { endless };
-    ProgressBar::with_draw_target(total, target)
-        .with_style(ProgressStyle::with_template(template).expect("a template of the lines above"))
+    let bar = ProgressBar::with_draw_target(total, target)
+        .with_style(ProgressStyle::with_template(template).expect("a template of the lines above"));
+    if is_seen {
+        bar.enable_steady_tick(TICK);
+    }
+    bar
 }

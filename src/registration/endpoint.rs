@@ -25,6 +25,7 @@ use crate::{
         rate_limit::{Count, Verdict},
         request_event::Outcome,
     },
+    store::ClientRecord,
 };
 
 /// When a busy store, or a limiter that is away, is worth another try, in seconds.
@@ -62,7 +63,7 @@ pub(crate) async fn register(
     response
 }
 
-/// Parse, admit, issue, store, answer. What will be answered is made before the store is asked: nothing
+/// Parse, admit, issue, answer, store. What will be answered is made before the store is asked: nothing
 /// can fail after it.
 async fn keep(
     profile: &'static Profile,
@@ -71,27 +72,29 @@ async fn keep(
     body: Result<Bytes, RegistrationError>,
 ) -> Result<Response, RegistrationError> {
     let body = body?;
-    let (record, information) = {
-        let settings = &app.config.registration;
-        let request = RegistrationRequest::parse(&body)?;
-        let admitted = policy::admit(request, profile, settings)?;
-        let requester =
-            Requester { profile, source: settings.keep_source_address.then_some(source) };
-        let record = issue::client(
-            &admitted,
-            &requester,
-            &app.protected_names,
-            &app.entropy,
-            app.clock.now(),
-        );
-        let information = response::client_information(profile, &record, admitted.metadata());
-        (record, information)
-    };
+    let (record, information) = prepare(profile, app, source, &body)?;
     drop(body);
     let record = Arc::new(record);
     // The store gives its own hold of the record up first: memory is cheapest to free where it was taken.
     app.store.register_client(Arc::clone(&record)).await?;
     Ok(created(information, record.client_id))
+}
+
+/// The pure steps: what is to be kept, and the body of the 201.
+pub(crate) fn prepare(
+    profile: &'static Profile,
+    app: &App,
+    source: IpAddr,
+    body: &[u8],
+) -> Result<(ClientRecord, Vec<u8>), RegistrationError> {
+    let settings = &app.config.registration;
+    let request = RegistrationRequest::parse(body)?;
+    let admitted = policy::admit(request, profile, settings)?;
+    let requester = Requester { profile, source: settings.keep_source_address.then_some(source) };
+    let now = app.clock.now();
+    let record = issue::client(&admitted, &requester, &app.protected_names, &app.entropy, now);
+    let information = response::client_information(profile, &record, admitted.metadata());
+    Ok((record, information))
 }
 
 /// The media type and coding of the body (RFC 7591 §3.1).

@@ -13,7 +13,11 @@ mod request;
 mod response;
 
 pub(crate) use self::check::{Violation, check};
-pub(crate) use self::{endpoint::register, look_alike::ProtectedNames, profile::Profile};
+pub(crate) use self::{
+    endpoint::{prepare, register},
+    look_alike::ProtectedNames,
+    profile::Profile,
+};
 
 /// The largest request body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;

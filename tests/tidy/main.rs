@@ -18,6 +18,8 @@ use source::{
 /// why in the message. An edge that nothing uses is refused as well, so that this stays the picture.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("app", &["clock", "config", "entropy", "http", "registration", "store"]),
+    // The door of the benches.
+    ("bench", &["app", "registration", "store"]),
     (
         "cli",
         &[

@@ -10,11 +10,13 @@ use std::{
 
 use clap::Args;
 
-use super::{FilterArguments, line, pages::Pages};
+use super::{
+    FilterArguments, line,
+    pages::{self, Pages},
+};
 use crate::cli::{
     exit::{Failure, Outcome},
     output::{Messages, Results},
-    progress,
     settings::{OpenStore, StoreArguments},
 };
 use crate::store::{Access, ClientFilter};
@@ -75,9 +77,7 @@ fn write(
     messages: Messages,
     mut put: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let is_everything = filter == ClientFilter::default();
-    let total = if is_everything { Some(store.wait(store.handle.count_clients())?) } else { None };
-    let bar = progress::of_clients(total, messages);
+    let bar = pages::progress(store, &filter, messages)?;
     let mut number = 0;
     for client in Pages::new(store, filter, None, None) {
         put(&line::print(&client?)?)?;

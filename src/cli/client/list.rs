@@ -1,15 +1,23 @@
 //! `doorward client list`.
 
-use std::num::NonZeroUsize;
+use std::{
+    io::{self, IsTerminal as _},
+    num::NonZeroUsize,
+};
 
 use clap::Args;
+use indicatif::ProgressBar;
 use serde_json::Value;
 
-use super::{FilterArguments, line, pages::Pages};
+use super::{
+    FilterArguments, line,
+    pages::{self, Pages},
+};
 use crate::{
     cli::{
         exit::{Failure, Outcome},
         output::{Format, Messages, RecordOutput, Results, table, visible_json},
+        progress,
         settings::StoreArguments,
         time,
     },
@@ -50,18 +58,27 @@ impl ListArguments {
         };
         let limit = limit.map(NonZeroUsize::get);
         let store = self.store.open(Access::Read)?;
+        let filter = self.filter.into_filter();
+        let bar = if io::stdout().is_terminal() {
+            ProgressBar::hidden() // It would stand between the lines.
+        } else if limit.is_some() || self.after.is_some() {
+            progress::of_clients(None, messages)
+        } else {
+            pages::progress(&store, &filter, messages)?
+        };
         // One more than shown tells whether there is more.
         let expected = limit.map(|limit| limit.saturating_add(1));
-        let mut clients =
-            Pages::new(&store, self.filter.into_filter(), self.after, expected).fuse();
+        let mut clients = Pages::new(&store, filter, self.after, expected).fuse();
 
-        let shown = clients.by_ref().take(limit.unwrap_or(usize::MAX));
+        let shown = clients.by_ref().take(limit.unwrap_or(usize::MAX)).inspect(|_| bar.inc(1));
         let last = match format {
             Format::Table => print_table(shown)?,
             Format::Json => print_array(shown)?,
             Format::Jsonl => print_lines(shown)?,
         };
-        match (last, clients.next().transpose()?) {
+        let next = clients.next().transpose()?;
+        bar.finish_and_clear();
+        match (last, next) {
             (Some(last), Some(_)) => {
                 messages.say(format_args!("There are more: go on with --after {last}"));
             }

@@ -2,11 +2,29 @@
 
 use std::vec;
 
+use indicatif::ProgressBar;
+
 use crate::{
-    cli::{exit::Failure, settings::OpenStore},
+    cli::{exit::Failure, output::Messages, progress, settings::OpenStore},
     client::ClientId,
     store::{ClientFilter, ClientRecord},
 };
+
+/// How far a command is that goes through all clients behind `filter`. Their number is asked for when it is
+/// known without going through them, and when somebody sees it.
+pub(super) fn progress(
+    store: &OpenStore,
+    filter: &ClientFilter,
+    messages: Messages,
+) -> Result<ProgressBar, Failure> {
+    let is_everything = *filter == ClientFilter::default();
+    let total = if is_everything && progress::is_seen(messages) {
+        Some(store.wait(store.handle.count_clients())?)
+    } else {
+        None
+    };
+    Ok(progress::of_clients(total, messages))
+}
 
 /// How many clients are asked for at once, unless fewer are wanted.
 const PAGE_CLIENTS_MAX: usize = 500;

@@ -95,7 +95,18 @@ fn progress_is_drawn_on_a_terminal_alone_and_can_be_silenced() {
     let (code, shown, out) = run(&doorward, at, &["client", "export"], "");
     assert_eq!((code, out.lines().count()), (Some(0), 600));
     assert!(shown.contains("/600 clients"), "{shown:?}");
+    let (code, shown, out) = run(&doorward, at, &["client", "list"], "");
+    assert_eq!((code, out.lines().count()), (Some(0), 600));
+    assert!(shown.contains("/600 clients"), "{shown:?}");
+    let (_, shown, _) = run(&doorward, at, &["client", "list", "--name", "many"], "");
+    assert!(shown.contains(" clients, "), "how many there will be is not known: {shown:?}");
 
-    let (_, shown, _) = run(&doorward, at, &["--quiet", "client", "export"], "");
-    assert_eq!(shown, "");
+    for command in ["export", "list"] {
+        let (_, shown, _) = run(&doorward, at, &["--quiet", "client", command], "");
+        assert_eq!(shown, "");
+    }
+    // What is listed on the terminal itself stands alone.
+    let at = At { output: true, ..at };
+    let (_, shown, _) = run(&doorward, at, &["client", "list", "--output", "jsonl"], "");
+    assert_eq!((shown.lines().count(), shown.contains("clients")), (600, false));
 }
