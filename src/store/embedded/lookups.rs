@@ -77,7 +77,9 @@ fn run(file: &Path, mut queue: mpsc::Receiver<Asked>) {
             }
         }
         let failure = answer(&mut connection, file, &mut lookups).err().map(Shared::new);
-        if failure.is_some() {
+        // Only a connection that answered well is used again: it may remember pages that were damaged.
+        let went_wrong = |(_, reply): &(_, Reply<_>)| matches!(reply.outcome, Some(Err(_)));
+        if failure.is_some() || lookups.iter().any(went_wrong) {
             connection = None;
         }
         Reply::send_all(lookups.into_iter().map(|(_, reply)| reply).collect(), failure.as_ref());
