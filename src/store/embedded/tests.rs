@@ -297,6 +297,28 @@ async fn callers_who_wait_together_share_a_commit() {
 }
 
 #[tokio::test]
+async fn the_room_of_what_was_deleted_is_used_again() {
+    let mut records = Records::new();
+    let folder = TempDir::new().unwrap();
+    let mut sizes = Vec::new();
+    for _ in 0..3 {
+        let store = open(folder.path(), Access::Serve).unwrap();
+        let clients = records.take(2_000);
+        store.import_clients(clients.clone()).await.unwrap();
+        let mut deletions = JoinSet::new();
+        for client in clients {
+            let store = Arc::clone(&store);
+            deletions.spawn(async move { store.delete_client(client.client_id).await.unwrap() });
+        }
+        assert_eq!(deletions.join_all().await, [Deleted::Forgotten; 2_000]);
+        store.close().await.unwrap();
+        sizes.push(fs::metadata(folder.path().join("doorward.sqlite3")).unwrap().len());
+    }
+    let page = u64::from(PAGE_BYTES);
+    assert!(sizes[0] > 20 * page && sizes[2] <= sizes[0] + 4 * page, "{sizes:?}");
+}
+
+#[tokio::test]
 async fn a_client_whose_caller_has_left_is_not_kept() {
     let (store, folder) = empty_store();
     let other = other_writer(folder.path());

@@ -233,6 +233,25 @@ fn deletion_needs_a_yes_and_tells_what_was_not_there() {
 }
 
 #[test]
+fn a_deletion_behind_a_filter_deletes_what_list_shows_behind_it_and_no_more() {
+    let named = |name: &str, numbers: std::ops::Range<u32>| {
+        numbers.map(|number| line(number, &metadata(name))).collect::<Vec<_>>()
+    };
+    let doorward = Doorward::with_clients(&[named("go", 0..300), named("stay", 300..305)].concat());
+    for words in
+        [&["client", "delete", "--yes"][..], &["client", "delete", "--yes", "--name", "go", &id(1)]]
+    {
+        assert_eq!(doorward.run(words).code, Some(2), "{words:?}");
+    }
+
+    let ran = doorward.run(&["client", "delete", "--name", "GO", "--yes"]);
+
+    assert_eq!((ran.code, &*ran.err), (Some(0), "Deleted 300 clients.\n"));
+    let left: Vec<String> = (300..305).map(id).collect();
+    assert_eq!(ids(doorward.run(&["client", "list"])), left);
+}
+
+#[test]
 fn a_reader_who_stops_reading_ends_the_command_quietly() {
     let lines: Vec<String> = (0..2_000).map(|number| line(number, &metadata("many"))).collect();
     let doorward = Doorward::with_clients(&lines);
