@@ -127,6 +127,17 @@ impl<A: Answer> Listener<A> {
         let Some(tls) = &self.tls else {
             return self.http1(stream, peer, activity).await;
         };
+        // In a box, or every plain connection would carry the room that TLS and HTTP/2 need.
+        Box::pin(self.encrypted(tls, stream, peer, activity)).await;
+    }
+
+    async fn encrypted(
+        self: &Arc<Self>,
+        tls: &TlsAcceptor,
+        stream: Watched<TcpStream>,
+        peer: IpAddr,
+        activity: Arc<Activity>,
+    ) {
         let handshake = tokio::select! {
             () = self.draining.cancelled() => return,
             handshake = timeout(self.time.head, tls.accept(stream)) => handshake,
