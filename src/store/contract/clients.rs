@@ -138,6 +138,23 @@ pub(in crate::store) async fn a_filter_shows_what_passes_all_of_it(store: Arc<dy
     }
 }
 
+pub(in crate::store) async fn clients_behind_a_filter_are_found_however_far_apart_they_are(
+    store: Arc<dyn Store>,
+) {
+    let mut clients = Records::new().take(700);
+    for rare in [3, 4, 400, 699] {
+        clients[rare].metadata = r#"{"client_name":"Rare"}"#.to_owned();
+    }
+    store.import_clients(clients.clone()).await.unwrap();
+    clients.retain(|client| client.metadata.contains("Rare"));
+
+    let filter = ClientFilter { name_contains: Some("rare".to_owned()), ..ClientFilter::default() };
+
+    for limit in [1, 3, 1_000] {
+        assert_eq!(everything(&*store, &filter, limit).await, clients, "{limit} at once");
+    }
+}
+
 pub(in crate::store) async fn a_name_is_found_without_regard_to_ascii_case_and_without_patterns(
     store: Arc<dyn Store>,
 ) {

@@ -25,6 +25,7 @@ macro_rules! store_contract {
             clients::clients_registered_at_once_are_all_kept,
             clients::pages_follow_each_other_in_the_order_of_identifiers,
             clients::a_filter_shows_what_passes_all_of_it,
+            clients::clients_behind_a_filter_are_found_however_far_apart_they_are,
             clients::a_name_is_found_without_regard_to_ascii_case_and_without_patterns,
             clients::a_deleted_client_is_gone_and_can_be_deleted_once,
             clients::an_import_keeps_what_is_new_and_leaves_what_is_there,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _, net::IpAddr};
 
-use rusqlite::{Connection, ErrorCode, Row, Statement, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Statement, params};
 
 use super::fault::store_error;
 use crate::{
@@ -27,7 +27,7 @@ const SELECT_ALL: &str = "SELECT client_id, issued_at, profile, source, flags, m
 /// `lower` knows ASCII alone, which is what the filter promises. A document that is not JSON cannot be
 /// searched; that must not hide the clients after it.
 const SELECT_PAGE: &str = "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients \
-    WHERE client_id > ?1 \
+    WHERE client_id > ?1 AND client_id <= ?8 \
       AND (?2 IS NULL OR profile = ?2) \
       AND flags & ?3 = ?3 \
       AND (?4 IS NULL OR issued_at >= ?4) \
@@ -35,6 +35,14 @@ const SELECT_PAGE: &str = "SELECT client_id, issued_at, profile, source, flags, 
       AND (?6 IS NULL OR (json_valid(metadata) \
            AND instr(lower(metadata ->> '$.client_name'), ?6) > 0)) \
     ORDER BY client_id LIMIT ?7";
+
+/// The client so many behind another.
+const SELECT_AHEAD: &str =
+    "SELECT client_id FROM clients WHERE client_id > ?1 ORDER BY client_id LIMIT 1 OFFSET ?2";
+
+/// How many clients one snapshot looks through at most for those that pass a filter. As long as one is open, the log
+/// cannot be begun anew.
+const LOOKED_THROUGH_MAX: usize = 20_000;
 
 /// Whether exactly this record is there.
 const SELECT_SAME: &str = "SELECT 1 FROM clients WHERE client_id = ?1 AND issued_at = ?2 \
@@ -96,8 +104,50 @@ pub(super) fn client(
     rows.next().map_err(store_error)?.map(record).transpose()
 }
 
-/// One page of clients.
+/// One page of clients, from as many snapshots as it takes to find one client.
 pub(super) fn page(
+    connection: &Connection,
+    filter: &ClientFilter,
+    mut after: Option<ClientId>,
+    limit: usize,
+) -> Result<Vec<ClientRecord>, StoreError> {
+    if *filter == ClientFilter::default() {
+        return page_up_to(None, connection, filter, after, limit);
+    }
+    // The more in vain, the farther.
+    let mut distance = limit;
+    loop {
+        distance = distance.saturating_mul(2).min(LOOKED_THROUGH_MAX);
+        let end = ahead(connection, after, distance).map_err(store_error)?;
+        let page = page_up_to(end, connection, filter, after, limit)?;
+        if !page.is_empty() || end.is_none() {
+            return Ok(page);
+        }
+        after = end;
+    }
+}
+
+/// The client `distance` behind `after`, if there are so many.
+fn ahead(
+    connection: &Connection,
+    after: Option<ClientId>,
+    distance: usize,
+) -> rusqlite::Result<Option<ClientId>> {
+    let mut statement = connection.prepare_cached(SELECT_AHEAD)?;
+    let offset = i64::try_from(distance).unwrap_or(i64::MAX);
+    statement
+        .query_row(params![bytes(after.as_ref()), offset], |row| row.get(0))
+        .optional()
+        .map(|id| id.map(ClientId::from_bytes))
+}
+
+/// What stands before every client when there is none.
+fn bytes(id: Option<&ClientId>) -> &[u8] {
+    id.map_or(&[], |id| id.as_bytes())
+}
+
+fn page_up_to(
+    end: Option<ClientId>,
     connection: &Connection,
     filter: &ClientFilter,
     after: Option<ClientId>,
@@ -106,15 +156,16 @@ pub(super) fn page(
     let mut statement = connection.prepare_cached(SELECT_PAGE).map_err(store_error)?;
     // No record is later than the last moment that SQLite can write.
     let moment = |at: Timestamp| i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-    let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
+    let end = end.unwrap_or(ClientId::from_bytes([u8::MAX; 16]));
     let parameters = params![
-        after,
+        bytes(after.as_ref()),
         filter.profile.map(ProfileName::as_str),
         filter.flags.bits(),
         filter.issued_from.map(moment),
         filter.issued_until.map(moment),
         filter.name_contains.as_ref().map(|name| name.to_ascii_lowercase()),
         i64::try_from(limit).unwrap_or(i64::MAX),
+        end.as_bytes(),
     ];
     let mut rows = statement.query(parameters).map_err(store_error)?;
     let mut page = Vec::new();
