@@ -198,7 +198,7 @@ impl Walk {
 }
 
 fn open(folder: &Path, access: Access) -> Arc<dyn Store> {
-    store::open(folder, &Config::default().embedded, access).unwrap()
+    store::open_folder(folder, &Config::default().embedded, access).unwrap()
 }
 
 fn passes(client: &ClientRecord, filter: &ClientFilter) -> bool {
