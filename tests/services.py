@@ -2,10 +2,14 @@
 """The services of others that Doorward works with, started for a check and stopped after it.
 
     tests/services.py postgres -- COMMAND...
+    tests/services.py installed postgres|pgbouncer
 
-runs COMMAND with `DOORWARD_TEST_POSTGRES` set to the URL of a server of its own, `DOORWARD_TEST_POSTGRES_CA` to the
-file of its certificate, and ends as it ends. A check is written in Python uses `Postgres` itself. Every service listens on a free loopback port, keeps its files
-in a temporary folder and is gone afterwards, whatever happens. Python's standard library alone.
+The first runs COMMAND with `DOORWARD_TEST_POSTGRES` set to the URL of a server of its own and
+`DOORWARD_TEST_POSTGRES_CA` to the file of its certificate, and ends as COMMAND ends. The second says by its exit
+code whether a service could be started. A check that is written in Python uses the classes below.
+
+Every service listens on a free loopback port, keeps its files in a temporary folder and is gone afterwards,
+whatever happens. Python's standard library alone.
 """
 
 import contextlib
@@ -209,16 +213,16 @@ class PgBouncer(Service):
         super().__init__()
         self.postgres = postgres
         settings = self.folder / "pgbouncer.ini"
+        # `auth_type = any` forgets who connects, so the server is told; it is asked again every second
+        # when it is gone, not every fifteen.
         settings.write_text(
             "[databases]\n"
-            f"* = host=127.0.0.1 port={postgres.port}\n"
+            f"* = user=postgres host=127.0.0.1 port={postgres.port}\n"
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             "auth_type = any\nadmin_users = postgres\n"
-            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 200\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 200\nserver_login_retry = 1\n"
         )
-        # `any` forgets who connects: the server sees this user.
-        settings.write_text(settings.read_text().replace("* = ", "* = user=postgres "))
         os.chmod(settings, 0o644)
 
     def command(self):
@@ -238,6 +242,10 @@ def main():
     match sys.argv[1:]:
         case ["postgres", "--", *command] if command:
             pass
+        case ["installed", "postgres"]:
+            return 0 if program("initdb", DEBIAN) and program("psql") else 1
+        case ["installed", "pgbouncer"]:
+            return 0 if program("pgbouncer") else 1
         case _:
             sys.exit(__doc__.split("\n\n")[1])
     # Asked to end, it takes its services with it.

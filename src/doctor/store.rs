@@ -91,7 +91,7 @@ pub(super) fn database(examined: &Examined<'_>) -> Vec<Finding> {
     let opened = examined.wait(store::open(config, store::Access::Read));
     let closed = opened.map(|store| examined.wait(store.close()));
     vec![match closed {
-        Ok(Ok(())) => look.ok("it can be read, and its tables are such that this release works on them"),
+        Ok(Ok(())) => look.ok("it can be read, and its tables suit this release"),
         Ok(Err(error)) => look.problem(chain(&error), "run `doorward store check`"),
         Err(OpenError::Embedded(Embedded::NoStore { .. })) => look.ok("there is no store yet: a server makes it"),
         Err(error) => {
