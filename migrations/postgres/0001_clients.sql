@@ -10,9 +10,10 @@ CREATE TABLE clients (
     metadata  text   NOT NULL  -- one JSON object of RFC 7591 members, byte for byte as it was registered
 );
 
--- A row for each node to write to when it is asked whether it could keep a client now.
-CREATE TABLE upkeep (
-    name  text   NOT NULL PRIMARY KEY,
+-- Rows for nodes to write to when they are asked whether they could keep a client now: enough of them that no
+-- two nodes often wait for each other.
+CREATE TABLE probes (
+    slot  bigint NOT NULL PRIMARY KEY,
     times bigint NOT NULL
 );
-INSERT INTO upkeep (name, times) VALUES ('probe', 0);
+INSERT INTO probes (slot, times) SELECT slot, 0 FROM generate_series(0, 63) AS slots (slot);

@@ -197,7 +197,7 @@ table! {
         wait_timeout_seconds: u64 = 2, Integer(1..=3600);
         /// How long one server may take until it has accepted a connection.
         connect_timeout_seconds: u64 = 3, Integer(1..=3600);
-        /// How long one statement may take.
+        /// How long one statement of a server may take; commands have an hour.
         statement_timeout_seconds: u64 = 5, Integer(1..=3600);
         /// How long is asked, on new connections, what became of a batch whose answer was lost, before
         /// its callers are answered 503.

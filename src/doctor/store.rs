@@ -93,7 +93,9 @@ pub(super) fn database(examined: &Examined<'_>) -> Vec<Finding> {
     vec![match closed {
         Ok(Ok(())) => look.ok("it can be read, and its tables suit this release"),
         Ok(Err(error)) => look.problem(chain(&error), "run `doorward store check`"),
-        Err(OpenError::Embedded(Embedded::NoStore { .. })) => look.ok("there is no store yet: a server makes it"),
+        Err(OpenError::Embedded(Embedded::NoStore { .. })) => {
+            look.ok("there is no store yet: a server makes it")
+        }
         Err(error) => {
             // What such an error says ends with what to do.
             let text = error.to_string();

@@ -6,11 +6,15 @@ is there who was answered 503. No node is started again but those that were kill
 """
 
 import contextlib
+import pathlib
 import signal
+import sys
 import time
 
-from load import Load, doorward, expect, verify
-from services import Postgres, PgBouncer
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from doorward import run  # noqa: E402
+from load import Load, doorward, expect, verify  # noqa: E402
+from services import PgBouncer, Postgres  # noqa: E402
 
 # What a caller may be answered while the database is away.
 UNAVAILABLE = (503,)
@@ -218,6 +222,39 @@ def pooler(folder, _chance):
     return told(answers, refused)
 
 
+ROLES = """
+CREATE ROLE doorward_owner LOGIN;
+CREATE ROLE doorward LOGIN;
+CREATE DATABASE clients OWNER doorward_owner;
+CREATE DATABASE restored OWNER doorward_owner;
+"""
+GRANT = "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO doorward"
+
+
+def backup(folder, _chance):
+    """Set up, served, copied under load and restored as docs/operating.md says."""
+    with Postgres() as database:
+        owner, role = (database.url("clients").replace("postgres@", f"{name}@") for name in ("doorward_owner", "doorward"))
+        for statement in filter(str.strip, ROLES.split(";")):
+            database.psql(statement)
+        database.run(database.beside("psql"), "-c", GRANT, owner)
+        run("migrate", "up", "--data", owner)
+        dump = str(database.folder / "doorward.dump")
+        # This role may make no tables.
+        with nodes(folder, [role], {"DOORWARD_POSTGRES__MIGRATE_AT_START": "false"}) as [server]:
+            load = Load(server)
+            load.wait_for(200, seconds=30)
+            before = {id_ for caller in load.callers for id_ in list(caller.registered)}
+            database.run(database.beside("pg_dump"), "--format=custom", f"--file={dump}", owner)
+            answers = load.end()
+            server.stop()
+        restored = owner.replace("/clients", "/restored")
+        database.run(database.beside("pg_restore"), "--exit-on-error", f"--dbname={restored}", dump)
+        run("migrate", "status", "--data", restored)
+        rows = verify(restored.replace("doorward_owner", "doorward"), {id_: answers[id_] for id_ in before})
+    return f"{len(rows)} of {len(answers)} clients restored, among them the {len(before)} from before the copy"
+
+
 CHECKS = {
     "postgres: kills of a node": node_kills,
     "postgres: kills of the database": database_kills,
@@ -225,4 +262,5 @@ CHECKS = {
     "postgres: three nodes": three_nodes,
     "postgres: failover": failover,
     "postgres: PgBouncer": pooler,
+    "postgres: backup and restore": backup,
 }

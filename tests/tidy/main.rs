@@ -97,11 +97,11 @@ const CONFINED: &[Confined] = &[
         ],
     },
     // Sockets are opened in one place. Two outbound ones lead elsewhere: to the Redis in which nodes count
-    // together, opened where the limits are kept, and to the database, by its driver. `doctor/` tries
-    // whether an address is free, and whose a certificate is.
+    // together, opened where the limits are kept, and to the database, by its driver. `doctor/` asks
+    // whose a certificate is.
     Confined {
         what: &["tokio::net", "tokio_rustls"],
-        to: &["src/doctor/", "src/http/rate_limit/link.rs", "src/server/"],
+        to: &["src/http/rate_limit/link.rs", "src/server/"],
     },
     Confined {
         what: &["rustls"],

@@ -73,9 +73,11 @@ pub(super) const COUNT: Statement = Statement { sql: "SELECT count(*) FROM clien
 pub(super) const DELETE: Statement =
     Statement { sql: "DELETE FROM clients WHERE client_id = $1", types: &[Type::UUID] };
 
-/// Writes as durably as a registration, to a row that is there for it.
-pub(super) const PROBE: Statement =
-    Statement { sql: "UPDATE upkeep SET times = times + 1 WHERE name = 'probe'", types: &[] };
+/// Writes as durably as a registration, to one of the rows that are there for it.
+pub(super) const PROBE: Statement = Statement {
+    sql: "UPDATE probes SET times = times + 1 WHERE slot = abs(pg_backend_pid()) % 64",
+    types: &[],
+};
 
 /// The columns of many clients.
 #[derive(Default)]

@@ -221,8 +221,11 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(servers: Arc<Servers>, settings: &PostgresConfig) -> Self {
-        let statement_timeout = Duration::from_secs(settings.statement_timeout_seconds);
+    pub(super) fn new(
+        servers: Arc<Servers>,
+        settings: &PostgresConfig,
+        statement_timeout: Duration,
+    ) -> Self {
         let wait = Duration::from_secs(settings.wait_timeout_seconds);
         let patience = wait + servers.connects_within() + STATEMENT_GRACE;
         // The promise of every registration: what is answered is on the disk, and on the synchronous

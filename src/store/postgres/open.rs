@@ -1,6 +1,6 @@
 //! Opening a database, and saying in one line what is wrong with it and what to do.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,6 +17,9 @@ use crate::{
     config::{PostgresConfig, PostgresUrl},
     store::Access,
 };
+
+/// How long a statement of a command may take: it may count or walk all there is.
+const COMMAND_PATIENCE: Duration = Duration::from_hours(1);
 
 /// Why a database could not be opened: one line for the operator that says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +161,11 @@ pub(super) async fn open(
 }
 
 fn start(servers: Arc<Servers>, settings: &PostgresConfig, access: Access) -> Postgres {
-    let connections = Arc::new(Connections::new(servers, settings));
+    let statement_timeout = match access {
+        Access::Serve => seconds(settings.statement_timeout_seconds),
+        Access::Import | Access::Command | Access::Read => COMMAND_PATIENCE,
+    };
+    let connections = Arc::new(Connections::new(servers, settings, statement_timeout));
     let closing = CancellationToken::new();
     let tasks = TaskTracker::new();
     let queue = (access != Access::Read).then(|| {
@@ -191,7 +198,10 @@ pub async fn migrate(url: &PostgresUrl, settings: &PostgresConfig) -> Result<Mig
     let servers = about.servers(settings)?;
     let (client, _driver) = servers.connect().await.map_err(|fault| about.unreachable(&fault))?;
     let from = schema::migrate(&client, MIGRATIONS).await.map_err(|fault| about.failed(&fault))?;
-    Ok(Migrated { from, to: from.max(VERSION) })
+    let found =
+        schema::look(&client).await.map_err(|error| about.failed(&SchemaFault::from(error)))?;
+    about.require(found)?;
+    Ok(Migrated { from, to: found.version() })
 }
 
 /// Looks at the tables of a database.

@@ -67,11 +67,6 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Whether this release can work on it.
-    pub fn is_good(self) -> bool {
-        matches!(self, Self::Current | Self::NewerAndCompatible(_))
-    }
-
     /// The version of the tables; 0 when there are none.
     pub fn version(self) -> usize {
         match self {

@@ -4,7 +4,14 @@ use super::{
     super::schema::{self, MIGRATIONS, Migration, VERSION},
     *,
 };
-use crate::store::postgres::{Migrated, Standing, look};
+use crate::{
+    client::ProfileName,
+    clock::Timestamp,
+    store::{
+        ClientFlags,
+        postgres::{Migrated, Standing, look},
+    },
+};
 
 /// The steps of a later release whose last one is compatible with `compatible_from`.
 fn with_a_later_step(compatible_from: usize) -> Vec<Migration> {
@@ -60,6 +67,40 @@ async fn many_who_migrate_at_once_take_each_step_once() {
     let client = database.client().await;
     let left = client.query_one("SELECT count(*) FROM leases", &[]).await.unwrap();
     assert_eq!(left.get::<_, i64>(0), 0, "the lease is given back");
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_wrote_is_read_as_it_was() {
+    let Some(database) = Database::empty().await else { return };
+    let client = database.client().await;
+    schema::migrate(&client, &MIGRATIONS[..1]).await.unwrap();
+    let written = include_str!("../../../../tests/stored_forms/postgres/1.sql");
+    client.batch_execute(written).await.unwrap();
+
+    database.migrate().await.unwrap();
+
+    let store = database.open(Access::Read).await.unwrap();
+    let kept = store.clients(&ClientFilter::default(), None, 10).await.unwrap();
+    let expected = [
+        ClientRecord {
+            client_id: "019aa7b4-5a1c-7bd1-b0ff-000000000001".parse().unwrap(),
+            issued_at: Timestamp::from_millis(1_763_769_600_000),
+            profile: ProfileName::Datadog,
+            source: Some([192, 0, 2, 1].into()),
+            flags: ClientFlags::LOOK_ALIKE,
+            metadata: r#"{"client_name":"T\u00e9 \"ü\"","redirect_uris":["https://a.example/cb"]}"#
+                .into(),
+        },
+        ClientRecord {
+            client_id: "019aa7b4-5a1c-7bd1-b0ff-000000000002".parse().unwrap(),
+            issued_at: Timestamp::from_millis(0),
+            profile: ProfileName::Rfc7591,
+            source: None,
+            flags: ClientFlags::from_bits(u32::MAX),
+            metadata: "{}".into(),
+        },
+    ];
+    assert_eq!(kept, expected);
 }
 
 #[tokio::test]
@@ -123,6 +164,7 @@ async fn tables_that_a_later_release_does_not_share_are_refused() {
     let steps = with_a_later_step(VERSION + 1);
     schema::migrate(&database.client().await, &steps).await.unwrap();
 
+    assert!(matches!(database.migrate().await, Err(OpenError::Newer { .. })));
     for access in [Access::Serve, Access::Command, Access::Read] {
         let line = database.refusal(access).await;
         assert!(line.contains("run the release that made them or a later one"), "{line}");
