@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     clients::{self, Columns},
     connect::{Connections, Statement},
-    fault::{Fault, Meaning, Shared, shared_error},
+    fault::{Fault, Meaning, Shared, innermost, shared_error},
 };
 use crate::{
     client::ClientId,
@@ -63,6 +63,9 @@ impl Keeper {
     pub(super) async fn keep(&self, mut batch: Vec<Waiting>) {
         // Nobody will be told an identifier any more.
         batch.retain(|waiting| !waiting.reply.is_closed());
+        if batch.is_empty() {
+            return;
+        }
         // In one order everywhere, no two batches wait for each other.
         batch.sort_by_key(|waiting| waiting.client.client_id);
         let (batch, twins) = without_twins(batch);
@@ -101,9 +104,14 @@ impl Keeper {
             };
             let tries_max = match fault.meaning() {
                 Meaning::Unknown => return self.settle(clients, fault).await,
+                Meaning::NotSent => {
+                    // Nobody is there: the next batch does not knock at once.
+                    sleep(PAUSE).await;
+                    return Err(fault);
+                }
                 Meaning::Again => TRIES_AGAIN_MAX,
                 Meaning::Elsewhere => 1,
-                Meaning::NotSent | Meaning::Values | Meaning::Refused => 0,
+                Meaning::Values | Meaning::Refused => 0,
             };
             if tries >= tries_max {
                 return Err(fault);
@@ -130,7 +138,8 @@ impl Keeper {
         mut fault: Fault,
     ) -> Result<Vec<Outcome>, Fault> {
         let until = Instant::now() + self.settle_timeout;
-        tracing::warn!(clients = clients.len(), error = %fault, "the answer to a batch was lost");
+        let error = innermost(&fault);
+        tracing::warn!(clients = clients.len(), error, "the answer to a batch was lost");
         loop {
             match timeout_at(until, self.send(&clients::INSERT_AGAIN, clients)).await {
                 Ok(Ok(rows)) => return Ok(compared(clients, &rows)),
@@ -138,7 +147,12 @@ impl Keeper {
                 Err(_late) => {}
             }
             if Instant::now() + PAUSE >= until {
-                tracing::error!(clients = clients.len(), "what became of a batch is not known");
+                let error = innermost(&fault);
+                tracing::error!(
+                    clients = clients.len(),
+                    error,
+                    "what became of a batch is not known"
+                );
                 return Err(Fault::Unsettled(Box::new(fault)));
             }
             sleep(PAUSE).await;

@@ -27,7 +27,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::fault::Fault;
+use super::fault::{Fault, innermost};
 use crate::config::{PostgresConfig, PostgresUrl};
 
 /// What the server's list of sessions calls us, unless the URL says otherwise.
@@ -69,15 +69,6 @@ pub(super) enum Unreachable {
     /// No server answered in its time.
     #[error("no answer within postgres.connect_timeout_seconds")]
     Late,
-}
-
-/// What lies at the bottom of an error: what was said by the server, or by the system.
-fn innermost(error: &tokio_postgres::Error) -> String {
-    let mut error: &dyn std::error::Error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// The servers of a URL: asked one after the other, beginning with the one that accepted last.

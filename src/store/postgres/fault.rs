@@ -133,6 +133,15 @@ pub(super) fn closed() -> StoreError {
     unavailable("the store is closed")
 }
 
+/// What lies at the bottom of an error: what was said by the server, or by the system.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

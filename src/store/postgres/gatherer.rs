@@ -6,7 +6,7 @@ use std::{mem, sync::Arc, time::Duration};
 use tokio::{
     select,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::sleep_until,
+    time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -63,7 +63,8 @@ impl Gatherer {
                     return writer.ok();
                 }
                 () = sleep_until(deadline) => {
-                    let is_late = |one: &mut Waiting| one.since + self.patience <= deadline;
+                    let now = Instant::now();
+                    let is_late = |one: &mut Waiting| one.since + self.patience <= now;
                     for late in waiting.extract_if(.., is_late) {
                         late.answer(Err(StoreError::Busy));
                     }

@@ -28,7 +28,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration {
 /// The version that this release works on.
 pub(super) const VERSION: usize = MIGRATIONS.len();
 
-/// What the steps themselves need. Made again wherever it is there: nobody can hold a lease before.
+/// What the steps themselves need. Made without a lease, by whoever comes first: before it there is none to
+/// hold.
 const LEDGER: &str = "
     CREATE TABLE IF NOT EXISTS schema_versions (
         version         bigint      NOT NULL PRIMARY KEY,

@@ -51,6 +51,9 @@ fn a_server_without_its_tables_names_the_command_that_makes_them() {
     let status = doorward.run(&["migrate", "status", "--data", &nowhere]);
     assert_eq!(status.code, Some(3), "{status:?}");
     assert!(status.out.starts_with("No: the database postgres://"), "{status:?}");
+    let doctor = doorward.run(&["doctor", "--dev", "--data", &nowhere, "--output", "jsonl"]);
+    assert_eq!(doctor.code, Some(1), "{doctor:?}");
+    assert!(doctor.out.contains("run `doorward migrate up`"), "{doctor:?}");
     let up = doorward.run(&["migrate", "up", "--data", &nowhere]).complaint(1);
     assert!(up.contains("no schema has been selected"), "{up}");
 }
