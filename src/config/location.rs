@@ -68,6 +68,12 @@ impl PostgresUrl {
         if others.iter().any(|parameter| parameter.starts_with("password=")) {
             return Err("write the password into postgres.password".into());
         }
+        let names_a_server = |parameter: &&str| {
+            ["host=", "hostaddr=", "port="].iter().any(|name| parameter.starts_with(name))
+        };
+        if others.iter().any(names_a_server) {
+            return Err("its servers are named before the database".into());
+        }
         let user = if user.is_empty() { String::new() } else { format!("{user}@") };
         let rest = format!("{database}?{}", others.join("&"));
         // One server at a time, so that each has its own time to answer.
@@ -140,14 +146,11 @@ fn reason_of(error: &tokio_postgres::Error) -> String {
 }
 
 fn is_on_this_machine(server: &tokio_postgres::Config) -> bool {
-    let addresses = server.get_hostaddrs();
-    addresses.iter().all(std::net::IpAddr::is_loopback)
-        && (!addresses.is_empty()
-            || server.get_hosts().iter().all(|host| match host {
-                Host::Tcp(name) => matches!(&**name, "localhost" | "127.0.0.1" | "::1"),
-                #[cfg(unix)]
-                Host::Unix(_) => true,
-            }))
+    server.get_hosts().iter().all(|host| match host {
+        Host::Tcp(name) => matches!(&**name, "localhost" | "127.0.0.1" | "::1"),
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    })
 }
 
 /// A text that is shown nowhere.
@@ -221,6 +224,7 @@ mod tests {
             "u:hunter2/3@h/d",
             "u:hunter2@h/d?sslmode=prefer",
             "u@h/d?password=hunter2",
+            "u:hunter2@h/d?port=1",
             "u:hunter2@h/d?unheard_of=1",
         ] {
             let refusal = parse(rest).unwrap_err();

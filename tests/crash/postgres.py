@@ -232,7 +232,9 @@ GRANT = "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES
 
 
 def backup(folder, _chance):
-    """Set up, served, copied under load and restored as docs/operating.md says."""
+    """Set up, served, copied under load and restored as docs/operating.md says; with a log that says
+    everything, and nothing of what strangers wrote.
+    """
     with Postgres() as database:
         owner, role = (database.url("clients").replace("postgres@", f"{name}@") for name in ("doorward_owner", "doorward"))
         for statement in filter(str.strip, ROLES.split(";")):
@@ -241,13 +243,17 @@ def backup(folder, _chance):
         run("migrate", "up", "--data", owner)
         dump = str(database.folder / "doorward.dump")
         # This role may make no tables.
-        with nodes(folder, [role], {"DOORWARD_POSTGRES__MIGRATE_AT_START": "false"}) as [server]:
+        settings = {"DOORWARD_POSTGRES__MIGRATE_AT_START": "false", "DOORWARD_LOG__FILTER": "debug"}
+        with nodes(folder, [role], settings) as [server]:
             load = Load(server)
             load.wait_for(200, seconds=30)
             before = {id_ for caller in load.callers for id_ in list(caller.registered)}
             database.run(database.beside("pg_dump"), "--format=custom", f"--file={dump}", owner)
             answers = load.end()
             server.stop()
+        log = server.log.read_text()
+        expect("DEBUG" in log, "the log does not say everything")
+        expect("example.com/callback" not in log, "what strangers wrote is in the log")
         restored = owner.replace("/clients", "/restored")
         database.run(database.beside("pg_restore"), "--exit-on-error", f"--dbname={restored}", dump)
         run("migrate", "status", "--data", restored)
