@@ -243,7 +243,7 @@ def main():
         case ["postgres", "--", *command] if command:
             pass
         case ["installed", "postgres"]:
-            return 0 if program("initdb", DEBIAN) and program("psql") else 1
+            return 0 if all(program(name, DEBIAN) for name in ("initdb", "psql", "openssl")) else 1
         case ["installed", "pgbouncer"]:
             return 0 if program("pgbouncer") else 1
         case _:

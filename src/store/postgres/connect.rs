@@ -336,6 +336,8 @@ impl Borrowed<'_> {
         };
         if is_well {
             drop(self.client.take());
+        } else {
+            let _idle = self.pool.retain(|_, _| false);
         }
         answer
     }
@@ -345,7 +347,6 @@ impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));
-            let _idle = self.pool.retain(|_, _| false);
         }
     }
 }
