@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _log = log::init(&config.log)?;
     let store: Arc<dyn Store> = match kind.as_str() {
         "nothing" => nothing::store(),
-        "embedded" => store::open(Path::new(folder), &config.embedded, Access::Serve)?,
+        "embedded" => store::open_folder(Path::new(folder), &config.embedded, Access::Serve)?,
         other => return Err(format!("`{other}` is neither `nothing` nor `embedded`").into()),
     };
     let app = App::new(config, store, Clock::System, Entropy::System);

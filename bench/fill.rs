@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Makes the clients on one thread and keeps them on another. Returns the bytes of their documents.
 fn fill(count: u64, folder: &Path, seed: u64, config: Config) -> Result<u64, Box<dyn Error>> {
-    let store = store::open(folder, &config.embedded, Access::Import)?;
+    let store = store::open_folder(folder, &config.embedded, Access::Import)?;
     let clock = Clock::held_at(BEGINNING);
     let app = App::new(config, nothing::store(), clock, Entropy::seeded(seed));
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;

@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let lookup_port = lookup_port.parse()?;
     let config = config::load(Sources { dev: true, flags, ..Sources::default() })?;
     let _log = log::init(&config.log)?;
-    let store = store::open(Path::new(folder), &config.embedded, Access::Serve)?;
+    let store = store::open_folder(Path::new(folder), &config.embedded, Access::Serve)?;
     let app = App::new(config, Arc::clone(&store), Clock::System, Entropy::System);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -46,11 +46,13 @@ def run(*arguments):
 class Doorward:
     """One server. As a context manager it is stopped at the end, and has to stop cleanly."""
 
-    def __init__(self, data, settings=None, log=None):
+    def __init__(self, data, settings=None, log=None, store=None):
         """`settings` are environment variables, such as `DOORWARD_RATE_LIMIT__PER_SOURCE`. The log goes
-        beside the data unless `log` says where: on a full disk it has to go on elsewhere.
+        beside the data unless `log` says where: on a full disk it has to go on elsewhere. With a `store`,
+        the URL of a database, nothing else is in the folder.
         """
         self.data = pathlib.Path(data)
+        self.store = store or self.data
         self.settings = settings or {}
         self.log = log or self.data.with_name(f"{self.data.name}.log")
         self.process = None
@@ -63,7 +65,7 @@ class Doorward:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [
-                    BINARY, "serve", "--dev", "--data", self.data,
+                    BINARY, "serve", "--dev", "--data", self.store,
                     "--listen", f"127.0.0.1:{self.port}",
                     "--management", f"127.0.0.1:{self.management_port}",
                 ],

@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod man;
 mod metadata;
+mod migrate;
 mod openapi;
 mod output;
 mod progress;
@@ -54,6 +55,8 @@ enum Command {
     #[command(subcommand)]
     Store(store::StoreCommand),
     #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
+    #[command(subcommand)]
     Config(config::ConfigCommand),
     Doctor(doctor::DoctorArguments),
     /// Print the OpenAPI 3.1 description that the server answers at /openapi.json
@@ -92,6 +95,7 @@ impl Command {
             Self::Client(command) => command.run(messages),
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),
+            Self::Migrate(command) => command.run(),
             Self::Config(command) => command.run(messages),
             Self::Doctor(arguments) => arguments.run(messages),
             Self::Openapi => openapi::run(),

@@ -44,14 +44,15 @@ impl ServeArguments {
         let is_dev = self.server.is_dev();
         let config = self.server.load().map_err(|errors| refused(&errors))?;
         let _log = log::init(&config.log).map_err(Failure::of("cannot log"))?;
-        let store = store::open(&config.store, &config.embedded, Access::Serve)
-            .map_err(|error| Failure::because(error.to_string()))?;
         let cannot_start = "the server cannot start";
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(Failure::of(cannot_start))?;
         let announcement = Announcement::new(&config, is_dev);
+        let store = runtime
+            .block_on(store::open(&config, Access::Serve))
+            .map_err(|error| Failure::because(error.to_string()))?;
         let app = App::new(config, store, Clock::System, Entropy::System);
         let ended = runtime.block_on(async {
             let signals = Signals::system().map_err(Failure::of(cannot_start))?;
@@ -80,20 +81,21 @@ impl ServeArguments {
 /// What a person reads when the server is ready.
 struct Announcement {
     scheme: &'static str,
-    folder: String,
+    /// The folder or the database where clients are kept.
+    store: String,
     is_dev: bool,
 }
 
 impl Announcement {
     fn new(config: &Config, is_dev: bool) -> Self {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Self { scheme, folder: config.store.display().to_string(), is_dev }
+        Self { scheme, store: config.store.to_string(), is_dev }
     }
 
     fn of(&self, Addresses { public, management }: Addresses) -> String {
-        let (scheme, folder) = (self.scheme, &self.folder);
+        let (scheme, store) = (self.scheme, &self.store);
         let mut text = format!(
-            "Clients register at {scheme}://{public} and are kept in {folder}.\n\
+            "Clients register at {scheme}://{public} and are kept in {store}.\n\
              Health and metrics are at http://{management}."
         );
         if self.is_dev {
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_curl_line_names_an_address_that_can_be_reached() {
-        let announcement = Announcement { scheme: "http", folder: "x".into(), is_dev: true };
+        let announcement = Announcement { scheme: "http", store: "x".into(), is_dev: true };
         let lines = [
             ("0.0.0.0:80", "curl -sS 'http://127.0.0.1:80/register' "),
             ("[::]:8080", "curl -sS 'http://[::1]:8080/register' "),

@@ -8,7 +8,7 @@ use tokio::runtime::{self, Runtime};
 
 use super::exit::Failure;
 use crate::{
-    config::{self, Config, ConfigErrors, Sources},
+    config::{self, Config, ConfigErrors, Sources, StoreLocation},
     store::{self, Access, Store, StoreError},
 };
 
@@ -21,7 +21,7 @@ pub(super) struct ServerArguments {
     /// A file of settings (TOML); given again, later files go over earlier ones
     #[arg(long, short, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// The folder where clients are kept [default: doorward-data]
+    /// The folder where clients are kept, or a database as postgres://… [default: doorward-data]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Where clients register [default: 127.0.0.1:8080]
@@ -71,7 +71,7 @@ impl SettingsArguments {
 /// Which store is meant.
 #[derive(Args, Debug)]
 pub(super) struct StoreArguments {
-    /// The server's data folder [default: what its settings say, else doorward-data]
+    /// The server's data folder, or its database as postgres://… [default: what its settings say, else doorward-data]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -82,19 +82,25 @@ impl StoreArguments {
     /// Opens the store that is there.
     pub(super) fn open(self, access: Access) -> Result<OpenStore, Failure> {
         let config = self.load()?;
-        let handle = store::open(&config.store, &config.embedded, access)
+        let runtime = waiting_runtime()?;
+        let handle = runtime
+            .block_on(store::open(&config, access))
             .map_err(|error| Failure::because(error.to_string()))?;
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::of("cannot wait for the store"))?;
-        Ok(OpenStore { handle, folder: config.store, runtime })
+        Ok(OpenStore { handle, location: config.store, runtime })
     }
 
-    /// The folder alone, with the settings around it.
+    /// Where it is, with the settings around it.
     pub(super) fn load(self) -> Result<Config, Failure> {
         self.settings.load_with(data_flag(self.data))
     }
+}
+
+/// A runtime for a command that does nothing but wait for what it asked.
+pub(super) fn waiting_runtime() -> Result<Runtime, Failure> {
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::of("cannot wait for the store"))
 }
 
 /// What a command says when a server would not start with these settings.
@@ -119,7 +125,7 @@ fn data_flag(data: Option<PathBuf>) -> Vec<(&'static str, String)> {
 pub(super) struct OpenStore {
     /// What is asked.
     pub(super) handle: Arc<dyn Store>,
-    folder: PathBuf,
+    location: StoreLocation,
     runtime: Runtime,
 }
 
@@ -138,6 +144,9 @@ impl OpenStore {
     }
 
     fn fault(&self) -> String {
-        format!("the data folder {}", self.folder.display())
+        match &self.location {
+            StoreLocation::Folder(folder) => format!("the data folder {}", folder.display()),
+            StoreLocation::Postgres(url) => format!("the database {url}"),
+        }
     }
 }

@@ -11,7 +11,10 @@ use super::{
     progress,
     settings::StoreArguments,
 };
-use crate::store::embedded::{self, CheckReport};
+use crate::{
+    config::StoreLocation,
+    store::embedded::{self, CheckReport},
+};
 
 /// Back up and check the store
 #[derive(Subcommand, Debug)]
@@ -56,7 +59,7 @@ pub(super) struct CheckArguments {
 
 impl BackupArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let folder = self.store.load()?.store;
+        let folder = folder(self.store, "pg_dump copies a database")?;
         let bar = progress::of_pages(messages);
         let mut draw = |done, total| {
             bar.set_length(total);
@@ -77,7 +80,7 @@ impl BackupArguments {
 
 impl CheckArguments {
     fn run(self) -> Result<Outcome, Failure> {
-        let folder = self.store.load()?.store;
+        let folder = folder(self.store, "PostgreSQL looks after its files by itself")?;
         let report =
             embedded::check(&folder).map_err(|error| Failure::because(error.to_string()))?;
         let is_sound = report.faults.is_empty();
@@ -98,6 +101,16 @@ impl CheckArguments {
             insist(format_args!("What to do: {advice}."));
         }
         Ok(Outcome::from_verdict(is_sound))
+    }
+}
+
+/// The data folder; `instead` says what does the same for a database.
+fn folder(store: StoreArguments, instead: &str) -> Result<PathBuf, Failure> {
+    match store.load()?.store {
+        StoreLocation::Folder(folder) => Ok(folder),
+        StoreLocation::Postgres(url) => Err(Failure::because(format!(
+            "{url} is no data folder, and this command is for the embedded store alone: {instead}"
+        ))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! From the sources to checked settings, the stronger source over the weaker, and the rules between
-//! settings: what `--dev` derives, two listeners at two addresses, an issuer whose scheme is spoken.
+//! settings: what `--dev` derives, two listeners at two addresses, an issuer whose scheme is spoken, one password
+//! and enough connections for a database.
 //! The rules of a single value are in `kind.rs` and `text.rs`.
 
 use std::{
@@ -13,7 +14,7 @@ use toml::{Spanned, de::DeValue};
 use url::Url;
 
 use super::{
-    Config,
+    Config, StoreLocation,
     fault::{ConfigErrors, Faults},
     setting::{Section, setting},
     source::{ConfigFile, Origin, Sources, variables},
@@ -107,6 +108,7 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     }
     check_listeners(&config, &values, faults);
     check_issuer(&config, &values, faults);
+    check_postgres(&config, &values, faults);
     Some(config)
 }
 
@@ -147,6 +149,20 @@ fn check_listeners(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     let server = &config.server;
     if server.listen == server.management && server.listen.port() != 0 {
         refuse(values, "server.management", faults, "is the address of server.listen as well");
+    }
+}
+
+fn check_postgres(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    let postgres = &config.postgres;
+    if postgres.writers >= postgres.connections_max {
+        let reason =
+            "leaves no connection for anything else: set it below postgres.connections_max";
+        refuse(values, "postgres.writers", faults, reason);
+    }
+    let has_password = matches!(&config.store, StoreLocation::Postgres(url) if url.has_password());
+    if has_password && !postgres.password.reveal().is_empty() {
+        let reason = "is a password, and the URL of the store has one as well";
+        refuse(values, "postgres.password", faults, reason);
     }
 }
 

@@ -9,6 +9,7 @@
 mod fault;
 mod kind;
 mod load;
+mod location;
 mod print;
 mod redis_url;
 mod setting;
@@ -25,6 +26,7 @@ use ipnet::IpNet;
 pub use self::{
     fault::ConfigErrors,
     load::load,
+    location::{PostgresUrl, Secret, StoreLocation},
     print::{reference, sample},
     redis_url::RedisUrl,
     source::{Sources, environment},
@@ -33,7 +35,10 @@ use self::{
     kind::{Boolean, Integer, List, Protected},
     redis_url::REDIS,
     setting::table,
-    text::{ADDRESS, FILE, FILTER, FORMAT, ISSUER, NETWORK, SCOPE, STORE, WHEN_UNREACHABLE},
+    text::{
+        ADDRESS, FILE, FILE_OR_NONE, FILTER, FORMAT, ISSUER, NETWORK, PASSWORD, SCOPE, STORE,
+        WHEN_UNREACHABLE,
+    },
 };
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
@@ -42,8 +47,15 @@ use self::{
 table! {
     /// All settings, checked; nothing that reads them has to check them again.
     Config {
-        /// Where clients are kept: a folder for the embedded store. It is made when it is not there.
-        store: PathBuf = "doorward-data", STORE;
+        /// Where clients are kept: a folder for the embedded store, or a database of PostgreSQL.
+        ///
+        /// A folder is made when it is not there. A database is
+        /// `postgres://user@host:port,host:port/database?parameter=value` with the parameters of libpq
+        /// that concern a connection; with several hosts, `target_session_attrs=read-write` finds the
+        /// primary, and is the default. Connections that leave the machine are encrypted and the
+        /// server is known by its certificate, unless `sslmode=disable` is given. The password belongs
+        /// into `postgres.password`. See `[postgres]`, and "PostgreSQL" in `docs/operating.md`.
+        store: StoreLocation = "doorward-data", STORE;
     }
 
     /// How the server is reached.
@@ -162,6 +174,40 @@ table! {
         cache_kib: u32 = 8192, Integer(1_024..=1_048_576);
         /// How many connections read.
         readers: usize = 2, Integer(1..=64);
+    }
+
+    /// The store in PostgreSQL.
+    postgres: PostgresConfig {
+        /// The password of the database user. For a file of it, set the variable
+        /// `DOORWARD_POSTGRES__PASSWORD_FILE`.
+        password: Secret = "", PASSWORD;
+        /// Certificates of the authorities that vouch for the database, in PEM; without it, those that
+        /// this machine trusts.
+        ca_file: Option<PathBuf> = "" example "/etc/doorward/database-ca.pem", FILE_OR_NONE;
+        /// Connections of this process.
+        connections_max: usize = 8, Integer(2..=1000);
+        /// How many batches of registrations are on their way at once; fewer than `connections_max`.
+        writers: usize = 2, Integer(1..=100);
+        /// How many registrations one batch takes.
+        batch_max: usize = 256, Integer(1..=10_000);
+        /// How many registrations may wait for their batch; the next one is answered 503.
+        queue_max: usize = 4096, Integer(1..=1_000_000);
+        /// How long a registration may wait for its batch, and anything else for a connection, before
+        /// it is answered 503.
+        wait_timeout_seconds: u64 = 2, Integer(1..=3600);
+        /// How long one server may take until it has accepted a connection.
+        connect_timeout_seconds: u64 = 3, Integer(1..=3600);
+        /// How long one statement of a server may take; commands have an hour.
+        statement_timeout_seconds: u64 = 5, Integer(1..=3600);
+        /// How long is asked, on new connections, what became of a batch whose answer was lost, before
+        /// its callers are answered 503.
+        settle_timeout_seconds: u64 = 5, Integer(1..=3600);
+        /// Whether statements are prepared once for a connection. Off behind a pooler that gives
+        /// each transaction another connection, such as PgBouncer in transaction mode.
+        prepared_statements: bool = true, Boolean;
+        /// Whether `serve` brings the tables up to date itself, instead of asking for
+        /// `doorward migrate up`.
+        migrate_at_start: bool = false dev true, Boolean;
     }
 
     /// What is logged, and how.

@@ -13,21 +13,43 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    LogFormat, WhenUnreachable,
+    LogFormat, PostgresUrl, Secret, StoreLocation, WhenUnreachable,
     kind::{Refusal, Text},
 };
 
 /// Where clients are kept.
-pub(super) const STORE: Text<PathBuf> = Text {
-    expected: "a folder",
+pub(super) const STORE: Text<StoreLocation> = Text {
+    expected: "a folder, or a database as postgres://user@host:port/database",
     parse: |text| {
-        if text.contains("://") {
-            return Err(Some("clients are kept in a folder, in no other store".into()));
+        if PostgresUrl::is_meant(text) {
+            return PostgresUrl::parse(text).map(StoreLocation::Postgres).map_err(Some);
         }
-        path(text)
+        if text.contains("://") {
+            return Err(Some("clients are kept in a folder or in PostgreSQL".into()));
+        }
+        path(text).map(StoreLocation::Folder)
     },
-    print: |path| path.display().to_string(),
-    show: without_password,
+    print: StoreLocation::text,
+    show: |text| match text.parse::<PostgresUrl>() {
+        Ok(url) => url.to_string(),
+        Err(_) => without_password(text),
+    },
+};
+
+/// A secret; empty when there is none.
+pub(super) const PASSWORD: Text<Secret> = Text {
+    expected: "a password",
+    parse: |text| if text.contains('\0') { Err(None) } else { Ok(Secret::new(text)) },
+    print: |secret| secret.reveal().to_owned(),
+    show: |text| if text.is_empty() { String::new() } else { "[redacted]".into() },
+};
+
+/// A file that need not be named.
+pub(super) const FILE_OR_NONE: Text<Option<PathBuf>> = Text {
+    expected: "a file, or \"\" for none",
+    parse: |text| if text.is_empty() { Ok(None) } else { path(text).map(Some) },
+    print: |path| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+    show: str::to_owned,
 };
 
 /// A file.

@@ -10,8 +10,9 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::{Examined, Finding, Look};
 use crate::{
+    config::StoreLocation,
     http::request_event::chain,
-    store::{self, OpenError},
+    store::{self, OpenError, embedded::OpenError as Embedded},
 };
 
 /// What a log takes at least, with room to move it: with less, registrations will soon be answered 503.
@@ -19,9 +20,9 @@ const FREE_BYTES_MIN: u64 = 128 << 20;
 /// Enough for a backup of a store of some size.
 const FREE_BYTES_WANTED: u64 = 1 << 30;
 
-/// May a server write there, may others read there, and is there room?
+/// May a server write there, may others read there, and is there room? A database has no folder here.
 pub(super) fn folder(examined: &Examined<'_>) -> Vec<Finding> {
-    let folder = &examined.config.store;
+    let StoreLocation::Folder(folder) = &examined.config.store else { return Vec::new() };
     let look = || Look::at("data folder", &folder.display());
     let is_there = match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => {
@@ -86,19 +87,21 @@ fn room(existing: &Path, look: Look) -> Finding {
 /// Can the database be read, and is it of this release?
 pub(super) fn database(examined: &Examined<'_>) -> Vec<Finding> {
     let config = examined.config;
-    let look = Look::at("store", &config.store.display());
-    let opened = store::open(&config.store, &config.embedded, store::Access::Read);
+    let look = Look::at("store", &config.store);
+    let opened = examined.wait(store::open(config, store::Access::Read));
     let closed = opened.map(|store| examined.wait(store.close()));
     vec![match closed {
-        Ok(Ok(())) => look.ok("it can be read, and its tables are those of this release"),
+        Ok(Ok(())) => look.ok("it can be read, and its tables suit this release"),
         Ok(Err(error)) => look.problem(chain(&error), "run `doorward store check`"),
-        Err(OpenError::NoStore { .. }) => look.ok("there is no store yet: a server makes it"),
+        Err(OpenError::Embedded(Embedded::NoStore { .. })) => {
+            look.ok("there is no store yet: a server makes it")
+        }
         Err(error) => {
             // What such an error says ends with what to do.
             let text = error.to_string();
             let (what, advice) = text.rsplit_once("; ").unwrap_or((&text, "see the manual"));
             match error {
-                OpenError::Older { .. } => look.warning(what, advice),
+                OpenError::Embedded(Embedded::Older { .. }) => look.warning(what, advice),
                 _ => look.problem(what, advice),
             }
         }

@@ -43,6 +43,10 @@ const GATHERED_FOR: Duration = Duration::from_millis(50);
 /// How much waits, in bytes.
 const GATHERED_MAX: usize = 64 << 10;
 
+/// In force whatever the filter says: at `debug` the driver of the database writes the values of every statement,
+/// and what strangers wrote is never logged.
+const DISCREET: &str = "tokio_postgres::query=info";
+
 /// The log, while it is kept; dropped, it writes what still waits.
 #[must_use = "dropped, it writes what still waits: keep it to the end"]
 pub struct Log(Gathered);
@@ -56,7 +60,8 @@ impl Drop for Log {
 /// Sets up the log of the whole process, once.
 pub fn init(config: &LogConfig) -> Result<Log, LogError> {
     let filter = EnvFilter::try_new(&config.filter)
-        .map_err(|source| LogError::Filter { filter: config.filter.clone(), source })?;
+        .map_err(|source| LogError::Filter { filter: config.filter.clone(), source })?
+        .add_directive(DISCREET.parse().expect("it is a directive"));
     let is_terminal = stderr().is_terminal();
     let is_json = match config.format {
         LogFormat::Json => true,

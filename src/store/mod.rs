@@ -8,6 +8,7 @@ mod clients;
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+pub mod postgres;
 mod record;
 mod upkeep;
 
@@ -15,26 +16,51 @@ use std::{path::Path, sync::Arc};
 
 pub use self::{
     clients::{ClientFilter, ClientStore, Deleted, Imported},
-    embedded::{Access, OpenError},
+    embedded::Access,
     record::{ClientFlags, ClientRecord},
     upkeep::UpkeepStore,
 };
-use crate::config::EmbeddedConfig;
+use crate::config::{Config, EmbeddedConfig, StoreLocation};
 
 /// Everything that is kept.
 pub trait Store: ClientStore + UpkeepStore {}
 
 impl<T: ClientStore + UpkeepStore> Store for T {}
 
-/// Opens the store in `folder`. Blocks for some milliseconds, or while another process writes.
+/// Why a store could not be opened: one line for the operator that says what, where and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The embedded store.
+    #[error(transparent)]
+    Embedded(#[from] embedded::OpenError),
+    /// The store in PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
+}
+
+/// Opens the store that the settings name. An embedded store blocks for some milliseconds, or while another
+/// process writes; a database lives on the runtime that opens it.
 ///
 /// # Errors
 /// [`OpenError`]: one whole line for the operator.
-pub fn open(
+pub async fn open(config: &Config, access: Access) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(match &config.store {
+        StoreLocation::Folder(folder) => open_folder(folder, &config.embedded, access)?,
+        StoreLocation::Postgres(url) => {
+            Arc::new(postgres::Postgres::open(url, &config.postgres, access).await?)
+        }
+    })
+}
+
+/// Opens the embedded store in `folder`. Blocks for some milliseconds, or while another process writes.
+///
+/// # Errors
+/// [`embedded::OpenError`]: one whole line for the operator.
+pub fn open_folder(
     folder: &Path,
     settings: &EmbeddedConfig,
     access: Access,
-) -> Result<Arc<dyn Store>, OpenError> {
+) -> Result<Arc<dyn Store>, embedded::OpenError> {
     Ok(Arc::new(embedded::Embedded::open(folder, settings, access)?))
 }
 
@@ -44,7 +70,8 @@ pub enum StoreError {
     /// More is waiting to be written than the store lets wait. Nothing was kept; worth another try soon.
     #[error("the store is busy")]
     Busy,
-    /// The store cannot be reached, or its disk is full or failing. Nothing was kept.
+    /// The store cannot be reached, or its disk is full or failing. Nothing was kept; or, where the store
+    /// is another machine that fell silent, whatever was kept is told to nobody.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What was read is not what was written.

@@ -3,6 +3,10 @@
 
 Each client is a script in this folder that uses a published library as it is. It gets two servers of its
 own: one without limits, and one that soon refuses. `./check install` has put the libraries in place.
+
+    tests/clients/run.py [--postgres] [WORD...]
+
+With `--postgres` the servers share one database. WORDs choose clients by their names.
 """
 
 import os
@@ -16,6 +20,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from doorward import Doorward, Fault  # noqa: E402
+from services import Postgres  # noqa: E402
 
 PYTHON = HERE / ".cache/python/bin/python"
 CLIENT_SECONDS_MAX = 180
@@ -42,10 +47,12 @@ def counts(output):
     return (int(passed[1]), int(failed[1])) if passed and failed else (0, 1)
 
 
-def run(command, folder):
-    """Runs one client between the start and the end of its servers. Returns its counts and its output."""
-    open_server = Doorward(pathlib.Path(folder, "open"))
-    limited_server = Doorward(pathlib.Path(folder, "limited"), LIMITED)
+def run(command, folder, store):
+    """Runs one client between the start and the end of its servers, whose clients are in `store`, or in a
+    folder each. Returns its counts and its output.
+    """
+    open_server = Doorward(pathlib.Path(folder, "open"), store=store)
+    limited_server = Doorward(pathlib.Path(folder, "limited"), LIMITED, store=store)
     with open_server, limited_server:
         done = subprocess.run(
             command, cwd=HERE, text=True, timeout=CLIENT_SECONDS_MAX,
@@ -67,7 +74,14 @@ def run(command, folder):
 
 
 def main():
-    wanted = sys.argv[1:]
+    wanted = [word for word in sys.argv[1:] if word != "--postgres"]
+    if "--postgres" in sys.argv[1:]:
+        with Postgres() as database:
+            return run_all(wanted, database.url())
+    return run_all(wanted, None)
+
+
+def run_all(wanted, store):
     total_passed = total_failed = 0
     for name, command in CLIENTS:
         if wanted and not any(word.lower() in name.lower() for word in wanted):
@@ -75,10 +89,11 @@ def main():
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="doorward-clients-") as folder:
             try:
-                passed, failed, output = run(command, folder)
+                passed, failed, output = run(command, folder, store)
             except (Fault, OSError, subprocess.TimeoutExpired) as fault:
                 passed, failed, output = 0, 1, str(fault)
-        print(f"{name}: {passed} passed, {failed} failed ({time.monotonic() - begun:.1f} s)", flush=True)
+        where = " on PostgreSQL" if store else ""
+        print(f"{name}{where}: {passed} passed, {failed} failed ({time.monotonic() - begun:.1f} s)", flush=True)
         if failed:
             print(output)
         total_passed += passed

@@ -10,6 +10,8 @@ Pause: SIGSTOP and SIGCONT under load lose nothing, and SIGTERM under load ends 
 Full disk: on a small tmpfs (root only). Registrations are answered 503 in the shape of their door, nothing
 of them is kept, `/readyz` says so, and once there is room both are well again without a restart.
 
+PostgreSQL: the same with the clients in a database, see `postgres.py`.
+
 Prints its seed; `--seed N` repeats the choices, though not the scheduling of the machine. Python's standard
 library alone.
 """
@@ -17,27 +19,22 @@ library alone.
 import argparse
 import contextlib
 import http.client
-import json
-import os
 import pathlib
 import random
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from doorward import Doorward, Fault, run  # noqa: E402
+import postgres  # noqa: E402
+from doorward import Fault  # noqa: E402
+from load import DATADOG, RFC7591, Load, doorward, expect, register, verify  # noqa: E402
+from services import Missing  # noqa: E402
 
-DATADOG, RFC7591 = "/api/v2/oauth2/register", "/oauth2/register"
 ERROR_MEMBERS = {DATADOG: {"errors"}, RFC7591: {"error", "error_description"}}
-# What the server adds to the metadata in its answer (RFC 7591 §3.2.1).
-ADDED = {"client_id", "client_id_issued_at"}
 
-CALLERS_PER_DOOR = 4
 READY_AGAIN_SECONDS_MAX = 10
 WELL_AGAIN_SECONDS_MAX = 10
 TMPFS_MIB = 16
@@ -47,140 +44,6 @@ NOT_READY_SECONDS_MAX = 2.5
 
 class NoDisk(Exception):
     """This process may not have a disk of its own to fill."""
-
-
-def expect(holds, what):
-    if not holds:
-        raise Fault(what)
-
-
-@contextlib.contextmanager
-def doorward(data, **options):
-    """A server that is not started yet, and is not left running whatever happens."""
-    server = Doorward(data, **options)
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
-class Caller(threading.Thread):
-    """Registers over one connection, again and again, until told to end or until the server is gone."""
-
-    def __init__(self, port, door, ending):
-        super().__init__(daemon=True)
-        self.port, self.door, self.ending = port, door, ending
-        self.registered = {}  # client_id -> the whole answer
-        self.refused = {}  # client_name -> status
-        self.fault = None
-
-    def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            while not self.ending.is_set():
-                self.register(connection)
-        except (OSError, http.client.HTTPException):
-            pass  # The server was killed: what was in flight is neither answered nor promised.
-        except Exception as fault:  # Else the thread would end in silence, and the check would pass.
-            self.fault = fault
-        finally:
-            connection.close()
-
-    def register(self, connection):
-        status, body, name = register(connection, self.door)
-        if status != 201:
-            self.refused[name] = status
-            return
-        expect(body["client_name"] == name, f"another's name was answered: {body}")
-        expect(body["client_id"] not in self.registered, f"an identifier was given twice: {body}")
-        self.registered[body["client_id"]] = body
-
-
-def register(connection, door):
-    """Registers once, under a name of its own. Returns the status, the JSON of the answer, and the name."""
-    name = f"Caller {uuid.uuid4()}"
-    request = {
-        "client_name": name,
-        "redirect_uris": [f"http://127.0.0.1:8000/{name.split()[1]}", "https://example.com/callback"],
-        "client_uri": "https://example.com/",
-        "scope": "openid profile",
-    }
-    connection.request("POST", door, json.dumps(request), {"content-type": "application/json"})
-    response = connection.getresponse()
-    body = response.read()
-    try:
-        return response.status, json.loads(body), name
-    except ValueError:
-        raise Fault(f"{door} answered {response.status} with no JSON: {body!r}") from None
-
-
-class Load:
-    """Callers on both doors of a server, and what became of all that they asked for."""
-
-    def __init__(self, server):
-        self.ending = threading.Event()
-        self.callers = [
-            Caller(server.port, door, self.ending)
-            for door in (DATADOG, RFC7591)
-            for _ in range(CALLERS_PER_DOOR)
-        ]
-        for caller in self.callers:
-            caller.start()
-
-    def count(self):
-        return sum(len(caller.registered) for caller in self.callers)
-
-    def wait_for(self, count, seconds):
-        """Until `count` registrations are answered: a kill before the first would prove nothing."""
-        deadline = time.monotonic() + seconds
-        while self.count() < count:
-            expect(time.monotonic() < deadline, f"{self.count()} of {count} registrations within {seconds} s")
-            time.sleep(0.01)
-
-    def end(self):
-        """Ends the callers; returns every answer of 201 by its identifier."""
-        self.ending.set()
-        registered = {}
-        for caller in self.callers:
-            caller.join(60)
-            expect(not caller.is_alive(), "a caller still waits for its answer")
-            if caller.fault:
-                raise caller.fault
-            expect(not caller.refused, f"unasked-for refusals: {list(caller.refused.items())[:3]}")
-            expect(not registered.keys() & caller.registered.keys(), "an identifier was given twice")
-            registered.update(caller.registered)
-        return registered
-
-
-def exported(data):
-    """Every row of the store by its identifier; that each is whole is checked on the way."""
-    rows = {}
-    for line in run("client", "export", "--data", data).splitlines():
-        try:
-            row = json.loads(line)
-            place = row["metadata"]["client_name"].removeprefix("Caller ")
-            whole = row["metadata"]["redirect_uris"][0].endswith(place) and row["profile"] and row["client_id_issued_at"]
-        except (ValueError, LookupError):
-            whole = False
-        expect(whole, f"half a row: {line}")
-        expect(row["client_id"] not in rows, f"an identifier is kept twice: {line}")
-        rows[row["client_id"]] = row
-    return rows
-
-
-def verify(data, answers):
-    """Each answered client is kept as it was answered. Returns the rows."""
-    rows = exported(data)
-    missing = answers.keys() - rows.keys()
-    expect(not missing, f"{len(missing)} of {len(answers)} answered clients are gone, such as {sorted(missing)[:3]}")
-    for client_id, answer in answers.items():
-        kept = rows[client_id]["metadata"]
-        told = {name: value for name, value in answer.items() if name not in ADDED}
-        if rows[client_id]["profile"] == "datadog":  # Its answer is six members whatever is kept.
-            kept = {name: kept.get(name) for name in told}
-        expect(kept == told, f"answered {told}, but kept {kept}")
-    run("store", "check", "--data", data)
-    return rows
 
 
 def kills(folder, chance, rounds):
@@ -331,6 +194,7 @@ def full_disk(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=20, help="how many times to kill (default: 20)")
+    parser.add_argument("--only", metavar="WORD", default="", help="the checks with this word in their names")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
@@ -339,9 +203,12 @@ def main():
         "kills": lambda folder: kills(folder, chance, arguments.rounds),
         "pause": lambda folder: pause(folder, chance),
         "full disk": full_disk,
+        **{name: lambda folder, check=check: check(folder, chance) for name, check in postgres.CHECKS.items()},
     }
     passed = failed = 0
     for name, check in checks.items():
+        if arguments.only not in name:
+            continue
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="doorward-crash-") as folder:
             try:
@@ -349,6 +216,8 @@ def main():
                 passed += 1
             except NoDisk as reason:
                 outcome = f"LEFT OUT: no tmpfs to be had here: {reason}"
+            except Missing as reason:
+                outcome = f"LEFT OUT: {reason}"
             except Fault as fault:
                 outcome = f"FAILED: {fault}"
                 failed += 1

@@ -3,6 +3,7 @@
 mod clients;
 mod doctor;
 mod metadata;
+mod migrate;
 mod serve;
 mod store;
 mod terminal;
@@ -17,9 +18,13 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::postgres;
+
 /// The program in a working directory of its own.
 struct Doorward {
     folder: TempDir,
+    /// Where clients are kept, unless in a folder below.
+    database: Option<String>,
 }
 
 /// What a finished run left behind.
@@ -32,7 +37,7 @@ struct Ran {
 
 impl Doorward {
     fn new() -> Self {
-        Self { folder: TempDir::new().unwrap() }
+        Self { folder: TempDir::new().unwrap(), database: postgres::new_database() }
     }
 
     /// With these lines imported into its store.
@@ -58,6 +63,7 @@ impl Doorward {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
         command.args(words).current_dir(self.folder.path()).env_clear();
+        command.envs(self.database.as_ref().map(|url| ("DOORWARD_STORE", url)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -190,7 +196,7 @@ fn there_is_a_manual_page_for_every_command() {
     let page = doorward.read("man/doorward-client-import.1");
     assert!(page.contains(".SH EXAMPLES") && page.contains(".SH EXIT CODES"), "{page}");
     assert!(page.contains("\\fBdoorward client import\\fR"), "{page}");
-    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 22);
+    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 25);
 }
 
 #[test]

@@ -2,11 +2,15 @@
 
 use std::{fs, path::PathBuf};
 
-use doorward::config::{self, Config, LogFormat, Sources};
+use doorward::config::{self, Config, LogFormat, Sources, StoreLocation};
 use tempfile::TempDir;
 
 /// The least that a server outside of development must be told.
 const ISSUER: &str = "[server]\nissuer = \"http://localhost:8080\"\n";
+
+fn folder(path: &str) -> StoreLocation {
+    StoreLocation::Folder(path.into())
+}
 
 /// Files in a folder of their own, and what else is given.
 struct Given {
@@ -120,7 +124,7 @@ protected_names = [{ nam = \"x\", hosts = [\"A.example\"] }]
     let faults = given.faults().join("\n");
 
     insta::assert_snapshot!(faults, @r#"
-    doorward.toml:1:9: store: expected a folder, found 5
+    doorward.toml:1:9: store: expected a folder, or a database as postgres://user@host:port/database, found 5
     doorward.toml:3:10: server.listen: expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, found "localhost:80"
     doorward.toml:4:3: server.isuer: unknown setting; did you mean server.issuer?
     doorward.toml:5:2: ratelimit: unknown setting; did you mean rate_limit?
@@ -237,7 +241,7 @@ fn variables_name_sections_with_two_underscores() {
         .variable("PATH", "/bin")
         .config();
 
-    assert_eq!(config.store, PathBuf::from("/srv/clients"));
+    assert_eq!(config.store, folder("/srv/clients"));
     assert_eq!(config.log.format, LogFormat::Json);
     assert!(config.log.addresses);
     assert_eq!(config.tls.unwrap().key_file, PathBuf::from("k.pem"));
@@ -266,7 +270,7 @@ fn a_variable_that_ends_in_file_names_a_file_that_holds_the_value() {
     let path = given.path("store");
     fs::write(&path, "/srv/clients\n").unwrap();
     given = given.variable("DOORWARD_STORE_FILE", path.to_str().unwrap());
-    assert_eq!(given.config().store, PathBuf::from("/srv/clients"));
+    assert_eq!(given.config().store, folder("/srv/clients"));
 
     let both = given.variable("DOORWARD_STORE", "elsewhere");
     assert_eq!(both.only_fault(), "DOORWARD_STORE: store is set by DOORWARD_STORE_FILE as well");
@@ -328,10 +332,10 @@ fn doorward_config_names_the_files_when_no_flag_does() {
     let paths = paths.join(":");
     given.sources.files.clear();
     let given = given.variable("DOORWARD_CONFIG", &paths);
-    assert_eq!(given.config().store, PathBuf::from("b"));
+    assert_eq!(given.config().store, folder("b"));
 
     let given = given.file("c.toml", format!("store = \"c\"\n{ISSUER}"));
-    assert_eq!(given.config().store, PathBuf::from("c"));
+    assert_eq!(given.config().store, folder("c"));
 }
 
 #[test]
@@ -501,7 +505,7 @@ fn the_two_listeners_have_two_addresses() {
 fn development_has_loopback_listeners_a_folder_here_and_no_rate_limits() {
     let config = Given::dev().config();
 
-    assert_eq!(config.store, PathBuf::from("doorward-data"));
+    assert_eq!(config.store, folder("doorward-data"));
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.management.to_string(), "127.0.0.1:9000");
     assert_eq!((config.rate_limit.per_source, config.rate_limit.total), (0, 0));
@@ -551,17 +555,36 @@ fn the_dump_loads_again_as_the_same_settings() {
 
 #[test]
 fn the_dump_and_the_faults_hide_a_password() {
-    let config =
-        Config { store: "postgres://doorward:p@ss/word@db/doorward".into(), ..Config::default() };
-    assert!(
-        config.dump().contains("postgres://doorward:[redacted]@db/doorward"),
-        "{}",
-        config.dump()
-    );
+    let given = Given::enough().flag("store", "postgres://door:p%40ss%2Fword@db/clients");
+    let dump = given.config().dump();
+    assert!(dump.contains("postgres://door:[redacted]@db/clients"), "{dump}");
 
-    let fault =
-        Given::enough().flag("store", "postgres://doorward:hunter2@db/doorward").only_fault();
-    assert!(!fault.contains("hunter2"), "{fault}");
+    for store in ["postgres://door:hunter2@db", "mysql://door:hunter2@db/clients"] {
+        let fault = Given::enough().flag("store", store).only_fault();
+        assert!(!fault.contains("hunter2"), "{fault}");
+    }
+}
+
+#[test]
+fn the_password_of_a_database_comes_from_a_file_and_is_not_shown() {
+    let mut given = Given::enough().flag("store", "postgres://door@h1:5433,h2/clients");
+    let path = given.path("password");
+    fs::write(&path, "hunter2\n").unwrap();
+    given = given.variable("DOORWARD_POSTGRES__PASSWORD_FILE", path.to_str().unwrap());
+
+    let config = given.config();
+
+    assert!(config.dump().contains("password = \"[redacted]\""), "{}", config.dump());
+    assert!(!format!("{config:?}{}", config.dump()).contains("hunter2"));
+    let twice = given.flag("store", "postgres://door:secret@h1/clients").only_fault();
+    assert!(twice.contains("postgres.password: is a password, and the URL"), "{twice}");
+}
+
+#[test]
+fn a_database_leaves_a_connection_for_more_than_batches() {
+    let fault = Given::enough().flag("postgres.connections_max", "2").only_fault();
+
+    assert!(fault.contains("postgres.writers: leaves no connection"), "{fault}");
 }
 
 #[test]
@@ -603,6 +626,6 @@ fn the_committed_reference_is_what_the_table_says() {
 fn the_packaged_settings_are_good() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging/doorward.toml");
     let config = config::load(Sources { files: vec![path], ..Sources::default() }).unwrap();
-    assert_eq!(config.store, PathBuf::from("/var/lib/doorward"));
+    assert_eq!(config.store, folder("/var/lib/doorward"));
     assert!(config.server.tls_terminated_in_front);
 }

@@ -182,6 +182,16 @@ fn check_created(name: &str, line: &Value, door: Door, answer: &Answer) {
     }
 }
 
+/// What was answered is what is kept.
+async fn check_kept(name: &str, server: &TestServer, answer: &Answer) {
+    let created = answer.json();
+    let record = server.record(created["client_id"].as_str().unwrap()).await;
+    let kept: Value = serde_json::from_str(&record.metadata).unwrap();
+    for member in ["redirect_uris", "client_name", "grant_types"] {
+        assert_eq!(kept[member], created[member], "{name}: {member}");
+    }
+}
+
 /// Every member that was sent and is known comes back as it was sent.
 fn check_echoed(name: &str, sent: &Value, created: &Value) {
     for member in ["client_name", "scope", "client_uri", "logo_uri", "tos_uri", "application_type"]
@@ -239,6 +249,7 @@ async fn every_line_of_the_corpus_has_its_verdict_at_both_doors() {
                 differing.push(format!("{door:?} {name}: {} {}", answer.status, answer.body));
             } else if answer.status == 201 {
                 check_created(name, &line, door, &answer);
+                check_kept(name, &server, &answer).await;
             } else {
                 check_refused(name, door, &answer);
                 assert!(answer.body.contains(exception.unwrap_or_default()), "{name}: {answer:?}");

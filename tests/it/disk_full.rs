@@ -69,7 +69,7 @@ impl Drop for SmallDisk {
 }
 
 fn open(folder: &Path) -> Arc<dyn Store> {
-    store::open(folder, &Config::default().embedded, Access::Serve).unwrap()
+    store::open_folder(folder, &Config::default().embedded, Access::Serve).unwrap()
 }
 
 #[tokio::test]

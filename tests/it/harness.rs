@@ -6,10 +6,10 @@ use doorward::{
     app::App,
     client::ClientId,
     clock::{Clock, Timestamp},
-    config::Config,
+    config::{Config, StoreLocation},
     entropy::Entropy,
     server::{self, Ended, ServeError, Signal, Signals},
-    store::{ClientRecord, ClientStore as _, Store},
+    store::{self, Access, ClientRecord, Store},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::memory_store::MemoryStore;
+use crate::{memory_store::MemoryStore, postgres};
 
 /// Longer than anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,7 +31,9 @@ pub(crate) struct TestServer {
     pub(crate) public: SocketAddr,
     pub(crate) management: SocketAddr,
     pub(crate) clock: Clock,
+    /// What keeps clients, unless this run keeps them in a database.
     pub(crate) store: Arc<MemoryStore>,
+    kept: Arc<dyn Store>,
     signals: mpsc::Sender<Signal>,
     running: JoinHandle<Result<Ended, ServeError>>,
 }
@@ -66,12 +68,15 @@ impl TestServer {
     pub(crate) async fn with(config: Config) -> Self {
         let store = MemoryStore::new();
         let clock = Clock::held_at(Timestamp::from_millis(START));
-        let app = App::new(
-            config,
-            Arc::clone(&store) as Arc<dyn Store>,
-            clock.clone(),
-            Entropy::seeded(7),
-        );
+        let kept = match postgres::new_database() {
+            Some(url) => {
+                let location = StoreLocation::Postgres(url.parse().unwrap());
+                let config = Config { store: location, ..config.clone() };
+                store::open(&config, Access::Serve).await.unwrap()
+            }
+            None => Arc::clone(&store) as Arc<dyn Store>,
+        };
+        let app = App::new(config, Arc::clone(&kept), clock.clone(), Entropy::seeded(7));
         let (signals, received) = Signals::handed();
         let (told, ready) = oneshot::channel();
         let running = tokio::spawn(server::serve(app, received, |addresses| {
@@ -79,7 +84,7 @@ impl TestServer {
         }));
         let addresses = timeout(PATIENCE, ready).await.unwrap().expect("the server starts");
         let (public, management) = (addresses.public, addresses.management);
-        Self { public, management, clock, store, signals, running }
+        Self { public, management, clock, store, kept, signals, running }
     }
 
     pub(crate) async fn signal(&self, signal: Signal) {
@@ -115,7 +120,7 @@ impl TestServer {
     /// The record of this client.
     pub(crate) async fn record(&self, client_id: &str) -> ClientRecord {
         let id = client_id.parse().unwrap();
-        self.store.client(id).await.unwrap().expect("a client that was answered 201 is kept")
+        self.kept.client(id).await.unwrap().expect("a client that was answered 201 is kept")
     }
 
     /// `GET` of a path of the management listener.

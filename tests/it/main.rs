@@ -16,6 +16,7 @@ mod failing_store;
 mod harness;
 mod management;
 mod memory_store;
+mod postgres;
 mod random_walk;
 mod rate_limit;
 mod records;

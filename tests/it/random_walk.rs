@@ -4,21 +4,20 @@
 use std::{
     collections::BTreeMap,
     ops::Bound,
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use doorward::{
     client::{ClientId, ProfileName},
-    config::Config,
+    config::{Config, StoreLocation},
     entropy::Entropy,
     store::{self, Access, ClientFilter, ClientFlags, ClientRecord, Deleted, Imported, Store},
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::records::record;
+use crate::{postgres, records::record};
 
 /// How long walks are begun.
 const TIME: Duration = Duration::from_secs(2);
@@ -31,7 +30,7 @@ async fn the_store_equals_a_map_whatever_is_done_to_it() {
     while begun.elapsed() < TIME {
         // Captured unless the test fails, and then the last line is the seed of the failure.
         println!("seed {seed}");
-        Walk::begin(seed).go().await;
+        Walk::begin(seed).await.go().await;
         seed += 1;
     }
     assert!(seed > 0);
@@ -40,19 +39,27 @@ async fn the_store_equals_a_map_whatever_is_done_to_it() {
 struct Walk {
     chance: Entropy,
     now: u64,
-    folder: TempDir,
+    config: Config,
+    /// Gone with the walk.
+    _folder: TempDir,
     store: Arc<dyn Store>,
     model: BTreeMap<ClientId, ClientRecord>,
 }
 
 impl Walk {
-    fn begin(seed: u64) -> Self {
+    async fn begin(seed: u64) -> Self {
         let folder = TempDir::new().unwrap();
+        let location = match postgres::new_database() {
+            Some(url) => StoreLocation::Postgres(url.parse().unwrap()),
+            None => StoreLocation::Folder(folder.path().to_owned()),
+        };
+        let config = Config { store: location, ..Config::default() };
         Self {
             chance: Entropy::seeded(seed),
             now: 1_764_000_000_000,
-            store: open(folder.path(), Access::Serve),
-            folder,
+            store: store::open(&config, Access::Serve).await.unwrap(),
+            config,
+            _folder: folder,
             model: BTreeMap::new(),
         }
     }
@@ -180,7 +187,7 @@ impl Walk {
 
     /// Another process writes to the same folder.
     async fn command(&mut self) {
-        let command = open(self.folder.path(), Access::Command);
+        let command = store::open(&self.config, Access::Command).await.unwrap();
         let client = self.new_client();
         self.model.insert(client.client_id, client.clone());
         command.register_client(Arc::new(client)).await.unwrap();
@@ -193,12 +200,8 @@ impl Walk {
 
     async fn reopen(&mut self) {
         self.store.close().await.unwrap();
-        self.store = open(self.folder.path(), Access::Serve);
+        self.store = store::open(&self.config, Access::Serve).await.unwrap();
     }
-}
-
-fn open(folder: &Path, access: Access) -> Arc<dyn Store> {
-    store::open(folder, &Config::default().embedded, access).unwrap()
 }
 
 fn passes(client: &ClientRecord, filter: &ClientFilter) -> bool {

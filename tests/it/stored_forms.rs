@@ -25,7 +25,8 @@ fn written_by(sample: &str) -> TempDir {
 #[tokio::test]
 async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
     let folder = written_by("1.sql");
-    let store = store::open(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
+    let store =
+        store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
 
     let kept = store.clients(&ClientFilter::default(), None, 10).await.unwrap();
     let expected = [
@@ -89,7 +90,8 @@ async fn the_tables_that_this_release_makes_are_those_of_its_sample() {
         (meaning, number("application_id"), number("user_version"))
     };
     let folder = TempDir::new().unwrap();
-    let store = store::open(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
+    let store =
+        store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
     store.close().await.unwrap();
     let made = tables(folder.path());
 

@@ -96,15 +96,28 @@ const CONFINED: &[Confined] = &[
             "src/server/",
         ],
     },
-    // Sockets are opened in one place. The only outbound one leads to the Redis in which nodes count
-    // together, and is opened where the limits are kept. `doctor/` tries whether an address is free, and
+    // Sockets are opened in one place. Two outbound ones lead elsewhere: to the Redis in which nodes count
+    // together, opened where the limits are kept, and to the database, by its driver. `doctor/` asks
     // whose a certificate is.
     Confined {
-        what: &["tokio::net", "rustls", "tokio_rustls"],
-        to: &["src/doctor/", "src/http/rate_limit/link.rs", "src/server/"],
+        what: &["tokio::net", "tokio_rustls"],
+        to: &["src/http/rate_limit/link.rs", "src/server/"],
     },
-    Confined { what: &["redis", "rustls_native_certs"], to: &["src/http/rate_limit/link.rs"] },
+    Confined {
+        what: &["rustls"],
+        to: &["src/doctor/", "src/http/rate_limit/link.rs", "src/server/", "src/store/postgres/"],
+    },
+    Confined { what: &["redis"], to: &["src/http/rate_limit/link.rs"] },
+    Confined {
+        what: &["rustls_native_certs"],
+        to: &["src/http/rate_limit/link.rs", "src/store/postgres/"],
+    },
     Confined { what: &["rustix"], to: &["src/doctor/"] },
+    // A URL of a database is read where settings are.
+    Confined {
+        what: &["deadpool_postgres", "tokio_postgres", "tokio_postgres_rustls"],
+        to: &["src/config/location.rs", "src/store/postgres/"],
+    },
     Confined { what: &["rusqlite"], to: &["src/store/embedded/"] },
     // Each derive of these is a promise to somebody: the names of `client/` are fixed by RFCs, those of
     // the answers by the contract, those of the commands by what scripts read. `json.rs` writes what it

@@ -56,7 +56,15 @@ async fn closed_store(count: usize) -> TempDir {
 }
 
 mod contract {
-    super::store_contract!(super::empty_store);
+    use std::future::{self, Ready};
+
+    use super::{Arc, Store, TempDir};
+
+    fn opened() -> Ready<Option<(Arc<dyn Store>, TempDir)>> {
+        future::ready(Some(super::empty_store()))
+    }
+
+    super::store_contract!(opened);
 }
 
 #[tokio::test]

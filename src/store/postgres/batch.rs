@@ -1,0 +1,207 @@
+//! What becomes of a batch of registrations: one statement, and the truth about it.
+//!
+//! A statement whose answer is lost may or may not have been committed. Before anyone is answered, the
+//! same clients are kept again on a new connection, as often as time allows: that waits for a commit that
+//! is still under way, keeps what was not kept, and shows what was. Who cannot be told the truth in time is
+//! told that the store is unavailable, and never that a client is kept.
+
+use std::{
+    collections::{HashMap, HashSet},
+    slice,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    clients::{self, Columns},
+    connect::{Connections, Statement},
+    fault::{Fault, Meaning, Shared, innermost, shared_error},
+};
+use crate::{
+    client::ClientId,
+    store::{ClientRecord, StoreError},
+};
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often a statement is tried again that surely kept nothing, because another transaction was in its
+/// way.
+const TRIES_AGAIN_MAX: u32 = 5;
+
+/// A registration, and who waits for it.
+pub(super) struct Waiting {
+    pub(super) client: Arc<ClientRecord>,
+    /// When it was accepted.
+    pub(super) since: Instant,
+    pub(super) reply: oneshot::Sender<Outcome>,
+}
+
+impl Waiting {
+    pub(super) fn answer(self, outcome: Outcome) {
+        // Who is gone does not want to know.
+        let _gone = self.reply.send(outcome);
+    }
+}
+
+/// What became of one registration.
+pub(super) type Outcome = Result<(), StoreError>;
+
+/// Keeps batches.
+pub(super) struct Keeper {
+    pub(super) connections: Arc<Connections>,
+    pub(super) settle_timeout: Duration,
+}
+
+impl Keeper {
+    /// Keeps a batch and answers everyone in it.
+    pub(super) async fn keep(&self, mut batch: Vec<Waiting>) {
+        // Nobody will be told an identifier any more.
+        batch.retain(|waiting| !waiting.reply.is_closed());
+        if batch.is_empty() {
+            return;
+        }
+        // In one order everywhere, no two batches wait for each other.
+        batch.sort_by_key(|waiting| waiting.client.client_id);
+        let (batch, twins) = without_twins(batch);
+        for twin in twins {
+            let id = twin.client.client_id;
+            twin.answer(Err(clients::there_already(id)));
+        }
+        let clients: Vec<_> = batch.iter().map(|waiting| Arc::clone(&waiting.client)).collect();
+        let outcomes = self.outcomes(&clients).await;
+        for (waiting, outcome) in batch.into_iter().zip(outcomes) {
+            waiting.answer(outcome);
+        }
+    }
+
+    async fn outcomes(&self, clients: &[Arc<ClientRecord>]) -> Vec<Outcome> {
+        match self.keep_all(clients).await {
+            // The database takes or refuses a statement as a whole: one by one, the others are spared.
+            Err(fault) if fault.meaning() == Meaning::Values && clients.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(clients.len());
+                for client in clients {
+                    outcomes.extend(spread(self.keep_all(slice::from_ref(client)).await, 1));
+                }
+                outcomes
+            }
+            answer => spread(answer, clients.len()),
+        }
+    }
+
+    /// Keeps all or, when that is certain, none.
+    async fn keep_all(&self, clients: &[Arc<ClientRecord>]) -> Result<Vec<Outcome>, Fault> {
+        let mut tries = 0;
+        loop {
+            let fault = match self.insert(clients).await {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(fault) => fault,
+            };
+            let tries_max = match fault.meaning() {
+                Meaning::Unknown => return self.settle(clients, fault).await,
+                Meaning::NotSent => {
+                    // Nobody is there: the next batch does not knock at once.
+                    sleep(PAUSE).await;
+                    return Err(fault);
+                }
+                Meaning::Again => TRIES_AGAIN_MAX,
+                Meaning::Elsewhere => 1,
+                Meaning::Values | Meaning::Refused => 0,
+            };
+            if tries >= tries_max {
+                return Err(fault);
+            }
+            tries += 1;
+            sleep(PAUSE * tries).await;
+        }
+    }
+
+    async fn insert(&self, clients: &[Arc<ClientRecord>]) -> Result<Vec<Outcome>, Fault> {
+        let rows = self.send(&clients::INSERT, clients).await?;
+        let kept: HashSet<ClientId> = rows.iter().filter_map(|row| clients::id(row).ok()).collect();
+        let outcome = |client: &Arc<ClientRecord>| {
+            let id = client.client_id;
+            if kept.contains(&id) { Ok(()) } else { Err(clients::there_already(id)) }
+        };
+        Ok(clients.iter().map(outcome).collect())
+    }
+
+    /// Finds out what became of clients whose answer was lost, on connections that are new.
+    async fn settle(
+        &self,
+        clients: &[Arc<ClientRecord>],
+        mut fault: Fault,
+    ) -> Result<Vec<Outcome>, Fault> {
+        let until = Instant::now() + self.settle_timeout;
+        let error = innermost(&fault);
+        tracing::warn!(clients = clients.len(), error, "the answer to a batch was lost");
+        loop {
+            match timeout_at(until, self.send(&clients::INSERT_AGAIN, clients)).await {
+                Ok(Ok(rows)) => return Ok(compared(clients, &rows)),
+                Ok(Err(latest)) => fault = latest,
+                Err(_late) => {}
+            }
+            if Instant::now() + PAUSE >= until {
+                let error = innermost(&fault);
+                tracing::error!(
+                    clients = clients.len(),
+                    error,
+                    "what became of a batch is not known"
+                );
+                return Err(Fault::Unsettled(Box::new(fault)));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn send(
+        &self,
+        statement: &Statement,
+        clients: &[Arc<ClientRecord>],
+    ) -> Result<Vec<tokio_postgres::Row>, Fault> {
+        let mut columns = Columns::default();
+        for client in clients {
+            columns.push(client)?;
+        }
+        self.connections.query(statement, &columns.parameters()).await
+    }
+}
+
+/// Takes out each registration whose identifier another of the batch has as well; sorted they are.
+fn without_twins(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+    let mut last = None;
+    batch.into_iter().partition(|waiting| {
+        let is_first = last != Some(waiting.client.client_id);
+        last = Some(waiting.client.client_id);
+        is_first
+    })
+}
+
+/// Whether each client is kept as it was sent.
+fn compared(clients: &[Arc<ClientRecord>], rows: &[tokio_postgres::Row]) -> Vec<Outcome> {
+    let mut there: HashMap<ClientId, Result<ClientRecord, StoreError>> = HashMap::new();
+    for row in rows {
+        if let Ok(id) = clients::id(row) {
+            there.insert(id, clients::record(row));
+        }
+    }
+    let outcome = |client: &Arc<ClientRecord>| match there.remove(&client.client_id) {
+        Some(Ok(kept)) if kept == **client => Ok(()),
+        Some(Err(error)) => Err(error),
+        Some(Ok(_)) | None => Err(clients::there_already(client.client_id)),
+    };
+    clients.iter().map(outcome).collect()
+}
+
+/// The outcome of each, when all have the same fault.
+fn spread(answer: Result<Vec<Outcome>, Fault>, clients: usize) -> Vec<Outcome> {
+    answer.unwrap_or_else(|fault| {
+        let fault = Shared::new(fault);
+        (0..clients).map(|_| Err(shared_error(&fault))).collect()
+    })
+}

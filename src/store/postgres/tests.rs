@@ -1,0 +1,177 @@
+//! What is promised of the store in PostgreSQL beyond the contract of every store. `tests/services.py` starts
+//! a server for them.
+
+mod database;
+mod failures;
+mod proxy;
+mod schema;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use self::database::Database;
+use super::{Access, OpenError, Postgres};
+use crate::store::{
+    ClientFilter, ClientRecord, ClientStore as _, Deleted, Imported, Store, StoreError,
+    UpkeepStore as _,
+    contract::{Records, store_contract},
+};
+
+mod contract {
+    use super::{Access, Arc, Database, Store};
+
+    async fn opened() -> Option<(Arc<dyn Store>, Database)> {
+        let database = Database::migrated().await?;
+        Some((database.open(Access::Serve).await.unwrap(), database))
+    }
+
+    super::store_contract!(opened);
+}
+
+/// Registers many at once; the outcomes are in the order of the clients.
+async fn register_at_once(
+    store: &Arc<Postgres>,
+    clients: &[ClientRecord],
+) -> Vec<Result<(), StoreError>> {
+    let mut calls = JoinSet::new();
+    for (index, client) in clients.iter().cloned().enumerate() {
+        let store = Arc::clone(store);
+        calls.spawn(async move { (index, store.register_client(Arc::new(client)).await) });
+    }
+    let mut outcomes = calls.join_all().await;
+    outcomes.sort_by_key(|(index, _)| *index);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+#[tokio::test]
+async fn without_prepared_statements_every_method_works_as_well() {
+    let Some(mut database) = Database::migrated().await else { return };
+    database.settings.prepared_statements = false;
+    let store = database.open(Access::Serve).await.unwrap();
+    let clients = Records::new().take(20);
+
+    for outcome in register_at_once(&store, &clients).await {
+        outcome.unwrap();
+    }
+
+    assert_eq!(store.clients(&ClientFilter::default(), None, 100).await.unwrap(), clients);
+    assert_eq!(store.client(clients[3].client_id).await.unwrap().as_ref(), Some(&clients[3]));
+    assert_eq!(store.count_clients().await.unwrap(), 20);
+    assert_eq!(store.delete_client(clients[0].client_id).await.unwrap(), Deleted::Forgotten);
+    let imported = store.import_clients(clients[..2].to_vec()).await.unwrap();
+    assert_eq!(imported, [Imported::Kept, Imported::AlreadyThere]);
+    store.ready().await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn two_nodes_share_what_is_kept() {
+    let Some(database) = Database::migrated().await else { return };
+    let (one, other) =
+        (database.open(Access::Serve).await.unwrap(), database.open(Access::Serve).await.unwrap());
+    let clients = Records::new().take(200);
+
+    let (first, second) = tokio::join!(
+        register_at_once(&one, &clients[..120]),
+        register_at_once(&other, &clients[80..])
+    );
+
+    // Each of the forty that both were asked to keep is kept once, and told to one.
+    let kept = first.iter().chain(&second).filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(kept, 200);
+    for store in [&one, &other] {
+        assert_eq!(store.clients(&ClientFilter::default(), None, 500).await.unwrap(), clients);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_the_database_refuses_does_not_touch_its_neighbours() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    let mut clients = Records::new().take(9);
+    // PostgreSQL has no text with this character; no metadata has it either.
+    clients[4].metadata = "{\"client_name\":\"\0\"}".to_owned();
+
+    let outcomes = register_at_once(&store, &clients).await;
+
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        assert_eq!(outcome.is_ok(), index != 4, "{index}: {outcome:?}");
+    }
+    clients.remove(4);
+    assert_eq!(store.clients(&ClientFilter::default(), None, 100).await.unwrap(), clients);
+}
+
+#[tokio::test]
+async fn a_store_opened_for_reading_changes_nothing() {
+    let Some(database) = Database::migrated().await else { return };
+    let mut records = Records::new();
+    let there = records.next();
+    let writing = database.open(Access::Command).await.unwrap();
+    writing.import_clients(vec![there.clone()]).await.unwrap();
+
+    let store = database.open(Access::Read).await.unwrap();
+
+    assert_eq!(store.client(there.client_id).await.unwrap().as_ref(), Some(&there));
+    let refused = [
+        store.register_client(Arc::new(records.next())).await,
+        store.delete_client(there.client_id).await.map(drop),
+        store.import_clients(records.take(1)).await.map(drop),
+        store.ready().await,
+    ];
+    for refused in refused {
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    }
+    assert_eq!(store.count_clients().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn every_commit_waits_for_the_disk_whatever_the_default_of_the_database() {
+    let Some(mut database) = Database::migrated().await else { return };
+    database.options.push("synchronous_commit=off");
+    let store = database.open(Access::Serve).await.unwrap();
+    let shown = super::connect::Statement { sql: "SHOW synchronous_commit", types: &[] };
+    let rows = store.connections.query(&shown, &[]).await.unwrap();
+    assert_eq!(rows[0].get::<_, &str>(0), "on");
+
+    database.settings.prepared_statements = false;
+    let line = database.refusal(Access::Serve).await;
+    assert!(line.contains("before a commit is durable"), "{line}");
+}
+
+#[tokio::test]
+async fn an_encrypted_connection_is_made_only_to_a_server_that_is_known_by_its_certificate() {
+    let Some(mut database) = Database::migrated().await else { return };
+    let Some(ca_file) = std::env::var_os("DOORWARD_TEST_POSTGRES_CA") else {
+        eprintln!("LEFT OUT: TLS to PostgreSQL, as DOORWARD_TEST_POSTGRES_CA names no certificate");
+        return;
+    };
+    database.sslmode = "verify-full";
+    let line = database.refusal(Access::Read).await;
+    assert!(line.contains("ertificate"), "{line}");
+
+    database.settings.ca_file = Some(ca_file.into());
+    // The certificate is for `localhost`, and for no address.
+    let line = database.refusal(Access::Read).await;
+    assert!(line.contains("not valid for name"), "{line}");
+    database.host = Some("localhost");
+    let store = database.open(Access::Read).await.unwrap();
+
+    let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let shown = super::connect::Statement { sql: encrypted, types: &[] };
+    let rows = store.connections.query(&shown, &[]).await.unwrap();
+    assert!(rows[0].get::<_, bool>(0));
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_named_without_its_password() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("postgres://door:hunter2@{nobody}/clients").parse().unwrap();
+    let settings = crate::config::Config::default().postgres;
+
+    let refused = Postgres::open(&url, &settings, Access::Serve).await;
+
+    let Err(OpenError::Unreachable { database, reason }) = refused else { panic!("it was opened") };
+    assert_eq!(database, format!("postgres://door:[redacted]@{nobody}/clients"));
+    assert!(reason.contains("Connection refused"), "{reason}");
+}

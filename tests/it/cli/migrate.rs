@@ -1,0 +1,67 @@
+//! `doorward migrate`, and what commands say of a database.
+
+use serde_json::json;
+
+use super::*;
+
+/// With a database of its own; `None`, said loudly, in a run that has none.
+fn with_database() -> Option<(Doorward, String)> {
+    let doorward = Doorward::new();
+    let Some(url) = doorward.database.clone() else {
+        eprintln!("LEFT OUT: commands on PostgreSQL, as DOORWARD_TEST_STORE is not postgres");
+        return None;
+    };
+    Some((doorward, url))
+}
+
+#[test]
+fn a_data_folder_needs_no_migration_by_hand() {
+    let doorward = Doorward::new();
+    for word in ["up", "status"] {
+        let complaint = doorward.run(&["migrate", word, "--data", "here"]).complaint(1);
+        assert!(complaint.contains("here is a data folder"), "{complaint}");
+    }
+}
+
+#[test]
+fn tables_that_are_up_to_date_are_good_and_stay_as_they_are() {
+    let Some((doorward, _)) = with_database() else { return };
+
+    let status = doorward.run(&["migrate", "status", "--output", "json"]).lines();
+    assert_eq!(status, [json!({ "version": 1, "good": true })]);
+    let up = doorward.run(&["migrate", "up"]).result();
+    assert_eq!(up, "The tables are up to date (version: 1).\n");
+}
+
+#[test]
+fn a_server_without_its_tables_names_the_command_that_makes_them() {
+    let Some((doorward, url)) = with_database() else { return };
+    // A schema that is not there holds no table, and takes none.
+    let nowhere = url.replace("search_path%3D", "search_path%3Dno_");
+
+    let issuer = "DOORWARD_SERVER__ISSUER";
+    let serve = doorward
+        .command(&["serve", "--data", &nowhere])
+        .env(issuer, "http://localhost:8080")
+        .spawn()
+        .unwrap();
+    let complaint = Ran::of(serve).complaint(1);
+    assert!(complaint.contains("run `doorward migrate up`"), "{complaint}");
+
+    let status = doorward.run(&["migrate", "status", "--data", &nowhere]);
+    assert_eq!(status.code, Some(3), "{status:?}");
+    assert!(status.out.starts_with("No: the database postgres://"), "{status:?}");
+    let doctor = doorward.run(&["doctor", "--dev", "--data", &nowhere, "--output", "jsonl"]);
+    assert_eq!(doctor.code, Some(1), "{doctor:?}");
+    assert!(doctor.out.contains("run `doorward migrate up`"), "{doctor:?}");
+    let up = doorward.run(&["migrate", "up", "--data", &nowhere]).complaint(1);
+    assert!(up.contains("no schema has been selected"), "{up}");
+}
+
+#[test]
+fn the_commands_of_a_data_folder_say_that_a_database_is_none() {
+    let Some((doorward, _)) = with_database() else { return };
+    let complaint = doorward.run(&["store", "backup", "copy"]).complaint(1);
+    assert!(complaint.contains("pg_dump copies a database"), "{complaint}");
+    doorward.run(&["store", "check"]).complaint(1);
+}
