@@ -104,7 +104,7 @@ pub(super) fn client(
     rows.next().map_err(store_error)?.map(record).transpose()
 }
 
-/// One page of clients, from as many snapshots as it takes to find one client.
+/// One page of clients, from as many snapshots as it takes to fill it.
 pub(super) fn page(
     connection: &Connection,
     filter: &ClientFilter,
@@ -114,13 +114,14 @@ pub(super) fn page(
     if *filter == ClientFilter::default() {
         return page_up_to(None, connection, filter, after, limit);
     }
+    let mut page = Vec::new();
     // The more in vain, the farther.
     let mut distance = limit;
     loop {
         distance = distance.saturating_mul(2).min(LOOKED_THROUGH_MAX);
         let end = ahead(connection, after, distance).map_err(store_error)?;
-        let page = page_up_to(end, connection, filter, after, limit)?;
-        if !page.is_empty() || end.is_none() {
+        page.extend(page_up_to(end, connection, filter, after, limit - page.len())?);
+        if page.len() == limit || end.is_none() {
             return Ok(page);
         }
         after = end;
