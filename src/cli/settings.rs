@@ -1,7 +1,7 @@
 //! The options that several commands share to find their settings and their store, and the store once it
 //! is open.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, rc::Rc, sync::Arc};
 
 use clap::Args;
 use tokio::runtime::{self, Runtime};
@@ -62,6 +62,11 @@ impl SettingsArguments {
         self.load_with(Vec::new())
     }
 
+    /// The same with the store in `place`: a folder, or a database as a URL.
+    pub(super) fn load_at(&self, place: PathBuf) -> Result<Config, Failure> {
+        Self { config: self.config.clone() }.load_with(data_flag(Some(place)))
+    }
+
     fn load_with(self, flags: Vec<(&'static str, String)>) -> Result<Config, Failure> {
         // The defaults of development lack nothing, and differ in nothing that concerns a store.
         load(true, self.config, flags).map_err(|errors| refused(&errors))
@@ -81,12 +86,7 @@ pub(super) struct StoreArguments {
 impl StoreArguments {
     /// Opens the store that is there.
     pub(super) fn open(self, access: Access) -> Result<OpenStore, Failure> {
-        let config = self.load()?;
-        let runtime = waiting_runtime()?;
-        let handle = runtime
-            .block_on(store::open(&config, access))
-            .map_err(|error| Failure::because(error.to_string()))?;
-        Ok(OpenStore { handle, location: config.store, runtime })
+        OpenStore::open(self.load()?, access, &Rc::new(waiting_runtime()?))
     }
 
     /// Where it is, with the settings around it.
@@ -126,16 +126,28 @@ pub(super) struct OpenStore {
     /// What is asked.
     pub(super) handle: Arc<dyn Store>,
     location: StoreLocation,
-    runtime: Runtime,
+    runtime: Rc<Runtime>,
 }
 
 impl OpenStore {
+    /// Opens the store of these settings. Two that are used together share their runtime.
+    pub(super) fn open(
+        config: Config,
+        access: Access,
+        runtime: &Rc<Runtime>,
+    ) -> Result<Self, Failure> {
+        let handle = runtime
+            .block_on(store::open(&config, access))
+            .map_err(|error| Failure::because(error.to_string()))?;
+        Ok(Self { handle, location: config.store, runtime: Rc::clone(runtime) })
+    }
+
     /// The answer to a question put to [`OpenStore::handle`].
     pub(super) fn wait<T>(
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Failure> {
-        self.runtime.block_on(answer).map_err(Failure::of(self.fault()))
+        self.runtime.block_on(answer).map_err(Failure::of(self.name()))
     }
 
     /// Lets go of the store, after everything that was asked of it.
@@ -143,7 +155,8 @@ impl OpenStore {
         self.wait(self.handle.close())
     }
 
-    fn fault(&self) -> String {
+    /// What a sentence calls it, without its password.
+    pub(super) fn name(&self) -> String {
         match &self.location {
             StoreLocation::Folder(folder) => format!("the data folder {}", folder.display()),
             StoreLocation::Postgres(url) => format!("the database {url}"),

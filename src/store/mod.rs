@@ -7,6 +7,7 @@
 mod clients;
 #[cfg(test)]
 mod contract;
+pub(crate) mod copy;
 pub mod embedded;
 pub mod postgres;
 mod record;

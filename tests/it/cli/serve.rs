@@ -17,7 +17,7 @@ pub(super) struct Server {
     child: Child,
     out: BufReader<ChildStdout>,
     /// The lines up to the last one that is expected.
-    announced: Vec<String>,
+    pub(super) announced: Vec<String>,
 }
 
 impl Server {
@@ -56,7 +56,7 @@ impl Drop for Server {
     }
 }
 
-fn sh(line: &str) -> Ran {
+pub(super) fn sh(line: &str) -> Ran {
     let mut shell = Command::new("sh");
     shell.args(["-c", line]).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ran::of(shell.spawn().unwrap())

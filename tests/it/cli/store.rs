@@ -2,7 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::*;
+use super::{
+    serve::{Server, sh},
+    *,
+};
 
 const DATABASE: &str = "doorward-data/doorward.sqlite3";
 
@@ -24,6 +27,42 @@ fn a_backup_is_a_store() {
 
     let restored = doorward.run(&["client", "list", "--data", "restored"]).result();
     assert_eq!(restored, line(1, &metadata("one")) + "\n");
+}
+
+#[test]
+fn a_server_runs_on_a_restored_backup() {
+    if !is_in_path("curl") {
+        eprintln!("left out: there is no curl to register with");
+        return;
+    }
+    let doorward = one_client();
+    let listen = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+    let serve = |data| {
+        let words = [&["serve", "--dev", "--data", data], &listen[..]].concat();
+        Server::start(&doorward, &words, "curl ")
+    };
+    let old = serve("doorward-data");
+    let register = |server: &Server| -> String {
+        let answer = sh(server.announced.last().unwrap()).result();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer["client_id"].as_str().unwrap().to_owned()
+    };
+    let before = register(&old);
+    assert_eq!(doorward.run(&["store", "backup", "copy.sqlite3"]).code, Some(0));
+    let lost = register(&old);
+    assert_eq!(old.stop().code, Some(0));
+
+    // As docs/operating.md says.
+    fs::create_dir(doorward.path("restored")).unwrap();
+    fs::rename(doorward.path("copy.sqlite3"), doorward.path("restored/doorward.sqlite3")).unwrap();
+    assert_eq!(doorward.run(&["store", "check", "--data", "restored"]).code, Some(0));
+    let new = serve("restored");
+
+    let after = register(&new);
+    let is_there = |id: &str| doorward.run(&["client", "get", id, "--data", "restored"]).code;
+    let codes = [&id(1), &before, &after, &lost].map(|id| is_there(id));
+    assert_eq!(codes, [Some(0), Some(0), Some(0), Some(3)]);
+    assert_eq!(new.stop().code, Some(0));
 }
 
 #[test]

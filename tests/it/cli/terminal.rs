@@ -100,6 +100,10 @@ fn progress_is_drawn_on_a_terminal_alone_and_can_be_silenced() {
     assert!(shown.contains("/600 clients"), "{shown:?}");
     let (_, shown, _) = run(&doorward, at, &["client", "list", "--name", "many"], "");
     assert!(shown.contains(" clients, "), "how many there will be is not known: {shown:?}");
+    run(&doorward, at, &["client", "import", "many.jsonl", "--data", "old"], "");
+    let copy = ["store", "copy", "--from", "old", "--to", "new"];
+    let (code, shown, _) = run(&doorward, at, &copy, "");
+    assert_eq!((code, shown.contains("/600 clients")), (Some(0), true), "{shown:?}");
 
     for command in ["export", "list"] {
         let (_, shown, _) = run(&doorward, at, &["--quiet", "client", command], "");

@@ -1,4 +1,6 @@
-//! `doorward store`: the embedded store as a file.
+//! `doorward store`: the embedded store as a file, and a store brought into another.
+
+mod copy;
 
 use std::path::PathBuf;
 
@@ -16,11 +18,12 @@ use crate::{
     store::embedded::{self, CheckReport},
 };
 
-/// Back up and check the store
+/// Back up and check a data folder, and copy a store into another
 #[derive(Subcommand, Debug)]
 pub(super) enum StoreCommand {
     Backup(BackupArguments),
     Check(CheckArguments),
+    Copy(copy::CopyArguments),
 }
 
 impl StoreCommand {
@@ -28,6 +31,7 @@ impl StoreCommand {
         match self {
             Self::Backup(arguments) => arguments.run(messages),
             Self::Check(arguments) => arguments.run(),
+            Self::Copy(arguments) => arguments.run(messages),
         }
     }
 }
