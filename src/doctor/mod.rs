@@ -22,6 +22,7 @@ use crate::{
 const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     store::folder,
     store::database,
+    store::tables,
     clock::plausible,
     limiter::redis,
     certificate::files,

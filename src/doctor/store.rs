@@ -1,4 +1,4 @@
-//! The data folder and the database in it.
+//! The data folder and the database in it, or the database that many servers share and its tables.
 
 use std::{
     fs, io,
@@ -12,7 +12,11 @@ use super::{Examined, Finding, Look};
 use crate::{
     config::StoreLocation,
     http::request_event::chain,
-    store::{self, OpenError, embedded::OpenError as Embedded},
+    store::{
+        self, OpenError,
+        embedded::OpenError as Embedded,
+        postgres::{self, OpenError as Postgres, Standing},
+    },
 };
 
 /// What a log takes at least, with room to move it: with less, registrations will soon be answered 503.
@@ -96,14 +100,51 @@ pub(super) fn database(examined: &Examined<'_>) -> Vec<Finding> {
         Err(OpenError::Embedded(Embedded::NoStore { .. })) => {
             look.ok("there is no store yet: a server makes it")
         }
+        // `tables` has it to say.
+        Err(OpenError::Postgres(Postgres::Unmigrated { .. } | Postgres::Newer { .. })) => {
+            return Vec::new();
+        }
         Err(error) => {
-            // What such an error says ends with what to do.
             let text = error.to_string();
-            let (what, advice) = text.rsplit_once("; ").unwrap_or((&text, "see the manual"));
+            let (what, advice) = split(&text);
             match error {
                 OpenError::Embedded(Embedded::Older { .. }) => look.warning(what, advice),
                 _ => look.problem(what, advice),
             }
         }
     }]
+}
+
+/// Do the tables of a database suit this release? Those of a data folder are its server's affair.
+pub(super) fn tables(examined: &Examined<'_>) -> Vec<Finding> {
+    let StoreLocation::Postgres(url) = &examined.config.store else { return Vec::new() };
+    let settings = &examined.config.postgres;
+    // What keeps it from being looked at, `database` has said.
+    let Ok((found, verdict)) = examined.wait(postgres::look(url, settings)) else {
+        return Vec::new();
+    };
+    let version = found.version();
+    let look = Look::at("tables", url);
+    vec![match (found, verdict) {
+        (Standing::Nothing | Standing::Older(_), _) if settings.migrate_at_start => look.warning(
+            format!(
+                "they are of version {version}: a server brings them up to date when it starts"
+            ),
+            "run `doorward migrate up` beforehand, so that a start takes no longer than usual",
+        ),
+        (_, Err(error)) => {
+            let text = error.to_string();
+            let (what, advice) = split(&text);
+            look.problem(what, advice)
+        }
+        (Standing::NewerAndCompatible(_), Ok(())) => look.ok(format!(
+            "they are of version {version}, made by a later release, which lets this one go on"
+        )),
+        (_, Ok(())) => look.ok(format!("they are of version {version}, which this release needs")),
+    }]
+}
+
+/// What an error of opening says ends with what to do.
+fn split(text: &str) -> (&str, &str) {
+    text.rsplit_once("; ").unwrap_or((text, "see the manual"))
 }

@@ -51,11 +51,40 @@ fn a_server_without_its_tables_names_the_command_that_makes_them() {
     let status = doorward.run(&["migrate", "status", "--data", &nowhere]);
     assert_eq!(status.code, Some(3), "{status:?}");
     assert!(status.out.starts_with("No: the database postgres://"), "{status:?}");
-    let doctor = doorward.run(&["doctor", "--dev", "--data", &nowhere, "--output", "jsonl"]);
-    assert_eq!(doctor.code, Some(1), "{doctor:?}");
-    assert!(doctor.out.contains("run `doorward migrate up`"), "{doctor:?}");
     let up = doorward.run(&["migrate", "up", "--data", &nowhere]).complaint(1);
     assert!(up.contains("no schema has been selected"), "{up}");
+}
+
+#[test]
+fn the_doctor_looks_at_the_tables() {
+    let Some((doorward, url)) = with_database() else { return };
+    let nowhere = url.replace("search_path%3D", "search_path%3Dno_");
+    let look = |url: &str, migrate_at_start: &str| {
+        let words = ["doctor", "--dev", "--data", url, "--output", "jsonl", "--quiet"];
+        let listen = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+        let mut command = doorward.command(&[&words[..], &listen[..]].concat());
+        command.env("DOORWARD_POSTGRES__MIGRATE_AT_START", migrate_at_start);
+        let ran = Ran::of(command.spawn().unwrap());
+        let findings = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of_store: Vec<_> = findings
+            .filter(|it| it["check"] == "tables" || it["check"] == "store")
+            .map(|it| ["check", "verdict", "what"].map(|key| it[key].as_str().unwrap().to_owned()))
+            .collect();
+        (ran.code, of_store)
+    };
+
+    let (code, found) = look(&url, "false");
+    let what = "they are of version 1, which this release needs";
+    assert_eq!((code, &found[1]), (Some(0), &["tables", "ok", what].map(str::to_owned)));
+
+    let (code, found) = look(&nowhere, "false");
+    let [[check, verdict, what]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((code, &**check, &**verdict), (Some(1), "tables", "problem"));
+    assert!(what.contains("has tables of version 0, and this release needs version 1"), "{what}");
+
+    let (code, found) = look(&nowhere, "true");
+    let what = "they are of version 0: a server brings them up to date when it starts";
+    assert_eq!((code, found), (Some(0), vec![["tables", "warning", what].map(str::to_owned)]));
 }
 
 #[test]
