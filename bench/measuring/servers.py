@@ -80,6 +80,13 @@ def doorward(port, folder):
     ]  # fmt: skip
 
 
+def migrate(url):
+    """Makes the tables of a database."""
+    subprocess.run(
+        [release("doorward"), "migrate", "up", "--data", url], check=True, timeout=60, stdout=subprocess.DEVNULL
+    )
+
+
 def ceiling(store, log):
     def command(port, folder):
         return [release("ceiling", True), store, str(port), str(free_port()), str(folder), log]
