@@ -624,8 +624,14 @@ fn the_committed_reference_is_what_the_table_says() {
 
 #[test]
 fn the_packaged_settings_are_good() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging/doorward.toml");
-    let config = config::load(Sources { files: vec![path], ..Sources::default() }).unwrap();
-    assert_eq!(config.store, folder("/var/lib/doorward"));
-    assert!(config.server.tls_terminated_in_front);
+    let load = |name: &str| {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name);
+        config::load(Sources { files: vec![path], ..Sources::default() }).unwrap()
+    };
+
+    let alone = load("doorward.toml");
+    assert_eq!(alone.store, folder("/var/lib/doorward"));
+    assert!(alone.server.tls_terminated_in_front);
+    let behind_a_balancer = load("compose/doorward.toml");
+    assert_eq!(behind_a_balancer.server.trusted_proxies.len(), 1);
 }
