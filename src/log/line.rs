@@ -16,6 +16,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+/// Room for the line of a registration, in bytes.
+const LINE_BYTES: usize = 512;
+
 /// Writes `timestamp`, `level`, `target`, and the fields of an event beside them. Spans are left out: an
 /// event tells all of a request.
 pub(super) struct JsonLine;
@@ -28,99 +31,109 @@ where
     fn format_event(
         &self,
         _spans: &FmtContext<'_, S, N>,
-        mut line: Writer<'_>,
+        mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
         let about = event.metadata();
-        line.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut line)?;
-        line.write_str("\",\"level\":\"")?;
-        line.write_str(about.level().as_str())?;
-        line.write_str("\",\"target\":")?;
-        quoted(&mut line, about.target())?;
-        let mut fields = Fields { line: &mut line, written: Ok(()) };
-        event.record(&mut fields);
-        fields.written?;
-        line.write_str("}\n")
+        let mut line = Line(String::with_capacity(LINE_BYTES));
+        line.0.push_str("{\"timestamp\":\"");
+        SystemTime.format_time(&mut Writer::new(&mut line.0))?;
+        line.0.push_str("\",\"level\":\"");
+        line.0.push_str(about.level().as_str());
+        line.0.push_str("\",\"target\":");
+        line.quoted(about.target());
+        event.record(&mut line);
+        line.0.push_str("}\n");
+        writer.write_str(&line.0)
     }
 }
 
-/// Writes fields as members of an object that has some already.
-struct Fields<'line, 'buffer> {
-    line: &'line mut Writer<'buffer>,
-    /// A visitor cannot return what went wrong.
-    written: fmt::Result,
-}
+/// An object that has some members already.
+struct Line(String);
 
-impl Fields<'_, '_> {
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        self.written = self.written.and_then(|()| {
-            self.line.write_char(',')?;
-            quoted(self.line, field.name())?;
-            self.line.write_char(':')?;
-            value(self.line)
-        });
+impl Line {
+    fn name(&mut self, field: &Field) {
+        self.0.push(',');
+        self.quoted(field.name());
+        self.0.push(':');
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.0.push('"');
+        escape(&mut self.0, text);
+        self.0.push('"');
+    }
+
+    /// A value that JSON writes as Rust does.
+    fn plain(&mut self, field: &Field, value: impl Debug) {
+        self.name(field);
+        write!(self.0, "{value:?}").expect("a string takes any text");
     }
 }
 
-impl Visit for Fields<'_, '_> {
+impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |line| quoted(line, value));
+        self.name(field);
+        self.quoted(value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, |line| write!(line, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, |line| write!(line, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // `Debug` keeps the point of a whole number. JSON has no word for what is no number.
-        self.member(field, |line| {
-            if value.is_finite() { write!(line, "{value:?}") } else { line.write_str("null") }
-        });
+        // JSON has no word for what is no number.
+        if value.is_finite() {
+            self.plain(field, value);
+        } else {
+            self.name(field);
+            self.0.push_str("null");
+        }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |line| write!(line, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.member(field, |line| {
-            line.write_char('"')?;
-            write!(Escaped(line), "{value:?}")?;
-            line.write_char('"')
-        });
+        self.name(field);
+        self.0.push('"');
+        write!(Escaped(&mut self.0), "{value:?}").expect("a string takes any text");
+        self.0.push('"');
     }
 }
 
-fn quoted(line: &mut Writer<'_>, text: &str) -> fmt::Result {
-    line.write_char('"')?;
-    Escaped(line).write_str(text)?;
-    line.write_char('"')
+/// What is written to it becomes the inside of a JSON string.
+struct Escaped<'line>(&'line mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        escape(self.0, text);
+        Ok(())
+    }
 }
 
-/// The inside of a JSON string (RFC 8259 §7).
-struct Escaped<'line, 'buffer>(&'line mut Writer<'buffer>);
-
-impl fmt::Write for Escaped<'_, '_> {
-    fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        let is_special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
-        while let Some(place) = text.bytes().position(is_special) {
-            let (plain, rest) = text.split_at(place);
-            // What is special is ASCII, and thus one byte.
-            let (special, rest) = rest.split_at(1);
-            self.0.write_str(plain)?;
-            match special {
-                "\"" | "\\" => write!(self.0, "\\{special}")?,
-                _ => write!(self.0, "\\u{:04x}", special.as_bytes()[0])?,
+/// Adds `text` as the inside of a JSON string (RFC 8259 §7).
+fn escape(line: &mut String, mut text: &str) {
+    let is_special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+    while let Some(place) = text.bytes().position(is_special) {
+        let (plain, rest) = text.split_at(place);
+        // What is special is ASCII, and thus one byte.
+        let (special, rest) = rest.split_at(1);
+        line.push_str(plain);
+        match special {
+            "\"" | "\\" => line.extend(["\\", special]),
+            _ => {
+                write!(line, "\\u{:04x}", special.as_bytes()[0]).expect("a string takes any text");
             }
-            text = rest;
         }
-        self.0.write_str(text)
+        text = rest;
     }
+    line.push_str(text);
 }
 
 #[cfg(test)]
