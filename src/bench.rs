@@ -11,7 +11,5 @@ use crate::{
 /// What `POST /register` with this body would keep, and the body of its 201. `None` when it is refused.
 pub fn registration(app: &App, body: &[u8]) -> Option<(ClientRecord, Vec<u8>)> {
     const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let (record, information) = registration::prepare(&Profile::RFC7591, app, SOURCE, body).ok()?;
-    let body = information.into_body(&record);
-    Some((record, body))
+    registration::prepare(&Profile::RFC7591, app, SOURCE, body).ok()
 }

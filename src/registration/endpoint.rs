@@ -14,7 +14,7 @@ use super::{
     policy,
     profile::{Answers, Profile},
     request::RegistrationRequest,
-    response::ClientInformation,
+    response,
 };
 use crate::{
     app::App,
@@ -77,23 +77,23 @@ async fn keep(
     let record = Arc::new(record);
     // The store gives its own hold of the record up first: memory is cheapest to free where it was taken.
     app.store.register_client(Arc::clone(&record)).await?;
-    Ok(created(information.into_body(&record), record.client_id))
+    Ok(created(information, record.client_id))
 }
 
-/// The pure steps: what is to be kept, and what will be answered.
+/// The pure steps: what is to be kept, and the body of the 201.
 pub(crate) fn prepare(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
     body: &[u8],
-) -> Result<(ClientRecord, ClientInformation), RegistrationError> {
+) -> Result<(ClientRecord, Vec<u8>), RegistrationError> {
     let settings = &app.config.registration;
     let request = RegistrationRequest::parse(body)?;
     let admitted = policy::admit(request, profile, settings)?;
     let requester = Requester { profile, source: settings.keep_source_address.then_some(source) };
     let now = app.clock.now();
     let record = issue::client(&admitted, &requester, &app.protected_names, &app.entropy, now);
-    let information = ClientInformation::of(profile, &record, admitted.metadata());
+    let information = response::client_information(profile, &record, admitted.metadata());
     Ok((record, information))
 }
 

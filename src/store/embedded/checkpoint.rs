@@ -1,7 +1,7 @@
 //! Moves the write-ahead log into the database file, beside the writer.
 //!
 //! SQLite by itself does this inside some unlucky commit, whose callers then wait for two more `fsync`s.
-//! Here a thread with a connection of its own does it some fifty times a second while there is something
+//! Here a thread with a connection of its own does it some hundred times a second while there is something
 //! to move. It never waits for the writer and the writer never waits for it, so under constant writing
 //! it never catches up and the log would grow for ever: once the log is long, the writer finishes the
 //! work between two transactions and begins the log anew.
@@ -29,7 +29,7 @@ pub(super) const WAL_BYTES_MAX: u32 = 64 << 20;
 
 /// How long a commit waits in the log for the thread. Each pass takes the processor and the disk away from
 /// callers in proportion to what it moves: longer, and the slowest callers become slower.
-const INTERVAL: Duration = Duration::from_millis(20);
+const INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long the writer waits for readers when it begins the log anew; a backup may read for minutes, and
 /// then the log grows instead.
@@ -143,7 +143,7 @@ fn run(file: &Path, due: &Receiver<()>, shared: &Shared) {
             Ok(()) => failed = false,
             Err(error) => {
                 connection = None;
-                // Once for each time that it begins to fail, not fifty times a second.
+                // Once for each time that it begins to fail, not a hundred times a second.
                 if !failed {
                     tracing::warn!(%error, "the log cannot be moved into the database file");
                 }
