@@ -25,9 +25,8 @@ class Ran:
 
 def start(core, *arguments, **streams):
     command = [servers.release("doorward"), *map(str, arguments)]
-    return subprocess.Popen(
-        command, stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=pinned(core), **streams
-    )
+    streams = {"stderr": subprocess.DEVNULL, **streams}
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=pinned(core), **streams)
 
 
 def finish(child, began):
