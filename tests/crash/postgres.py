@@ -54,6 +54,15 @@ def until_not_ready(server, seconds=6):
         time.sleep(0.05)
 
 
+def verify_loads(url, loads):
+    """Ends the loads, and holds the database to what they were answered. Returns that."""
+    answers, refused = {}, set()
+    for load in loads:
+        take(load, answers, refused)
+    verify_all(url, answers, refused)
+    return answers, refused
+
+
 def verify_all(url, answers, refused):
     """As `verify`, and nobody is kept who was refused. Returns the rows."""
     rows = verify(url, answers)
@@ -192,10 +201,7 @@ def failover(folder, _chance):
             for load, count in zip(loads, before):
                 load.wait_for(count + 20, seconds=WELL_AGAIN_SECONDS_MAX)
             back = time.monotonic() - begun
-            answers, refused = {}, set()
-            for load in loads:
-                take(load, answers, refused)
-            verify_all(standby.url(), answers, refused)
+            answers, refused = verify_loads(standby.url(), loads)
             for server in servers:
                 server.stop()
     return f"{told(answers, refused)}, registrations again {back:.1f} s after the promotion began"
@@ -213,10 +219,7 @@ def pooler(folder, _chance):
             database.start()
             for load in loads:
                 load.wait_for(load.count() + 50, seconds=30)
-            answers, refused = {}, set()
-            for load in loads:
-                take(load, answers, refused)
-            verify_all(database.url(), answers, refused)
+            answers, refused = verify_loads(database.url(), loads)
             for server in servers:
                 server.stop()
     return told(answers, refused)

@@ -40,8 +40,8 @@ const SELECT_PAGE: &str = "SELECT client_id, issued_at, profile, source, flags, 
 const SELECT_AHEAD: &str =
     "SELECT client_id FROM clients WHERE client_id > ?1 ORDER BY client_id LIMIT 1 OFFSET ?2";
 
-/// How many clients one snapshot looks through at most for those that pass a filter. As long as one is open, the log
-/// cannot be begun anew.
+/// How many clients one snapshot looks through at most for those that pass a filter. As long as one is open,
+/// the log cannot be begun anew.
 const LOOKED_THROUGH_MAX: usize = 20_000;
 
 /// Whether exactly this record is there.

@@ -1,6 +1,5 @@
 //! Lookups of one client, which every authorization makes: one thread answers all that wait from one
-//! snapshot, and wakes one caller a batch. A thread of the runtime for each cost three times as much, most of
-//! it in waking that thread.
+//! snapshot, and wakes one caller a batch, so that no thread has to be woken for each of them.
 
 use std::{
     io,

@@ -2,8 +2,8 @@
 //!
 //! One thread writes ([`writer`]), commits what waits in one transaction and answers after the commit;
 //! another moves the log into the file ([`checkpoint`]); a third looks single clients up ([`lookups`]), and
-//! longer questions are answered by connections of their own ([`readers`]). All statements are in [`clients`] and [`schema`]. Commands open the same file beside
-//! a running server: reading at any time, writing in turn.
+//! longer questions are answered by connections of their own ([`readers`]). All statements are in [`clients`]
+//! and [`schema`]. Commands open the same file beside a running server: reading at any time, writing in turn.
 
 mod backup;
 mod batch;
