@@ -48,7 +48,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("fuzz", &["client", "config", "http", "registration"]),
     ("http", &["clock", "config", "entropy", "metrics"]),
     ("json", &[]),
-    ("log", &["config"]),
+    ("log", &["clock", "config"]),
     ("management", &["app", "clock", "http", "server"]),
     ("metrics", &[]),
     ("openapi", &["client", "registration"]),
