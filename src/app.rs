@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    clock::Clock, config::Config, entropy::Entropy, http::rate_limit::RateLimit,
+    clock::Clock, config::Config, entropy::Entropy, http::rate_limit::RateLimit, keys::Keys,
     registration::ProtectedNames, store::Store,
 };
 
@@ -21,6 +21,8 @@ pub struct App {
     pub(crate) rate_limit: RateLimit,
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
+    /// What signs and seals.
+    pub(crate) keys: Keys,
 }
 
 impl App {
@@ -28,6 +30,7 @@ impl App {
     pub fn new(config: Config, store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Arc<Self> {
         let rate_limit = RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy);
         let protected_names = ProtectedNames::new(&config.registration.protected_names);
-        Arc::new(Self { config, store, clock, entropy, rate_limit, protected_names })
+        let keys = Keys::new(&config.token, &entropy);
+        Arc::new(Self { config, store, clock, entropy, rate_limit, protected_names, keys })
     }
 }

@@ -9,6 +9,28 @@ pub(crate) enum ErrorCode {
     InvalidRedirectUri,
     /// RFC 7591 §3.2.2.
     InvalidClientMetadata,
+    /// RFC 6749 §5.2: whoever asks is not known; and where resources ask, not who it says it is.
+    InvalidClient,
+    /// RFC 6749 §5.2: the code or refresh token is not, or no longer, good.
+    InvalidGrant,
+    /// RFC 6749 §4.1.2.1, §5.2: this client may not ask so.
+    UnauthorizedClient,
+    /// RFC 6749 §4.1.2.1.
+    AccessDenied,
+    /// RFC 6749 §4.1.2.1.
+    UnsupportedResponseType,
+    /// RFC 6749 §5.2.
+    UnsupportedGrantType,
+    /// RFC 7009 §2.2.1.
+    UnsupportedTokenType,
+    /// RFC 6749 §4.1.2.1, §5.2.
+    InvalidScope,
+    /// RFC 8707 §2.
+    InvalidTarget,
+    /// OpenID Connect Core §3.1.2.6, for `prompt=none`.
+    LoginRequired,
+    /// OpenID Connect Core §3.1.2.6, for `prompt=none`.
+    ConsentRequired,
     /// RFC 6749 §4.1.2.1; our choice for 429 and 503.
     TemporarilyUnavailable,
     /// RFC 6749 §4.1.2.1; our choice for 500.
@@ -22,6 +44,17 @@ impl ErrorCode {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }

@@ -6,34 +6,46 @@
 //! 1. What a client is: [`client`], read from strict JSON ([`json`]).
 //! 2. How a stranger becomes one: [`registration`], five steps told in `registration/endpoint.rs`, with
 //!    the registered error codes ([`error_code`]).
-//! 3. What is kept, and with which promise: [`store`].
-//! 4. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes on
+//! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
+//!    ([`sign_in`]) and allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
+//!    signed with [`keys`].
+//! 4. What is kept, and with which promise: [`store`], [`secret`].
+//! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes on
 //!    one page; [`management`] is the other listener, [`metrics`] what is counted, [`openapi`] how the
 //!    interface describes itself.
-//! 5. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
+//! 6. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
 //!    [`clock`] and [`entropy`], where time and chance come in; [`log`].
-//! 6. What is asked of the program: [`cli`], one file a command; [`doctor`] looks whether a server has
+//! 7. What is asked of the program: [`cli`], one file a command; [`doctor`] looks whether a server has
 //!    what it needs.
 //!
 //! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
 pub mod app;
+mod authorization;
 pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod discovery;
 mod doctor;
 pub mod entropy;
 mod error_code;
 #[cfg(fuzzing)]
 pub mod fuzz;
+pub mod grant;
 mod http;
+mod identified_client;
 mod json;
+mod keys;
 pub mod log;
 mod management;
 mod metrics;
 pub mod openapi;
+mod pages;
 mod registration;
+pub mod secret;
 pub mod server;
+mod sign_in;
 pub mod store;
+mod token;

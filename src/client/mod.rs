@@ -3,8 +3,10 @@
 //! `registration/policy.rs`.
 
 mod auth_method;
+mod document_url;
 pub(crate) mod fault;
 mod grant_type;
+mod identifier;
 mod jwks;
 mod member;
 mod metadata;
@@ -20,11 +22,13 @@ use std::{fmt, str::FromStr};
 
 pub use self::{
     auth_method::TokenEndpointAuthMethod,
+    document_url::{DocumentUrl, DocumentUrlError},
     grant_type::{GrantType, GrantTypes, ResponseType, ResponseTypes},
+    identifier::{ClientIdentifier, ClientIdentifierError},
     metadata::{ClientMetadata, JwksUri, REDIRECT_URIS_MAX, RedirectUris},
     name::{ClientName, skeleton_of},
     redirect_uri::{Reach, RedirectUri, RedirectUriError},
-    scope::Scope,
+    scope::{Scope, ScopeError},
     uri::UriError,
     web_uri::WebUri,
 };

@@ -16,7 +16,17 @@ const PAIRWISE_MAX: usize = 16;
 #[serde(transparent)]
 pub struct Scope(String);
 
+/// A text that is no scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a list of scope tokens")]
+pub struct ScopeError;
+
 impl Scope {
+    /// Reads the value of `scope` (RFC 6749 §3.3); `None` when there is no token in it.
+    pub fn parse(text: &str) -> Result<Option<Self>, ScopeError> {
+        <Self as TextMember>::parse(text).map_err(|_| ScopeError)
+    }
+
     /// The tokens, in the order in which the client listed them.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         self.0.split(' ')
@@ -82,7 +92,7 @@ mod tests {
     #[test]
     fn only_scope_tokens_are_a_scope() {
         for text in ["a\"b", "a\\b", "a\tb", "caf\u{e9}", "a\u{7f}", "a\nb"] {
-            assert_eq!(Scope::parse(text), Err(Problem::Scope), "{text:?}");
+            assert_eq!(Scope::parse(text), Err(ScopeError), "{text:?}");
         }
         assert!(Scope::parse("mcp:tools read,write https://a.example/x !#[]~").is_ok());
     }

@@ -2,21 +2,13 @@
 //!
 //! A kind reads one value that was given, wherever that was, and reports every fault in it. It knows
 //! nothing of other settings (`load.rs`), nor which value holds (`values.rs`). The texts are in
-//! `text.rs`.
+//! `text.rs`, the tables in `tables.rs`.
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::{Spanned, de::DeValue};
 
-use super::{
-    ProtectedName,
-    fault::{Faults, did_you_mean, nearest},
-    source::Origin,
-    text::{HOST, NAME, SCHEME},
-};
+use super::{fault::Faults, source::Origin};
 
 /// What a value may be.
 pub(super) trait Kind {
@@ -56,11 +48,11 @@ pub(super) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    fn refuse(&self, faults: &mut Faults, reason: impl Display) {
+    pub(super) fn refuse(&self, faults: &mut Faults, reason: impl Display) {
         faults.add(self.origin, self.value.span().start, format_args!("{}: {reason}", self.path));
     }
 
-    fn refuse_kind(&self, faults: &mut Faults, expected: &str) {
+    pub(super) fn refuse_kind(&self, faults: &mut Faults, expected: &str) {
         let found = match self.value.get_ref() {
             DeValue::String(text) => quoted(text),
             DeValue::Integer(integer) => integer.to_string(),
@@ -77,7 +69,7 @@ impl<'a> Given<'a> {
         Self { path: format!("{}[{index}]", self.path), origin: self.origin, value }
     }
 
-    fn member(&self, name: &str, value: &'a Spanned<DeValue<'a>>) -> Self {
+    pub(super) fn member(&self, name: &str, value: &'a Spanned<DeValue<'a>>) -> Self {
         Self { path: format!("{}.{name}", self.path), origin: self.origin, value }
     }
 }
@@ -226,74 +218,6 @@ impl<K: Kind> Kind for List<K> {
         let line = format!("[{}]", items.join(", "));
         if line.len() <= 80 { line } else { format!("[\n  {},\n]", items.join(",\n  ")) }
     }
-}
-
-/// One entry of `registration.protected_names`.
-pub(super) struct Protected;
-
-impl Protected {
-    const MEMBERS: [&'static str; 3] = ["name", "hosts", "schemes"];
-
-    fn refuse_unknown(given: &Given<'_>, table: &DeTable<'_>, faults: &mut Faults) -> bool {
-        let mut unknown = table
-            .keys()
-            .filter(|name| !Self::MEMBERS.contains(&name.get_ref().as_ref()))
-            .peekable();
-        let any = unknown.peek().is_some();
-        for name in unknown {
-            let meant = did_you_mean(nearest(name.get_ref(), Self::MEMBERS));
-            let what =
-                format!("{}.{}: unknown member{meant}", given.path, shown_key(name.get_ref()));
-            faults.add(given.origin, name.span().start, what);
-        }
-        any
-    }
-}
-
-impl Kind for Protected {
-    type Value = ProtectedName;
-
-    fn expected(&self) -> String {
-        "a table of a name, hosts and schemes, such as \
-         { name = \"Acme\", hosts = [\"acme.example\"], schemes = [\"acme\"] }"
-            .into()
-    }
-
-    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<ProtectedName> {
-        let DeValue::Table(table) = given.value.get_ref() else {
-            given.refuse_kind(faults, &self.expected());
-            return None;
-        };
-        let unknown = Self::refuse_unknown(given, table, faults);
-        let name = table.get("name").map(|value| NAME.read(&given.member("name", value), faults));
-        if name.is_none() {
-            given.refuse(faults, "name is missing");
-        }
-        let mut list = |member: &str, kind: Text<String>| match table.get(member) {
-            Some(value) => List(kind).read(&given.member(member, value), faults),
-            None => Some(Vec::new()),
-        };
-        let hosts = list("hosts", HOST);
-        let schemes = list("schemes", SCHEME);
-        let read = ProtectedName { name: name??, hosts: hosts?, schemes: schemes? };
-        (!unknown).then_some(read)
-    }
-
-    fn write(&self, value: &ProtectedName) -> String {
-        let mut members = vec![format!("name = {}", NAME.write(&value.name))];
-        if !value.hosts.is_empty() {
-            members.push(format!("hosts = {}", one_line(&HOST, &value.hosts)));
-        }
-        if !value.schemes.is_empty() {
-            members.push(format!("schemes = {}", one_line(&SCHEME, &value.schemes)));
-        }
-        format!("{{ {} }}", members.join(", "))
-    }
-}
-
-fn one_line(kind: &Text<String>, values: &[String]) -> String {
-    let values: Vec<String> = values.iter().map(|value| kind.write(value)).collect();
-    format!("[{}]", values.join(", "))
 }
 
 /// A key in a message: as it is when it is plain, else quoted.

@@ -14,6 +14,7 @@ mod print;
 mod redis_url;
 mod setting;
 mod source;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -32,12 +33,13 @@ pub use self::{
     source::{Sources, environment},
 };
 use self::{
-    kind::{Boolean, Integer, List, Protected},
+    kind::{Boolean, Integer, List},
     redis_url::REDIS,
     setting::table,
+    tables::{Catalogue, Protected, ProviderTable, ResourceTable},
     text::{
-        ADDRESS, FILE, FILE_OR_NONE, FILTER, FORMAT, ISSUER, NETWORK, PASSWORD, SCOPE, STORE,
-        WHEN_UNREACHABLE,
+        ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEYS_SECRET, NETWORK,
+        PASSWORD, STORE, WHEN_UNREACHABLE,
     },
 };
 
@@ -130,8 +132,12 @@ table! {
         /// Whether redirect URIs may lead into private networks: to private addresses (RFC 1918, IPv6
         /// unique local), and over `http` to names that only a local network knows.
         allow_lan_redirects: bool = false, Boolean;
-        /// The scope catalogue: the scopes a client may register for; empty when there is none.
-        scopes: Vec<String> = [] example ["projects:read", "projects:write"], List(SCOPE);
+        /// The scope catalogue: the scopes a client may register for; empty when there is none. With a
+        /// `description`, people read that on the consent page instead of the scope.
+        scopes: Vec<CatalogueScope> = [] example [
+            "projects:read",
+            { scope = "projects:write", description = "Change your projects" },
+        ], List(Catalogue);
         /// Names that strangers like to borrow.
         ///
         /// A client whose name looks like one of these is flagged on its record, unless its redirect
@@ -164,6 +170,93 @@ table! {
               schemes = ["vscode", "vscode-insiders"] },
             { name = "Windsurf", hosts = ["codeium.com", "windsurf.com"], schemes = ["windsurf"] },
         ], List(Protected);
+    }
+
+    /// How resource owners sign in. Without any way to, clients can register and nothing else: the endpoints
+    /// of authorization and tokens are not there.
+    sign_in: SignInConfig {
+        /// Whether one person may sign in with the password that is printed at start, which is another one
+        /// each time. For development: `--dev` turns it on.
+        local: bool = false dev true, Boolean;
+        /// OpenID Providers at which people sign in; with several, they choose on a page.
+        ///
+        /// `id` is part of the redirect URI to register there: `<issuer>/oauth2/sign-in/<id>`. The secret of a
+        /// confidential client is in `client_secret_file`. `subject_claim`, `name_claim`, `email_claim` and
+        /// `groups_claim` say which claims of the ID token tell who it is; `allowed_domains` (of verified
+        /// e-mail addresses) and `allowed_groups` say who may sign in, everybody when both are empty.
+        providers: Vec<Provider> = [] example [
+            { id = "acme", name = "Acme", issuer = "https://login.acme.example", client_id = "doorward",
+              client_secret_file = "/etc/doorward/acme.secret", allowed_domains = ["acme.example"] },
+        ], List(ProviderTable);
+        /// How long a session lives that is not used, in minutes.
+        session_idle_minutes: u64 = 60, Integer(1..=43_200);
+        /// How long a session lives at most, in minutes.
+        session_lifetime_minutes: u64 = 720, Integer(1..=43_200);
+        /// How many sign-ins one source (IPv4 address, IPv6 /64) may begin or try in a minute.
+        per_source: u32 = 30, Integer(1..=1_000_000);
+    }
+
+    /// What clients may be allowed to do.
+    authorization: AuthorizationConfig {
+        /// The protected resources whose tokens are issued here (RFC 8707), each by the `uri` that its clients
+        /// name in `resource`.
+        ///
+        /// `name` is what people read. A resource that asks this server about tokens (RFC 7662) gets an
+        /// `id` and the SHA-256 of its secret, in hexadecimal, as `secret_sha256`.
+        resources: Vec<Resource> = [] example [
+            { uri = "https://mcp.example.com/mcp", name = "Example tools", id = "tools",
+              secret_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae" },
+        ], List(ResourceTable);
+        /// How long an authorization code is good.
+        code_lifetime_seconds: u64 = 60, Integer(1..=600);
+        /// How long is remembered what somebody allowed a client, in days. The question becomes shorter; it is
+        /// asked all the same.
+        consent_lifetime_days: u64 = 90, Integer(1..=3650);
+    }
+
+    /// Access tokens and refresh tokens.
+    token: TokenConfig {
+        /// What access tokens are signed with: `ES256`, `RS256` or `EdDSA`.
+        algorithm: SigningAlgorithm = "ES256", ALGORITHM;
+        /// How long an access token is good. A resource that does not ask takes it for good all that time.
+        access_token_lifetime_seconds: u64 = 900, Integer(30..=86_400);
+        /// How long a refresh token is good that is not used, in days.
+        refresh_token_idle_days: u64 = 30, Integer(1..=3650);
+        /// How long a grant lives at most, in days; then its owner is asked again.
+        grant_lifetime_days: u64 = 365, Integer(1..=3650);
+        /// How long the refresh token before the last one may still be presented, and gets the same
+        /// successor.
+        refresh_grace_seconds: u64 = 30, Integer(0..=300);
+        /// How many requests one client may make at the token endpoint in a minute; 0 for no limit.
+        per_client: u32 = 600, Integer(0..=10_000_000);
+        /// After how many days another key signs.
+        key_lifetime_days: u64 = 90, Integer(2..=3650);
+        /// What the signing keys are sealed with where they are kept: at least 32 characters, the same on all
+        /// nodes. For a file of it, set the variable `DOORWARD_TOKEN__KEYS_SECRET_FILE`.
+        ///
+        /// Nothing: the embedded store makes one, in `keys.secret` in its folder.
+        keys_secret: Secret = "", KEYS_SECRET;
+    }
+
+    /// Clients that do not register but publish their metadata at the URL that is their identifier (Client ID
+    /// Metadata Documents).
+    client_documents: ClientDocumentsConfig {
+        /// Whether such clients are let in. Their documents are fetched from the internet.
+        enabled: bool = false, Boolean;
+        /// Only documents of these hosts and their subdomains; all when empty.
+        allowed_hosts: Vec<String> = [] example ["claude.ai", "vscode.dev"], List(HOST);
+        /// No documents of these hosts and their subdomains.
+        denied_hosts: Vec<String> = [] example ["tunnel.example"], List(HOST);
+        /// How long fetching a document may take, from the name to the last byte.
+        timeout_seconds: u64 = 5, Integer(1..=30);
+        /// How many documents are fetched at once.
+        fetches_max: usize = 16, Integer(1..=1_000);
+        /// How many documents are remembered.
+        remembered_max: usize = 1_000, Integer(1..=1_000_000);
+        /// How long a document is remembered at least, whatever its server says.
+        remembered_seconds_min: u64 = 60, Integer(1..=86_400);
+        /// How long a document is remembered at most.
+        remembered_seconds_max: u64 = 86_400, Integer(1..=604_800);
     }
 
     /// The embedded store.
@@ -237,6 +330,90 @@ pub struct ProtectedName {
     pub hosts: Vec<String>,
     /// Private-use schemes whose redirect URIs may go by that name; in lower case, without `:`.
     pub schemes: Vec<String>,
+}
+
+/// A scope of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueScope {
+    /// The scope token (RFC 6749 §3.3).
+    pub scope: String,
+    /// What it allows, as people read it.
+    pub description: Option<String>,
+}
+
+/// A protected resource (RFC 8707).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The indicator, as it stands in access tokens.
+    pub uri: String,
+    /// As people read it.
+    pub name: Option<String>,
+    /// By which it may ask about tokens; `None` when it does not.
+    pub introspection: Option<ResourceSecret>,
+}
+
+/// How a resource proves itself where it asks about tokens (RFC 7662 §2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceSecret {
+    /// The name it goes by.
+    pub id: String,
+    /// The SHA-256 of its secret.
+    pub sha256: [u8; 32],
+}
+
+/// An OpenID Provider at which resource owners sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Part of the redirect URI; lower-case letters, digits and hyphens.
+    pub id: String,
+    /// As people read it.
+    pub name: String,
+    /// Its issuer identifier (OpenID Connect Discovery §3).
+    pub issuer: String,
+    /// What it calls this server.
+    pub client_id: String,
+    /// Where the secret is, of a confidential client.
+    pub client_secret_file: Option<PathBuf>,
+    /// What is asked for; `openid` is always.
+    pub scopes: Vec<String>,
+    /// The claim that tells people apart for ever.
+    pub subject_claim: String,
+    /// The claim of their name.
+    pub name_claim: String,
+    /// The claim of their e-mail address.
+    pub email_claim: String,
+    /// The claim of their groups.
+    pub groups_claim: String,
+    /// The domains of verified e-mail addresses that may sign in; all when empty.
+    pub allowed_domains: Vec<String>,
+    /// The groups of which somebody must be in one; all when empty.
+    pub allowed_groups: Vec<String>,
+}
+
+/// What access tokens are signed with (RFC 7518 §3.1, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// RSA PKCS#1 v1.5 with SHA-256.
+    Rs256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl Config {
+    /// Whether anybody can sign in, and clients can therefore ask for access.
+    pub fn authorizes(&self) -> bool {
+        self.sign_in.local || !self.sign_in.providers.is_empty()
+    }
+
+    /// The path of the issuer, without a slash at its end; empty for an origin alone.
+    pub fn issuer_path(&self) -> &str {
+        let issuer = &self.server.issuer;
+        let authority = issuer.find("://").map_or(0, |at| at + 3);
+        let path = issuer.get(authority..).and_then(|rest| rest.find('/'));
+        path.and_then(|at| issuer.get(authority + at..)).unwrap_or_default()
+    }
 }
 
 /// What holds while the limits that nodes share cannot be asked.

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    LogFormat, PostgresUrl, Secret, StoreLocation, WhenUnreachable,
+    LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
     kind::{Refusal, Text},
 };
 
@@ -175,6 +175,82 @@ pub(super) const SCHEME: Text<String> = Text {
         accept_if(text, starts && !open && text.bytes().all(allowed))
     },
     print: String::clone,
+    show: str::to_owned,
+};
+
+/// The name of a provider or a resource, in paths and credentials.
+pub(super) const PROVIDER_ID: Text<String> = Text {
+    expected: "1 to 32 lower-case letters, digits and hyphens",
+    parse: |text| {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        accept_if(text, (1..=32).contains(&text.len()) && text.bytes().all(allowed))
+    },
+    print: String::clone,
+    show: str::to_owned,
+};
+
+/// The name of a claim.
+pub(super) const CLAIM: Text<String> = Text {
+    expected: "the name of a claim",
+    parse: |text| accept_if(text, !text.is_empty()),
+    print: String::clone,
+    show: str::to_owned,
+};
+
+/// A resource indicator (RFC 8707 §2), except that here it is a place one can ask at.
+pub(super) const RESOURCE: Text<String> = Text {
+    expected: "an absolute URI without fragment, such as https://mcp.example.com/mcp",
+    parse: |text| {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('#');
+        accept_if(text, is_plain && Url::parse(text).is_ok())
+    },
+    print: String::clone,
+    show: str::to_owned,
+};
+
+/// A SHA-256.
+pub(super) const SHA256: Text<[u8; 32]> = Text {
+    expected: "a SHA-256 as 64 hexadecimal digits",
+    parse: |text| {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(None);
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = str::from_utf8(digits).map_err(|_| None)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| None)?;
+        }
+        Ok(bytes)
+    },
+    print: |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    show: str::to_owned,
+};
+
+/// What signing keys are sealed with; empty for one that is made.
+pub(super) const KEYS_SECRET: Text<Secret> = Text {
+    expected: "a secret of at least 32 characters",
+    parse: |text| match text.len() {
+        0 | 32.. => Ok(Secret::new(text)),
+        _ => Err(Some("it is too short to be a secret".into())),
+    },
+    print: |secret| secret.reveal().to_owned(),
+    show: |text| if text.is_empty() { String::new() } else { "[redacted]".into() },
+};
+
+/// What access tokens are signed with.
+pub(super) const ALGORITHM: Text<SigningAlgorithm> = Text {
+    expected: "\"ES256\", \"RS256\" or \"EdDSA\"",
+    parse: |text| match text {
+        "ES256" => Ok(SigningAlgorithm::Es256),
+        "RS256" => Ok(SigningAlgorithm::Rs256),
+        "EdDSA" => Ok(SigningAlgorithm::EdDsa),
+        _ => Err(None),
+    },
+    print: |algorithm| match algorithm {
+        SigningAlgorithm::Es256 => "ES256".into(),
+        SigningAlgorithm::Rs256 => "RS256".into(),
+        SigningAlgorithm::EdDsa => "EdDSA".into(),
+    },
     show: str::to_owned,
 };
 

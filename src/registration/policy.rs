@@ -161,8 +161,9 @@ fn scope_within_length(metadata: &mut ClientMetadata, case: &Case<'_>, faults: &
 fn scopes_known(metadata: &mut ClientMetadata, case: &Case<'_>, _: &mut Vec<Fault>) {
     let catalogue = &case.settings.scopes;
     if case.profile.drops_unknown_scopes && !catalogue.is_empty() {
-        let known =
-            |scope: &Scope| scope.retain(|token| catalogue.iter().any(|other| other == token));
+        let known = |scope: &Scope| {
+            scope.retain(|token| catalogue.iter().any(|known| known.scope == token))
+        };
         metadata.scope = metadata.scope.as_ref().and_then(known);
     }
 }

@@ -1,4 +1,4 @@
-//! What scripts of other origins may do at the registration endpoints (docs/protocol.md): register, from
+//! What scripts of other origins may do (docs/protocol.md): register, discover, exchange and revoke tokens, from
 //! anywhere, without credentials. It is the same for every origin, so nothing is asked of the request.
 
 use http::{
@@ -11,7 +11,6 @@ use http::{
 
 use crate::http::answer::Response;
 
-const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("content-type, authorization, mcp-protocol-version");
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -23,14 +22,15 @@ const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
 /// The answer to a browser that asks whether a script may ask (Fetch, CORS-preflight request).
-pub(crate) fn preflight() -> Response {
+pub(crate) fn preflight(methods: &'static str) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
+    let methods = HeaderValue::from_static(methods);
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    headers.insert(ALLOW, METHODS);
+    headers.insert(ALLOW, methods);
     response
 }
 

@@ -15,7 +15,7 @@ use std::{
 
 use http::{
     HeaderValue, Method, Request, StatusCode, Version,
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, PRAGMA},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, Entry, PRAGMA},
 };
 use http_body::Body as _;
 use http_body_util::Full;
@@ -42,12 +42,17 @@ pub(crate) struct Exchange {
     app: Arc<App>,
     metrics: Arc<ServerMetrics>,
     request_ids: RequestIds,
+    /// What stands before every path, unless a proxy takes it off; empty for most issuers.
+    issuer_path: String,
+    authorizes: bool,
 }
 
 impl Exchange {
     pub(crate) fn new(app: Arc<App>, metrics: Arc<ServerMetrics>) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
-        Self { app, metrics, request_ids }
+        let issuer_path = app.config.issuer_path().to_owned();
+        let authorizes = app.config.authorizes();
+        Self { app, metrics, request_ids, issuer_path, authorizes }
     }
 
     fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
@@ -64,7 +69,7 @@ impl Answer for Exchange {
         let proxies = &self.app.config.server.trusted_proxies;
         let address = client_address(peer, request.headers(), proxies);
         let request_id = self.request_id(peer, &request);
-        let route = Route::of(request.uri().path());
+        let route = Route::of(request.uri().path(), &self.issuer_path, self.authorizes);
         let shape = Shape::at(request.uri().path());
         let (is_head, version) = (request.method() == Method::HEAD, request.version());
 
@@ -111,13 +116,16 @@ fn headers_of_every_answer(
     let is_last = version < Version::HTTP_2
         && matches!(response.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    // Unless an endpoint says that its answer is the same for everybody.
+    if let Entry::Vacant(entry) = headers.entry(CACHE_CONTROL) {
+        entry.insert(HeaderValue::from_static("no-store"));
+        headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    }
     headers.insert(X_REQUEST_ID, request_id);
     if is_last {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if route.profile().is_some() {
+    if route.is_open_to_scripts() {
         cors::allow(headers);
     }
 }

@@ -8,10 +8,13 @@ use hyper::body::Incoming;
 use super::cors;
 use crate::{
     app::App,
+    authorization,
     client::ProfileName,
+    discovery,
     http::answer::{self, Response, Shape, refusal},
-    openapi,
+    openapi, pages,
     registration::{Profile, register},
+    sign_in, token,
 };
 
 /// A place where something is, as logs and metrics name it.
@@ -20,27 +23,131 @@ pub(crate) enum Route {
     Datadog,
     Rfc7591,
     /// The alias of [`Route::Rfc7591`].
-    Alias,
+    Register,
     OpenApi,
+    AuthorizationServer,
+    OpenIdConfiguration,
+    Jwks,
+    Authorize,
+    /// The alias of [`Route::Authorize`].
+    AuthorizeAlias,
+    Consent,
+    SignIn,
+    /// Where a provider sends people back to; its last segment names the provider.
+    SignedIn,
+    SignOut,
+    Token,
+    /// The alias of [`Route::Token`].
+    TokenAlias,
+    Revoke,
+    Introspect,
+    Stylesheet,
     /// Whatever is not there.
     Unknown,
 }
 
+/// Who may read the answers of a route with a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scripts {
+    /// Those of every origin, without credentials.
+    All,
+    /// None: it is for people, or for servers.
+    None,
+}
+
 impl Route {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Datadog, Self::Rfc7591, Self::Alias, Self::OpenApi, Self::Unknown];
+    pub(crate) const ALL: [Self; 19] = [
+        Self::Datadog,
+        Self::Rfc7591,
+        Self::Register,
+        Self::OpenApi,
+        Self::AuthorizationServer,
+        Self::OpenIdConfiguration,
+        Self::Jwks,
+        Self::Authorize,
+        Self::AuthorizeAlias,
+        Self::Consent,
+        Self::SignIn,
+        Self::SignedIn,
+        Self::SignOut,
+        Self::Token,
+        Self::TokenAlias,
+        Self::Revoke,
+        Self::Introspect,
+        Self::Stylesheet,
+        Self::Unknown,
+    ];
 
     /// The route of a path, which is compared byte for byte: a trailing slash is another path.
-    pub(crate) fn of(path: &str) -> Self {
-        Self::ALL.into_iter().find(|route| route.template() == path).unwrap_or(Self::Unknown)
+    ///
+    /// `issuer_path` is the path of the issuer, without a slash at its end. Whether a proxy takes it off
+    /// does not matter; the well-known documents have it behind their name, too (RFC 8414 §3.1). What
+    /// belongs to authorization is not there unless the server `authorizes`.
+    pub(crate) fn of(path: &str, issuer_path: &str, authorizes: bool) -> Self {
+        let route = Self::at(path);
+        let route = match route {
+            Self::Unknown if !issuer_path.is_empty() => Self::below_issuer(path, issuer_path),
+            route => route,
+        };
+        if authorizes || !route.needs_authorization() { route } else { Self::Unknown }
+    }
+
+    fn below_issuer(path: &str, issuer_path: &str) -> Self {
+        if let Some(route) = path.strip_prefix(issuer_path).map(Self::at) {
+            return route;
+        }
+        match path.strip_suffix(issuer_path).map(Self::at) {
+            Some(route @ (Self::AuthorizationServer | Self::OpenIdConfiguration)) => route,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn at(path: &str) -> Self {
+        match path {
+            "/api/v2/oauth2/register" => Self::Datadog,
+            "/oauth2/register" => Self::Rfc7591,
+            "/register" => Self::Register,
+            "/oauth2/token" => Self::Token,
+            "/token" => Self::TokenAlias,
+            "/oauth2/authorize" => Self::Authorize,
+            "/authorize" => Self::AuthorizeAlias,
+            "/oauth2/consent" => Self::Consent,
+            "/oauth2/sign-in" => Self::SignIn,
+            "/oauth2/sign-out" => Self::SignOut,
+            "/oauth2/introspect" => Self::Introspect,
+            "/oauth2/revoke" => Self::Revoke,
+            "/oauth2/jwks" => Self::Jwks,
+            "/oauth2/style.css" => Self::Stylesheet,
+            "/.well-known/oauth-authorization-server" => Self::AuthorizationServer,
+            "/.well-known/openid-configuration" => Self::OpenIdConfiguration,
+            "/openapi.json" => Self::OpenApi,
+            _ => match path.strip_prefix("/oauth2/sign-in/") {
+                Some(provider) if !provider.contains('/') => Self::SignedIn,
+                _ => Self::Unknown,
+            },
+        }
     }
 
     pub(crate) const fn template(self) -> &'static str {
         match self {
             Self::Datadog => "/api/v2/oauth2/register",
             Self::Rfc7591 => "/oauth2/register",
-            Self::Alias => "/register",
+            Self::Register => "/register",
             Self::OpenApi => "/openapi.json",
+            Self::AuthorizationServer => "/.well-known/oauth-authorization-server",
+            Self::OpenIdConfiguration => "/.well-known/openid-configuration",
+            Self::Jwks => "/oauth2/jwks",
+            Self::Authorize => "/oauth2/authorize",
+            Self::AuthorizeAlias => "/authorize",
+            Self::Consent => "/oauth2/consent",
+            Self::SignIn => "/oauth2/sign-in",
+            Self::SignedIn => "/oauth2/sign-in/{provider}",
+            Self::SignOut => "/oauth2/sign-out",
+            Self::Token => "/oauth2/token",
+            Self::TokenAlias => "/token",
+            Self::Revoke => "/oauth2/revoke",
+            Self::Introspect => "/oauth2/introspect",
+            Self::Stylesheet => "/oauth2/style.css",
             Self::Unknown => "unknown",
         }
     }
@@ -49,16 +156,52 @@ impl Route {
     pub(crate) const fn profile(self) -> Option<ProfileName> {
         match self {
             Self::Datadog => Some(ProfileName::Datadog),
-            Self::Rfc7591 | Self::Alias => Some(ProfileName::Rfc7591),
-            Self::OpenApi | Self::Unknown => None,
+            Self::Rfc7591 | Self::Register => Some(ProfileName::Rfc7591),
+            _ => None,
         }
+    }
+
+    /// Whether it is there only where people can sign in.
+    const fn needs_authorization(self) -> bool {
+        self.profile().is_none() && !matches!(self, Self::OpenApi | Self::Unknown)
+    }
+
+    /// OAuth 2.1 §3.1, §3.2: scripts may read what machines are answered, never what people are.
+    const fn scripts(self) -> Scripts {
+        match self {
+            Self::Datadog
+            | Self::Rfc7591
+            | Self::Register
+            | Self::AuthorizationServer
+            | Self::OpenIdConfiguration
+            | Self::Jwks
+            | Self::Token
+            | Self::TokenAlias
+            | Self::Revoke => Scripts::All,
+            _ => Scripts::None,
+        }
+    }
+
+    /// Whether scripts of every origin may read its answers.
+    pub(super) fn is_open_to_scripts(self) -> bool {
+        self.scripts() == Scripts::All
     }
 
     /// What may be done there.
     const fn methods(self) -> &'static str {
         match self {
-            Self::Datadog | Self::Rfc7591 | Self::Alias => "POST, OPTIONS",
-            Self::OpenApi => "GET, HEAD",
+            Self::Datadog
+            | Self::Rfc7591
+            | Self::Register
+            | Self::Token
+            | Self::TokenAlias
+            | Self::Revoke => "POST, OPTIONS",
+            Self::AuthorizationServer | Self::OpenIdConfiguration | Self::Jwks => {
+                "GET, HEAD, OPTIONS"
+            }
+            Self::OpenApi | Self::SignedIn | Self::Stylesheet => "GET, HEAD",
+            Self::Authorize | Self::AuthorizeAlias | Self::SignOut => "GET, HEAD, POST",
+            Self::Consent | Self::SignIn | Self::Introspect => "POST",
             Self::Unknown => "",
         }
     }
@@ -72,19 +215,58 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Response {
     let (head, body) = request.into_parts();
-    match (route, head.method) {
-        (Route::Datadog, Method::POST) => {
+    match (route, &head.method) {
+        (Route::Datadog, &Method::POST) => {
             register(&Profile::DATADOG, app, source, head.headers, body).await
         }
-        (Route::Rfc7591 | Route::Alias, Method::POST) => {
+        (Route::Rfc7591 | Route::Register, &Method::POST) => {
             register(&Profile::RFC7591, app, source, head.headers, body).await
         }
-        (Route::Datadog | Route::Rfc7591 | Route::Alias, Method::OPTIONS) => cors::preflight(),
-        (Route::OpenApi, Method::GET | Method::HEAD) => {
+        (route, &Method::OPTIONS) if route.is_open_to_scripts() => cors::preflight(route.methods()),
+        (Route::OpenApi, &Method::GET | &Method::HEAD) => {
             answer::json(StatusCode::OK, openapi::document())
+        }
+        // In a box, so that registrations are not made larger by what others hold.
+        (route, _) if route.needs_authorization() => {
+            Box::pin(answer_of_authorization(app, route, source, head, body)).await
         }
         (Route::Unknown, _) => not_found(Shape::at(head.uri.path())),
         (route, _) => method_not_allowed(route),
+    }
+}
+
+/// What is there where people can sign in.
+async fn answer_of_authorization(
+    app: &App,
+    route: Route,
+    source: IpAddr,
+    head: http::request::Parts,
+    body: Incoming,
+) -> Response {
+    let is_read = matches!(head.method, Method::GET | Method::HEAD);
+    match (route, is_read, head.method == Method::POST) {
+        (Route::AuthorizationServer | Route::OpenIdConfiguration, true, _) => {
+            discovery::metadata(app)
+        }
+        (Route::Jwks, true, _) => discovery::jwks(app).await,
+        (Route::Stylesheet, true, _) => pages::stylesheet(),
+        (Route::Authorize | Route::AuthorizeAlias, true, _) => {
+            authorization::authorize(app, &head, None).await
+        }
+        (Route::Authorize | Route::AuthorizeAlias, _, true) => {
+            authorization::authorize(app, &head, Some(body)).await
+        }
+        (Route::Consent, _, true) => authorization::consent(app, &head, body).await,
+        (Route::SignIn, _, true) => sign_in::begin(app, source, &head, body).await,
+        (Route::SignedIn, true, _) => sign_in::finish(app, &head).await,
+        (Route::SignOut, true, _) => sign_in::ask_to_sign_out(app, &head).await,
+        (Route::SignOut, _, true) => sign_in::sign_out(app, &head, body).await,
+        (Route::Token | Route::TokenAlias, _, true) => {
+            token::token(app, source, &head.headers, body).await
+        }
+        (Route::Revoke, _, true) => token::revoke(app, source, &head.headers, body).await,
+        (Route::Introspect, _, true) => token::introspect(app, source, &head.headers, body).await,
+        _ => method_not_allowed(route),
     }
 }
 
@@ -105,4 +287,41 @@ fn method_not_allowed(route: Route) -> Response {
     let mut response = refusal(shape, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(route.methods()));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_at_its_template() {
+        for route in Route::ALL.into_iter().filter(|route| *route != Route::Unknown) {
+            assert_eq!(Route::of(route.template(), "", true), route);
+        }
+        assert_eq!(Route::of("/token/", "", true), Route::Unknown);
+        assert_eq!(Route::of("/oauth2/sign-in/a/b", "", true), Route::Unknown);
+    }
+
+    #[test]
+    fn nothing_of_authorization_is_there_where_nobody_can_sign_in() {
+        assert_eq!(Route::of("/oauth2/token", "", false), Route::Unknown);
+        assert_eq!(Route::of("/.well-known/oauth-authorization-server", "", false), Route::Unknown);
+        assert_eq!(Route::of("/register", "", false), Route::Register);
+    }
+
+    #[test]
+    fn the_path_of_the_issuer_stands_before_endpoints_and_on_either_side_of_well_known_names() {
+        for (path, route) in [
+            ("/acme/oauth2/token", Route::Token),
+            ("/oauth2/token", Route::Token),
+            ("/.well-known/oauth-authorization-server/acme", Route::AuthorizationServer),
+            ("/.well-known/openid-configuration/acme", Route::OpenIdConfiguration),
+            ("/acme/.well-known/openid-configuration", Route::OpenIdConfiguration),
+            ("/.well-known/oauth-authorization-server/other", Route::Unknown),
+            ("/oauth2/token/acme", Route::Unknown),
+            ("/other/oauth2/token", Route::Unknown),
+        ] {
+            assert_eq!(Route::of(path, "/acme", true), route, "{path}");
+        }
+    }
 }

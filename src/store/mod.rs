@@ -1,7 +1,7 @@
 //! What is kept, and the promise with which it is kept.
 //!
-//! One trait in chapters by noun: [`ClientStore`] and [`UpkeepStore`]. Every method is one whole change
-//! or one whole question: it happens entirely or not at all, and is durable when it returns. No
+//! One trait in chapters by noun: [`ClientStore`], [`GrantStore`], [`SessionStore`] and [`UpkeepStore`].
+//! Every method is one whole change or one whole question: it happens entirely or not at all, and is durable when it returns. No
 //! transaction, connection, table or row is visible outside this folder.
 
 mod clients;
@@ -9,8 +9,10 @@ mod clients;
 mod contract;
 pub(crate) mod copy;
 pub mod embedded;
+mod grants;
 pub mod postgres;
 mod record;
+mod sessions;
 mod upkeep;
 
 use std::{path::Path, sync::Arc};
@@ -18,15 +20,20 @@ use std::{path::Path, sync::Arc};
 pub use self::{
     clients::{ClientFilter, ClientStore, Deleted, Imported},
     embedded::Access,
-    record::{ClientFlags, ClientRecord},
-    upkeep::UpkeepStore,
+    grants::{GrantStore, Purchase, Redeemed, Rotated, Rotation},
+    record::{
+        ClientFlags, ClientRecord, CodeRecord, ConsentRecord, GrantRecord, KeyRecord,
+        RefreshRecord, ResourceOwner, SessionId, SessionRecord, SignInRecord,
+    },
+    sessions::SessionStore,
+    upkeep::{KeyKept, SweepPage, Swept, UpkeepStore},
 };
 use crate::config::{Config, EmbeddedConfig, StoreLocation};
 
 /// Everything that is kept.
-pub trait Store: ClientStore + UpkeepStore {}
+pub trait Store: ClientStore + GrantStore + SessionStore + UpkeepStore {}
 
-impl<T: ClientStore + UpkeepStore> Store for T {}
+impl<T: ClientStore + GrantStore + SessionStore + UpkeepStore> Store for T {}
 
 /// Why a store could not be opened: one line for the operator that says what, where and what to do.
 #[derive(Debug, thiserror::Error)]

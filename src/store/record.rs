@@ -1,11 +1,16 @@
 //! The records that are kept. Plain data: client metadata is one RFC 7591 document beside the few
 //! columns that are looked up or swept, so a new member is no migration.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
+
+use uuid::Uuid;
 
 use crate::{
-    client::{ClientId, ProfileName},
+    client::{ClientId, ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
+    entropy::Entropy,
+    grant::{CodeChallenge, CodeVerifier, GrantId, ResourceIndicator},
+    secret::SecretHash,
 };
 
 /// A registered client. It is its own trail: who registered it, when, from where and by which door.
@@ -60,4 +65,165 @@ impl ClientFlags {
             .filter_map(|(flag, name)| self.contains(flag).then_some(name))
             .collect()
     }
+}
+
+/// A grant: what a resource owner allowed a client, from the authorization code (RFC 6749 §4.1.2) to the
+/// last refresh token bought with it. Forgotten, it ends all of them.
+#[derive(Clone, Debug)]
+pub struct GrantRecord {
+    /// Made by the server, never reused.
+    pub grant_id: GrantId,
+    /// Whom it was given to.
+    pub client: ClientIdentifier,
+    /// Who gave it: the subject of its access tokens.
+    pub subject: String,
+    /// What was allowed; `None` when no scope was asked for.
+    pub scope: Option<Scope>,
+    /// Where its tokens are to be used, as the operator spells it (RFC 8707).
+    pub resources: Vec<ResourceIndicator>,
+    /// When it was given.
+    pub issued_at: Timestamp,
+    /// When it ends, whatever happens. No token of it is good from this moment on.
+    pub expires_at: Timestamp,
+    /// The code that it began with.
+    pub code: CodeRecord,
+    /// The refresh tokens; `None` before the code was redeemed, and for a client that gets none.
+    pub refresh: Option<RefreshRecord>,
+}
+
+/// An authorization code, as it is kept with its grant.
+#[derive(Clone, Debug)]
+pub struct CodeRecord {
+    /// The hash of its secret.
+    pub hash: SecretHash,
+    /// Where it was sent.
+    pub redirect_uri: String,
+    /// What whoever redeems it must prove (RFC 7636).
+    pub challenge: CodeChallenge,
+    /// From when on it cannot be redeemed.
+    pub expires_at: Timestamp,
+    /// When it was redeemed. Kept, so that a second use is known for what it is.
+    pub redeemed_at: Option<Timestamp>,
+}
+
+/// A family of refresh tokens, of which the last one is good.
+#[derive(Clone, Debug)]
+pub struct RefreshRecord {
+    /// The hash of what all of them have in common.
+    pub family: SecretHash,
+    /// The hash of the secret of the last one.
+    pub current: SecretHash,
+    /// The one before it, and when it was superseded.
+    pub previous: Option<(SecretHash, Timestamp)>,
+    /// When the last one expires unless it is used.
+    pub expires_at: Timestamp,
+}
+
+/// What a resource owner has allowed a client before, so that the next question can be shorter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentRecord {
+    /// Who allowed it.
+    pub subject: String,
+    /// To whom.
+    pub client: ClientIdentifier,
+    /// What.
+    pub scope: Option<Scope>,
+    /// The redirect URI at which it was allowed; another one is asked about as if it were the first time.
+    pub redirect_uri: String,
+    /// What the client said of itself then: the SHA-256 of its metadata.
+    pub metadata_hash: [u8; 32],
+    /// When it was last allowed.
+    pub allowed_at: Timestamp,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// A resource owner who has signed in with one browser.
+#[derive(Clone, Debug)]
+pub struct SessionRecord {
+    /// Names it; no secret.
+    pub session_id: SessionId,
+    /// The hash of what the browser shows.
+    pub hash: SecretHash,
+    /// Who it is, and how pages call them.
+    pub owner: ResourceOwner,
+    /// When they signed in.
+    pub signed_in_at: Timestamp,
+    /// When it ends unless it is used.
+    pub idle_at: Timestamp,
+    /// When it ends, whatever happens.
+    pub expires_at: Timestamp,
+}
+
+/// Names a session, or a sign-in that may become one: a UUID of version 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    /// A new identifier: 48 bits of `now`, 74 of chance.
+    pub fn generate(now: Timestamp, entropy: &Entropy) -> Self {
+        let random = entropy.bytes();
+        Self(uuid::Builder::from_unix_timestamp_millis(now.as_millis(), &random).into_uuid())
+    }
+
+    /// The sixteen bytes, in the order in which identifiers sort.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The identifier of these sixteen bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// Who a resource owner is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceOwner {
+    /// The same for ever, and of nobody else: the `sub` of access tokens.
+    pub subject: String,
+    /// For pages.
+    pub name: Option<String>,
+    /// For pages.
+    pub email: Option<String>,
+}
+
+/// A sign-in that is on its way at an upstream provider.
+#[derive(Clone, Debug)]
+pub struct SignInRecord {
+    /// Names it; the first half of the `state` that the provider is given.
+    pub sign_in_id: SessionId,
+    /// The hash of the second half.
+    pub hash: SecretHash,
+    /// The hash of what the browser that began it shows.
+    pub browser: SecretHash,
+    /// The `id` of the provider, in the settings.
+    pub provider: String,
+    /// What the ID token must repeat.
+    pub nonce: String,
+    /// What proves at the provider's token endpoint who began (RFC 7636).
+    pub verifier: CodeVerifier,
+    /// The query of the authorization request that waits for it.
+    pub authorization_request: String,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// A key that signs access tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its `kid`: no two are the same.
+    pub key_id: String,
+    /// The `alg` it signs with (RFC 7518 §3.1).
+    pub algorithm: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The private key, sealed with a key that is not in the store.
+    pub sealed: Vec<u8>,
 }

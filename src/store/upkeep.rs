@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{KeyRecord, StoreError};
+use crate::clock::Timestamp;
 
 /// What keeps the store itself in order.
 #[async_trait]
@@ -10,7 +11,65 @@ pub trait UpkeepStore: Send + Sync {
     /// Whether a registration could be kept now: asks the writer, not a flag.
     async fn ready(&self) -> Result<(), StoreError>;
 
+    /// The keys that sign access tokens, oldest first.
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Keeps a new key, if the newest one that is kept is still `newest` (its `key_id`, or `None` when
+    /// there was none): of the nodes that find a key missing at one time, one makes it.
+    async fn keep_key(&self, key: KeyRecord, newest: Option<String>)
+    -> Result<KeyKept, StoreError>;
+
+    /// Forgets a key.
+    async fn forget_key(&self, key_id: String) -> Result<(), StoreError>;
+
+    /// Forgets what has expired by `now` among the next `limit` records of one kind, beginning after
+    /// `after`; a grant also when its client is registered no longer. The same for ever: whoever calls paces
+    /// it.
+    async fn sweep(
+        &self,
+        kind: Swept,
+        now: Timestamp,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<SweepPage, StoreError>;
+
     /// Waits until everything accepted so far is durable, then lets go of the store. Later calls of any
     /// method answer [`StoreError::Unavailable`].
     async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// What expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swept {
+    /// Grants, with their codes and refresh tokens.
+    Grants,
+    /// What was allowed before.
+    Consents,
+    /// Sessions of resource owners.
+    Sessions,
+    /// Sign-ins at upstream providers.
+    SignIns,
+}
+
+impl Swept {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Grants, Self::Consents, Self::Sessions, Self::SignIns];
+}
+
+/// What one page of a sweep came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepPage {
+    /// How many records were forgotten.
+    pub forgotten: usize,
+    /// The last record that was looked at, to go on after; `None` at the end.
+    pub after: Option<Vec<u8>>,
+}
+
+/// What became of keeping a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKept {
+    /// It is kept.
+    Kept,
+    /// Another one was kept in the meantime; this one is not.
+    TooLate,
 }

@@ -12,6 +12,7 @@ mod checkpoint;
 mod clients;
 mod connection;
 mod fault;
+mod grants;
 mod lookups;
 mod open;
 mod readers;
@@ -38,7 +39,11 @@ use self::{
     reply::Reply,
     writer::Change,
 };
-use super::{ClientFilter, ClientRecord, ClientStore, Deleted, Imported, StoreError, UpkeepStore};
+use super::{
+    ClientFilter, ClientRecord, ClientStore, Deleted, Imported, KeyKept, KeyRecord, StoreError,
+    SweepPage, Swept, UpkeepStore,
+};
+use crate::clock::Timestamp;
 use crate::{client::ClientId, config::EmbeddedConfig};
 
 /// The version of the SQLite that is linked.
@@ -128,6 +133,36 @@ impl ClientStore for Embedded {
 
 #[async_trait]
 impl UpkeepStore for Embedded {
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        unimplemented!()
+    }
+
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn keep_key(
+        &self,
+        key: KeyRecord,
+        newest: Option<String>,
+    ) -> Result<KeyKept, StoreError> {
+        unimplemented!()
+    }
+
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn sweep(
+        &self,
+        kind: Swept,
+        now: Timestamp,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<SweepPage, StoreError> {
+        unimplemented!()
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         self.patient_change(|reply| Change::Probe { reply }).await
     }

@@ -10,6 +10,7 @@ mod clients;
 mod connect;
 mod fault;
 mod gatherer;
+mod grants;
 mod open;
 mod schema;
 #[cfg(test)]
@@ -40,10 +41,12 @@ pub use self::{
     schema::Standing,
 };
 use super::{
-    Access, ClientFilter, ClientRecord, ClientStore, Deleted, Imported, StoreError, UpkeepStore,
+    Access, ClientFilter, ClientRecord, ClientStore, Deleted, Imported, KeyKept, KeyRecord,
+    StoreError, SweepPage, Swept, UpkeepStore,
 };
 use crate::{
     client::ClientId,
+    clock::Timestamp,
     config::{PostgresConfig, PostgresUrl},
 };
 
@@ -233,6 +236,36 @@ impl Postgres {
 
 #[async_trait]
 impl UpkeepStore for Postgres {
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        unimplemented!()
+    }
+
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn keep_key(
+        &self,
+        key: KeyRecord,
+        newest: Option<String>,
+    ) -> Result<KeyKept, StoreError> {
+        unimplemented!()
+    }
+
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
+    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn sweep(
+        &self,
+        kind: Swept,
+        now: Timestamp,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<SweepPage, StoreError> {
+        unimplemented!()
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         self.queue()?;
         let probed = match self.connections.execute(&clients::PROBE, &[]).await {

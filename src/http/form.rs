@@ -1,0 +1,120 @@
+//! Parameters of a query or a form body (RFC 6749 Appendix B): a repeated one is refused, an empty one counts
+//! as omitted (OAuth 2.1 §3.1).
+
+use std::borrow::Cow;
+
+/// The media type of a form body.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The most parameters that are read.
+const PARAMETERS_MAX: usize = 64;
+
+/// Parameters in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Form<'text>(Vec<(Cow<'text, str>, Cow<'text, str>)>);
+
+/// What is wrong with the parameters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FormError {
+    /// OAuth 2.1 §3.1.
+    #[error("{0} is there more than once")]
+    Repeated(&'static str),
+    /// Nobody needs so many.
+    #[error("there are more than {PARAMETERS_MAX} parameters")]
+    TooMany,
+    /// Percent-encoded bytes that are no UTF-8.
+    #[error("a parameter is not UTF-8")]
+    NotUtf8,
+}
+
+impl<'text> Form<'text> {
+    /// Reads `name=value&…`.
+    pub(crate) fn parse(text: &'text [u8]) -> Result<Self, FormError> {
+        let mut parameters = Vec::new();
+        for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            if parameters.len() == PARAMETERS_MAX {
+                return Err(FormError::TooMany);
+            }
+            let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let (name, value) = pair.split_at(end);
+            parameters.push((decoded(name)?, decoded(value.get(1..).unwrap_or_default())?));
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The value of `name`; `None` when it is omitted or empty.
+    pub(crate) fn one(&self, name: &'static str) -> Result<Option<&str>, FormError> {
+        let mut values = self.0.iter().filter(|(known, _)| known == name);
+        let value = values.next().map(|(_, value)| value.as_ref());
+        match values.next() {
+            Some(_) => Err(FormError::Repeated(name)),
+            None => Ok(value.filter(|value| !value.is_empty())),
+        }
+    }
+
+    /// Every value of `name` that is not empty: for the one parameter that may be repeated, `resource`
+    /// (RFC 8707 §2).
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.0.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value.as_ref()).filter(|value| !value.is_empty())
+    }
+}
+
+fn decoded(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
+    let spaced: Cow<'_, [u8]> = if text.contains(&b'+') {
+        let space = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+        text.iter().map(space).collect::<Vec<u8>>().into()
+    } else {
+        text.into()
+    };
+    let decoded: Cow<'_, [u8]> = match spaced {
+        Cow::Borrowed(bytes) => percent_encoding::percent_decode(bytes).into(),
+        Cow::Owned(bytes) => {
+            Cow::<[u8]>::from(percent_encoding::percent_decode(&bytes)).into_owned().into()
+        }
+    };
+    match decoded {
+        Cow::Borrowed(bytes) => {
+            str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8)
+        }
+        Cow::Owned(bytes) => {
+            String::from_utf8(bytes).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_as_they_were_meant() {
+        let form = Form::parse(b"a=1&b=x+y&c=%C3%A9%2B&&d&e=&f=g=h").unwrap();
+        for (name, value) in [
+            ("a", Some("1")),
+            ("b", Some("x y")),
+            ("c", Some("\u{e9}+")),
+            ("d", None),
+            ("e", None),
+            ("f", Some("g=h")),
+            ("g", None),
+        ] {
+            assert_eq!(form.one(name), Ok(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_refused_where_one_is_asked_for() {
+        let form = Form::parse(b"scope=a&resource=x&scope=a&resource=y&resource=").unwrap();
+        assert_eq!(form.one("scope"), Err(FormError::Repeated("scope")));
+        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["x", "y"]);
+    }
+
+    #[test]
+    fn what_is_no_text_and_what_is_too_much_is_refused() {
+        assert_eq!(Form::parse(b"a=%FF").unwrap_err(), FormError::NotUtf8);
+        let many = "a=1&".repeat(PARAMETERS_MAX + 1);
+        assert_eq!(Form::parse(many.as_bytes()).unwrap_err(), FormError::TooMany);
+        assert!(Form::parse("a=1&".repeat(PARAMETERS_MAX).as_bytes()).is_ok());
+    }
+}

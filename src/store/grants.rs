@@ -1,0 +1,102 @@
+//! The chapter of grants.
+
+use async_trait::async_trait;
+
+use super::{ConsentRecord, Deleted, GrantRecord, RefreshRecord, StoreError};
+use crate::{client::ClientIdentifier, clock::Timestamp, grant::GrantId, secret::SecretHash};
+
+/// What the service keeps of grants, and of the consent behind them. Implementations pass every test in
+/// `contract/`.
+///
+/// Whether a client that a grant names is still there is not looked at here: identifiers are never used
+/// again, and whoever asks for a grant asks for its client as well. The sweep forgets what is left of them.
+#[async_trait]
+pub trait GrantStore: Send + Sync {
+    /// Keeps a new grant, its code not yet redeemed.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] at once when too much is waiting; nothing is kept then.
+    async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError>;
+
+    /// The grant of this identifier, if there is one, expired or not.
+    async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError>;
+
+    /// Spends the code of a grant and keeps what it buys; both happen or neither. Of all callers, at once
+    /// or one after another, one is told [`Redeemed::Now`].
+    async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError>;
+
+    /// Supersedes the refresh token that was presented by its successor, or says why not.
+    ///
+    /// When a token of the family is presented that is neither the last one nor, within the grace, the one
+    /// before, somebody has a copy: the grant is forgotten by the same change.
+    async fn rotate_refresh_token(
+        &self,
+        id: GrantId,
+        rotation: Rotation,
+    ) -> Result<Rotated, StoreError>;
+
+    /// Forgets a grant, durably: its code and its tokens end. It wins over whatever is asked at once with it
+    /// or later.
+    async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError>;
+
+    /// What this resource owner has allowed this client before.
+    async fn consent(
+        &self,
+        subject: &str,
+        client: &ClientIdentifier,
+    ) -> Result<Option<ConsentRecord>, StoreError>;
+
+    /// Keeps a consent in the place of an earlier one of the same resource owner and client.
+    async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError>;
+}
+
+/// What an authorization code buys.
+#[derive(Clone, Debug)]
+pub struct Purchase {
+    /// When it was redeemed.
+    pub at: Timestamp,
+    /// When the grant ends from now on.
+    pub expires_at: Timestamp,
+    /// The first refresh token; `None` for a client that gets none.
+    pub refresh: Option<RefreshRecord>,
+}
+
+/// What became of redeeming a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// It is spent, by this call.
+    Now,
+    /// It had been spent before; nothing was changed.
+    Before,
+    /// There is no such grant any more.
+    NotThere,
+}
+
+/// The exchange of one refresh token for the next.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The hash of what the family has in common, as it was presented.
+    pub family: SecretHash,
+    /// The hash of the secret that was presented.
+    pub presented: SecretHash,
+    /// The hash of the secret that follows it.
+    pub successor: SecretHash,
+    /// When it is presented.
+    pub at: Timestamp,
+    /// From when on the successor expires unless it is used.
+    pub expires_at: Timestamp,
+    /// A token superseded at this moment or later may still be presented: callers race, and answers are
+    /// lost.
+    pub graced_from: Timestamp,
+}
+
+/// What became of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The successor is the last one now, by this call or, within the grace, by an earlier one.
+    Succeeded,
+    /// It is good no longer: the family or the grant has expired, or there is no such grant or family.
+    Refused,
+    /// An old token was used again; the grant is forgotten.
+    Reused,
+}

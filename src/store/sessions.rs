@@ -1,0 +1,28 @@
+//! The chapter of sessions.
+
+use async_trait::async_trait;
+
+use super::{Deleted, SessionId, SessionRecord, SignInRecord, StoreError};
+use crate::clock::Timestamp;
+
+/// What the service keeps of resource owners who sign in. Implementations pass every test in `contract/`.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Keeps a new session.
+    async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError>;
+
+    /// The session of this identifier, if there is one, expired or not.
+    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// Lets a session live on until `idle_at`, unless it is gone.
+    async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets a session, durably.
+    async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError>;
+
+    /// Keeps a sign-in that goes on at a provider.
+    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError>;
+
+    /// Takes a sign-in away and returns it: of all callers one gets it. `None` when it is not there.
+    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError>;
+}
