@@ -3,8 +3,14 @@
 use std::sync::Arc;
 
 use crate::{
-    clock::Clock, config::Config, entropy::Entropy, http::rate_limit::RateLimit, keys::Keys,
-    registration::ProtectedNames, store::Store,
+    client::ClientIdentifier,
+    clock::Clock,
+    config::Config,
+    entropy::Entropy,
+    http::rate_limit::{OwnLimit, RateLimit},
+    keys::Keys,
+    registration::ProtectedNames,
+    store::Store,
 };
 
 /// What every handler may reach. Handlers take `App`; everything below them takes what it needs.
@@ -21,6 +27,8 @@ pub struct App {
     pub(crate) rate_limit: RateLimit,
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
+    /// How often each client may ask for tokens.
+    pub(crate) client_limit: OwnLimit<ClientIdentifier>,
     /// What signs and seals.
     pub(crate) keys: Keys,
 }
@@ -30,7 +38,17 @@ impl App {
     pub fn new(config: Config, store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Arc<Self> {
         let rate_limit = RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy);
         let protected_names = ProtectedNames::new(&config.registration.protected_names);
+        let client_limit = OwnLimit::new(config.token.per_client, &entropy);
         let keys = Keys::new(&config.token, &entropy);
-        Arc::new(Self { config, store, clock, entropy, rate_limit, protected_names, keys })
+        Arc::new(Self {
+            config,
+            store,
+            clock,
+            entropy,
+            rate_limit,
+            protected_names,
+            client_limit,
+            keys,
+        })
     }
 }

@@ -28,6 +28,21 @@ impl Timestamp {
     pub const fn as_seconds(self) -> u64 {
         self.0 / 1_000
     }
+
+    /// So many seconds later; at most the last moment there is.
+    pub const fn after_seconds(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000)))
+    }
+
+    /// So many days later; at most the last moment there is.
+    pub const fn after_days(self, days: u64) -> Self {
+        self.after_seconds(days.saturating_mul(24 * 60 * 60))
+    }
+
+    /// So many seconds earlier; not before 1970.
+    pub const fn before_seconds(self, seconds: u64) -> Self {
+        Self(self.0.saturating_sub(seconds.saturating_mul(1_000)))
+    }
 }
 
 /// Where `now` comes from.

@@ -15,5 +15,5 @@ pub(crate) fn metadata(app: &App) -> Response {
 
 /// `GET /oauth2/jwks`.
 pub(crate) async fn jwks(app: &App) -> Response {
-    answer::json(StatusCode::OK, app.keys.jwks(app.clock.now()))
+    answer::json(StatusCode::OK, app.keys.jwks())
 }

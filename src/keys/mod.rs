@@ -1,17 +1,50 @@
-//! What signs access tokens (RFC 9068) and what seals the signing keys where they are kept. (Skeleton.)
+//! What signs access tokens (RFC 9068), and what is derived from the operator's secret: the key that seals
+//! the signing keys where they are kept, and keys for single purposes.
+//!
+//! When a key is made, signs and goes is a rule without side effects ([`schedule`]); how one algorithm signs
+//! is in [`signing`]. Nodes share the keys through the store, and the secret through their settings.
+
+mod schedule;
+mod sealing;
+mod secret_file;
+mod signing;
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use serde_json::json;
 
-use crate::clock::Timestamp;
+pub use self::secret_file::{SecretFileError, secret_of};
+use self::{
+    schedule::{Lifetimes, Phase},
+    sealing::{Derived, SealError},
+    signing::SigningKey,
+};
 use crate::{
-    config::TokenConfig,
+    clock::Timestamp,
+    config::{SigningAlgorithm, TokenConfig},
     entropy::Entropy,
-    store::{Store, StoreError},
+    store::{KeyKept, KeyRecord, Store, StoreError},
 };
 
 /// The keys of the issuer.
-pub(crate) struct Keys {}
+pub(crate) struct Keys {
+    algorithm: SigningAlgorithm,
+    lifetimes: Lifetimes,
+    derived: Derived,
+    successors: OnceLock<hmac::Key>,
+    entropy: Entropy,
+    ring: RwLock<Arc<Ring>>,
+}
+
+/// The keys that were last read, oldest first, and how they are published.
+#[derive(Default)]
+struct Ring {
+    keys: Vec<(Timestamp, SigningKey)>,
+    jwks: Bytes,
+}
 
 /// Why nothing can be signed.
 #[derive(Debug, thiserror::Error)]
@@ -19,48 +52,212 @@ pub(crate) enum KeysError {
     /// The store could not be asked.
     #[error("the signing keys cannot be read")]
     Store(#[from] StoreError),
-    /// Another secret sealed them.
-    #[error("the signing keys were sealed with another secret (token.keys_secret)")]
-    Sealed,
+    /// Another secret sealed it, or what is kept was changed.
+    #[error(
+        "signing key {0} cannot be unsealed: token.keys_secret is not the secret that sealed it"
+    )]
+    Sealed(String, #[source] SealError),
+    /// The library would not make or read a key.
+    #[error("the signing key {0} cannot be used")]
+    Unusable(String),
+    /// There is none yet.
+    #[error("there is no signing key")]
+    None,
 }
 
 impl Keys {
+    /// The keys of an issuer with these settings, none of which was read yet.
+    ///
+    /// Without a secret there is one by chance: what it seals, no other process can open.
     pub(crate) fn new(settings: &TokenConfig, entropy: &Entropy) -> Self {
-        let _ = (settings, entropy);
-        Self {}
+        let secret = settings.keys_secret.reveal();
+        let derived = match secret.is_empty() {
+            true => Derived::from(&entropy.bytes::<32>()),
+            false => Derived::from(secret.as_bytes()),
+        };
+        Self {
+            algorithm: settings.algorithm,
+            lifetimes: Lifetimes::of(settings),
+            derived,
+            successors: OnceLock::new(),
+            entropy: entropy.clone(),
+            ring: RwLock::default(),
+        }
     }
 
     /// Reads the keys that are kept, makes one when it is time to, and forgets those that nothing needs.
     pub(crate) async fn upkeep(&self, store: &dyn Store, now: Timestamp) -> Result<(), KeysError> {
-        let _ = (store, now);
+        let mut kept = store.keys().await?;
+        let name = signing::name(self.algorithm);
+        if schedule::is_due(&kept, name, self.lifetimes, now) {
+            let newest = kept.last().map(|key| key.key_id.clone());
+            let (key_id, private) = signing::generate(self.algorithm)
+                .ok_or_else(|| KeysError::Unusable(name.to_owned()))?;
+            let sealed = self.derived.seal(&key_id, &private, &self.entropy);
+            let key = KeyRecord { key_id, algorithm: name.to_owned(), made_at: now, sealed };
+            match store.keep_key(key, newest).await? {
+                KeyKept::Kept => tracing::info!(algorithm = name, "a signing key was made"),
+                // Another node was quicker: its key is as good.
+                KeyKept::TooLate => {}
+            }
+            kept = store.keys().await?;
+        }
+        let phases = schedule::phases(&kept, name, self.lifetimes, now);
+        let mut keys = Vec::with_capacity(kept.len());
+        for (key, phase) in kept.into_iter().zip(phases) {
+            if phase == Phase::Gone {
+                store.forget_key(key.key_id).await?;
+            } else {
+                let made_at = key.made_at;
+                keys.push((made_at, self.opened(key)?));
+            }
+        }
+        let public: Vec<_> = keys.iter().map(|(_, key)| key.jwk()).collect();
+        let jwks = json!({ "keys": public }).to_string().into();
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ring { keys, jwks });
         Ok(())
     }
 
-    /// The compact form of a JWT (RFC 7515 §3.1) of these claims, whose `typ` is `typ`.
-    pub(crate) fn sign(
-        &self,
-        typ: &str,
-        claims: &[u8],
-        now: Timestamp,
-    ) -> Result<String, KeysError> {
-        let _ = (typ, claims, now);
-        Err(KeysError::Sealed)
+    fn opened(&self, key: KeyRecord) -> Result<SigningKey, KeysError> {
+        let private = self
+            .derived
+            .open(&key.key_id, key.sealed)
+            .map_err(|error| KeysError::Sealed(key.key_id.clone(), error))?;
+        SigningKey::read(&key.algorithm, &key.key_id, &private)
+            .ok_or(KeysError::Unusable(key.key_id))
     }
 
-    /// The claims of a JWT of ours of this `typ`, if its signature is good. When it expires is not looked at.
-    pub(crate) fn verify(&self, typ: &str, jwt: &str) -> Option<Bytes> {
-        let _ = (typ, jwt);
-        None
+    /// An access token (RFC 9068 §2) of these claims, one JSON object: a JWT in its compact form
+    /// (RFC 7515 §3.1).
+    pub(crate) fn sign(&self, claims: &[u8], now: Timestamp) -> Result<String, KeysError> {
+        let ring = self.ring();
+        let name = signing::name(self.algorithm);
+        let made = ring.keys.iter().map(|(made_at, key)| (*made_at, key.algorithm()));
+        let nth = schedule::signing(made, name, now).ok_or(KeysError::None)?;
+        let (_, key) = &ring.keys[nth];
+        let mut token = String::with_capacity(key.header().len() + claims.len() * 2 + 512);
+        token.push_str(key.header());
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature =
+            key.sign(token.as_bytes()).ok_or_else(|| KeysError::Unusable(key.id().to_owned()))?;
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
+    /// The claims of an access token of ours, if its signature is good; when it expires is not looked at.
+    ///
+    /// A header is compared with those that are written here, byte for byte: none of it is read, so nothing
+    /// in it can choose how the signature is checked.
+    pub(crate) fn verify(&self, token: &str) -> Option<Vec<u8>> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let ring = self.ring();
+        let (_, key) = ring.keys.iter().find(|(_, key)| key.header() == header)?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+        key.verifies(signed.as_bytes(), &signature)
+            .then(|| BASE64_URL_SAFE_NO_PAD.decode(claims).ok())
+            .flatten()
     }
 
     /// The public keys as a JWK Set (RFC 7517 §5).
-    pub(crate) fn jwks(&self, now: Timestamp) -> Bytes {
-        let _ = now;
-        Bytes::new()
+    pub(crate) fn jwks(&self) -> Bytes {
+        self.ring().jwks.clone()
     }
 
-    /// A key for one purpose, the same on all nodes, derived from the secret of the operator.
-    pub(crate) fn derived(&self, purpose: &'static str) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, purpose.as_bytes())
+    /// By which a refresh token is succeeded: the same on all nodes, and known to nobody else.
+    pub(crate) fn successors(&self) -> &hmac::Key {
+        self.successors.get_or_init(|| self.derived.hmac("refresh token successors"))
+    }
+
+    /// By which a page knows the forms that it made.
+    pub(crate) fn forms(&self) -> hmac::Key {
+        self.derived.hmac("forms")
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::store::{self, Access};
+
+    async fn keys_of(algorithm: SigningAlgorithm) -> (tempfile::TempDir, Arc<dyn Store>, Keys) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let config = Config::default();
+        let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
+        let settings = TokenConfig { algorithm, ..config.token };
+        let keys = Keys::new(&settings, &Entropy::seeded(1));
+        keys.upkeep(&*store, NOW).await.unwrap();
+        (folder, store, keys)
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[tokio::test]
+    async fn every_algorithm_signs_what_it_verifies_and_nothing_else() {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa]
+        {
+            let (_folder, _store, keys) = keys_of(algorithm).await;
+            let token = keys.sign(b"{\"sub\":\"x\"}", NOW).unwrap();
+            assert_eq!(keys.verify(&token).as_deref(), Some(&b"{\"sub\":\"x\"}"[..]));
+
+            let (signed, signature) = token.rsplit_once('.').unwrap();
+            let (header, claims) = signed.split_once('.').unwrap();
+            let other = BASE64_URL_SAFE_NO_PAD.encode(b"{\"sub\":\"y\"}");
+            let none = BASE64_URL_SAFE_NO_PAD.encode(br#"{"alg":"none","typ":"at+jwt"}"#);
+            for forged in [
+                format!("{header}.{other}.{signature}"),
+                format!("{none}.{claims}."),
+                format!("{none}.{claims}.{signature}"),
+                format!("{header}.{claims}."),
+                format!("{header}.{claims}"),
+                format!("{header}.{claims}.{signature}A"),
+                String::new(),
+                "..".to_owned(),
+            ] {
+                assert_eq!(keys.verify(&forged), None, "{forged}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn another_library_verifies_by_what_is_published() {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa]
+        {
+            let (_folder, _store, keys) = keys_of(algorithm).await;
+            let token = keys.sign(b"{\"sub\":\"x\",\"exp\":1900000000}", NOW).unwrap();
+            let header = jsonwebtoken::decode_header(&token).unwrap();
+            assert_eq!(header.typ.as_deref(), Some("at+jwt"));
+            let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&keys.jwks()).unwrap();
+            let jwk = jwks.find(header.kid.as_ref().unwrap()).unwrap();
+            let mut validation = jsonwebtoken::Validation::new(header.alg);
+            validation.validate_exp = false;
+            let key = jsonwebtoken::DecodingKey::from_jwk(jwk).unwrap();
+            let read =
+                jsonwebtoken::decode::<serde_json::Value>(&token, &key, &validation).unwrap();
+            assert_eq!(read.claims["sub"], "x");
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_live_on_in_the_store_and_open_with_their_secret_alone() {
+        let (_folder, store, keys) = keys_of(SigningAlgorithm::Es256).await;
+        let token = keys.sign(b"{}", NOW).unwrap();
+
+        let again = Keys::new(&Config::default().token, &Entropy::seeded(1));
+        again.upkeep(&*store, NOW).await.unwrap();
+        assert_eq!(again.verify(&token).as_deref(), Some(&b"{}"[..]));
+
+        let other = Keys::new(&Config::default().token, &Entropy::seeded(2));
+        let refused = other.upkeep(&*store, NOW).await.unwrap_err();
+        assert!(refused.to_string().contains("token.keys_secret"), "{refused}");
+        let kept = &store.keys().await.unwrap()[0];
+        assert!(!kept.sealed.windows(4).any(|bytes| bytes == b"\x30\x81\x87\x02"), "it is sealed");
     }
 }

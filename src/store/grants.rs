@@ -90,6 +90,47 @@ pub struct Rotation {
     pub graced_from: Timestamp,
 }
 
+impl Rotation {
+    /// What becomes of it on a grant that stands so; only the first answer changes anything.
+    ///
+    /// A back end may ask this of a grant that has changed since it was read: time only makes a token
+    /// older, so what is refused or reused stays that.
+    pub fn on(&self, grant: &GrantRecord) -> Step {
+        let Some(refresh) = &grant.refresh else { return Step::Refuse };
+        if !refresh.family.matches(&self.family) {
+            return Step::Refuse;
+        }
+        let is_current = refresh.current.matches(&self.presented);
+        let is_graced = refresh.previous.is_some_and(|(previous, superseded_at)| {
+            previous.matches(&self.presented)
+                && refresh.current.matches(&self.successor)
+                && superseded_at >= self.graced_from
+        });
+        if grant.expires_at <= self.at || refresh.expires_at <= self.at {
+            Step::Refuse
+        } else if is_current {
+            Step::Supersede
+        } else if is_graced {
+            Step::Repeat
+        } else {
+            Step::Forget
+        }
+    }
+}
+
+/// What a back end has to do about a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put the successor into the place of the last token: [`Rotated::Succeeded`].
+    Supersede,
+    /// Nothing, it was done before: [`Rotated::Succeeded`].
+    Repeat,
+    /// Nothing: [`Rotated::Refused`].
+    Refuse,
+    /// Forget the grant: [`Rotated::Reused`].
+    Forget,
+}
+
 /// What became of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotated {

@@ -138,6 +138,14 @@ pub struct ConsentRecord {
     pub expires_at: Timestamp,
 }
 
+impl ConsentRecord {
+    /// By which a consent is found: the SHA-256 of whom and whose it is.
+    pub fn key(subject: &str, client: &ClientIdentifier) -> [u8; 32] {
+        // No identifier holds a line break, so no two pairs are written alike.
+        *SecretHash::of(format!("{client}\n{subject}").as_bytes()).as_bytes()
+    }
+}
+
 /// A resource owner who has signed in with one browser.
 #[derive(Clone, Debug)]
 pub struct SessionRecord {

@@ -1,41 +1,19 @@
-//! The token endpoint (RFC 6749 §3.2), revocation (RFC 7009) and introspection (RFC 7662). (Skeleton.)
+//! What a grant is exchanged for: the token endpoint (RFC 6749 §3.2), the end of tokens before their time
+//! (RFC 7009), and what a protected resource may ask about them (RFC 7662).
+//!
+//! `endpoint.rs` is the doors; `authorization_code.rs` and `refresh_token.rs` are one grant each,
+//! `access_token.rs` what both issue. All clients are public: none proves who it is, so each token proves
+//! itself, and is bound to the client it was issued to.
 
-use std::net::IpAddr;
+mod access_token;
+mod authorization_code;
+mod client;
+mod endpoint;
+mod error;
+mod introspection;
+mod refresh_token;
+mod request;
+mod response;
+mod revocation;
 
-use http::HeaderMap;
-use hyper::body::Incoming;
-
-use crate::{app::App, http::answer::Response};
-
-/// `POST /oauth2/token`.
-pub(crate) async fn token(
-    app: &App,
-    source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
-    let _ = (app, source, headers, body);
-    Response::default()
-}
-
-/// `POST /oauth2/revoke`.
-pub(crate) async fn revoke(
-    app: &App,
-    source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
-    let _ = (app, source, headers, body);
-    Response::default()
-}
-
-/// `POST /oauth2/introspect`.
-pub(crate) async fn introspect(
-    app: &App,
-    source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
-    let _ = (app, source, headers, body);
-    Response::default()
-}
+pub(crate) use self::endpoint::{introspect, revoke, token};

@@ -1,4 +1,4 @@
-//! A store that keeps clients in memory and can be told to fail.
+//! A store that keeps everything in memory and can be told to fail.
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +10,14 @@ use std::{
 
 use async_trait::async_trait;
 use doorward::{
-    client::ClientId,
-    store::{ClientFilter, ClientRecord, ClientStore, Deleted, Imported, StoreError, UpkeepStore},
+    client::{ClientId, ClientIdentifier},
+    clock::Timestamp,
+    grant::GrantId,
+    store::{
+        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
+        Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+        SessionRecord, SessionStore, SignInRecord, Step, StoreError, SweepPage, Swept, UpkeepStore,
+    },
 };
 
 /// How a store fails.
@@ -24,10 +30,15 @@ pub(crate) enum Failure {
     Panic,
 }
 
-/// Keeps clients in memory.
+/// Keeps everything in memory.
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
     clients: Mutex<BTreeMap<ClientId, ClientRecord>>,
+    grants: Mutex<BTreeMap<GrantId, GrantRecord>>,
+    consents: Mutex<BTreeMap<[u8; 32], ConsentRecord>>,
+    sessions: Mutex<BTreeMap<SessionId, SessionRecord>>,
+    sign_ins: Mutex<BTreeMap<SessionId, SignInRecord>>,
+    keys: Mutex<Vec<KeyRecord>>,
     failure: Mutex<Failure>,
     is_closed: AtomicBool,
 }
@@ -36,6 +47,11 @@ impl MemoryStore {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             clients: Mutex::default(),
+            grants: Mutex::default(),
+            consents: Mutex::default(),
+            sessions: Mutex::default(),
+            sign_ins: Mutex::default(),
+            keys: Mutex::default(),
             failure: Mutex::new(Failure::None),
             is_closed: AtomicBool::new(false),
         })
@@ -124,8 +140,161 @@ impl ClientStore for MemoryStore {
     }
 }
 
+/// What became of taking something away.
+fn deleted<T>(taken: Option<T>) -> Deleted {
+    taken.map_or(Deleted::NotThere, |_| Deleted::Forgotten)
+}
+
+#[async_trait]
+impl GrantStore for MemoryStore {
+    async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError> {
+        self.check()?;
+        self.grants.lock().unwrap().insert(grant.grant_id, grant);
+        Ok(())
+    }
+
+    async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
+        self.check()?;
+        Ok(self.grants.lock().unwrap().get(&id).cloned())
+    }
+
+    async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {
+        self.check()?;
+        let mut grants = self.grants.lock().unwrap();
+        let Some(grant) = grants.get_mut(&id) else { return Ok(Redeemed::NotThere) };
+        if grant.code.redeemed_at.is_some() {
+            return Ok(Redeemed::Before);
+        }
+        grant.code.redeemed_at = Some(purchase.at);
+        grant.expires_at = purchase.expires_at;
+        grant.refresh = purchase.refresh;
+        Ok(Redeemed::Now)
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        id: GrantId,
+        rotation: Rotation,
+    ) -> Result<Rotated, StoreError> {
+        self.check()?;
+        let mut grants = self.grants.lock().unwrap();
+        let Some(grant) = grants.get_mut(&id) else { return Ok(Rotated::Refused) };
+        Ok(match (rotation.on(grant), &mut grant.refresh) {
+            (Step::Supersede, Some(refresh)) => {
+                refresh.previous = Some((refresh.current, rotation.at));
+                refresh.current = rotation.successor;
+                refresh.expires_at = rotation.expires_at;
+                Rotated::Succeeded
+            }
+            (Step::Repeat, _) => Rotated::Succeeded,
+            (Step::Forget, _) => {
+                grants.remove(&id);
+                Rotated::Reused
+            }
+            (Step::Refuse | Step::Supersede, _) => Rotated::Refused,
+        })
+    }
+
+    async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
+        self.check()?;
+        Ok(deleted(self.grants.lock().unwrap().remove(&id)))
+    }
+
+    async fn consent(
+        &self,
+        subject: &str,
+        client: &ClientIdentifier,
+    ) -> Result<Option<ConsentRecord>, StoreError> {
+        self.check()?;
+        let key = ConsentRecord::key(subject, client);
+        Ok(self.consents.lock().unwrap().get(&key).cloned())
+    }
+
+    async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError> {
+        self.check()?;
+        let key = ConsentRecord::key(&consent.subject, &consent.client);
+        self.consents.lock().unwrap().insert(key, consent);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError> {
+        self.check()?;
+        self.sessions.lock().unwrap().insert(session.session_id, session);
+        Ok(())
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.check()?;
+        Ok(self.sessions.lock().unwrap().get(&id).cloned())
+    }
+
+    async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
+        self.check()?;
+        if let Some(session) = self.sessions.lock().unwrap().get_mut(&id) {
+            session.idle_at = idle_at;
+        }
+        Ok(())
+    }
+
+    async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
+        self.check()?;
+        Ok(deleted(self.sessions.lock().unwrap().remove(&id)))
+    }
+
+    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
+        self.check()?;
+        self.sign_ins.lock().unwrap().insert(sign_in.sign_in_id, sign_in);
+        Ok(())
+    }
+
+    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError> {
+        self.check()?;
+        Ok(self.sign_ins.lock().unwrap().remove(&id))
+    }
+}
+
 #[async_trait]
 impl UpkeepStore for MemoryStore {
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.check()?;
+        Ok(self.keys.lock().unwrap().clone())
+    }
+
+    async fn keep_key(
+        &self,
+        key: KeyRecord,
+        newest: Option<String>,
+    ) -> Result<KeyKept, StoreError> {
+        self.check()?;
+        let mut keys = self.keys.lock().unwrap();
+        if keys.last().map(|key| key.key_id.clone()) != newest {
+            return Ok(KeyKept::TooLate);
+        }
+        keys.push(key);
+        Ok(KeyKept::Kept)
+    }
+
+    async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
+        self.check()?;
+        self.keys.lock().unwrap().retain(|key| key.key_id != key_id);
+        Ok(())
+    }
+
+    /// What a sweep finds is for the stores themselves to try.
+    async fn sweep(
+        &self,
+        _: Swept,
+        _: Timestamp,
+        _: Option<Vec<u8>>,
+        _: usize,
+    ) -> Result<SweepPage, StoreError> {
+        self.check()?;
+        Ok(SweepPage { forgotten: 0, after: None })
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         self.check()
     }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, Hasher},
+    hash::{BuildHasher, Hash, Hasher},
     sync::{Mutex, PoisonError},
 };
 
@@ -17,23 +17,23 @@ use crate::{clock::Timestamp, entropy::Entropy, http::client_address::Source};
 const SHARED_COUNTERS: usize = 4096;
 
 /// Counts requests in windows of time.
-pub(super) struct Local {
+pub(super) struct Local<S = Source> {
     limits: Limits,
     sources_max: usize,
     key: Key,
-    window: Mutex<Window>,
+    window: Mutex<Window<S>>,
 }
 
 /// What was counted since the window began.
-struct Window {
+struct Window<S> {
     /// Which window: its start divided by the period.
     number: u64,
     total: u32,
-    sources: HashMap<Source, u32, Key>,
+    sources: HashMap<S, u32, Key>,
     shared: Vec<u32>,
 }
 
-impl Local {
+impl<S: Eq + Hash> Local<S> {
     pub(super) fn new(limits: Limits, sources_max: usize, entropy: &Entropy) -> Self {
         let key = Key(u64::from_be_bytes(entropy.bytes()), u64::from_be_bytes(entropy.bytes()));
         let (sources, shared) = match limits.per_source {
@@ -54,7 +54,7 @@ impl Local {
     }
 
     /// Counts one request.
-    pub(super) fn count(&self, source: Source, now: Timestamp) -> Counted {
+    pub(super) fn count(&self, source: S, now: Timestamp) -> Counted {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.turn_to(now.as_seconds() / u64::from(self.limits.period_seconds));
 
@@ -73,7 +73,7 @@ impl Local {
     }
 }
 
-impl Window {
+impl<S: Eq + Hash> Window<S> {
     /// Forgets what was counted when another window has begun. The memory is kept for the next one.
     ///
     /// A request that read the clock just before the window turned counts in the new one; a clock that
@@ -88,7 +88,7 @@ impl Window {
         self.shared.fill(0);
     }
 
-    fn counter(&mut self, source: Source, sources_max: usize, key: Key) -> &mut u32 {
+    fn counter(&mut self, source: S, sources_max: usize, key: Key) -> &mut u32 {
         if self.sources.len() < sources_max || self.sources.contains_key(&source) {
             return self.sources.entry(source).or_insert(0);
         }

@@ -6,16 +6,17 @@
 
 mod link;
 mod local;
+mod own;
 mod shared;
 
 use std::{net::IpAddr, sync::Arc};
 
-pub(crate) use self::link::LinkError;
 use self::{
     link::Link,
     local::Local,
     shared::{Names, Shared},
 };
+pub(crate) use self::{link::LinkError, own::OwnLimit};
 use super::client_address::Source;
 use crate::{
     clock::Timestamp,

@@ -4,7 +4,7 @@ use std::{error::Error, fmt::Write as _, net::IpAddr};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Statement, params};
 
-use super::fault::store_error;
+use super::fault::{corrupt, store_error};
 use crate::{
     client::{ClientId, ProfileName},
     clock::Timestamp,
@@ -227,7 +227,7 @@ pub(super) fn import(
 pub(super) fn insert_error(client: &ClientRecord, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         // A new identifier holds 74 bits of chance: it is not there already unless something is wrong.
-        Some(ErrorCode::ConstraintViolation) => corrupt(client.client_id, error),
+        Some(ErrorCode::ConstraintViolation) => corrupt(client_of(client.client_id), error),
         _ => store_error(error),
     }
 }
@@ -235,7 +235,7 @@ pub(super) fn insert_error(client: &ClientRecord, error: rusqlite::Error) -> Sto
 /// Reads a row back. Everything that a past release wrote must load.
 fn record(row: &Row<'_>) -> Result<ClientRecord, StoreError> {
     let client_id = ClientId::from_bytes(row.get(0).map_err(store_error)?);
-    fields(client_id, row).map_err(|error| corrupt(client_id, error))
+    fields(client_id, row).map_err(|error| corrupt(client_of(client_id), error))
 }
 
 fn fields(
@@ -257,6 +257,6 @@ fn fields(
     })
 }
 
-fn corrupt(id: ClientId, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-    StoreError::Corrupt { what: format!("client {id}"), source: source.into() }
+fn client_of(id: ClientId) -> String {
+    format!("client {id}")
 }

@@ -1,74 +1,244 @@
-//! Grants and sessions. (Skeleton.)
+//! The grants and consents in SQL.
 
-use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::Embedded;
-use crate::{client::ClientIdentifier, clock::Timestamp, grant::GrantId, store::*};
+use super::fault::{corrupt, store_error};
+use crate::{
+    client::{ClientIdentifier, Scope},
+    clock::Timestamp,
+    grant::{CodeChallenge, GrantId, ResourceIndicator},
+    secret::SecretHash,
+    store::{
+        CodeRecord, ConsentRecord, Deleted, GrantRecord, Purchase, Redeemed, RefreshRecord,
+        Rotated, Rotation, Step, StoreError,
+    },
+};
 
-#[async_trait]
-impl GrantStore for Embedded {
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError> {
-        unimplemented!()
+/// What went wrong with the columns of a row.
+pub(super) type Unreadable = Box<dyn std::error::Error + Send + Sync>;
+
+const SELECT: &str = "SELECT client, subject, scope, resources, issued_at, expires_at, code_hash, \
+    redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+    refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id = ?1";
+
+const INSERT: &str = "INSERT INTO grants (grant_id, client, subject, scope, resources, issued_at, \
+    expires_at, code_hash, redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, \
+    refresh_current, refresh_previous, superseded_at, refresh_expires_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+
+/// Keeps a new grant.
+pub(super) fn insert(change: &Connection, grant: &GrantRecord) -> rusqlite::Result<()> {
+    let (code, refresh) = (&grant.code, grant.refresh.as_ref());
+    let previous = refresh.and_then(|refresh| refresh.previous.as_ref());
+    change.prepare_cached(INSERT)?.execute(params![
+        grant.grant_id.as_bytes(),
+        grant.client.to_string(),
+        grant.subject,
+        grant.scope.as_ref().map(Scope::as_str),
+        lines(&grant.resources),
+        moment(grant.issued_at),
+        moment(grant.expires_at),
+        code.hash.as_bytes(),
+        code.redirect_uri,
+        code.challenge.as_bytes(),
+        moment(code.expires_at),
+        code.redeemed_at.map(moment),
+        refresh.map(|refresh| refresh.family.as_bytes()),
+        refresh.map(|refresh| refresh.current.as_bytes()),
+        previous.map(|(hash, _)| hash.as_bytes()),
+        previous.map(|(_, superseded_at)| moment(*superseded_at)),
+        refresh.map(|refresh| moment(refresh.expires_at)),
+    ])?;
+    Ok(())
+}
+
+/// One grant.
+pub(super) fn grant(
+    connection: &Connection,
+    id: GrantId,
+) -> Result<Option<GrantRecord>, StoreError> {
+    let mut statement = connection.prepare_cached(SELECT).map_err(store_error)?;
+    let mut rows = statement.query([id.as_bytes()]).map_err(store_error)?;
+    let Some(row) = rows.next().map_err(store_error)? else { return Ok(None) };
+    record(id, row).map(Some).map_err(|error| corrupt(format!("grant {id}"), error))
+}
+
+/// Spends the code of a grant.
+pub(super) fn redeem(
+    change: &Connection,
+    id: GrantId,
+    purchase: &Purchase,
+) -> rusqlite::Result<Redeemed> {
+    let sql = "UPDATE grants SET redeemed_at = ?2, expires_at = ?3, refresh_family = ?4, \
+        refresh_current = ?5, refresh_expires_at = ?6 WHERE grant_id = ?1 AND redeemed_at IS NULL";
+    let refresh = purchase.refresh.as_ref();
+    let redeemed = change.prepare_cached(sql)?.execute(params![
+        id.as_bytes(),
+        moment(purchase.at),
+        moment(purchase.expires_at),
+        refresh.map(|refresh| refresh.family.as_bytes()),
+        refresh.map(|refresh| refresh.current.as_bytes()),
+        refresh.map(|refresh| moment(refresh.expires_at)),
+    ])?;
+    if redeemed > 0 {
+        return Ok(Redeemed::Now);
     }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn rotate_refresh_token(
-        &self,
-        id: GrantId,
-        rotation: Rotation,
-    ) -> Result<Rotated, StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn consent(
-        &self,
-        subject: &str,
-        client: &ClientIdentifier,
-    ) -> Result<Option<ConsentRecord>, StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError> {
-        unimplemented!()
+    let mut there = change.prepare_cached("SELECT 1 FROM grants WHERE grant_id = ?1")?;
+    Ok(if there.exists([id.as_bytes()])? { Redeemed::Before } else { Redeemed::NotThere })
+}
+
+/// Supersedes a refresh token, or says why not.
+pub(super) fn rotate(
+    change: &Connection,
+    id: GrantId,
+    rotation: &Rotation,
+) -> rusqlite::Result<Result<Rotated, StoreError>> {
+    let grant = match grant(change, id) {
+        Ok(Some(grant)) => grant,
+        Ok(None) => return Ok(Ok(Rotated::Refused)),
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(Ok(match rotation.on(&grant) {
+        Step::Supersede => {
+            let sql = "UPDATE grants SET refresh_previous = refresh_current, superseded_at = ?2, \
+                refresh_current = ?3, refresh_expires_at = ?4 WHERE grant_id = ?1";
+            change.prepare_cached(sql)?.execute(params![
+                id.as_bytes(),
+                moment(rotation.at),
+                rotation.successor.as_bytes(),
+                moment(rotation.expires_at),
+            ])?;
+            Rotated::Succeeded
+        }
+        Step::Repeat => Rotated::Succeeded,
+        Step::Refuse => Rotated::Refused,
+        Step::Forget => {
+            delete(change, id)?;
+            Rotated::Reused
+        }
+    }))
+}
+
+/// Forgets a grant.
+pub(super) fn delete(change: &Connection, id: GrantId) -> rusqlite::Result<Deleted> {
+    let mut statement = change.prepare_cached("DELETE FROM grants WHERE grant_id = ?1")?;
+    Ok(match statement.execute([id.as_bytes()])? {
+        0 => Deleted::NotThere,
+        _ => Deleted::Forgotten,
+    })
+}
+
+/// Keeps a consent, in the place of an earlier one.
+pub(super) fn keep_consent(change: &Connection, consent: &ConsentRecord) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO consents (consent_id, subject, client, scope, redirect_uri, \
+        metadata_hash, allowed_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    change.prepare_cached(sql)?.execute(params![
+        ConsentRecord::key(&consent.subject, &consent.client),
+        consent.subject,
+        consent.client.to_string(),
+        consent.scope.as_ref().map(Scope::as_str),
+        consent.redirect_uri,
+        consent.metadata_hash,
+        moment(consent.allowed_at),
+        moment(consent.expires_at),
+    ])?;
+    Ok(())
+}
+
+/// What somebody has allowed a client.
+pub(super) fn consent(
+    connection: &Connection,
+    subject: &str,
+    client: &ClientIdentifier,
+) -> Result<Option<ConsentRecord>, StoreError> {
+    let sql = "SELECT scope, redirect_uri, metadata_hash, allowed_at, expires_at FROM consents \
+        WHERE consent_id = ?1";
+    let found = connection.prepare_cached(sql).map_err(store_error)?.query_row(
+        [ConsentRecord::key(subject, client)],
+        |row| {
+            Ok(read_consent(subject, client, row)
+                .map_err(|error| corrupt(format!("the consent of {subject} to {client}"), error)))
+        },
+    );
+    found.optional().map_err(store_error)?.transpose()
+}
+
+fn read_consent(
+    subject: &str,
+    client: &ClientIdentifier,
+    row: &Row<'_>,
+) -> Result<ConsentRecord, Unreadable> {
+    Ok(ConsentRecord {
+        subject: subject.to_owned(),
+        client: client.clone(),
+        scope: scope(row, 0)?,
+        redirect_uri: row.get(1)?,
+        metadata_hash: row.get(2)?,
+        allowed_at: timestamp(row, 3)?,
+        expires_at: timestamp(row, 4)?,
+    })
+}
+
+fn record(grant_id: GrantId, row: &Row<'_>) -> Result<GrantRecord, Unreadable> {
+    let client: String = row.get(0)?;
+    let resources: String = row.get(3)?;
+    Ok(GrantRecord {
+        grant_id,
+        client: client.parse()?,
+        subject: row.get(1)?,
+        scope: scope(row, 2)?,
+        resources: resources.lines().map(ResourceIndicator::parse).collect::<Result<_, _>>()?,
+        issued_at: timestamp(row, 4)?,
+        expires_at: timestamp(row, 5)?,
+        code: CodeRecord {
+            hash: SecretHash::from_bytes(row.get(6)?),
+            redirect_uri: row.get(7)?,
+            challenge: CodeChallenge::from_bytes(row.get(8)?),
+            expires_at: timestamp(row, 9)?,
+            redeemed_at: optional_timestamp(row, 10)?,
+        },
+        refresh: refresh(row)?,
+    })
+}
+
+fn refresh(row: &Row<'_>) -> Result<Option<RefreshRecord>, Unreadable> {
+    let Some(family) = row.get::<_, Option<[u8; 32]>>(11)? else { return Ok(None) };
+    let previous = match row.get::<_, Option<[u8; 32]>>(13)? {
+        Some(hash) => Some((SecretHash::from_bytes(hash), timestamp(row, 14)?)),
+        None => None,
+    };
+    Ok(Some(RefreshRecord {
+        family: SecretHash::from_bytes(family),
+        current: SecretHash::from_bytes(row.get(12)?),
+        previous,
+        expires_at: timestamp(row, 15)?,
+    }))
+}
+
+fn scope(row: &Row<'_>, column: usize) -> Result<Option<Scope>, Unreadable> {
+    match row.get::<_, Option<String>>(column)? {
+        Some(text) => Ok(Scope::parse(&text)?),
+        None => Ok(None),
     }
 }
 
-#[async_trait]
-impl SessionStore for Embedded {
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError> {
-        unimplemented!()
+/// No record is later than the last moment that SQLite can write.
+pub(super) fn moment(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp, Unreadable> {
+    Ok(Timestamp::from_millis(u64::try_from(row.get::<_, i64>(column)?)?))
+}
+
+fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Unreadable> {
+    match row.get::<_, Option<i64>>(column)? {
+        Some(_) => timestamp(row, column).map(Some),
+        None => Ok(None),
     }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError> {
-        unimplemented!()
-    }
+}
+
+/// One a line: no indicator holds a line break.
+fn lines(resources: &[ResourceIndicator]) -> String {
+    resources.iter().map(ResourceIndicator::as_str).collect::<Vec<_>>().join("\n")
 }

@@ -1,5 +1,6 @@
-//! Lookups of one client, which every authorization makes: one thread answers all that wait from one
-//! snapshot, and wakes one caller a batch, so that no thread has to be woken for each of them.
+//! Lookups of one client or one grant, which every authorization and every token makes: one thread answers
+//! all that wait from one snapshot, and wakes one caller a batch, so that no thread has to be woken for each
+//! of them.
 
 use std::{
     io,
@@ -14,11 +15,13 @@ use super::{
     batch::{self, BATCH_MAX},
     clients, connection,
     fault::{Shared, closed},
+    grants,
     reply::Reply,
 };
 use crate::{
     client::ClientId,
-    store::{ClientRecord, StoreError},
+    grant::GrantId,
+    store::{ClientRecord, GrantRecord, StoreError},
 };
 
 /// How many may wait for the thread; more wait for a place.
@@ -27,8 +30,15 @@ const WAITING_MAX: usize = 2 * BATCH_MAX;
 /// The way to the thread.
 pub(super) struct Lookups(mpsc::Sender<Asked>);
 
+/// What is looked up, and for whom.
+struct Lookup<I, R> {
+    id: I,
+    reply: Reply<Option<R>>,
+}
+
 enum Asked {
-    Client { id: ClientId, reply: Reply<Option<ClientRecord>> },
+    Client(Lookup<ClientId, ClientRecord>),
+    Grant(Lookup<GrantId, GrantRecord>),
     Close { reply: Reply<()> },
 }
 
@@ -45,7 +55,14 @@ impl Lookups {
     /// The client of this identifier, if there is one.
     pub(super) async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
         let (reply, answer) = Reply::new();
-        self.0.send(Asked::Client { id, reply }).await.map_err(|_closed| closed())?;
+        self.0.send(Asked::Client(Lookup { id, reply })).await.map_err(|_closed| closed())?;
+        answer.outcome().await
+    }
+
+    /// The grant of this identifier, if there is one.
+    pub(super) async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
+        let (reply, answer) = Reply::new();
+        self.0.send(Asked::Grant(Lookup { id, reply })).await.map_err(|_closed| closed())?;
         answer.outcome().await
     }
 
@@ -64,10 +81,12 @@ fn run(file: &Path, mut queue: mpsc::Receiver<Asked>) {
     let mut batch = Vec::new();
     let mut last = None;
     while batch::take(&mut queue, &mut batch) {
-        let mut lookups = Vec::with_capacity(batch.len());
+        let mut clients = Vec::with_capacity(batch.len());
+        let mut grants = Vec::new();
         for asked in batch.drain(..) {
             match asked {
-                Asked::Client { id, reply } => lookups.push((id, reply)),
+                Asked::Client(lookup) => clients.push(lookup),
+                Asked::Grant(lookup) => grants.push(lookup),
                 Asked::Close { mut reply } => {
                     queue.close();
                     reply.outcome = Some(Ok(()));
@@ -75,13 +94,14 @@ fn run(file: &Path, mut queue: mpsc::Receiver<Asked>) {
                 }
             }
         }
-        let failure = answer(&mut connection, file, &mut lookups).err().map(Shared::new);
+        let failure =
+            answer(&mut connection, file, &mut clients, &mut grants).err().map(Shared::new);
         // Only a connection that answered well is used again: it may remember pages that were damaged.
-        let went_wrong = |(_, reply): &(_, Reply<_>)| matches!(reply.outcome, Some(Err(_)));
-        if failure.is_some() || lookups.iter().any(went_wrong) {
+        if failure.is_some() || any_went_wrong(&clients) || any_went_wrong(&grants) {
             connection = None;
         }
-        Reply::send_all(lookups.into_iter().map(|(_, reply)| reply).collect(), failure.as_ref());
+        reply(clients, failure.as_ref());
+        reply(grants, failure.as_ref());
     }
     drop(connection);
     if let Some(reply) = last {
@@ -93,7 +113,8 @@ fn run(file: &Path, mut queue: mpsc::Receiver<Asked>) {
 fn answer(
     connection: &mut Option<Connection>,
     file: &Path,
-    lookups: &mut [(ClientId, Reply<Option<ClientRecord>>)],
+    clients: &mut [Lookup<ClientId, ClientRecord>],
+    grants: &mut [Lookup<GrantId, GrantRecord>],
 ) -> rusqlite::Result<()> {
     let connection = match connection {
         Some(connection) => connection,
@@ -101,10 +122,19 @@ fn answer(
     };
     // Dropped, it ends: there is nothing to commit.
     let snapshot = connection.unchecked_transaction()?;
-    for (id, reply) in lookups {
-        if !reply.is_unwanted() {
-            reply.outcome = Some(clients::client(&snapshot, *id));
-        }
+    for lookup in clients.iter_mut().filter(|lookup| !lookup.reply.is_unwanted()) {
+        lookup.reply.outcome = Some(clients::client(&snapshot, lookup.id));
+    }
+    for lookup in grants.iter_mut().filter(|lookup| !lookup.reply.is_unwanted()) {
+        lookup.reply.outcome = Some(grants::grant(&snapshot, lookup.id));
     }
     Ok(())
+}
+
+fn any_went_wrong<I, R>(lookups: &[Lookup<I, R>]) -> bool {
+    lookups.iter().any(|lookup| matches!(lookup.reply.outcome, Some(Err(_))))
+}
+
+fn reply<I, R>(lookups: Vec<Lookup<I, R>>, failure: Option<&Shared>) {
+    Reply::send_all(lookups.into_iter().map(|lookup| lookup.reply).collect(), failure);
 }

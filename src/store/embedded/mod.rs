@@ -18,13 +18,16 @@ mod open;
 mod readers;
 mod reply;
 mod schema;
+mod sessions;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod writer;
 
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub use self::{
@@ -37,14 +40,19 @@ use self::{
     lookups::Lookups,
     readers::Readers,
     reply::Reply,
-    writer::Change,
+    writer::{Change, Task},
 };
 use super::{
-    ClientFilter, ClientRecord, ClientStore, Deleted, Imported, KeyKept, KeyRecord, StoreError,
-    SweepPage, Swept, UpkeepStore,
+    ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
+    Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId, SessionRecord,
+    SessionStore, SignInRecord, StoreError, SweepPage, Swept, UpkeepStore,
 };
-use crate::clock::Timestamp;
-use crate::{client::ClientId, config::EmbeddedConfig};
+use crate::{
+    client::{ClientId, ClientIdentifier},
+    clock::Timestamp,
+    config::EmbeddedConfig,
+    grant::GrantId,
+};
 
 /// The version of the SQLite that is linked.
 pub fn sqlite_version() -> &'static str {
@@ -82,6 +90,15 @@ impl Embedded {
             TrySendError::Closed(_) => closed(),
         })?;
         answer.outcome().await
+    }
+
+    /// As [`Self::change`], of a kind that the writer need not know.
+    async fn work<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.change(|reply| Change::Other(Box::new(Task { work, reply }))).await
     }
 
     /// As [`Self::change`], but waits for a place in the queue.
@@ -132,27 +149,90 @@ impl ClientStore for Embedded {
 }
 
 #[async_trait]
-impl UpkeepStore for Embedded {
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        unimplemented!()
+impl GrantStore for Embedded {
+    async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError> {
+        self.work(move |change| grants::insert(change, &grant)).await
     }
 
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
+    async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
+        self.lookups.grant(id).await
+    }
+
+    async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {
+        self.work(move |change| grants::redeem(change, id, &purchase)).await
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        id: GrantId,
+        rotation: Rotation,
+    ) -> Result<Rotated, StoreError> {
+        self.work(move |change| grants::rotate(change, id, &rotation)).await?
+    }
+
+    async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
+        self.work(move |change| grants::delete(change, id)).await
+    }
+
+    async fn consent(
+        &self,
+        subject: &str,
+        client: &ClientIdentifier,
+    ) -> Result<Option<ConsentRecord>, StoreError> {
+        let (subject, client) = (subject.to_owned(), client.clone());
+        self.readers.ask(move |connection| grants::consent(connection, &subject, &client)).await
+    }
+
+    async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError> {
+        self.work(move |change| grants::keep_consent(change, &consent)).await
+    }
+}
+
+#[async_trait]
+impl SessionStore for Embedded {
+    async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError> {
+        self.work(move |change| sessions::insert(change, &session)).await
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.readers.ask(move |connection| sessions::session(connection, id)).await
+    }
+
+    async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
+        self.work(move |change| sessions::prolong(change, id, idle_at)).await
+    }
+
+    async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
+        self.work(move |change| sessions::delete(change, id)).await
+    }
+
+    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
+        self.work(move |change| sessions::insert_sign_in(change, &sign_in)).await
+    }
+
+    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError> {
+        self.work(move |change| sessions::take_sign_in(change, id)).await?.transpose()
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for Embedded {
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.readers.ask(upkeep::keys).await
+    }
+
     async fn keep_key(
         &self,
         key: KeyRecord,
         newest: Option<String>,
     ) -> Result<KeyKept, StoreError> {
-        unimplemented!()
+        self.work(move |change| upkeep::keep_key(change, &key, newest.as_deref())).await
     }
 
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
     async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
-        unimplemented!()
+        self.work(move |change| upkeep::forget_key(change, &key_id)).await
     }
 
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
     async fn sweep(
         &self,
         kind: Swept,
@@ -160,7 +240,19 @@ impl UpkeepStore for Embedded {
         after: Option<Vec<u8>>,
         limit: usize,
     ) -> Result<SweepPage, StoreError> {
-        unimplemented!()
+        let looked_at = self
+            .readers
+            .ask(move |connection| {
+                upkeep::expired(connection, kind, now, after.as_deref(), limit).map_err(store_error)
+            })
+            .await?;
+        let going: Vec<_> =
+            looked_at.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.clone()).collect();
+        let forgotten = match going.is_empty() {
+            true => 0,
+            false => self.work(move |change| upkeep::forget(change, kind, now, &going)).await?,
+        };
+        Ok(upkeep::page(forgotten, &looked_at, limit))
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

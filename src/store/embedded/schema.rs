@@ -9,8 +9,10 @@ const APPLICATION_ID: i64 = 0x446F_6F72;
 /// Step `n` leads from version `n` to version `n + 1`. What has been released is never edited.
 ///
 /// The clients are one tree in the order of their identifiers, with no index beside it: identifiers grow
-/// with time, so a registration is an append, and nothing else has to be written with it.
-const MIGRATIONS: &[&str] = &["
+/// with time, so a registration is an append, and nothing else has to be written with it. Grants, sessions
+/// and sign-ins are kept likewise.
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE clients (
         client_id BLOB    NOT NULL PRIMARY KEY CHECK (length(client_id) = 16),
         issued_at INTEGER NOT NULL, -- milliseconds since the Unix epoch
@@ -19,7 +21,65 @@ const MIGRATIONS: &[&str] = &["
         flags     INTEGER NOT NULL,
         metadata  TEXT    NOT NULL  -- one JSON object of RFC 7591 members
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE grants (
+        grant_id           BLOB    NOT NULL PRIMARY KEY CHECK (length(grant_id) = 16),
+        client             TEXT    NOT NULL, -- the client_id: a UUID, or the URL of a document
+        subject            TEXT    NOT NULL,
+        scope              TEXT,
+        resources          TEXT    NOT NULL, -- one a line
+        issued_at          INTEGER NOT NULL,
+        expires_at         INTEGER NOT NULL,
+        code_hash          BLOB    NOT NULL,
+        redirect_uri       TEXT    NOT NULL,
+        code_challenge     BLOB    NOT NULL,
+        code_expires_at    INTEGER NOT NULL,
+        redeemed_at        INTEGER,
+        refresh_family     BLOB,             -- with it, refresh_current and refresh_expires_at
+        refresh_current    BLOB,
+        refresh_previous   BLOB,             -- with it, superseded_at
+        superseded_at      INTEGER,
+        refresh_expires_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE consents (
+        consent_id    BLOB    NOT NULL PRIMARY KEY, -- a hash of client and subject
+        subject       TEXT    NOT NULL,
+        client        TEXT    NOT NULL,
+        scope         TEXT,
+        redirect_uri  TEXT    NOT NULL,
+        metadata_hash BLOB    NOT NULL,
+        allowed_at    INTEGER NOT NULL,
+        expires_at    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        session_id   BLOB    NOT NULL PRIMARY KEY CHECK (length(session_id) = 16),
+        hash         BLOB    NOT NULL,
+        subject      TEXT    NOT NULL,
+        name         TEXT,
+        email        TEXT,
+        signed_in_at INTEGER NOT NULL,
+        idle_at      INTEGER NOT NULL,
+        expires_at   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sign_ins (
+        sign_in_id            BLOB    NOT NULL PRIMARY KEY CHECK (length(sign_in_id) = 16),
+        hash                  BLOB    NOT NULL,
+        browser               BLOB    NOT NULL,
+        provider              TEXT    NOT NULL,
+        nonce                 TEXT    NOT NULL,
+        verifier              TEXT    NOT NULL,
+        authorization_request TEXT    NOT NULL,
+        expires_at            INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keys (
+        key_id    TEXT    NOT NULL PRIMARY KEY,
+        algorithm TEXT    NOT NULL,
+        made_at   INTEGER NOT NULL,
+        sealed    BLOB    NOT NULL -- the private key, by a key that is not in the store
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The version that this release reads and writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -46,7 +106,7 @@ pub(super) fn look(connection: &Connection) -> rusqlite::Result<Found> {
     Ok(match usize::try_from(version) {
         Ok(0) if tables == 0 => Found::Nothing,
         Ok(known @ 1..=VERSION) if application == APPLICATION_ID => Found::Version(known),
-        Ok(VERSION..) if application == APPLICATION_ID => Found::Newer(version),
+        Ok(1..) if application == APPLICATION_ID => Found::Newer(version),
         _ => Found::Foreign,
     })
 }

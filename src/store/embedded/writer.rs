@@ -30,11 +30,58 @@ use crate::{
 
 /// One change, and who waits for it.
 pub(super) enum Change {
-    Register { client: Arc<ClientRecord>, reply: Reply<()> },
-    Delete { id: ClientId, reply: Reply<Deleted> },
-    Import { clients: Vec<ClientRecord>, reply: Reply<Vec<Imported>> },
-    Probe { reply: Reply<()> },
-    Close { reply: Reply<()> },
+    Register {
+        client: Arc<ClientRecord>,
+        reply: Reply<()>,
+    },
+    Delete {
+        id: ClientId,
+        reply: Reply<Deleted>,
+    },
+    Import {
+        clients: Vec<ClientRecord>,
+        reply: Reply<Vec<Imported>>,
+    },
+    /// A change of any other kind.
+    Other(Box<dyn Work>),
+    Probe {
+        reply: Reply<()>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
+}
+
+/// A change that knows by itself what to do, and whom to answer.
+pub(super) trait Work: Send {
+    /// Does its part of a batch; an error ends the whole batch.
+    fn apply(&mut self, change: &Transaction<'_>) -> rusqlite::Result<()>;
+
+    /// Answers, once the batch has come to its end.
+    fn answer(self: Box<Self>, failure: Option<&Shared>);
+}
+
+/// What is done, and who waits for it.
+pub(super) struct Task<F, T> {
+    pub(super) work: F,
+    pub(super) reply: Reply<T>,
+}
+
+impl<F, T> Work for Task<F, T>
+where
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn apply(&mut self, change: &Transaction<'_>) -> rusqlite::Result<()> {
+        let outcome = (self.work)(change);
+        let done = spare_the_others(change, outcome)?;
+        self.reply.outcome = Some(done.map_err(store_error));
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&Shared>) {
+        self.reply.send(failure);
+    }
 }
 
 impl Change {
@@ -54,6 +101,7 @@ impl Change {
                 reply.outcome = Some(outcome.map_err(|error| clients::insert_error(client, error)));
             }
             Self::Delete { id, reply } => reply.outcome = Some(Ok(clients::delete(change, *id)?)),
+            Self::Other(work) => work.apply(change)?,
             Self::Probe { reply } => reply.outcome = Some(Ok(())),
             Self::Import { .. } | Self::Close { .. } => {}
         }
@@ -101,12 +149,13 @@ impl Writer {
         });
         let failure = self.commit(batch).err().map(Shared::new);
         let mut replies = Vec::with_capacity(batch.len());
-        let mut imports = Vec::new();
+        let (mut imports, mut others) = (Vec::new(), Vec::new());
         let mut last = None;
         for change in batch.drain(..) {
             match change {
                 Change::Register { reply, .. } | Change::Probe { reply } => replies.push(reply),
                 Change::Delete { reply, .. } => reply.send(failure.as_ref()),
+                Change::Other(work) => others.push(work),
                 Change::Import { clients, reply } => imports.push((clients, reply)),
                 Change::Close { mut reply } => {
                     reply.outcome = Some(Ok(()));
@@ -115,6 +164,9 @@ impl Writer {
             }
         }
         Reply::send_all(replies, failure.as_ref());
+        for work in others {
+            work.answer(failure.as_ref());
+        }
         // A transaction of its own for each, after the others have been answered: imports are long.
         for (clients, mut reply) in imports {
             reply.outcome = Some(self.import(&clients));

@@ -1,0 +1,55 @@
+//! A limit of each of many, whoever they are: clients at the token endpoint, sources at the sign-in. Each node
+//! counts for itself.
+
+use std::hash::Hash;
+
+use super::{Limits, local::Local};
+use crate::{clock::Timestamp, entropy::Entropy};
+
+/// How long a window is, in seconds.
+const PERIOD_SECONDS: u32 = 60;
+
+/// How many are counted exactly in a window; the others share counters.
+const COUNTED_MAX: usize = 10_000;
+
+/// So many requests a minute of each.
+pub(crate) struct OwnLimit<S> {
+    limits: Limits,
+    local: Local<S>,
+}
+
+impl<S: Eq + Hash> OwnLimit<S> {
+    /// At most `limit` a minute of each; 0 for no limit.
+    pub(crate) fn new(limit: u32, entropy: &Entropy) -> Self {
+        let per_source = Some(limit).filter(|limit| *limit > 0);
+        let limits = Limits { per_source, total: None, period_seconds: PERIOD_SECONDS };
+        Self { limits, local: Local::new(limits, COUNTED_MAX, entropy) }
+    }
+
+    /// Counts one request, refused ones too. `Err` says in how many seconds there is room again.
+    pub(crate) fn count(&self, whose: S, now: Timestamp) -> Result<(), u32> {
+        if self.limits.are_none() {
+            return Ok(());
+        }
+        match self.limits.judge(self.local.count(whose, now)) {
+            Some(count) if count.verdict != super::Verdict::Admitted => Err(count.reset_seconds),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_a_limit_of_its_own_until_the_minute_ends() {
+        let limit = OwnLimit::new(1, &Entropy::seeded(1));
+        let at = |seconds: u64| Timestamp::from_millis((1_800_000_000 + seconds) * 1_000);
+        assert_eq!(limit.count("a", at(10)), Ok(()));
+        assert_eq!(limit.count("a", at(10)), Err(50));
+        assert_eq!(limit.count("b", at(10)), Ok(()));
+        assert_eq!(limit.count("a", at(60)), Ok(()));
+        assert_eq!(OwnLimit::new(0, &Entropy::seeded(1)).count("a", at(0)), Ok(()));
+    }
+}

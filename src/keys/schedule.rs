@@ -1,0 +1,153 @@
+//! When a signing key is made, signs, is published and goes: rules over what is kept and what time it is,
+//! the same on every node.
+//!
+//! A new key is published a while before it signs, so that whoever keeps a copy of the published keys has it
+//! when it is needed; and a while after another has taken its place, until the last token that it signed
+//! has expired.
+
+use crate::{clock::Timestamp, config::TokenConfig, store::KeyRecord};
+
+/// How long a key is published before it signs, in milliseconds: as long as anybody may keep a copy, and a
+/// node may not look.
+const AHEAD_MILLIS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How much longer than its last token a key is published, in milliseconds.
+const MARGIN_MILLIS: u64 = 60 * 60 * 1_000;
+
+/// What the operator has chosen, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetimes {
+    key: u64,
+    token: u64,
+}
+
+impl Lifetimes {
+    pub(super) const fn of(settings: &TokenConfig) -> Self {
+        Self {
+            key: settings.key_lifetime_days * 24 * 60 * 60 * 1_000,
+            token: settings.access_token_lifetime_seconds * 1_000,
+        }
+    }
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It is published; whether it signs is [`signing`]'s to say.
+    Published,
+    /// Nothing that it signed is good any more.
+    Gone,
+}
+
+/// Whether a new key has to be made.
+pub(super) fn is_due(
+    kept: &[KeyRecord],
+    algorithm: &str,
+    lifetimes: Lifetimes,
+    now: Timestamp,
+) -> bool {
+    let newest = kept.iter().rfind(|key| key.algorithm == algorithm);
+    newest
+        .is_none_or(|key| signs_from(key.made_at) + lifetimes.key <= AHEAD_MILLIS + now.as_millis())
+}
+
+/// Which of the keys signs: the newest of the algorithm that has been published for long enough. The first
+/// of all signs at once, since nobody has a copy without it.
+pub(super) fn signing<'key>(
+    keys: impl Iterator<Item = (Timestamp, &'key str)>,
+    algorithm: &str,
+    now: Timestamp,
+) -> Option<usize> {
+    let ours: Vec<_> = keys
+        .enumerate()
+        .filter(|(_, (_, its))| *its == algorithm)
+        .map(|(nth, (at, _))| (nth, at))
+        .collect();
+    let ready = ours.iter().rfind(|(_, made_at)| signs_from(*made_at) <= now.as_millis());
+    ready.or(ours.first()).map(|(nth, _)| *nth)
+}
+
+/// What each of the keys is for.
+pub(super) fn phases(
+    kept: &[KeyRecord],
+    algorithm: &str,
+    lifetimes: Lifetimes,
+    now: Timestamp,
+) -> Vec<Phase> {
+    let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
+    let signs = signing(made, algorithm, now);
+    let is_gone = |nth: usize| {
+        // Whichever came after it and signs has taken its place, then.
+        let next = kept.iter().skip(nth + 1).map(|key| signs_from(key.made_at)).min();
+        next.is_some_and(|since| {
+            since + lifetimes.token + MARGIN_MILLIS <= now.as_millis() && signs != Some(nth)
+        })
+    };
+    (0..kept.len()).map(|nth| if is_gone(nth) { Phase::Gone } else { Phase::Published }).collect()
+}
+
+const fn signs_from(made_at: Timestamp) -> u64 {
+    made_at.as_millis() + AHEAD_MILLIS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    const LIFETIMES: Lifetimes = Lifetimes { key: 90 * DAY, token: 900_000 };
+
+    fn key(algorithm: &str, made_at_day: u64) -> KeyRecord {
+        KeyRecord {
+            key_id: format!("{algorithm}{made_at_day}"),
+            algorithm: algorithm.to_owned(),
+            made_at: Timestamp::from_millis(made_at_day * DAY),
+            sealed: Vec::new(),
+        }
+    }
+
+    fn day(day: u64) -> Timestamp {
+        Timestamp::from_millis(day * DAY)
+    }
+
+    fn signs(kept: &[KeyRecord], now: Timestamp) -> Option<usize> {
+        let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
+        signing(made, "ES256", now)
+    }
+
+    #[test]
+    fn the_first_key_is_made_and_signs_at_once() {
+        assert!(is_due(&[], "ES256", LIFETIMES, day(100)));
+        let kept = [key("ES256", 100)];
+        assert!(!is_due(&kept, "ES256", LIFETIMES, day(100)));
+        assert_eq!(signs(&kept, day(100)), Some(0));
+    }
+
+    #[test]
+    fn the_next_key_is_published_a_day_before_it_signs() {
+        let kept = [key("ES256", 100), key("ES256", 190)];
+        assert!(!is_due(&kept[..1], "ES256", LIFETIMES, day(189)));
+        assert!(is_due(&kept[..1], "ES256", LIFETIMES, day(190)));
+        assert_eq!(signs(&kept, day(190)), Some(0));
+        assert_eq!(signs(&kept, day(191)), Some(1));
+    }
+
+    #[test]
+    fn a_key_goes_when_the_last_token_it_signed_has_expired() {
+        let kept = [key("ES256", 100), key("ES256", 190)];
+        let both = [Phase::Published; 2];
+        assert_eq!(phases(&kept, "ES256", LIFETIMES, day(191)), both);
+        let expired = Timestamp::from_millis(191 * DAY + 900_000 + MARGIN_MILLIS);
+        assert_eq!(phases(&kept, "ES256", LIFETIMES, expired), [Phase::Gone, Phase::Published]);
+    }
+
+    #[test]
+    fn another_algorithm_has_a_key_of_its_own() {
+        let kept = [key("RS256", 100)];
+        assert!(is_due(&kept, "ES256", LIFETIMES, day(101)));
+        let kept = [key("RS256", 100), key("ES256", 101)];
+        assert_eq!(signs(&kept, day(101)), Some(1));
+        assert_eq!(phases(&kept, "ES256", LIFETIMES, day(101)), [Phase::Published; 2]);
+        assert_eq!(phases(&kept, "ES256", LIFETIMES, day(103)), [Phase::Gone, Phase::Published]);
+    }
+}

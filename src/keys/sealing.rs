@@ -1,0 +1,101 @@
+//! What is derived from the operator's secret (HKDF, RFC 5869): the key that seals signing keys, and keys of
+//! single purposes. From none of them can another be told, nor the secret.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf, hmac,
+};
+
+use crate::entropy::Entropy;
+
+/// The beginning of all derivation.
+pub(super) struct Derived(hkdf::Prk);
+
+/// What was sealed does not open.
+#[derive(Debug, thiserror::Error)]
+#[error("what is kept does not open with this secret")]
+pub(crate) struct SealError;
+
+impl Derived {
+    /// From the secret, which is chance: it is not stretched.
+    pub(super) fn from(secret: &[u8]) -> Self {
+        Self(hkdf::Salt::new(hkdf::HKDF_SHA256, b"doorward").extract(secret))
+    }
+
+    /// A key for one purpose.
+    pub(super) fn hmac(&self, purpose: &'static str) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.bytes(purpose))
+    }
+
+    /// Seals what is kept under `name`, and nowhere else opens under another.
+    pub(super) fn seal(&self, name: &str, secret: &[u8], entropy: &Entropy) -> Vec<u8> {
+        // By chance: of 2^32 keys, two would have the same.
+        let nonce: [u8; NONCE_LEN] = entropy.bytes();
+        let mut sealed = secret.to_vec();
+        self.sealer()
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(name.as_bytes()),
+                &mut sealed,
+            )
+            .expect("a key is short");
+        [&nonce[..], &sealed].concat()
+    }
+
+    /// Opens what was sealed under `name`.
+    pub(super) fn open(&self, name: &str, sealed: Vec<u8>) -> Result<Vec<u8>, SealError> {
+        let mut opened = sealed;
+        if opened.len() < NONCE_LEN {
+            return Err(SealError);
+        }
+        let mut rest = opened.split_off(NONCE_LEN);
+        let nonce = Nonce::try_assume_unique_for_key(&opened).map_err(|_| SealError)?;
+        let opened = self
+            .sealer()
+            .open_in_place(nonce, Aad::from(name.as_bytes()), &mut rest)
+            .map_err(|_| SealError)?;
+        Ok(opened.to_vec())
+    }
+
+    fn sealer(&self) -> LessSafeKey {
+        let key =
+            UnboundKey::new(&AES_256_GCM, &self.bytes("sealing")).expect("32 bytes are a key");
+        LessSafeKey::new(key)
+    }
+
+    fn bytes(&self, purpose: &'static str) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.0
+            .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|derived| derived.fill(&mut bytes))
+            .expect("32 bytes can be derived");
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_under_its_name_with_its_secret_alone() {
+        let entropy = Entropy::seeded(1);
+        let derived = Derived::from(b"a secret");
+        let sealed = derived.seal("a", b"private", &entropy);
+        assert_eq!(derived.open("a", sealed.clone()).unwrap(), b"private");
+        assert!(derived.open("b", sealed.clone()).is_err());
+        assert!(Derived::from(b"another secret").open("a", sealed.clone()).is_err());
+        for damaged in [&sealed[1..], &sealed[..sealed.len() - 1], &[][..]] {
+            assert!(derived.open("a", damaged.to_vec()).is_err());
+        }
+        assert_ne!(sealed, derived.seal("a", b"private", &entropy));
+    }
+
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let derived = Derived::from(b"a secret");
+        let signed = |purpose| hmac::sign(&derived.hmac(purpose), b"x").as_ref().to_vec();
+        assert_eq!(signed("a"), signed("a"));
+        assert_ne!(signed("a"), signed("b"));
+    }
+}

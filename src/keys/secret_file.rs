@@ -1,0 +1,100 @@
+//! The secret that seals the signing keys of an embedded store, when the operator has given none: a file in
+//! the folder of the store, made at the first start, which only its owner may read.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use crate::{
+    config::{Config, StoreLocation},
+    entropy::Entropy,
+};
+
+/// The name of the file.
+const NAME: &str = "keys.secret";
+
+/// Why there is no secret: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFileError {
+    /// It cannot be read or made.
+    #[error("{0}: the secret of the signing keys cannot be read or made")]
+    Io(PathBuf, #[source] io::Error),
+    /// Others may read it.
+    #[error("{0}: the secret of the signing keys can be read by others: chmod 600 it")]
+    Open(PathBuf),
+    /// It holds less than a secret.
+    #[error("{0}: the secret of the signing keys is shorter than 32 characters")]
+    Short(PathBuf),
+}
+
+/// The secret of a server with these settings: the operator's, or that of the file. Empty where nothing is
+/// signed.
+///
+/// # Errors
+/// [`SecretFileError`]: one whole line for the operator.
+pub fn secret_of(config: &Config, entropy: &Entropy) -> Result<String, SecretFileError> {
+    let given = config.token.keys_secret.reveal();
+    match &config.store {
+        StoreLocation::Folder(folder) if given.is_empty() && config.authorizes() => {
+            read_or_make(&folder.join(NAME), entropy)
+        }
+        _ => Ok(given.to_owned()),
+    }
+}
+
+fn read_or_make(path: &Path, entropy: &Entropy) -> Result<String, SecretFileError> {
+    let failed = |error| SecretFileError::Io(path.to_owned(), error);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Ok(mut file) => {
+            let secret = BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>());
+            file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+            // The name has to be on the disk before anything that was sealed.
+            if let Some(folder) = path.parent() {
+                fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+            }
+            Ok(secret)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mut file = fs::File::open(path).map_err(failed)?;
+            let mode = file.metadata().map_err(failed)?.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(SecretFileError::Open(path.to_owned()));
+            }
+            let mut secret = String::new();
+            file.read_to_string(&mut secret).map_err(failed)?;
+            let secret = secret.trim();
+            if secret.len() < 32 {
+                return Err(SecretFileError::Short(path.to_owned()));
+            }
+            Ok(secret.to_owned())
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_and_kept_from_others() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join(NAME);
+        let entropy = Entropy::seeded(1);
+        let secret = read_or_make(&path, &entropy).unwrap();
+        assert_eq!(read_or_make(&path, &entropy).unwrap(), secret);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(read_or_make(&path, &entropy), Err(SecretFileError::Open(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "short").unwrap();
+        assert!(matches!(read_or_make(&path, &entropy), Err(SecretFileError::Short(_))));
+    }
+}

@@ -1,0 +1,189 @@
+//! How one key signs and verifies (RFC 7515, RFC 7518 §3.1, RFC 8037), and how it is published (RFC 7517).
+//! A key is read once and used for as long as it is there: reading one takes longer than signing.
+
+use aws_lc_rs::{
+    digest,
+    encoding::AsDer as _,
+    rand::SystemRandom,
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{
+        self, ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair,
+        Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
+    },
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::config::SigningAlgorithm;
+
+/// A key with everything that is the same for each token.
+pub(super) struct SigningKey {
+    id: String,
+    pair: Pair,
+    jwk: Value,
+    /// The header of every token it signs, in base64url.
+    header: String,
+    random: SystemRandom,
+}
+
+enum Pair {
+    Es256(EcdsaKeyPair),
+    Rs256(RsaKeyPair),
+    EdDsa(Ed25519KeyPair),
+}
+
+/// The `alg` of an algorithm.
+pub(super) const fn name(algorithm: SigningAlgorithm) -> &'static str {
+    match algorithm {
+        SigningAlgorithm::Es256 => "ES256",
+        SigningAlgorithm::Rs256 => "RS256",
+        SigningAlgorithm::EdDsa => "EdDSA",
+    }
+}
+
+/// A new key: its `kid`, and its private part in PKCS#8. The library takes chance for it from the system
+/// itself, and in tests too.
+pub(super) fn generate(algorithm: SigningAlgorithm) -> Option<(String, Vec<u8>)> {
+    let random = SystemRandom::new();
+    let private = match algorithm {
+        SigningAlgorithm::Es256 => {
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+                .ok()?
+                .as_ref()
+                .to_vec()
+        }
+        SigningAlgorithm::Rs256 => {
+            RsaKeyPair::generate(KeySize::Rsa2048).ok()?.as_der().ok()?.as_ref().to_vec()
+        }
+        SigningAlgorithm::EdDsa => Ed25519KeyPair::generate_pkcs8(&random).ok()?.as_ref().to_vec(),
+    };
+    let pair = Pair::read(name(algorithm), &private)?;
+    Some((thumbprint(&pair.jwk()), private))
+}
+
+impl SigningKey {
+    /// Reads a private key in PKCS#8.
+    pub(super) fn read(algorithm: &str, id: &str, private: &[u8]) -> Option<Self> {
+        let pair = Pair::read(algorithm, private)?;
+        let mut jwk = pair.jwk();
+        jwk["kid"] = id.into();
+        jwk["alg"] = algorithm.into();
+        jwk["use"] = "sig".into();
+        let header = json!({ "alg": algorithm, "kid": id, "typ": "at+jwt" }).to_string();
+        let header = BASE64_URL_SAFE_NO_PAD.encode(header);
+        Some(Self { id: id.to_owned(), pair, jwk, header, random: SystemRandom::new() })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) const fn algorithm(&self) -> &'static str {
+        match self.pair {
+            Pair::Es256(_) => "ES256",
+            Pair::Rs256(_) => "RS256",
+            Pair::EdDsa(_) => "EdDSA",
+        }
+    }
+
+    /// The public key as a JWK (RFC 7517 §4).
+    pub(super) fn jwk(&self) -> &Value {
+        &self.jwk
+    }
+
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// The signature of `text` (RFC 7515 §5.1); `None` when the library fails.
+    pub(super) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
+        match &self.pair {
+            Pair::Es256(pair) => Some(pair.sign(&self.random, text).ok()?.as_ref().to_vec()),
+            Pair::Rs256(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&signature::RSA_PKCS1_SHA256, &self.random, text, &mut signature).ok()?;
+                Some(signature)
+            }
+            Pair::EdDsa(pair) => Some(pair.sign(text).as_ref().to_vec()),
+        }
+    }
+
+    /// Whether `signature` is this key's of `text`.
+    pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
+        let verified = match &self.pair {
+            Pair::Es256(pair) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key())
+                    .verify(text, signature)
+            }
+            Pair::Rs256(pair) => {
+                UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, pair.public_key())
+                    .verify(text, signature)
+            }
+            Pair::EdDsa(pair) => UnparsedPublicKey::new(&signature::ED25519, pair.public_key())
+                .verify(text, signature),
+        };
+        verified.is_ok()
+    }
+}
+
+impl Pair {
+    fn read(algorithm: &str, private: &[u8]) -> Option<Self> {
+        Some(match algorithm {
+            "ES256" => Self::Es256(
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, private).ok()?,
+            ),
+            "RS256" => Self::Rs256(RsaKeyPair::from_pkcs8(private).ok()?),
+            "EdDSA" => Self::EdDsa(Ed25519KeyPair::from_pkcs8(private).ok()?),
+            _ => return None,
+        })
+    }
+
+    /// The members that a thumbprint is made of, in the order of their names (RFC 7638 §3.2).
+    fn jwk(&self) -> Value {
+        let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        match self {
+            Self::Es256(pair) => {
+                // An uncompressed point (SEC 1 §2.3.3): one byte that says so, and two coordinates.
+                let (x, y) = pair.public_key().as_ref().split_at(1).1.split_at(32);
+                json!({ "crv": "P-256", "kty": "EC", "x": text(x), "y": text(y) })
+            }
+            Self::Rs256(pair) => {
+                let (modulus, exponent) =
+                    (pair.public_key().modulus(), pair.public_key().exponent());
+                json!({
+                    "e": text(exponent.big_endian_without_leading_zero()),
+                    "kty": "RSA",
+                    "n": text(modulus.big_endian_without_leading_zero()),
+                })
+            }
+            Self::EdDsa(pair) => {
+                json!({ "crv": "Ed25519", "kty": "OKP", "x": text(pair.public_key().as_ref()) })
+            }
+        }
+    }
+}
+
+/// The thumbprint of a public key (RFC 7638 §3), which is its `kid`.
+fn thumbprint(jwk: &Value) -> String {
+    // Written without spaces and in the order of the names, as it has to be.
+    let hash = digest::digest(&digest::SHA256, jwk.to_string().as_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(hash.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thumbprint_is_that_of_the_example_in_rfc_7638() {
+        let jwk = json!({
+            "e": "AQAB",
+            "kty": "RSA",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_\
+                BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_F\
+                DW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4v\
+                MQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        });
+        assert_eq!(thumbprint(&jwk), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+}

@@ -1,0 +1,97 @@
+//! Access tokens: signed JWTs (RFC 9068), which a resource reads without asking anybody.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    client::Scope,
+    clock::Timestamp,
+    grant::{GrantId, ResourceIndicator},
+    keys::KeysError,
+    store::GrantRecord,
+};
+
+/// What an access token is for: what the grant allows, or less.
+pub(super) struct Extent<'grant> {
+    pub(super) scope: Option<Scope>,
+    pub(super) resources: Vec<&'grant ResourceIndicator>,
+}
+
+/// The claims of an access token (RFC 9068 §2.2).
+#[derive(Serialize, Deserialize)]
+pub(super) struct Claims {
+    pub(super) iss: String,
+    pub(super) exp: u64,
+    pub(super) aud: Audience,
+    pub(super) sub: String,
+    pub(super) client_id: String,
+    pub(super) iat: u64,
+    /// The grant, and chance: no two tokens have the same.
+    jti: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scope: Option<String>,
+}
+
+/// `aud`: one resource, or several (RFC 7519 §4.1.3).
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn of(resources: &[&ResourceIndicator], issuer: &str) -> Self {
+        match resources {
+            // RFC 9068 §3: a default, where no resource was named.
+            [] => Self::One(issuer.to_owned()),
+            [one] => Self::One(one.as_str().to_owned()),
+            several => Self::Several(several.iter().map(|one| one.as_str().to_owned()).collect()),
+        }
+    }
+
+    pub(super) fn contains(&self, resource: &str) -> bool {
+        match self {
+            Self::One(one) => one == resource,
+            Self::Several(several) => several.iter().any(|one| one == resource),
+        }
+    }
+}
+
+/// A new access token.
+pub(super) fn issue(
+    app: &App,
+    grant: &GrantRecord,
+    extent: &Extent<'_>,
+    now: Timestamp,
+) -> Result<String, KeysError> {
+    let chance: [u8; 16] = app.entropy.bytes();
+    let claims = Claims {
+        iss: app.config.server.issuer.clone(),
+        exp: now.as_seconds() + app.config.token.access_token_lifetime_seconds,
+        aud: Audience::of(&extent.resources, &app.config.server.issuer),
+        sub: grant.subject.clone(),
+        client_id: grant.client.to_string(),
+        iat: now.as_seconds(),
+        jti: BASE64_URL_SAFE_NO_PAD.encode([*grant.grant_id.as_bytes(), chance].concat()),
+        scope: extent.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+    };
+    let claims = serde_json::to_vec(&claims).expect("claims are strings and numbers");
+    app.keys.sign(&claims, now)
+}
+
+/// The claims of an access token that was issued here and has not expired. Whether its grant is still there
+/// is another question.
+pub(super) fn read(app: &App, token: &str, now: Timestamp) -> Option<Claims> {
+    let claims: Claims = serde_json::from_slice(&app.keys.verify(token)?).ok()?;
+    (claims.exp > now.as_seconds() && claims.iss == app.config.server.issuer).then_some(claims)
+}
+
+impl Claims {
+    /// The grant that the token comes from.
+    pub(super) fn grant(&self) -> Option<GrantId> {
+        let id = BASE64_URL_SAFE_NO_PAD.decode(&self.jti).ok()?;
+        Some(GrantId::from_bytes(*id.first_chunk()?))
+    }
+}

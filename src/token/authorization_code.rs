@@ -1,0 +1,112 @@
+//! `grant_type=authorization_code` (RFC 6749 §4.1.3, OAuth 2.1 §4.1.3): a code for tokens, once.
+
+use super::{
+    access_token::{self, Extent},
+    error::TokenError,
+    request::required,
+    response::TokenResponse,
+};
+use crate::{
+    app::App,
+    client::GrantType,
+    clock::Timestamp,
+    grant::{AuthorizationCode, CodeVerifier, RefreshToken, ResourceIndicator},
+    http::form::Form,
+    identified_client::IdentifiedClient,
+    store::{GrantRecord, Purchase, Redeemed, RefreshRecord},
+};
+
+const INVALID: TokenError = TokenError::InvalidGrant("code");
+
+/// Redeems a code. The answer is made before the store is asked: nothing can fail after it.
+pub(super) async fn redeem(
+    app: &App,
+    client: &IdentifiedClient,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<TokenResponse, TokenError> {
+    let code: AuthorizationCode = required(form, "code")?.parse().map_err(|_| INVALID)?;
+    let redirect_uri = form.one("redirect_uri")?;
+    // OAuth 2.1 §4.1.3: there is a challenge with every code, so there is a verifier with every request.
+    let verifier =
+        CodeVerifier::parse(required(form, "code_verifier")?).map_err(|_| TokenError::Verifier)?;
+    let grant = app.store.grant(code.grant).await?.ok_or(INVALID)?;
+    let is_bound = code.secret.hash().matches(&grant.code.hash)
+        && grant.client == client.identifier
+        && redirect_uri.is_none_or(|uri| uri == grant.code.redirect_uri);
+    if !is_bound {
+        return Err(INVALID);
+    }
+    if !grant.code.challenge.is_met_by(&verifier) {
+        return Err(TokenError::Verifier);
+    }
+    if grant.code.redeemed_at.is_some() {
+        return Err(used_again(app, &grant).await);
+    }
+    if grant.code.expires_at <= now {
+        return Err(INVALID);
+    }
+    let extent = Extent { scope: grant.scope.clone(), resources: narrowed(&grant, form)? };
+    let access_token = access_token::issue(app, &grant, &extent, now)?;
+    let refresh_token = client
+        .metadata
+        .grant_types
+        .as_slice()
+        .contains(&GrantType::RefreshToken)
+        .then(|| RefreshToken::generate(grant.grant_id, &app.entropy));
+    let purchase = purchase(app, &grant, refresh_token.as_ref(), now);
+    match app.store.redeem_code(grant.grant_id, purchase).await? {
+        Redeemed::Now => Ok(TokenResponse::new(app, access_token, refresh_token, extent.scope)),
+        Redeemed::Before => Err(used_again(app, &grant).await),
+        Redeemed::NotThere => Err(INVALID),
+    }
+}
+
+/// What is to be kept when the code is spent.
+fn purchase(
+    app: &App,
+    grant: &GrantRecord,
+    refresh_token: Option<&RefreshToken>,
+    now: Timestamp,
+) -> Purchase {
+    let settings = &app.config.token;
+    let refresh = refresh_token.map(|token| RefreshRecord {
+        family: token.family.hash(),
+        current: token.secret.hash(),
+        previous: None,
+        expires_at: now.after_days(settings.refresh_token_idle_days),
+    });
+    let expires_at = match refresh {
+        Some(_) => grant.issued_at.after_days(settings.grant_lifetime_days),
+        None => now.after_seconds(settings.access_token_lifetime_seconds),
+    };
+    Purchase { at: now, expires_at, refresh }
+}
+
+/// A code is used again by somebody who could have redeemed it: either of the two may be a thief, so what
+/// was bought with it is taken back (OAuth 2.1 §4.1.2). Whoever lacks the verifier does not come as far: that
+/// would only be a way to end the grants of others.
+async fn used_again(app: &App, grant: &GrantRecord) -> TokenError {
+    tracing::warn!(grant.id = %grant.grant_id, "an authorization code was used again");
+    match app.store.revoke_grant(grant.grant_id).await {
+        Ok(_) => INVALID,
+        Err(error) => error.into(),
+    }
+}
+
+/// The resources that are asked for, of those that were allowed: all when none is named (RFC 8707 §2.2).
+pub(super) fn narrowed<'grant>(
+    grant: &'grant GrantRecord,
+    form: &Form<'_>,
+) -> Result<Vec<&'grant ResourceIndicator>, TokenError> {
+    let mut named: Vec<&ResourceIndicator> = Vec::new();
+    for text in form.all("resource") {
+        let asked = ResourceIndicator::parse(text).map_err(|_| TokenError::InvalidTarget)?;
+        let allowed = grant.resources.iter().find(|allowed| allowed.names_the_same(&asked));
+        let allowed = allowed.ok_or(TokenError::InvalidTarget)?;
+        if !named.contains(&allowed) {
+            named.push(allowed);
+        }
+    }
+    Ok(if named.is_empty() { grant.resources.iter().collect() } else { named })
+}

@@ -1,0 +1,84 @@
+//! Which client asks (RFC 6749 §2.3). All of them are public: they say who they are and prove nothing. A
+//! secret that somebody sends all the same proves nothing either, and is passed over, since there are
+//! programs that cannot leave it out.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderMap, header::AUTHORIZATION};
+
+use super::error::TokenError;
+use crate::{
+    app::App,
+    clock::Timestamp,
+    http::form::Form,
+    identified_client::{self, IdentifiedClient},
+};
+
+/// The client that asks, if there is one, and it has not asked too often.
+pub(super) async fn identified(
+    app: &App,
+    headers: &HeaderMap,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<IdentifiedClient, TokenError> {
+    let named = basic(headers).map(|(user, _)| user);
+    let client_id = match (form.one("client_id")?, &named) {
+        (Some(one), Some(other)) if one != other => return Err(TokenError::TwoClients),
+        (Some(client_id), _) => client_id,
+        (None, Some(client_id)) => client_id,
+        (None, None) => return Err(TokenError::Missing("client_id")),
+    };
+    // What is no identifier names nobody.
+    let identifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
+    let client =
+        identified_client::find(app, &identifier).await?.ok_or(TokenError::UnknownClient)?;
+    // Counted only now: names that somebody made up must not take the place of those that are.
+    match app.client_limit.count(identifier, now) {
+        Ok(()) => Ok(client),
+        Err(retry_after_seconds) => Err(TokenError::TooManyRequests { retry_after_seconds }),
+    }
+}
+
+/// The user and the password of HTTP Basic authentication, decoded as RFC 6749 §2.3.1 encodes them.
+pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credentials) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = String::from_utf8(BASE64_STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (user, password) = credentials.split_once(':')?;
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
+    };
+    Some((decoded(user)?, decoded(password)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> Option<(String, String)> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, value.parse().unwrap());
+        basic(&headers)
+    }
+
+    #[test]
+    fn basic_credentials_are_decoded_as_a_form_encodes_them() {
+        let credentials = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
+        let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        assert_eq!(read(&credentials("tools:s3cret")), pair("tools", "s3cret"));
+        assert_eq!(
+            read(&credentials("https%3A%2F%2Fa.example%2Fc:")),
+            pair("https://a.example/c", "")
+        );
+        assert_eq!(read(&credentials("a:b+c%2B")), pair("a", "b c+"));
+        assert_eq!(read(&credentials("a:b").replace("Basic", "bASIC")), pair("a", "b"));
+        for bad in
+            ["Basic", "Basic !", "Bearer abc", &credentials("nothing"), &credentials("a:%ff")]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

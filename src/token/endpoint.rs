@@ -1,0 +1,159 @@
+//! The doors: `POST /oauth2/token`, `/oauth2/revoke` and `/oauth2/introspect`. Each reads a form, knows who
+//! asks, and does one thing.
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use hyper::body::Incoming;
+use uuid::Uuid;
+
+use super::{
+    authorization_code, client,
+    error::TokenError,
+    introspection::{self, Introspection},
+    refresh_token,
+    request::{self, required},
+    response::TokenResponse,
+    revocation,
+};
+use crate::{
+    app::App,
+    client::{ClientIdentifier, GrantType},
+    http::{
+        answer::{self, Response, Shape, refusal},
+        form::Form,
+        request_event::Outcome,
+    },
+    identified_client::IdentifiedClient,
+};
+
+/// When a busy store is worth another try, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// `POST /oauth2/token` (RFC 6749 §3.2).
+pub(crate) async fn token(
+    app: &App,
+    _source: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Response {
+    match exchange(app, headers, body).await {
+        Ok((client, tokens)) => {
+            let mut response = answer::json(StatusCode::OK, tokens.body());
+            let outcome = Outcome { client_id: uuid_of(&client), ..Outcome::default() };
+            response.extensions_mut().insert(outcome);
+            response
+        }
+        Err(error) => refused(headers, error),
+    }
+}
+
+async fn exchange(
+    app: &App,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<(IdentifiedClient, TokenResponse), TokenError> {
+    let body = request::body(app, headers, body).await?;
+    let form = Form::parse(&body)?;
+    let now = app.clock.now();
+    let client = client::identified(app, headers, &form, now).await?;
+    let grant_type = match required(&form, "grant_type")? {
+        "authorization_code" => GrantType::AuthorizationCode,
+        "refresh_token" => GrantType::RefreshToken,
+        _ => return Err(TokenError::UnsupportedGrantType),
+    };
+    if !client.metadata.grant_types.as_slice().contains(&grant_type) {
+        return Err(TokenError::UnauthorizedClient);
+    }
+    let tokens = match grant_type {
+        GrantType::AuthorizationCode => {
+            authorization_code::redeem(app, &client, &form, now).await?
+        }
+        GrantType::RefreshToken => refresh_token::rotate(app, &client, &form, now).await?,
+    };
+    Ok((client, tokens))
+}
+
+/// `POST /oauth2/revoke` (RFC 7009 §2).
+pub(crate) async fn revoke(
+    app: &App,
+    _source: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Response {
+    let revoked = async {
+        let body = request::body(app, headers, body).await?;
+        let form = Form::parse(&body)?;
+        let now = app.clock.now();
+        let client = client::identified(app, headers, &form, now).await?;
+        revocation::revoke(app, &client, &form, now).await
+    };
+    match revoked.await {
+        Ok(()) => answer::json(StatusCode::OK, "{}"),
+        Err(error) => refused(headers, error),
+    }
+}
+
+/// `POST /oauth2/introspect` (RFC 7662 §2).
+pub(crate) async fn introspect(
+    app: &App,
+    _source: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Response {
+    let answered = async {
+        let body = request::body(app, headers, body).await?;
+        let form = Form::parse(&body)?;
+        introspection::introspect(app, headers, &form, app.clock.now()).await
+    };
+    match answered.await {
+        Ok(introspection) => answer::json(StatusCode::OK, body_of(&introspection)),
+        Err(error) => {
+            let mut response = refused(headers, error);
+            if response.status() == StatusCode::UNAUTHORIZED {
+                challenge(&mut response);
+            }
+            response
+        }
+    }
+}
+
+fn body_of(introspection: &Introspection) -> Vec<u8> {
+    serde_json::to_vec(introspection).expect("an introspection is strings and numbers")
+}
+
+fn refused(headers: &HeaderMap, error: TokenError) -> Response {
+    let (status, code) = (error.status(), error.code());
+    let mut response = refusal(Shape::OAuth, status, code.as_str(), &error.to_string());
+    let retry_after = match error {
+        TokenError::TooManyRequests { retry_after_seconds } => Some(retry_after_seconds),
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
+        _ => None,
+    };
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    // RFC 6749 §5.2: in the way in which the client has tried.
+    if status == StatusCode::UNAUTHORIZED && headers.contains_key(AUTHORIZATION) {
+        challenge(&mut response);
+    }
+    let cause = status.is_server_error().then(|| Arc::new(error) as _);
+    let outcome = Outcome { error_code: Some(code.as_str()), cause, ..Outcome::default() };
+    response.extensions_mut().insert(outcome);
+    response
+}
+
+fn challenge(response: &mut Response) {
+    let challenge = HeaderValue::from_static("Basic realm=\"doorward\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+}
+
+fn uuid_of(client: &IdentifiedClient) -> Option<Uuid> {
+    match client.identifier {
+        ClientIdentifier::Registered(id) => Some(id.into()),
+        ClientIdentifier::Document(_) => None,
+    }
+}

@@ -1,0 +1,132 @@
+//! What a protected resource may ask about a token (RFC 7662): whether it is good now, and what it allows.
+//! Only resources with a secret may ask, and each only about what is meant for it.
+
+use aws_lc_rs::{constant_time, digest};
+use http::HeaderMap;
+use serde::Serialize;
+
+use super::{
+    access_token::{self, Audience, Claims},
+    client::basic,
+    error::TokenError,
+    request::required,
+};
+use crate::{
+    app::App, clock::Timestamp, config::Resource, grant::RefreshToken, http::form::Form,
+    identified_client, store::GrantRecord,
+};
+
+/// The answer (RFC 7662 §2.2). Of what is not good, nothing is told.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Introspection {
+    Active(Box<Active>),
+    Inactive { active: bool },
+}
+
+/// What is told of a good token.
+#[derive(Serialize)]
+pub(super) struct Active {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    client_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    exp: u64,
+    iat: u64,
+    sub: String,
+    aud: Audience,
+    iss: String,
+}
+
+/// Answers a resource.
+pub(super) async fn introspect(
+    app: &App,
+    headers: &HeaderMap,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<Introspection, TokenError> {
+    let resource = asking(app, headers).ok_or(TokenError::UnknownResource)?;
+    let token = required(form, "token")?;
+    let active = match token.parse::<RefreshToken>() {
+        Ok(token) => of_refresh_token(app, &token, resource, now).await?,
+        Err(_) => of_access_token(app, token, resource, now).await?,
+    };
+    Ok(match active {
+        Some(active) => Introspection::Active(Box::new(active)),
+        None => Introspection::Inactive { active: false },
+    })
+}
+
+/// The resource that proves itself by HTTP Basic authentication.
+fn asking<'app>(app: &'app App, headers: &HeaderMap) -> Option<&'app Resource> {
+    let (id, secret) = basic(headers)?;
+    let hash = digest::digest(&digest::SHA256, secret.as_bytes());
+    app.config.authorization.resources.iter().find(|resource| {
+        resource.introspection.as_ref().is_some_and(|known| {
+            known.id == id
+                && constant_time::verify_slices_are_equal(&known.sha256, hash.as_ref()).is_ok()
+        })
+    })
+}
+
+async fn of_access_token(
+    app: &App,
+    token: &str,
+    resource: &Resource,
+    now: Timestamp,
+) -> Result<Option<Active>, TokenError> {
+    let Some(claims) = access_token::read(app, token, now) else { return Ok(None) };
+    let Some(id) = claims.grant().filter(|_| claims.aud.contains(&resource.uri)) else {
+        return Ok(None);
+    };
+    let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
+    let Claims { iss, exp, aud, sub, client_id, iat, scope, .. } = claims;
+    let active = Active {
+        active: true,
+        scope,
+        client_id,
+        token_type: Some("Bearer"),
+        exp,
+        iat,
+        sub,
+        aud,
+        iss,
+    };
+    Ok(is_good(app, &grant, now).await?.then_some(active))
+}
+
+async fn of_refresh_token(
+    app: &App,
+    token: &RefreshToken,
+    resource: &Resource,
+    now: Timestamp,
+) -> Result<Option<Active>, TokenError> {
+    let Some(grant) = app.store.grant(token.grant).await? else { return Ok(None) };
+    let is_current = grant.refresh.as_ref().is_some_and(|kept| {
+        kept.family.matches(&token.family.hash())
+            && kept.current.matches(&token.secret.hash())
+            && kept.expires_at > now
+    });
+    let is_meant = grant.resources.iter().any(|one| one.as_str() == resource.uri);
+    if !is_current || !is_meant || !is_good(app, &grant, now).await? {
+        return Ok(None);
+    }
+    Ok(Some(Active {
+        active: true,
+        scope: grant.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+        client_id: grant.client.to_string(),
+        token_type: None,
+        exp: grant.expires_at.as_seconds(),
+        iat: grant.issued_at.as_seconds(),
+        sub: grant.subject,
+        aud: Audience::One(resource.uri.clone()),
+        iss: app.config.server.issuer.clone(),
+    }))
+}
+
+/// Whether a grant has neither expired nor lost its client.
+async fn is_good(app: &App, grant: &GrantRecord, now: Timestamp) -> Result<bool, TokenError> {
+    Ok(grant.expires_at > now && identified_client::find(app, &grant.client).await?.is_some())
+}

@@ -1,0 +1,73 @@
+//! `grant_type=refresh_token` (RFC 6749 §6, OAuth 2.1 §4.3): the last refresh token of a family for the next
+//! one and an access token.
+
+use super::{
+    access_token::{self, Extent},
+    authorization_code::narrowed,
+    error::TokenError,
+    request::required,
+    response::TokenResponse,
+};
+use crate::{
+    app::App,
+    client::Scope,
+    clock::Timestamp,
+    grant::RefreshToken,
+    http::form::Form,
+    identified_client::IdentifiedClient,
+    store::{GrantRecord, Rotated, Rotation},
+};
+
+const INVALID: TokenError = TokenError::InvalidGrant("refresh_token");
+
+/// Rotates a refresh token. The answer is made before the store is asked: nothing can fail after it.
+pub(super) async fn rotate(
+    app: &App,
+    client: &IdentifiedClient,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<TokenResponse, TokenError> {
+    let token: RefreshToken = required(form, "refresh_token")?.parse().map_err(|_| INVALID)?;
+    let grant = app.store.grant(token.grant).await?.ok_or(INVALID)?;
+    let family = token.family.hash();
+    let is_of_family = grant.refresh.as_ref().is_some_and(|kept| kept.family.matches(&family));
+    if !is_of_family || grant.client != client.identifier {
+        return Err(INVALID);
+    }
+    let extent = Extent { scope: scope(&grant, form)?, resources: narrowed(&grant, form)? };
+    let access_token = access_token::issue(app, &grant, &extent, now)?;
+    let successor = token.successor(app.keys.successors());
+    let settings = &app.config.token;
+    let rotation = Rotation {
+        family,
+        presented: token.secret.hash(),
+        successor: successor.secret.hash(),
+        at: now,
+        expires_at: now.after_days(settings.refresh_token_idle_days),
+        graced_from: now.before_seconds(settings.refresh_grace_seconds),
+    };
+    match app.store.rotate_refresh_token(grant.grant_id, rotation).await? {
+        Rotated::Succeeded => {
+            Ok(TokenResponse::new(app, access_token, Some(successor), extent.scope))
+        }
+        Rotated::Refused => Err(INVALID),
+        Rotated::Reused => {
+            tracing::warn!(grant.id = %grant.grant_id, "an old refresh token was used again");
+            Err(INVALID)
+        }
+    }
+}
+
+/// The scope of the access token: what was allowed, or less (RFC 6749 §6). The refresh token keeps all of it.
+fn scope(grant: &GrantRecord, form: &Form<'_>) -> Result<Option<Scope>, TokenError> {
+    let Some(text) = form.one("scope")? else { return Ok(grant.scope.clone()) };
+    let asked = Scope::parse(text).map_err(|_| TokenError::InvalidScope)?;
+    let is_allowed = |token: &str| {
+        grant.scope.as_ref().is_some_and(|scope| scope.tokens().any(|allowed| allowed == token))
+    };
+    match asked {
+        Some(asked) if asked.tokens().all(is_allowed) => Ok(Some(asked)),
+        Some(_) => Err(TokenError::InvalidScope),
+        None => Ok(grant.scope.clone()),
+    }
+}

@@ -1,0 +1,43 @@
+//! A form that was posted: its media type and its body (RFC 6749 §3.2). What its parameters mean is for
+//! whoever answers it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, header::CONTENT_TYPE};
+use hyper::body::Incoming;
+
+use super::error::TokenError;
+use crate::{
+    app::App,
+    http::{
+        body,
+        form::{FORM, Form},
+    },
+};
+
+/// The longest body, in bytes. The longest parameter is a refresh token or a JWT.
+const BODY_BYTES_MAX: usize = 16 << 10;
+
+/// The body of a form.
+pub(super) async fn body(
+    app: &App,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Bytes, TokenError> {
+    let media_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let is_form = essence.eq_ignore_ascii_case(FORM.as_bytes());
+    let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
+    // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
+    let body = body::read(body, BODY_BYTES_MAX, deadline).await?;
+    if is_form { Ok(body) } else { Err(TokenError::MediaType) }
+}
+
+/// The parameter `name`, which must be there.
+pub(super) fn required<'form>(
+    form: &'form Form<'_>,
+    name: &'static str,
+) -> Result<&'form str, TokenError> {
+    form.one(name)?.ok_or(TokenError::Missing(name))
+}
