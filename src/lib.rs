@@ -14,7 +14,7 @@
 //!    one page; [`management`] is the other listener, [`metrics`] what is counted, [`openapi`] how the
 //!    interface describes itself.
 //! 6. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
-//!    [`clock`] and [`entropy`], where time and chance come in; [`log`].
+//!    [`clock`], [`entropy`] and [`internet`], where time, chance and other servers come in; [`log`].
 //! 7. What is asked of the program: [`cli`], one file a command; [`doctor`] looks whether a server has
 //!    what it needs.
 //!
@@ -36,6 +36,7 @@ pub mod fuzz;
 pub mod grant;
 mod http;
 mod identified_client;
+pub mod internet;
 mod json;
 mod keys;
 pub mod log;
@@ -47,5 +48,6 @@ mod registration;
 pub mod secret;
 pub mod server;
 mod sign_in;
+mod special_use;
 pub mod store;
 mod token;

@@ -13,7 +13,6 @@ mod metadata;
 mod name;
 mod redirect_uri;
 mod scope;
-mod special_use;
 mod text;
 mod uri;
 mod web_uri;

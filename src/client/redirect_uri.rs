@@ -9,10 +9,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    special_use,
-    uri::{self, Host, UriError},
-};
+use super::uri::{self, Host, UriError};
+use crate::special_use;
 
 /// The longest redirect URI, in bytes.
 pub(super) const BYTES_MAX: usize = 2_048;

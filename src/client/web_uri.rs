@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     redirect_uri::{is_dangerous_scheme, is_localhost, is_loopback_host},
-    special_use,
     uri::{self, Host, UriError},
 };
+use crate::special_use;
 
 /// An address of a web page, as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod client_address;
+pub(crate) mod fetch;
 pub(crate) mod form;
 pub(crate) mod rate_limit;
 pub(crate) mod request_event;

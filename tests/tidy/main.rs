@@ -54,7 +54,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("client", &["clock", "entropy", "json"]),
+    ("client", &["clock", "entropy", "json", "special_use"]),
     ("clock", &[]),
     ("config", &[]),
     ("discovery", &["app", "config", "http"]),
@@ -65,8 +65,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // The doors of the fuzz targets, which no build but theirs has.
     ("fuzz", &["client", "config", "http", "registration"]),
     ("grant", &["clock", "entropy", "secret"]),
-    ("http", &["clock", "config", "entropy", "metrics"]),
+    ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
     ("identified_client", &["app", "client", "clock", "store"]),
+    ("internet", &[]),
     ("json", &[]),
     ("keys", &["clock", "config", "entropy", "store"]),
     ("log", &["clock", "config"]),
@@ -103,6 +104,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "sign_in",
         &["app", "clock", "config", "entropy", "grant", "http", "pages", "secret", "store"],
     ),
+    ("special_use", &[]),
     ("store", &["client", "clock", "config", "entropy", "grant", "secret"]),
     (
         "token",
@@ -146,21 +148,27 @@ const CONFINED: &[Confined] = &[
         ],
     },
     // Sockets are opened in one place. Two outbound ones lead elsewhere: to the Redis in which nodes count
-    // together, opened where the limits are kept, and to the database, by its driver. `doctor/` asks
-    // whose a certificate is.
+    // together, opened where the limits are kept, and to the database, by its driver. Whatever else is
+    // fetched goes out through `http/fetch.rs`, which asks `internet.rs` for addresses and trust. `doctor/`
+    // asks whose a certificate is.
     Confined {
         what: &["tokio::net", "tokio_rustls"],
-        to: &["src/http/rate_limit/link.rs", "src/server/"],
+        to: &["src/http/rate_limit/link.rs", "src/internet.rs", "src/server/"],
     },
     Confined {
         what: &["rustls"],
-        to: &["src/doctor/", "src/http/rate_limit/link.rs", "src/server/", "src/store/postgres/"],
+        to: &[
+            "src/doctor/",
+            "src/http/fetch.rs",
+            "src/internet.rs",
+            "src/server/",
+            "src/store/postgres/",
+        ],
     },
     Confined { what: &["redis"], to: &["src/http/rate_limit/link.rs"] },
-    Confined {
-        what: &["rustls_native_certs"],
-        to: &["src/http/rate_limit/link.rs", "src/store/postgres/"],
-    },
+    Confined { what: &["rustls_native_certs"], to: &["src/internet.rs", "src/store/postgres/"] },
+    // Nothing else sends requests.
+    Confined { what: &["reqwest"], to: &["src/http/fetch.rs"] },
     Confined { what: &["rustix"], to: &["src/doctor/"] },
     // A URL of a database is read where settings are.
     Confined {

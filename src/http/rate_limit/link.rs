@@ -8,18 +8,16 @@ use redis::{
     AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind,
     aio::MultiplexedConnection,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    task,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
 use super::{Counted, Limits, shared::Names};
-use crate::{clock::Timestamp, config::RedisUrl};
+use crate::{clock::Timestamp, config::RedisUrl, internet::Internet};
 
 /// Counts one request; see there.
 const SCRIPT: &str = include_str!("count.lua");
@@ -154,22 +152,7 @@ async fn connect(url: &RedisUrl) -> Result<Box<dyn Stream>, LinkError> {
     let name = ServerName::try_from(url.host.clone())
         .map_err(|error| LinkError::Tls(io::Error::other(error)))?;
     // Read each time: whom the machine trusts changes while a server runs.
-    let config = task::spawn_blocking(tls_config)
-        .await
-        .map_err(|error| LinkError::Tls(io::Error::other(error)))?;
+    let config = Arc::new(Internet::System.tls_config().await.map_err(LinkError::Tls)?);
     let stream = TlsConnector::from(config).connect(name, stream).await.map_err(LinkError::Tls)?;
     Ok(Box::new(stream))
-}
-
-/// Trusts whom the machine trusts, or those in the file that `SSL_CERT_FILE` names.
-fn tls_config() -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    // What cannot be read is trusted by nobody, which the handshake will tell.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has cipher suites for TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }

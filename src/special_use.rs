@@ -1,5 +1,9 @@
 //! Addresses that are no public host: the special-purpose registries of IANA (RFC 6890 and its updates)
-//! for IPv4 and IPv6. An IPv6 address that carries an IPv4 address is special whatever it carries.
+//! for IPv4 and IPv6. A client may name none of them in its metadata ([`is_special_use`]), and nothing is
+//! fetched from one at a stranger's request ([`is_public`]).
+//!
+//! An IPv6 address that carries an IPv4 address is special whatever it carries: nobody writes one in good
+//! faith. A resolver does where a network reaches IPv4 through NAT64, and there it is what it carries.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -41,20 +45,43 @@ const IPV6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8), // multicast
 ];
 
+/// What the IPv6 internet is made of so far.
+const GLOBAL_UNICAST: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+/// Addresses of NAT64 that lead to the IPv4 internet (RFC 6052 §2.1).
+const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
+/// The first half of an interface identifier of ISATAP, which an IPv4 address follows (RFC 5214 §6.1), but
+/// for the bit that says whether that is a global one.
+const ISATAP: u32 = 0x0000_5efe;
+const ISATAP_GLOBAL: u32 = 0x0200_0000;
+
 /// Whether `address` lies in a special-use range.
-pub(super) fn is_special_use(address: IpAddr) -> bool {
+pub(crate) fn is_special_use(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => IPV4
             .iter()
             .any(|(network, prefix)| (address.to_bits() ^ network.to_bits()) >> (32 - prefix) == 0),
-        IpAddr::V6(address) => IPV6.iter().any(|(network, prefix)| {
-            (address.to_bits() ^ network.to_bits()) >> (128 - prefix) == 0
-        }),
+        IpAddr::V6(address) => IPV6.iter().any(|network| is_within(address, *network)),
     }
 }
 
+fn is_within(address: Ipv6Addr, (network, prefix): (Ipv6Addr, u32)) -> bool {
+    (address.to_bits() ^ network.to_bits()) >> (128 - prefix) == 0
+}
+
+/// Whether a host of the public internet can have `address`.
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    let IpAddr::V6(v6) = address else { return !is_special_use(address) };
+    let [.., a, b, c, d] = v6.octets();
+    if is_within(v6, NAT64) {
+        return !is_special_use(Ipv4Addr::new(a, b, c, d).into());
+    }
+    let [.., high, low, _, _] = v6.segments();
+    let is_isatap = (u32::from(high) << 16 | u32::from(low)) & !ISATAP_GLOBAL == ISATAP;
+    is_within(v6, GLOBAL_UNICAST) && !is_special_use(address) && !is_isatap
+}
+
 /// Whether `address` is one of a private network: RFC 1918, or unique local IPv6.
-pub(super) fn is_private(address: IpAddr) -> bool {
+pub(crate) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private(),
         IpAddr::V6(address) => address.is_unique_local(),
