@@ -131,4 +131,93 @@ mod tests {
             assert!(!is_special_use(public.parse().unwrap()), "{public}");
         }
     }
+
+    #[test]
+    fn every_range_is_special_from_its_first_address_to_its_last() {
+        let mut bounds: Vec<IpAddr> = Vec::new();
+        for (network, prefix) in IPV4 {
+            let last = network.to_bits() | u32::MAX >> prefix;
+            bounds.extend([IpAddr::V4(*network), Ipv4Addr::from_bits(last).into()]);
+        }
+        for (network, prefix) in IPV6 {
+            let last = network.to_bits() | u128::MAX >> prefix;
+            bounds.extend([IpAddr::V6(*network), Ipv6Addr::from_bits(last).into()]);
+        }
+        for address in bounds {
+            assert!(is_special_use(address), "{address}");
+            // The last addresses of NAT64 lead to the last of IPv4, the first to the first.
+            assert!(!is_public(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_neighbours_of_special_ranges_are_public() {
+        for public in [
+            "1.0.0.0",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "169.253.255.255",
+            "169.255.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "191.255.255.255",
+            "192.0.1.0",
+            "192.0.3.0",
+            "192.88.98.255",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "203.0.112.255",
+            "203.0.114.0",
+            "223.255.255.255",
+            "2001:200::",
+            "2001:db7::",
+            "2001:db9::",
+            "2003::",
+            "3ffe::",
+            "64:ff9b::808:808",
+        ] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for special in [
+            "4000::1",
+            "8000::1",
+            "64:ff9b:1::808:808",
+            "64:ff9b::1:808:808",
+            "2a00::5efe:808:808",
+            "2a00::200:5efe:808:808",
+            "2001:0:808:808::1",
+        ] {
+            assert!(!is_public(special.parse().unwrap()), "{special}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_ipv6_form_hides_a_special_ipv4_address(at in 0..IPV4.len(), low: u32, prefix: u64) {
+            let (network, length) = IPV4[at];
+            let v4 = u128::from(network.to_bits() | low & (u32::MAX >> length));
+            let prefix = u128::from(prefix) << 64;
+            for bits in [
+                v4,
+                0xffff << 32 | v4,
+                0xffff_0000 << 32 | v4,
+                0x64_ff9b << 96 | v4,
+                0x64_ff9b_0001 << 80 | v4,
+                0x2002 << 112 | v4 << 80 | u128::from(low),
+                0x2001_0000 << 96 | v4 << 64 | u128::from(low),
+                0x2001_0000 << 96 | (!v4 & 0xffff_ffff),
+                prefix | 0x5efe << 32 | v4,
+                prefix | 0x0200_5efe << 32 | v4,
+            ] {
+                let address = Ipv6Addr::from_bits(bits);
+                proptest::prop_assert!(!is_public(address.into()), "{address}");
+            }
+        }
+    }
 }

@@ -258,3 +258,206 @@ impl dns::Resolve for Checked {
         Box::pin(async move { Ok(Box::new(addresses.into_iter()) as dns::Addrs) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    };
+
+    use rustls::RootCertStore;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const MAX: usize = 64;
+    const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+
+    /// An internet in which every name has these addresses; and how often it was asked.
+    fn internet(addresses: &[&str]) -> (Internet, Arc<AtomicUsize>) {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let names = move |_: &str| {
+            counted.fetch_add(1, Relaxed);
+            addresses.clone()
+        };
+        let roots = Arc::new(RootCertStore::empty());
+        (Internet::Staged { names: Arc::new(names), roots }, asked)
+    }
+
+    fn fetcher(reach: Reach, addresses: &[&str]) -> Fetcher {
+        Fetcher::new(internet(addresses).0, reach, MAX, Duration::from_secs(10))
+    }
+
+    async fn checked(reach: Reach, url: &str, addresses: &[&str]) -> Result<usize, FetchError> {
+        let url = Url::parse(url).unwrap();
+        fetcher(reach, addresses).checked_addresses(&url).await.map(|them| them.len())
+    }
+
+    /// A server of one connection, which answers this and says what it was asked; and its URL.
+    async fn serve(answer: String, stays: bool) -> (Url, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://door.example:{}/a", listener.local_addr().unwrap().port());
+        let asked = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let read = connection.read(&mut request).await.unwrap();
+            request.truncate(read);
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            if stays {
+                drop(connection.read(&mut [0]).await);
+            }
+            String::from_utf8(request).unwrap()
+        });
+        (Url::parse(&url).unwrap(), asked)
+    }
+
+    async fn get(answer: &str) -> Result<Fetched, FetchError> {
+        let (url, _asked) = serve(answer.to_owned(), false).await;
+        fetcher(Reach::Configured, &["127.0.0.1"]).get(&url).await
+    }
+
+    #[tokio::test]
+    async fn a_strangers_url_is_fetched_from_public_addresses_alone() {
+        for (url, addresses) in [
+            ("https://a.example/c", &["1.1.1.1", "2606:4700::1111"][..]),
+            ("https://a.example:8443/c", &["64:ff9b::101:101"]),
+            ("https://1.1.1.1/c", &[]),
+            ("https://[2606:4700::1111]/c", &[]),
+        ] {
+            assert!(checked(Reach::Public, url, addresses).await.is_ok(), "{url} {addresses:?}");
+        }
+        for (url, addresses) in [
+            ("https://a.example/c", &["1.1.1.1", "10.0.0.1"][..]),
+            ("https://a.example/c", &["::1", "1.1.1.1"]),
+            ("https://a.example/c", &["64:ff9b::a00:1"]),
+            ("https://127.0.0.1/c", &["1.1.1.1"]),
+            ("https://0x7f.1/c", &["1.1.1.1"]),
+            ("https://2130706433/c", &["1.1.1.1"]),
+            ("https://[::ffff:169.254.169.254]/c", &["1.1.1.1"]),
+        ] {
+            let checked = checked(Reach::Public, url, addresses).await;
+            assert!(matches!(checked, Err(FetchError::NotPublic)), "{url} {addresses:?}");
+        }
+        let nowhere = checked(Reach::Public, "https://a.example/c", &[]).await;
+        assert!(matches!(nowhere, Err(FetchError::Unresolved(_))));
+    }
+
+    #[tokio::test]
+    async fn a_url_that_is_not_fetched_costs_no_lookup() {
+        for url in ["http://a.example/c", "https://a.example:25/c", "ftp://a.example/c"] {
+            let (internet, asked) = internet(&["1.1.1.1"]);
+            let fetcher = Fetcher::new(internet, Reach::Public, MAX, Duration::from_secs(10));
+            let fetched = fetcher.get(&Url::parse(url).unwrap()).await;
+            assert!(matches!(fetched, Err(FetchError::Url)), "{url}");
+            assert_eq!(asked.load(Relaxed), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn development_reaches_this_machine_and_configured_urls_lead_anywhere() {
+        let https = "https://a.example:8443/c";
+        assert!(checked(Reach::PublicOrLoopback, https, &["127.0.0.1", "::1"]).await.is_ok());
+        assert!(checked(Reach::PublicOrLoopback, https, &["10.0.0.1"]).await.is_err());
+        assert!(checked(Reach::PublicOrLoopback, https, &["::ffff:127.0.0.1"]).await.is_err());
+        assert!(checked(Reach::Configured, https, &["10.0.0.1"]).await.is_ok());
+        let http = "http://a.example/c";
+        assert!(checked(Reach::Configured, http, &["127.0.0.1"]).await.is_ok());
+        for addresses in [&["10.0.0.1"][..], &["127.0.0.1", "1.1.1.1"]] {
+            assert!(checked(Reach::Configured, http, addresses).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_says_who_asks_and_for_what_and_nothing_more() {
+        let (url, asked) = serve(format!("{JSON}\r\n{{}}"), false).await;
+        let (internet, lookups) = internet(&["127.0.0.1"]);
+        let fetcher = Fetcher::new(internet, Reach::Configured, MAX, Duration::from_secs(10));
+        let fetched = fetcher.get(&url).await.unwrap();
+        assert_eq!((fetched.status.as_u16(), &fetched.body[..]), (200, &b"{}"[..]));
+        assert_eq!(fetched.headers[CONTENT_TYPE], "application/json");
+        assert_eq!(lookups.load(Relaxed), 1, "a name is looked up once");
+        let request = asked.await.unwrap().to_ascii_lowercase();
+        let mut lines: Vec<&str> = request.trim_end().lines().collect();
+        lines.sort_unstable();
+        let host = format!("host: door.example:{}", url.port().unwrap());
+        let agent = format!("user-agent: {}", USER_AGENT.to_ascii_lowercase());
+        assert_eq!(lines, ["accept: application/json", "get /a http/1.1", &host, &agent]);
+    }
+
+    #[tokio::test]
+    async fn a_form_is_posted_and_answered_with_any_status() {
+        let refused = "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\n\r\n{\"error\":\"x\"}";
+        let (url, asked) = serve(refused.to_owned(), false).await;
+        let fetched = fetcher(Reach::Configured, &["127.0.0.1"])
+            .post_form(
+                &url,
+                &[("a", "b c"), ("d", "&")],
+                Some(HeaderValue::from_static("Basic eA==")),
+            )
+            .await
+            .unwrap();
+        assert_eq!((fetched.status.as_u16(), &fetched.body[..]), (400, &b"{\"error\":\"x\"}"[..]));
+        let request = asked.await.unwrap();
+        assert!(
+            request.contains("content-type: application/x-www-form-urlencoded\r\n"),
+            "{request}"
+        );
+        assert!(request.contains("authorization: Basic eA==\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\na=b+c&d=%26"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn only_status_200_counts_and_nothing_is_followed() {
+        for status in [201, 202, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 404, 410, 500] {
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n");
+            let there = "location: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n";
+            match get(&format!("{head}{there}")).await {
+                Err(FetchError::Status(other)) => assert_eq!(other.as_u16(), status),
+                other => panic!("{status}: {other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_json_is_taken_and_uncompressed() {
+        for kind in ["application/json", "Application/JSON; charset=utf-8", "application/x+json"] {
+            assert!(
+                get(&format!("HTTP/1.1 200 X\r\ncontent-type: {kind}\r\n\r\n{{}}")).await.is_ok()
+            );
+        }
+        for kind in ["text/html", "text/json", "application/+json", "application/jsonp", "x"] {
+            let fetched = get(&format!("HTTP/1.1 200 X\r\ncontent-type: {kind}\r\n\r\n{{}}")).await;
+            assert!(matches!(fetched, Err(FetchError::NotJson)), "{kind}");
+        }
+        assert!(matches!(get("HTTP/1.1 200 X\r\n\r\n{}").await, Err(FetchError::NotJson)));
+        let fetched = get(&format!("{JSON}content-encoding: gzip\r\n\r\n{{}}")).await;
+        assert!(matches!(fetched, Err(FetchError::Encoded)));
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_as_large_as_the_bound() {
+        let of = |length: usize| format!("{JSON}\r\n{}", "x".repeat(length));
+        assert_eq!(get(&of(MAX)).await.unwrap().body.len(), MAX);
+        assert!(matches!(get(&of(MAX + 1)).await, Err(FetchError::TooLarge(MAX))));
+        let cut_off = get(&format!("{JSON}content-length: 9\r\n\r\n{{}}")).await;
+        assert!(matches!(cut_off, Err(FetchError::Broken(_))), "{cut_off:?}");
+    }
+
+    #[tokio::test]
+    async fn one_deadline_covers_head_and_body() {
+        for so_far in ["", "HTTP/1.1 200 OK\r\n", &format!("{JSON}\r\n{{")] {
+            let (url, _asked) = serve(so_far.to_owned(), true).await;
+            let (internet, _) = internet(&["127.0.0.1"]);
+            let within = Duration::from_millis(100);
+            let fetched = Fetcher::new(internet, Reach::Configured, MAX, within).get(&url).await;
+            assert!(matches!(fetched, Err(FetchError::Late(_))), "{so_far:?} {fetched:?}");
+        }
+    }
+}
