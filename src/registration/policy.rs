@@ -181,7 +181,7 @@ mod tests {
 
     use crate::{
         client::ProfileName::{self, Datadog, Rfc7591},
-        config::{Config, RegistrationConfig},
+        config::{CatalogueScope, Config, RegistrationConfig},
         registration::check,
     };
 
@@ -450,12 +450,14 @@ mod tests {
         }
     }
 
+    fn known(scope: &str) -> CatalogueScope {
+        CatalogueScope { scope: scope.to_owned(), description: None }
+    }
+
     #[test]
     fn scopes_outside_the_catalogue_are_left_out_where_there_is_one() {
-        let catalogue = RegistrationConfig {
-            scopes: vec!["read".to_owned(), "write".to_owned()],
-            ..settings()
-        };
+        let catalogue =
+            RegistrationConfig { scopes: ["read", "write"].map(known).to_vec(), ..settings() };
         let asked = body(r#""scope":"read admin:* write read""#);
         assert_eq!(with(&catalogue, &asked, Rfc7591).unwrap()["scope"], "read write");
         assert_eq!(with(&catalogue, &asked, Datadog).unwrap()["scope"], "read admin:* write");
