@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use doorward::{
-    client::ClientId,
+    client::{ClientId, ClientIdentifier},
+    clock::Timestamp,
+    grant::GrantId,
     store::{
-        ClientFilter, ClientRecord, ClientStore, Deleted, Imported, Store, StoreError, UpkeepStore,
+        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
+        Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+        SessionRecord, SessionStore, SignInRecord, Store, StoreError, SweepPage, Swept,
+        UpkeepStore,
     },
 };
 
@@ -54,7 +59,91 @@ impl ClientStore for Nothing {
 }
 
 #[async_trait]
+impl GrantStore for Nothing {
+    async fn keep_grant(&self, _: GrantRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn grant(&self, _: GrantId) -> Result<Option<GrantRecord>, StoreError> {
+        Ok(None)
+    }
+
+    async fn redeem_code(&self, _: GrantId, _: Purchase) -> Result<Redeemed, StoreError> {
+        Ok(Redeemed::NotThere)
+    }
+
+    async fn rotate_refresh_token(&self, _: GrantId, _: Rotation) -> Result<Rotated, StoreError> {
+        Ok(Rotated::Refused)
+    }
+
+    async fn revoke_grant(&self, _: GrantId) -> Result<Deleted, StoreError> {
+        Ok(Deleted::NotThere)
+    }
+
+    async fn consent(
+        &self,
+        _: &str,
+        _: &ClientIdentifier,
+    ) -> Result<Option<ConsentRecord>, StoreError> {
+        Ok(None)
+    }
+
+    async fn keep_consent(&self, _: ConsentRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SessionStore for Nothing {
+    async fn keep_session(&self, _: SessionRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn session(&self, _: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        Ok(None)
+    }
+
+    async fn prolong_session(&self, _: SessionId, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn end_session(&self, _: SessionId) -> Result<Deleted, StoreError> {
+        Ok(Deleted::NotThere)
+    }
+
+    async fn keep_sign_in(&self, _: SignInRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn take_sign_in(&self, _: SessionId) -> Result<Option<SignInRecord>, StoreError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
 impl UpkeepStore for Nothing {
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn keep_key(&self, _: KeyRecord, _: Option<String>) -> Result<KeyKept, StoreError> {
+        Ok(KeyKept::Kept)
+    }
+
+    async fn forget_key(&self, _: String) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn sweep(
+        &self,
+        _: Swept,
+        _: Timestamp,
+        _: Option<Vec<u8>>,
+        _: usize,
+    ) -> Result<SweepPage, StoreError> {
+        Ok(SweepPage { forgotten: 0, after: None })
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -7,9 +7,13 @@ use crate::{
     clock::Clock,
     config::Config,
     entropy::Entropy,
-    http::rate_limit::{OwnLimit, RateLimit},
+    http::{
+        client_address::Source,
+        rate_limit::{OwnLimit, RateLimit},
+    },
     keys::Keys,
     registration::ProtectedNames,
+    sign_in::LocalPassword,
     store::Store,
 };
 
@@ -29,6 +33,10 @@ pub struct App {
     pub(crate) protected_names: ProtectedNames,
     /// How often each client may ask for tokens.
     pub(crate) client_limit: OwnLimit<ClientIdentifier>,
+    /// How often each source may try to sign in.
+    pub(crate) sign_in_limit: OwnLimit<Source>,
+    /// The password of a server for development.
+    pub(crate) local_password: Option<LocalPassword>,
     /// What signs and seals.
     pub(crate) keys: Keys,
 }
@@ -39,6 +47,8 @@ impl App {
         let rate_limit = RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy);
         let protected_names = ProtectedNames::new(&config.registration.protected_names);
         let client_limit = OwnLimit::new(config.token.per_client, &entropy);
+        let sign_in_limit = OwnLimit::new(config.sign_in.per_source, &entropy);
+        let local_password = config.sign_in.local.then(|| LocalPassword::generate(&entropy));
         let keys = Keys::new(&config.token, &entropy);
         Arc::new(Self {
             config,
@@ -48,7 +58,14 @@ impl App {
             rate_limit,
             protected_names,
             client_limit,
+            sign_in_limit,
+            local_password,
             keys,
         })
+    }
+
+    /// The password of a server for development, to whoever asks first.
+    pub fn take_local_password(&self) -> Option<String> {
+        self.local_password.as_ref().and_then(LocalPassword::take)
     }
 }

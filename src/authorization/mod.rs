@@ -1,18 +1,13 @@
-//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1). (Skeleton.)
+//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client asks, the resource owner decides.
+//!
+//! `request.rs` reads what is asked, `endpoint.rs` tells the story, `consent.rs` says what is shown and what
+//! an answer grants, `response.rs` and `error.rs` how the client or the person is told. All clients have
+//! registered themselves, so none is ever allowed anything without a click.
 
-use http::request::Parts;
-use hyper::body::Incoming;
+mod consent;
+mod endpoint;
+mod error;
+mod request;
+mod response;
 
-use crate::{app::App, http::answer::Response};
-
-/// `GET` and `POST /oauth2/authorize`; a `body` has the parameters of a POST.
-pub(crate) async fn authorize(app: &App, head: &Parts, body: Option<Incoming>) -> Response {
-    let _ = (app, head, body);
-    Response::default()
-}
-
-/// `POST /oauth2/consent`: what the resource owner decided.
-pub(crate) async fn consent(app: &App, head: &Parts, body: Incoming) -> Response {
-    let _ = (app, head, body);
-    Response::default()
-}
+pub(crate) use self::endpoint::{authorize, consent};

@@ -2,7 +2,10 @@
 //! it has, is for the endpoints to say.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, LOCATION},
+};
 use http_body_util::Full;
 use serde_json::json;
 
@@ -49,6 +52,19 @@ pub(crate) fn refusal(shape: Shape, status: StatusCode, code: &str, text: &str) 
         Shape::OAuth => json!({ "error": code, "error_description": text }),
     };
     json(status, body.to_string())
+}
+
+/// 303 to `location`, which is ASCII.
+pub(crate) fn see_other(location: &str) -> Response {
+    let mut response = Response::default();
+    match HeaderValue::try_from(location) {
+        Ok(location) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            response.headers_mut().insert(LOCATION, location);
+        }
+        Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    response
 }
 
 #[cfg(test)]

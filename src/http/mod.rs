@@ -3,8 +3,10 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod client_address;
+pub(crate) mod cookie;
 pub(crate) mod fetch;
 pub(crate) mod form;
 pub(crate) mod rate_limit;
 pub(crate) mod request_event;
 pub(crate) mod request_id;
+pub(crate) mod same_origin;

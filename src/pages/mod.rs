@@ -1,8 +1,212 @@
-//! The pages that people see. (Skeleton.)
+//! The pages that people see: templates, escaped and compiled in, and the headers that every one of them has.
+//! They work without scripts, of which there are none, and load nothing but one stylesheet of ours.
+
+use std::fmt::Write as _;
+
+use askama::Template;
+use http::{
+    HeaderValue, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
+};
+use http_body_util::Full;
 
 use crate::http::answer::Response;
 
+const STYLESHEET: &str = include_str!("style.css");
+
+/// Where the parts of a page lead, below the path of the issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// The path of the issuer; empty for most.
+    pub(crate) path: String,
+}
+
+/// What is told of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientBox {
+    /// Where the answer goes, as people know it: a host, or "an application on this device".
+    pub(crate) destination: String,
+    /// What else there is to say of it: the whole of a loopback or private-use redirect.
+    pub(crate) destination_detail: Option<String>,
+    pub(crate) is_local: bool,
+    /// What it calls itself.
+    pub(crate) name: Option<String>,
+    /// The host of its document, if it has one.
+    pub(crate) document_host: Option<String>,
+    pub(crate) is_look_alike: bool,
+    /// How long ago it registered, in words.
+    pub(crate) registered: Option<String>,
+    /// Pages about it, on the host to which the answer goes.
+    pub(crate) links: Vec<Link>,
+}
+
+/// A page about a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) text: &'static str,
+    pub(crate) url: String,
+}
+
+/// A way to sign in at a provider.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderChoice {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+/// Asks who it is, and says for whom.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(crate) struct SignInPage {
+    pub(crate) site: Site,
+    pub(crate) client: ClientBox,
+    /// The authorization request that waits.
+    pub(crate) request: String,
+    pub(crate) providers: Vec<ProviderChoice>,
+    pub(crate) is_local: bool,
+}
+
+/// One thing that a client wants to be allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) scope: String,
+    pub(crate) description: Option<String>,
+    /// It was not allowed before.
+    pub(crate) is_added: bool,
+}
+
+/// Asks whether a client may.
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub(crate) struct ConsentPage {
+    pub(crate) site: Site,
+    pub(crate) client: ClientBox,
+    pub(crate) account: String,
+    pub(crate) request: String,
+    pub(crate) form_token: String,
+    pub(crate) resources: Vec<String>,
+    pub(crate) wanted: Vec<Wanted>,
+    /// The same was allowed before.
+    pub(crate) is_known: bool,
+}
+
+/// Says what happened, and what to do next.
+#[derive(Template)]
+#[template(path = "message.html")]
+pub(crate) struct MessagePage {
+    pub(crate) site: Site,
+    pub(crate) title: &'static str,
+    pub(crate) text: String,
+    pub(crate) next: &'static str,
+    /// The authorization request whose client can be told by a click.
+    pub(crate) back: Option<Back>,
+}
+
+/// The way back to a client whose request is broken.
+#[derive(Clone, Debug)]
+pub(crate) struct Back {
+    pub(crate) request: String,
+    pub(crate) destination: String,
+}
+
+/// Asks whether to sign out.
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+pub(crate) struct SignOutPage {
+    pub(crate) site: Site,
+    pub(crate) account: String,
+    pub(crate) form_token: String,
+}
+
+/// Where a form of a page may lead in the end, beside ourselves: browsers look at redirects, too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FormTarget<'uri> {
+    /// Nowhere else.
+    Ourselves,
+    /// To a provider, wherever that has its pages.
+    AnyProvider,
+    /// To this redirect URI.
+    RedirectUri(&'uri str),
+}
+
+/// An answer that shows a page.
+pub(crate) fn page(
+    template: &impl Template,
+    status: StatusCode,
+    target: FormTarget<'_>,
+) -> Response {
+    let html = template.render().expect("a template writes to memory");
+    let mut response = Response::new(Full::new(html.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_SECURITY_POLICY, policy(target));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// Nothing but our stylesheet, in no frame, and forms only to where they have to lead.
+fn policy(target: FormTarget<'_>) -> HeaderValue {
+    let mut policy =
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+                      form-action 'self'"
+            .to_owned();
+    match target {
+        FormTarget::Ourselves => {}
+        FormTarget::AnyProvider => policy.push_str(" https: http://127.0.0.1:* http://localhost:*"),
+        FormTarget::RedirectUri(uri) => {
+            write!(policy, " {}", source_of(uri)).expect("a string takes any text");
+        }
+    }
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+/// The source expression of a redirect URI (CSP3 §2.3.1): its origin, or its scheme where a host cannot be
+/// written.
+fn source_of(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
+    let authority = rest.strip_prefix("//").map(|rest| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        rest.split_at(end).0
+    });
+    match authority {
+        Some(authority) if matches!(scheme, "http" | "https") && !authority.starts_with('[') => {
+            format!("{scheme}://{authority}")
+        }
+        _ => format!("{scheme}:"),
+    }
+}
+
 /// `GET /oauth2/style.css`.
 pub(crate) fn stylesheet() -> Response {
-    Response::default()
+    let mut response = Response::new(Full::new(STYLESHEET.into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_may_lead_to_the_origin_or_the_scheme_of_the_redirect_uri() {
+        for (uri, source) in [
+            ("https://app.example/cb?a=1", "https://app.example"),
+            ("https://app.example:8443/cb", "https://app.example:8443"),
+            ("http://127.0.0.1:51234/cb", "http://127.0.0.1:51234"),
+            ("http://[::1]:51234/cb", "http:"),
+            ("com.example.app:/cb", "com.example.app:"),
+            ("cursor://anysphere.cursor-mcp/oauth", "cursor:"),
+        ] {
+            assert_eq!(source_of(uri), source);
+        }
+    }
 }

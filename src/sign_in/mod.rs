@@ -1,49 +1,52 @@
-//! Who the resource owner is. (Skeleton.)
+//! Who the resource owner is: sessions of browsers, and the ways to begin one.
+//!
+//! `session.rs` is what a browser holds, `local.rs` the password of a server for development.
 
-use std::net::IpAddr;
+mod endpoint;
+mod local;
+mod session;
 
-use http::{HeaderMap, request::Parts};
-use hyper::body::Incoming;
+use std::time::Duration;
 
+pub(crate) use self::{
+    endpoint::{ask_to_sign_out, begin, finish, sign_out},
+    local::LocalPassword,
+    session::{Session, session},
+};
 use crate::{
     app::App,
-    http::answer::Response,
-    store::{ResourceOwner, SessionId, StoreError},
+    pages::{ProviderChoice, Site},
+    store::ResourceOwner,
 };
 
-/// A resource owner who is signed in with the browser that asks.
-#[derive(Clone, Debug)]
-pub(crate) struct Session {
-    pub(crate) id: SessionId,
-    pub(crate) owner: ResourceOwner,
+/// How long the body of a form may take to arrive.
+pub(crate) fn body_deadline(app: &App) -> Duration {
+    Duration::from_secs(app.config.connections.body_timeout_seconds)
 }
 
-/// The session that the cookie of a request names, if it lives.
-pub(crate) async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Session>, StoreError> {
-    let _ = (app, headers);
-    Ok(None)
+/// Where pages find what belongs to them.
+pub(crate) fn site(app: &App) -> Site {
+    Site { path: app.config.issuer_path().to_owned() }
 }
 
-/// `POST /oauth2/sign-in`: by the local password, or at the provider that was chosen.
-pub(crate) async fn begin(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
-    let _ = (app, source, head, body);
-    Response::default()
+/// The providers at which one can sign in.
+pub(crate) fn choices(app: &App) -> Vec<ProviderChoice> {
+    let providers = app.config.sign_in.providers.iter();
+    providers
+        .map(|provider| ProviderChoice { id: provider.id.clone(), name: provider.name.clone() })
+        .collect()
 }
 
-/// `GET /oauth2/sign-in/{provider}`: back from a provider.
-pub(crate) async fn finish(app: &App, head: &Parts) -> Response {
-    let _ = (app, head);
-    Response::default()
+/// What a resource owner is called on pages.
+pub(crate) fn account(owner: &ResourceOwner) -> String {
+    match (&owner.name, &owner.email) {
+        (Some(name), Some(email)) => format!("{name} ({email})"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => owner.subject.clone(),
+    }
 }
 
-/// `GET /oauth2/sign-out`: a page that asks.
-pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
-    let _ = (app, head);
-    Response::default()
-}
-
-/// `POST /oauth2/sign-out`.
-pub(crate) async fn sign_out(app: &App, head: &Parts, body: Incoming) -> Response {
-    let _ = (app, head, body);
-    Response::default()
+/// Where an authorization request is taken up again.
+pub(crate) fn authorize_again(app: &App, request: &str) -> String {
+    format!("{}/oauth2/authorize?{request}", app.config.issuer_path())
 }

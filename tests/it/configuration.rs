@@ -257,7 +257,9 @@ fn a_list_in_a_variable_is_a_toml_array_or_has_commas() {
         ("[]", &[]),
     ] {
         let given = Given::enough().variable("DOORWARD_REGISTRATION__SCOPES", text);
-        assert_eq!(given.config().registration.scopes, scopes, "{text}");
+        let read = given.config().registration.scopes;
+        let read: Vec<&str> = read.iter().map(|one| one.scope.as_str()).collect();
+        assert_eq!(read, scopes, "{text}");
     }
     let tables = "[{ name = \"Acme\", hosts = [\"acme.example\"], schemes = [\"acme\"] }]";
     let given = Given::enough().variable("DOORWARD_REGISTRATION__PROTECTED_NAMES", tables);

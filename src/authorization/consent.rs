@@ -1,0 +1,250 @@
+//! What the consent page shows, and what an answer grants.
+
+use aws_lc_rs::digest;
+use http::{HeaderMap, header::ACCEPT_LANGUAGE};
+use url::Url;
+
+use super::request::{Asked, AuthorizationRequest};
+use crate::{
+    app::App,
+    client::{ClientIdentifier, Reach, Scope},
+    clock::Timestamp,
+    grant::{AuthorizationCode, GrantId},
+    pages::{ClientBox, Link, Wanted},
+    store::{ClientFlags, CodeRecord, ConsentRecord, GrantRecord},
+};
+
+/// What is told of the client.
+pub(super) fn client_box(
+    request: &AuthorizationRequest,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> ClientBox {
+    let client = &request.client;
+    let uri = request.redirect_uri.as_str();
+    let (_, host) = request.redirect_uri.scheme_and_host();
+    let is_local = matches!(request.reach, Reach::Loopback | Reach::PrivateUse);
+    let language = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    ClientBox {
+        destination: if is_local {
+            "an application on this device".to_owned()
+        } else {
+            host.to_owned()
+        },
+        destination_detail: is_local.then(|| format!("It waits at {uri}")),
+        is_local,
+        name: name(request, language.unwrap_or_default()),
+        document_host: match &client.identifier {
+            ClientIdentifier::Document(url) => host_of(url.as_str()),
+            ClientIdentifier::Registered(_) => None,
+        },
+        is_look_alike: client.flags.contains(ClientFlags::LOOK_ALIKE),
+        registered: client.registered_at.map(|at| ago(at, now)),
+        links: links(request, host),
+    }
+}
+
+/// The name in the language that the person reads best (RFC 7591 §2.2), else the one without a language.
+fn name(request: &AuthorizationRequest, accepted: &str) -> Option<String> {
+    let metadata = &request.client.metadata;
+    let named = |tag: &str| {
+        metadata.localized.iter().find_map(|(member, text)| {
+            let other = member.strip_prefix("client_name#")?;
+            let is_meant = other.eq_ignore_ascii_case(tag)
+                || other.split('-').next().is_some_and(|base| base.eq_ignore_ascii_case(tag));
+            is_meant.then(|| text.clone())
+        })
+    };
+    let in_language = languages(accepted).into_iter().find_map(|tag| {
+        let base = tag.split('-').next().unwrap_or_default();
+        named(tag).or_else(|| named(base))
+    });
+    in_language.or_else(|| metadata.client_name.as_ref().map(|name| name.as_str().to_owned()))
+}
+
+/// The language tags of `Accept-Language` (RFC 9110 §12.5.4), the best first.
+fn languages(accepted: &str) -> Vec<&str> {
+    let mut languages: Vec<(u32, &str)> = accepted
+        .split(',')
+        .take(16)
+        .filter_map(|one| {
+            let (tag, weight) = one.split_once(';').unwrap_or((one, "q=1"));
+            let weight: f32 = weight.trim().strip_prefix("q=")?.trim().parse().ok()?;
+            let tag = tag.trim();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "from 0 to 1"
+            )]
+            let weight = (weight.clamp(0.0, 1.0) * 1_000.0) as u32;
+            (weight > 0 && !tag.is_empty() && tag != "*").then_some((weight, tag))
+        })
+        .collect();
+    languages.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    languages.into_iter().map(|(_, tag)| tag).collect()
+}
+
+/// The pages about the client that are where the answer goes: of others, anybody could be said to be behind.
+fn links(request: &AuthorizationRequest, host: &str) -> Vec<Link> {
+    let metadata = &request.client.metadata;
+    let pages = [
+        ("About it", &metadata.client_uri),
+        ("Its privacy policy", &metadata.policy_uri),
+        ("Its terms", &metadata.tos_uri),
+    ];
+    pages
+        .into_iter()
+        .filter_map(|(text, uri)| Some(Link { text, url: uri.as_ref()?.as_str().to_owned() }))
+        .filter(|link| !host.is_empty() && host_of(&link.url).as_deref() == Some(host))
+        .collect()
+}
+
+/// In ASCII, as names of hosts are written in a URL.
+fn host_of(url: &str) -> Option<String> {
+    Some(Url::parse(url).ok()?.host_str()?.to_owned())
+}
+
+/// How long ago, in words.
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_seconds().saturating_sub(at.as_seconds());
+    let (count, unit) = match seconds {
+        0..60 => return "less than a minute ago".to_owned(),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    if count == 1 { format!("one {unit} ago") } else { format!("{count} {unit}s ago") }
+}
+
+/// What is wanted, and what of it is new.
+pub(super) fn wanted(app: &App, asked: &Asked, before: Option<&ConsentRecord>) -> Vec<Wanted> {
+    let tokens = asked.scope.iter().flat_map(Scope::tokens);
+    tokens
+        .map(|token| {
+            let known = app.config.registration.scopes.iter().find(|known| known.scope == token);
+            let was_allowed = |consent: &ConsentRecord| {
+                consent.scope.iter().flat_map(Scope::tokens).any(|other| other == token)
+            };
+            Wanted {
+                scope: token.to_owned(),
+                description: known.and_then(|known| known.description.clone()),
+                is_added: before.is_some_and(|consent| !was_allowed(consent)),
+            }
+        })
+        .collect()
+}
+
+/// What people call the resources that are asked for.
+pub(super) fn resource_names(app: &App, asked: &Asked) -> Vec<String> {
+    let name = |uri: &str| {
+        let known = app.config.authorization.resources.iter().find(|known| known.uri == uri);
+        match known.and_then(|known| known.name.as_ref()) {
+            Some(name) => format!("{name} ({uri})"),
+            None => uri.to_owned(),
+        }
+    };
+    asked.resources.iter().map(|resource| name(resource.as_str())).collect()
+}
+
+/// The earlier consent, if it was given to the client as it is now, and at this redirect URI.
+pub(super) fn still_meant(
+    consent: Option<ConsentRecord>,
+    request: &AuthorizationRequest,
+    now: Timestamp,
+) -> Option<ConsentRecord> {
+    consent.filter(|consent| {
+        consent.expires_at > now
+            && consent.metadata_hash == metadata_hash(request)
+            && consent.redirect_uri == request.redirect_uri.as_str()
+    })
+}
+
+/// What the client says of itself, as a hash: when it says something else, it is asked about anew.
+fn metadata_hash(request: &AuthorizationRequest) -> [u8; 32] {
+    let metadata = serde_json::to_vec(&request.client.metadata).expect("metadata is strings");
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, &metadata).as_ref());
+    hash
+}
+
+/// What is to be remembered: what is allowed now, beside what was before.
+pub(super) fn consent_record(
+    app: &App,
+    request: &AuthorizationRequest,
+    asked: &Asked,
+    subject: &str,
+    before: Option<&ConsentRecord>,
+    now: Timestamp,
+) -> ConsentRecord {
+    let tokens: Vec<&str> = [before.and_then(|before| before.scope.as_ref()), asked.scope.as_ref()]
+        .into_iter()
+        .flatten()
+        .flat_map(Scope::tokens)
+        .collect();
+    ConsentRecord {
+        subject: subject.to_owned(),
+        client: request.client.identifier.clone(),
+        scope: Scope::parse(&tokens.join(" ")).ok().flatten(),
+        redirect_uri: request.redirect_uri.as_str().to_owned(),
+        metadata_hash: metadata_hash(request),
+        allowed_at: now,
+        expires_at: now.after_days(app.config.authorization.consent_lifetime_days),
+    }
+}
+
+/// The grant, and the code by which the client gets it.
+pub(super) fn grant(
+    app: &App,
+    request: &AuthorizationRequest,
+    asked: &Asked,
+    subject: &str,
+    now: Timestamp,
+) -> (GrantRecord, AuthorizationCode) {
+    let id = GrantId::generate(now, &app.entropy);
+    let code = AuthorizationCode::generate(id, &app.entropy);
+    let expires_at = now.after_seconds(app.config.authorization.code_lifetime_seconds);
+    let record = GrantRecord {
+        grant_id: id,
+        client: request.client.identifier.clone(),
+        subject: subject.to_owned(),
+        scope: asked.scope.clone(),
+        resources: asked.resources.clone(),
+        issued_at: now,
+        // Nothing has been bought with it yet.
+        expires_at,
+        code: CodeRecord {
+            hash: code.secret.hash(),
+            redirect_uri: request.redirect_uri.as_str().to_owned(),
+            challenge: asked.challenge,
+            expires_at,
+            redeemed_at: None,
+        },
+        refresh: None,
+    };
+    (record, code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_languages_that_are_accepted_come_in_their_order() {
+        assert_eq!(languages("de-CH, fr;q=0.9, en;q=0.95, *;q=0.1"), ["de-CH", "en", "fr"]);
+        assert_eq!(languages(""), [""; 0]);
+        assert_eq!(languages("x;q=0, y;q=nan, z;;"), [""; 0]);
+    }
+
+    #[test]
+    fn the_age_of_a_registration_is_told_in_words() {
+        let at = Timestamp::from_millis(0);
+        for (seconds, expected) in [
+            (59, "less than a minute ago"),
+            (60, "one minute ago"),
+            (7_199, "one hour ago"),
+            (86_400 * 3, "3 days ago"),
+        ] {
+            assert_eq!(ago(at, Timestamp::from_millis(seconds * 1_000)), expected);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `/oauth2/authorize` and `/oauth2/consent`: who asks, who decides, and what becomes of it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
+use hyper::body::Incoming;
+
+use super::{
+    consent as decision,
+    error::{AuthorizationError, PageError},
+    request::{Asked, AuthorizationRequest, REQUEST_BYTES_MAX},
+    response::{granted, refused},
+};
+use crate::{
+    app::App,
+    http::{
+        answer::{Response, see_other},
+        body,
+        form::Form,
+        request_event::Outcome,
+        same_origin::is_same_origin,
+    },
+    pages::{Back, ConsentPage, FormTarget, MessagePage, SignInPage, page},
+    sign_in::{self, Session},
+};
+
+/// The longest form of a page of ours: an authorization request, each of its bytes encoded.
+const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
+
+/// `GET` and `POST /oauth2/authorize` (RFC 6749 §3.1); a `body` has the parameters of a POST.
+pub(crate) async fn authorize(app: &App, head: &Parts, body: Option<Incoming>) -> Response {
+    let text = match body {
+        None => Ok(head.uri.query().unwrap_or_default().to_owned()),
+        Some(body) => text_of(app, body, REQUEST_BYTES_MAX).await,
+    };
+    match text {
+        Ok(text) => ask(app, &head.headers, &text).await.unwrap_or_else(|error| shown(app, error)),
+        Err(error) => shown(app, error),
+    }
+}
+
+/// Shows whoever is there what is asked, and asks who it is, if that is not known.
+async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, PageError> {
+    let request = AuthorizationRequest::resolve(app, text).await?;
+    let session = sign_in::session(app, headers).await?;
+    let asked = match (&request.asked, &session) {
+        (Ok(asked), _) => asked,
+        (Err(error), Some(_)) => return Ok(refused(&request, error, &app.config.server.issuer)),
+        // Nobody has shown that they know this server: they are not sent on to a stranger's (OAuth 2.1 §7.13.2).
+        (Err(error), None) => return Ok(broken(app, &request, error, text)),
+    };
+    match session {
+        None if asked.is_silent => {
+            Ok(broken(app, &request, &AuthorizationError::LoginRequired, text))
+        }
+        None => Ok(sign_in_page(app, &request, headers, text)),
+        Some(_) if asked.is_silent => {
+            let error = AuthorizationError::ConsentRequired;
+            Ok(refused(&request, &error, &app.config.server.issuer))
+        }
+        Some(session) => consent_page(app, &request, asked, &session, headers, text).await,
+    }
+}
+
+fn sign_in_page(
+    app: &App,
+    request: &AuthorizationRequest,
+    headers: &HeaderMap,
+    text: &str,
+) -> Response {
+    let providers = sign_in::choices(app);
+    let target = if providers.is_empty() { FormTarget::Ourselves } else { FormTarget::AnyProvider };
+    let shown = SignInPage {
+        site: sign_in::site(app),
+        client: decision::client_box(request, headers, app.clock.now()),
+        request: text.to_owned(),
+        providers,
+        is_local: app.config.sign_in.local,
+    };
+    page(&shown, StatusCode::OK, target)
+}
+
+async fn consent_page(
+    app: &App,
+    request: &AuthorizationRequest,
+    asked: &Asked,
+    session: &Session,
+    headers: &HeaderMap,
+    text: &str,
+) -> Result<Response, PageError> {
+    let now = app.clock.now();
+    let before = app.store.consent(&session.owner.subject, &request.client.identifier).await?;
+    let before = decision::still_meant(before, request, now);
+    let wanted = decision::wanted(app, asked, before.as_ref());
+    let shown = ConsentPage {
+        site: sign_in::site(app),
+        client: decision::client_box(request, headers, now),
+        account: sign_in::account(&session.owner),
+        request: text.to_owned(),
+        form_token: form_token(app, session, text),
+        resources: decision::resource_names(app, asked),
+        is_known: before.is_some() && wanted.iter().all(|one| !one.is_added),
+        wanted,
+    };
+    let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
+    Ok(page(&shown, StatusCode::OK, target))
+}
+
+/// `POST /oauth2/consent`: what the resource owner decided.
+pub(crate) async fn consent(app: &App, head: &Parts, body: Incoming) -> Response {
+    let text = text_of(app, body, FORM_BYTES_MAX).await;
+    let decided = async { decide(app, &head.headers, &text?).await };
+    decided.await.unwrap_or_else(|error| shown(app, error))
+}
+
+async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, PageError> {
+    let issuer = &app.config.server.issuer;
+    if !is_same_origin(headers, issuer) {
+        return Err(PageError::ForeignForm);
+    }
+    let form = Form::parse(body.as_bytes())?;
+    let text = form.one("request")?.ok_or(PageError::Missing("request"))?;
+    let request = AuthorizationRequest::resolve(app, text).await?;
+    let again = || see_other(&sign_in::authorize_again(app, text));
+    if form.one("decision")? == Some("back") {
+        // The page that offers it says where that is.
+        return Ok(match &request.asked {
+            Err(error) => refused(&request, error, issuer),
+            Ok(asked) if asked.is_silent => {
+                refused(&request, &AuthorizationError::LoginRequired, issuer)
+            }
+            Ok(_) => again(),
+        });
+    }
+    let Some(session) = sign_in::session(app, headers).await? else { return Ok(again()) };
+    let sent = form.one("form_token")?.unwrap_or_default();
+    if !is_form_token(app, &session, text, sent) {
+        return Err(PageError::OldForm);
+    }
+    let asked = match &request.asked {
+        Ok(asked) => asked,
+        Err(error) => return Ok(refused(&request, error, issuer)),
+    };
+    match form.one("decision")? {
+        Some("allow") => Ok(allow(app, &request, asked, &session).await),
+        _ => Ok(refused(&request, &AuthorizationError::Denied, issuer)),
+    }
+}
+
+/// Keeps the grant, and remembers what was allowed.
+async fn allow(
+    app: &App,
+    request: &AuthorizationRequest,
+    asked: &Asked,
+    session: &Session,
+) -> Response {
+    let (issuer, now) = (&app.config.server.issuer, app.clock.now());
+    let subject = &session.owner.subject;
+    let (grant, code) = decision::grant(app, request, asked, subject, now);
+    let kept = async {
+        let before = app.store.consent(subject, &request.client.identifier).await?;
+        let before = decision::still_meant(before, request, now);
+        let consent = decision::consent_record(app, request, asked, subject, before.as_ref(), now);
+        app.store.keep_consent(consent).await?;
+        app.store.keep_grant(grant).await
+    };
+    match kept.await {
+        Ok(()) => granted(request, &code, issuer),
+        Err(error) => {
+            tracing::error!(%error, "a grant could not be kept");
+            refused(request, &AuthorizationError::Unavailable, issuer)
+        }
+    }
+}
+
+/// What binds a form to the session and to the request that its page has shown.
+fn form_token(app: &App, session: &Session, text: &str) -> String {
+    let tag = hmac::sign(&app.keys.forms(), &signed(session, text));
+    BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())
+}
+
+fn is_form_token(app: &App, session: &Session, text: &str, sent: &str) -> bool {
+    BASE64_URL_SAFE_NO_PAD
+        .decode(sent)
+        .is_ok_and(|tag| hmac::verify(&app.keys.forms(), &signed(session, text), &tag).is_ok())
+}
+
+fn signed(session: &Session, text: &str) -> Vec<u8> {
+    [&session.id.as_bytes()[..], text.as_bytes()].concat()
+}
+
+async fn text_of(app: &App, body: Incoming, bytes_max: usize) -> Result<String, PageError> {
+    let bytes = body::read(body, bytes_max, sign_in::body_deadline(app)).await?;
+    String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max))
+}
+
+/// A request that is broken, and whose client is told only by a click.
+fn broken(
+    app: &App,
+    request: &AuthorizationRequest,
+    error: &AuthorizationError,
+    text: &str,
+) -> Response {
+    let (_, host) = request.redirect_uri.scheme_and_host();
+    let shown = MessagePage {
+        site: sign_in::site(app),
+        title: "This request is broken",
+        text: format!("The application has asked for something that cannot be answered: {error}."),
+        next: "Whoever makes the application has to mend it. You can let it know what is wrong.",
+        back: Some(Back {
+            request: text.to_owned(),
+            destination: if host.is_empty() {
+                "the application".to_owned()
+            } else {
+                host.to_owned()
+            },
+        }),
+    };
+    let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
+    let mut response = page(&shown, StatusCode::BAD_REQUEST, target);
+    let outcome = Outcome { error_code: Some(error.code().as_str()), ..Outcome::default() };
+    response.extensions_mut().insert(outcome);
+    response
+}
+
+/// What the person reads when nobody can be sent back.
+fn shown(app: &App, error: PageError) -> Response {
+    let (status, code) = (error.status(), error.code());
+    let shown = MessagePage {
+        site: sign_in::site(app),
+        title: if status.is_server_error() { "Not now" } else { "This does not work" },
+        text: error.to_string(),
+        next: error.next(),
+        back: None,
+    };
+    let mut response = page(&shown, status, FormTarget::Ourselves);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    }
+    let cause = status.is_server_error().then(|| Arc::new(error) as _);
+    let outcome = Outcome { error_code: Some(code.as_str()), cause, ..Outcome::default() };
+    response.extensions_mut().insert(outcome);
+    response
+}

@@ -1,0 +1,154 @@
+//! What is wrong with an authorization request, and who is told: the person by a page, while it is not certain
+//! whose request it is (RFC 6749 §4.1.2.1), and else the client by a redirect.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use http::StatusCode;
+
+use crate::{
+    error_code::ErrorCode,
+    http::{body::BodyError, form::FormError},
+    identified_client::IdentifyError,
+    store::StoreError,
+};
+
+/// Nobody can be sent back: the person reads it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PageError {
+    #[error("The request is longer than {0} bytes, or holds characters that no address has.")]
+    Request(usize),
+    #[error("The request cannot be read: {0}.")]
+    Form(#[from] FormError),
+    #[error("The request did not arrive: {0}.")]
+    Body(#[from] BodyError),
+    #[error("The request does not say which application it comes from ({0} is missing).")]
+    Missing(&'static str),
+    #[error(
+        "The application that sent you here is not, or no longer, registered with this server."
+    )]
+    UnknownClient,
+    #[error("The application wants the answer to go to a place that it has not registered.")]
+    UnknownRedirectUri,
+    #[error("This form was not sent from a page of this server.")]
+    ForeignForm,
+    #[error("This page is too old, or belongs to another sign-in.")]
+    OldForm,
+    #[error("It cannot be found out which application this is.")]
+    Client(#[from] IdentifyError),
+    #[error("What you decided could not be kept.")]
+    Store(#[from] StoreError),
+}
+
+impl PageError {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Request(_)
+            | Self::Form(_)
+            | Self::Missing(_)
+            | Self::UnknownClient
+            | Self::UnknownRedirectUri
+            | Self::Body(BodyError::Broken(_)) => StatusCode::BAD_REQUEST,
+            Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
+            Self::ForeignForm | Self::OldForm => StatusCode::FORBIDDEN,
+            Self::Client(IdentifyError::Store(error)) | Self::Store(error) => match error {
+                StoreError::Busy | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    /// For the log, and for whoever knows OAuth.
+    pub(super) fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownClient => ErrorCode::InvalidClient,
+            Self::Client(_) | Self::Store(_) => ErrorCode::TemporarilyUnavailable,
+            Self::Request(_)
+            | Self::Form(_)
+            | Self::Body(_)
+            | Self::Missing(_)
+            | Self::UnknownRedirectUri
+            | Self::ForeignForm
+            | Self::OldForm => ErrorCode::InvalidRequest,
+        }
+    }
+
+    /// What the person can do.
+    pub(super) fn next(&self) -> &'static str {
+        match self {
+            Self::UnknownClient => {
+                "Go back to the application and connect it anew. If it keeps what it registered, remove \
+                 this connection there first."
+            }
+            Self::UnknownRedirectUri => {
+                "Nothing was sent there. Whoever makes the application has to register this place; if a \
+                 link in a message led you here, do not follow it again."
+            }
+            Self::ForeignForm | Self::OldForm => "Go back to the application and begin again.",
+            Self::Client(_) | Self::Store(_) => "Try again in a moment.",
+            Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
+                "Go back to the application. If it happens again, whoever makes it has to mend it."
+            }
+        }
+    }
+}
+
+/// The client can be told, by a redirect (RFC 6749 §4.1.2.1). `Display` is its `error_description`: printable
+/// ASCII without `"` and `\`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AuthorizationError {
+    #[error("{0} is there more than once")]
+    Repeated(&'static str),
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    #[error("response_type is not code")]
+    ResponseType,
+    #[error("response_mode is not query")]
+    ResponseMode,
+    #[error("the request is to be found elsewhere, which is not supported here: {0}")]
+    Elsewhere(&'static str),
+    /// OAuth 2.1 §4.1.1: no client is let in without.
+    #[error("code_challenge is missing: every client has to use PKCE with S256")]
+    NoChallenge,
+    #[error("code_challenge_method is not S256")]
+    ChallengeMethod,
+    #[error("code_challenge is not 43 characters of base64url")]
+    Challenge,
+    #[error("state is longer than {0} bytes")]
+    State(usize),
+    #[error("scope is not a list of scope tokens, or nothing in it can be allowed")]
+    Scope,
+    #[error("resource is none that tokens are issued for here")]
+    UnknownResource,
+    #[error("resource is missing, and there are several")]
+    NoResource,
+    #[error("nobody is signed in, and nobody may be asked")]
+    LoginRequired,
+    #[error("somebody has to decide, and nobody may be asked")]
+    ConsentRequired,
+    #[error("the resource owner denied it")]
+    Denied,
+    #[error("the server cannot keep it now")]
+    Unavailable,
+}
+
+impl AuthorizationError {
+    pub(super) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Repeated(_)
+            | Self::Missing(_)
+            | Self::ResponseMode
+            | Self::Elsewhere(_)
+            | Self::NoChallenge
+            | Self::ChallengeMethod
+            | Self::Challenge
+            | Self::State(_) => ErrorCode::InvalidRequest,
+            Self::ResponseType => ErrorCode::UnsupportedResponseType,
+            Self::Scope => ErrorCode::InvalidScope,
+            Self::UnknownResource | Self::NoResource => ErrorCode::InvalidTarget,
+            Self::LoginRequired => ErrorCode::LoginRequired,
+            Self::ConsentRequired => ErrorCode::ConsentRequired,
+            Self::Denied => ErrorCode::AccessDenied,
+            Self::Unavailable => ErrorCode::TemporarilyUnavailable,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! An authorization request (OAuth 2.1 §4.1.1): text → who asks and where the answer goes → what is asked.
+//!
+//! The first step decides whether anybody can be told of the faults of the second by a redirect.
+
+use super::error::{AuthorizationError, PageError};
+use crate::{
+    app::App,
+    client::{Reach, RedirectUri, Scope},
+    config::Config,
+    grant::{CodeChallenge, ResourceIndicator},
+    http::form::{Form, FormError},
+    identified_client::{self, IdentifiedClient},
+};
+
+/// The longest request, in bytes.
+pub(super) const REQUEST_BYTES_MAX: usize = 8 << 10;
+
+/// The longest `state`, in bytes.
+const STATE_BYTES_MAX: usize = 4 << 10;
+
+/// A request whose answer can be sent.
+#[derive(Debug)]
+pub(super) struct AuthorizationRequest {
+    pub(super) client: IdentifiedClient,
+    /// Where the answer goes: one of the client's, but for the port of a loopback redirect.
+    pub(super) redirect_uri: RedirectUri,
+    pub(super) reach: Reach,
+    /// Sent back as it came; `None` when it was too long to be read.
+    pub(super) state: Option<String>,
+    pub(super) asked: Result<Asked, AuthorizationError>,
+}
+
+/// What is asked, cut down to what could be allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) challenge: CodeChallenge,
+    pub(super) scope: Option<Scope>,
+    /// As the operator spells them.
+    pub(super) resources: Vec<ResourceIndicator>,
+    /// `prompt=none` (OpenID Connect Core §3.1.2.1): nobody may be asked.
+    pub(super) is_silent: bool,
+}
+
+impl AuthorizationRequest {
+    /// Reads the query of a GET, or the body of a POST, which has the same form.
+    pub(super) async fn resolve(app: &App, text: &str) -> Result<Self, PageError> {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.len() > REQUEST_BYTES_MAX || !is_plain {
+            return Err(PageError::Request(REQUEST_BYTES_MAX));
+        }
+        let form = Form::parse(text.as_bytes())?;
+        let client_id = form.one("client_id")?.ok_or(PageError::Missing("client_id"))?;
+        let identifier = client_id.parse().map_err(|_| PageError::UnknownClient)?;
+        let client =
+            identified_client::find(app, &identifier).await?.ok_or(PageError::UnknownClient)?;
+        let (redirect_uri, reach) = redirect_uri(&client, &form, &app.config)?;
+        let state = form.one("state");
+        Ok(Self {
+            redirect_uri,
+            reach,
+            state: state
+                .ok()
+                .flatten()
+                .filter(|state| state.len() <= STATE_BYTES_MAX)
+                .map(str::to_owned),
+            asked: asked(&client, &form, &app.config),
+            client,
+        })
+    }
+}
+
+/// The redirect URI of the request, which is one of the client's (OAuth 2.1 §2.3). Only a client that has a
+/// single one may leave it out.
+fn redirect_uri(
+    client: &IdentifiedClient,
+    form: &Form<'_>,
+    config: &Config,
+) -> Result<(RedirectUri, Reach), PageError> {
+    let registered = client.metadata.redirect_uris.as_slice();
+    let asked = match (form.one("redirect_uri")?, registered) {
+        (Some(asked), _) => asked,
+        (None, [only]) => only.as_str(),
+        (None, _) => return Err(PageError::Missing("redirect_uri")),
+    };
+    if !registered.iter().any(|uri| uri.matches(asked)) {
+        return Err(PageError::UnknownRedirectUri);
+    }
+    // By today's rules, too: they may have become stricter since it registered.
+    let (uri, reach) = RedirectUri::parse(asked).map_err(|_| PageError::UnknownRedirectUri)?;
+    if reach == Reach::Lan && !config.registration.allow_lan_redirects {
+        return Err(PageError::UnknownRedirectUri);
+    }
+    Ok((uri, reach))
+}
+
+fn asked(
+    client: &IdentifiedClient,
+    form: &Form<'_>,
+    config: &Config,
+) -> Result<Asked, AuthorizationError> {
+    for elsewhere in ["request", "request_uri"] {
+        if one(form, elsewhere)?.is_some() {
+            return Err(AuthorizationError::Elsewhere(elsewhere));
+        }
+    }
+    if let Some(state) = one(form, "state")?
+        && state.len() > STATE_BYTES_MAX
+    {
+        return Err(AuthorizationError::State(STATE_BYTES_MAX));
+    }
+    match one(form, "response_type")? {
+        Some("code") => {}
+        Some(_) => return Err(AuthorizationError::ResponseType),
+        None => return Err(AuthorizationError::Missing("response_type")),
+    }
+    if one(form, "response_mode")?.is_some_and(|mode| mode != "query") {
+        return Err(AuthorizationError::ResponseMode);
+    }
+    let challenge = one(form, "code_challenge")?.ok_or(AuthorizationError::NoChallenge)?;
+    // Left out, it would mean `plain` (RFC 7636 §4.3).
+    if one(form, "code_challenge_method")? != Some("S256") {
+        return Err(AuthorizationError::ChallengeMethod);
+    }
+    Ok(Asked {
+        challenge: CodeChallenge::parse(challenge).map_err(|_| AuthorizationError::Challenge)?,
+        scope: scope(client, one(form, "scope")?, config)?,
+        resources: resources(form, config)?,
+        is_silent: one(form, "prompt")?
+            .is_some_and(|prompt| prompt.split(' ').any(|one| one == "none")),
+    })
+}
+
+fn one<'form>(
+    form: &'form Form<'_>,
+    name: &'static str,
+) -> Result<Option<&'form str>, AuthorizationError> {
+    form.one(name).map_err(|error| match error {
+        FormError::Repeated(name) => AuthorizationError::Repeated(name),
+        // Was found when the form was read.
+        FormError::TooMany | FormError::NotUtf8 => AuthorizationError::Missing(name),
+    })
+}
+
+/// What of the scope can be allowed: within the client's own and within the catalogue. The rest is left out
+/// (RFC 6749 §3.3); without a scope in the request, the one that the client registered is meant.
+fn scope(
+    client: &IdentifiedClient,
+    asked: Option<&str>,
+    config: &Config,
+) -> Result<Option<Scope>, AuthorizationError> {
+    let own = client.metadata.scope.as_ref();
+    let catalogue = &config.registration.scopes;
+    let is_own = |token: &str| own.is_none_or(|scope| scope.tokens().any(|other| other == token));
+    let is_known =
+        |token: &str| catalogue.is_empty() || catalogue.iter().any(|known| known.scope == token);
+    let Some(asked) = asked else {
+        return Ok(own.and_then(|scope| scope.retain(is_known)));
+    };
+    match Scope::parse(asked).map_err(|_| AuthorizationError::Scope)? {
+        None => Ok(None),
+        Some(asked) => asked
+            .retain(|token| is_own(token) && is_known(token))
+            .map(Some)
+            .ok_or(AuthorizationError::Scope),
+    }
+}
+
+/// The resources that are named (RFC 8707 §2), which must be the operator's. Where the operator names none,
+/// only a server for development takes whatever a client names.
+fn resources(
+    form: &Form<'_>,
+    config: &Config,
+) -> Result<Vec<ResourceIndicator>, AuthorizationError> {
+    let parse = |text: &str| {
+        ResourceIndicator::parse(text).map_err(|_| AuthorizationError::UnknownResource)
+    };
+    let configured = &config.authorization.resources;
+    let mut named: Vec<ResourceIndicator> = Vec::new();
+    for text in form.all("resource") {
+        let asked = parse(text)?;
+        let known = configured
+            .iter()
+            .filter_map(|resource| ResourceIndicator::parse(&resource.uri).ok())
+            .find(|known| known.names_the_same(&asked));
+        let known = match known {
+            Some(known) => known,
+            None if configured.is_empty() && config.sign_in.local => asked,
+            None => return Err(AuthorizationError::UnknownResource),
+        };
+        if !named.contains(&known) {
+            named.push(known);
+        }
+    }
+    match (named.is_empty(), configured.as_slice()) {
+        (false, _) | (true, []) => Ok(named),
+        (true, [only]) => Ok(vec![parse(&only.uri)?]),
+        (true, _) => Err(AuthorizationError::NoResource),
+    }
+}

@@ -1,0 +1,102 @@
+//! Cookies of ours: for this host alone, never for scripts, and sent along when somebody comes from elsewhere
+//! by a link, but not with a form (`SameSite=Lax`).
+
+use cookie::{Cookie, SameSite, time::Duration};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{COOKIE, SET_COOKIE},
+};
+
+use super::answer::Response;
+
+/// The cookies of an issuer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cookies {
+    /// Whether browsers reach it by TLS. By plain http they would not keep what is marked as secure; only a
+    /// server for this machine alone is reached so.
+    is_secure: bool,
+}
+
+impl Cookies {
+    pub(crate) fn of(issuer: &str) -> Self {
+        Self { is_secure: issuer.starts_with("https://") }
+    }
+
+    /// With `__Host-`, a browser takes it from this host alone (RFC 6265bis §4.1.3.2).
+    fn full_name(self, name: &str) -> String {
+        if self.is_secure { format!("__Host-{name}") } else { name.to_owned() }
+    }
+
+    /// The value of the cookie, if the request has it.
+    pub(crate) fn read(self, headers: &HeaderMap, name: &str) -> Option<String> {
+        let full_name = self.full_name(name);
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(Cookie::split_parse)
+            .filter_map(Result::ok)
+            .find(|cookie| cookie.name() == full_name)
+            .map(|cookie| cookie.value().to_owned())
+    }
+
+    /// Lets the browser keep `value` for as long as it is open.
+    pub(crate) fn set(self, response: &mut Response, name: &str, value: &str) {
+        self.send(response, self.cookie(name, value));
+    }
+
+    /// Lets the browser forget it.
+    pub(crate) fn clear(self, response: &mut Response, name: &str) {
+        let mut cookie = self.cookie(name, "");
+        cookie.set_max_age(Duration::ZERO);
+        self.send(response, cookie);
+    }
+
+    fn cookie<'value>(self, name: &str, value: &'value str) -> Cookie<'value> {
+        Cookie::build((self.full_name(name), value))
+            .path("/")
+            .secure(self.is_secure)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .build()
+    }
+
+    #[expect(clippy::unused_self, reason = "beside its like")]
+    fn send(self, response: &mut Response, cookie: Cookie<'_>) {
+        let line = HeaderValue::try_from(cookie.to_string()).expect("names and values are ASCII");
+        response.headers_mut().append(SET_COOKIE, line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(cookies: Cookies) -> String {
+        let mut response = Response::default();
+        cookies.set(&mut response, "doorward-session", "x");
+        response.headers()[SET_COOKIE].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_cookie_belongs_to_the_host_and_is_kept_from_scripts() {
+        assert_eq!(
+            sent(Cookies::of("https://door.example")),
+            "__Host-doorward-session=x; HttpOnly; SameSite=Lax; Secure; Path=/"
+        );
+        assert_eq!(
+            sent(Cookies::of("http://127.0.0.1:8080")),
+            "doorward-session=x; HttpOnly; SameSite=Lax; Path=/"
+        );
+    }
+
+    #[test]
+    fn a_cookie_is_read_by_its_full_name_alone() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, "a=1; doorward-session=plain".parse().unwrap());
+        headers.append(COOKIE, "__Host-doorward-session=own".parse().unwrap());
+        let read = |issuer| Cookies::of(issuer).read(&headers, "doorward-session");
+        assert_eq!(read("https://door.example").as_deref(), Some("own"));
+        assert_eq!(read("http://localhost").as_deref(), Some("plain"));
+    }
+}

@@ -1,0 +1,184 @@
+//! `/oauth2/sign-in` and `/oauth2/sign-out`.
+
+use std::{net::IpAddr, sync::Arc};
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
+use hyper::body::Incoming;
+
+use super::{
+    account, authorize_again, body_deadline, local,
+    session::{self, Session},
+    site,
+};
+use crate::{
+    app::App,
+    http::{
+        answer::{Response, see_other},
+        body::{self, BodyError},
+        client_address::Source,
+        form::{Form, FormError},
+        request_event::Outcome,
+        same_origin::is_same_origin,
+    },
+    pages::{FormTarget, MessagePage, SignOutPage, page},
+    store::StoreError,
+};
+
+/// The longest form: an authorization request, each of its bytes encoded, and a little more.
+const FORM_BYTES_MAX: usize = 3 * (8 << 10) + 1_024;
+
+/// What is signed in the form that signs out.
+const SIGN_OUT: &[u8] = b"sign out";
+
+/// Why nobody was signed in or out: the person reads it.
+#[derive(Debug, thiserror::Error)]
+enum SignInError {
+    #[error("The form cannot be read: {0}.")]
+    Form(#[from] FormError),
+    #[error("The form did not arrive: {0}.")]
+    Body(#[from] BodyError),
+    #[error("This form was not sent from a page of this server.")]
+    Foreign,
+    #[error("There were too many tries from your network.")]
+    TooMany { retry_after_seconds: u32 },
+    #[error("That is not the password which the server printed at its start.")]
+    WrongPassword,
+    #[error("There is no such way to sign in.")]
+    UnknownWay,
+    #[error("The sign-in could not be kept.")]
+    Store(#[from] StoreError),
+}
+
+impl SignInError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Form(_) | Self::Body(_) | Self::UnknownWay => StatusCode::BAD_REQUEST,
+            Self::Foreign | Self::WrongPassword => StatusCode::FORBIDDEN,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    fn shown(self, app: &App) -> Response {
+        let status = self.status();
+        let message = MessagePage {
+            site: site(app),
+            title: "Not signed in",
+            text: self.to_string(),
+            next: "Go back and try again.",
+            back: None,
+        };
+        let mut response = page(&message, status, FormTarget::Ourselves);
+        let retry_after = match self {
+            Self::TooMany { retry_after_seconds } => Some(retry_after_seconds),
+            _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+        };
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        let cause = status.is_server_error().then(|| Arc::new(self) as _);
+        response.extensions_mut().insert(Outcome { cause, ..Outcome::default() });
+        response
+    }
+}
+
+/// `POST /oauth2/sign-in`: by the local password, or at the provider that was chosen.
+pub(crate) async fn begin(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
+    try_to_begin(app, source, &head.headers, body).await.unwrap_or_else(|error| error.shown(app))
+}
+
+async fn try_to_begin(
+    app: &App,
+    source: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Response, SignInError> {
+    let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
+    if !is_same_origin(headers, &app.config.server.issuer) {
+        return Err(SignInError::Foreign);
+    }
+    app.sign_in_limit
+        .count(Source::of(source), app.clock.now())
+        .map_err(|retry_after_seconds| SignInError::TooMany { retry_after_seconds })?;
+    let form = Form::parse(&body)?;
+    let request = form.one("request")?.unwrap_or_default();
+    let local = app.local_password.as_ref();
+    match (form.one("password")?, local) {
+        (Some(presented), Some(password)) if password.is(presented) => {
+            let mut response = see_other(&authorize_again(app, request));
+            session::begin(app, headers, local::owner(), &mut response).await?;
+            Ok(response)
+        }
+        (_, Some(_)) => Err(SignInError::WrongPassword),
+        (_, None) => Err(SignInError::UnknownWay),
+    }
+}
+
+/// `GET /oauth2/sign-in/{provider}`: back from a provider.
+pub(crate) async fn finish(app: &App, head: &Parts) -> Response {
+    let _ = head;
+    SignInError::UnknownWay.shown(app)
+}
+
+/// `GET /oauth2/sign-out`: a page that asks.
+pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
+    match session::session(app, &head.headers).await {
+        Ok(Some(session)) => {
+            let shown = SignOutPage {
+                site: site(app),
+                account: account(&session.owner),
+                form_token: form_token(app, &session),
+            };
+            page(&shown, StatusCode::OK, FormTarget::Ourselves)
+        }
+        Ok(None) => signed_out(app),
+        Err(error) => SignInError::from(error).shown(app),
+    }
+}
+
+/// `POST /oauth2/sign-out`.
+pub(crate) async fn sign_out(app: &App, head: &Parts, body: Incoming) -> Response {
+    try_to_sign_out(app, &head.headers, body).await.unwrap_or_else(|error| error.shown(app))
+}
+
+async fn try_to_sign_out(
+    app: &App,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Response, SignInError> {
+    let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
+    if !is_same_origin(headers, &app.config.server.issuer) {
+        return Err(SignInError::Foreign);
+    }
+    if let Some(session) = session::session(app, headers).await? {
+        let form = Form::parse(&body)?;
+        if form.one("form_token")? != Some(&form_token(app, &session)) {
+            return Err(SignInError::Foreign);
+        }
+        session::end(app, headers).await?;
+    }
+    let mut response = signed_out(app);
+    session::forget(app, &mut response);
+    Ok(response)
+}
+
+fn form_token(app: &App, session: &Session) -> String {
+    let signed = [SIGN_OUT, session.id.as_bytes()].concat();
+    BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&app.keys.forms(), &signed).as_ref())
+}
+
+fn signed_out(app: &App) -> Response {
+    let message = MessagePage {
+        site: site(app),
+        title: "Signed out",
+        text: "Nobody is signed in with this browser.".to_owned(),
+        next: "You can close this page.",
+        back: None,
+    };
+    page(&message, StatusCode::OK, FormTarget::Ourselves)
+}

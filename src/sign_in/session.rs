@@ -1,0 +1,123 @@
+//! What a browser holds that has signed in: the name of a session and a secret, of which the hash is kept.
+
+use std::str::FromStr;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::HeaderMap;
+
+use crate::{
+    app::App,
+    clock::Timestamp,
+    http::{answer::Response, cookie::Cookies},
+    secret::{SECRET_BYTES, Secret},
+    store::{ResourceOwner, SessionId, SessionRecord, StoreError},
+};
+
+/// The name of the cookie.
+const COOKIE: &str = "doorward-session";
+
+/// What the value of the cookie begins with, so that it is known where it was lost.
+const PREFIX: &str = "dws_";
+
+/// How seldom a session that is used is written, in milliseconds.
+const PROLONGED_EVERY_MILLIS: u64 = 60_000;
+
+/// A resource owner who is signed in with the browser that asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) owner: ResourceOwner,
+}
+
+/// The value of the cookie.
+struct Held {
+    id: SessionId,
+    secret: Secret,
+}
+
+impl FromStr for Held {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = text.strip_prefix(PREFIX).ok_or(())?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ())?;
+        let (id, secret) = bytes.split_first_chunk().ok_or(())?;
+        let secret: [u8; SECRET_BYTES] = secret.try_into().map_err(|_| ())?;
+        Ok(Self { id: SessionId::from_bytes(*id), secret: Secret::from_bytes(secret) })
+    }
+}
+
+impl Held {
+    fn text(&self) -> String {
+        let bytes = [&self.id.as_bytes()[..], self.secret.as_bytes()].concat();
+        format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// The session that the cookie of a request names, if it lives. Being used, it lives on.
+pub(crate) async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Session>, StoreError> {
+    let Some(held) = held(app, headers) else { return Ok(None) };
+    let now = app.clock.now();
+    let Some(kept) = app.store.session(held.id).await? else { return Ok(None) };
+    if !kept.hash.matches(&held.secret.hash()) || kept.idle_at <= now || kept.expires_at <= now {
+        return Ok(None);
+    }
+    let idle_at = idle_at(app, now);
+    if idle_at.as_millis() >= kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS {
+        app.store.prolong_session(held.id, idle_at).await?;
+    }
+    Ok(Some(Session { id: held.id, owner: kept.owner }))
+}
+
+fn held(app: &App, headers: &HeaderMap) -> Option<Held> {
+    cookies(app).read(headers, COOKIE)?.parse().ok()
+}
+
+fn cookies(app: &App) -> Cookies {
+    Cookies::of(&app.config.server.issuer)
+}
+
+fn idle_at(app: &App, now: Timestamp) -> Timestamp {
+    now.after_seconds(app.config.sign_in.session_idle_minutes * 60)
+}
+
+/// Begins a session, and ends the one that the browser had: what it held before, nobody can use any more.
+pub(super) async fn begin(
+    app: &App,
+    headers: &HeaderMap,
+    owner: ResourceOwner,
+    response: &mut Response,
+) -> Result<(), StoreError> {
+    end(app, headers).await?;
+    let now = app.clock.now();
+    let held =
+        Held { id: SessionId::generate(now, &app.entropy), secret: Secret::generate(&app.entropy) };
+    app.store
+        .keep_session(SessionRecord {
+            session_id: held.id,
+            hash: held.secret.hash(),
+            owner,
+            signed_in_at: now,
+            idle_at: idle_at(app, now),
+            expires_at: now.after_seconds(app.config.sign_in.session_lifetime_minutes * 60),
+        })
+        .await?;
+    cookies(app).set(response, COOKIE, &held.text());
+    Ok(())
+}
+
+/// Ends the session that the browser has.
+pub(super) async fn end(app: &App, headers: &HeaderMap) -> Result<(), StoreError> {
+    if let Some(held) = held(app, headers)
+        && let Some(kept) = app.store.session(held.id).await?
+        && kept.hash.matches(&held.secret.hash())
+    {
+        app.store.end_session(held.id).await?;
+    }
+    Ok(())
+}
+
+/// Lets the browser forget what it holds.
+pub(super) fn forget(app: &App, response: &mut Response) {
+    cookies(app).clear(response, COOKIE);
+}
