@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{
     client::ClientIdentifier,
     clock::Clock,
     config::Config,
+    discovery,
     entropy::Entropy,
     http::{
         client_address::Source,
@@ -37,6 +40,8 @@ pub struct App {
     pub(crate) sign_in_limit: OwnLimit<Source>,
     /// The password of a server for development.
     pub(crate) local_password: Option<LocalPassword>,
+    /// What clients read of this server (RFC 8414).
+    pub(crate) metadata: Bytes,
     /// What signs and seals.
     pub(crate) keys: Keys,
 }
@@ -49,6 +54,7 @@ impl App {
         let client_limit = OwnLimit::new(config.token.per_client, &entropy);
         let sign_in_limit = OwnLimit::new(config.sign_in.per_source, &entropy);
         let local_password = config.sign_in.local.then(|| LocalPassword::generate(&entropy));
+        let metadata = discovery::document(&config);
         let keys = Keys::new(&config.token, &entropy);
         Arc::new(Self {
             config,
@@ -60,6 +66,7 @@ impl App {
             client_limit,
             sign_in_limit,
             local_password,
+            metadata,
             keys,
         })
     }

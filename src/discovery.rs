@@ -1,19 +1,131 @@
-//! What a client learns before it asks for anything (RFC 8414, RFC 7517). (Skeleton.)
+//! What a client learns before it asks for anything: the metadata of the authorization server (RFC 8414) and
+//! its public keys (RFC 7517). What is not there is not named, and what has a default that is not ours is
+//! spelled out (RFC 8414 §2).
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, PRAGMA},
+};
+use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
+    config::Config,
     http::answer::{self, Response},
 };
 
+/// How long a copy is as good: keys are published a day before they sign.
+const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
 /// `GET /.well-known/oauth-authorization-server`, and where OpenID Connect looks.
 pub(crate) fn metadata(app: &App) -> Response {
-    let _ = app;
-    answer::json(StatusCode::OK, "{}")
+    cached(app.metadata.clone())
 }
 
 /// `GET /oauth2/jwks`.
-pub(crate) async fn jwks(app: &App) -> Response {
-    answer::json(StatusCode::OK, app.keys.jwks())
+pub(crate) fn jwks(app: &App) -> Response {
+    cached(app.keys.jwks())
+}
+
+fn cached(body: Bytes) -> Response {
+    let mut response = answer::json(StatusCode::OK, body);
+    response.headers_mut().insert(CACHE_CONTROL, CACHED);
+    response.headers_mut().remove(PRAGMA);
+    response
+}
+
+/// The document of a server with these settings, which is the same for as long as it runs. Every address in
+/// it comes from the issuer of the settings, none from a request.
+pub(crate) fn document(config: &Config) -> Bytes {
+    let issuer = &config.server.issuer;
+    let at = |path: &str| json!(format!("{issuer}{path}"));
+    let mut document = Map::new();
+    let mut add = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
+    add("issuer", json!(issuer));
+    add("authorization_endpoint", at("/oauth2/authorize"));
+    add("token_endpoint", at("/oauth2/token"));
+    add("registration_endpoint", at("/oauth2/register"));
+    add("revocation_endpoint", at("/oauth2/revoke"));
+    add("jwks_uri", at("/oauth2/jwks"));
+    add("response_types_supported", json!(["code"]));
+    add("response_modes_supported", json!(["query"]));
+    add("grant_types_supported", json!(["authorization_code", "refresh_token"]));
+    add("code_challenge_methods_supported", json!(["S256"]));
+    add("token_endpoint_auth_methods_supported", json!(["none"]));
+    add("revocation_endpoint_auth_methods_supported", json!(["none"]));
+    add("authorization_response_iss_parameter_supported", json!(true));
+    let scopes: Vec<&str> =
+        config.registration.scopes.iter().map(|known| known.scope.as_str()).collect();
+    if !scopes.is_empty() {
+        add("scopes_supported", json!(scopes));
+    }
+    let resources = &config.authorization.resources;
+    if !resources.is_empty() {
+        // RFC 9728 §4.
+        let uris: Vec<&str> = resources.iter().map(|resource| resource.uri.as_str()).collect();
+        add("protected_resources", json!(uris));
+    }
+    if resources.iter().any(|resource| resource.introspection.is_some()) {
+        add("introspection_endpoint", at("/oauth2/introspect"));
+        add("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic"]));
+    }
+    if config.client_documents.enabled {
+        add("client_id_metadata_document_supported", json!(true));
+    }
+    Value::Object(document).to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Resource, ResourceSecret};
+
+    fn read(config: &Config) -> Value {
+        serde_json::from_slice(&document(config)).unwrap()
+    }
+
+    #[test]
+    fn every_address_begins_with_the_issuer_as_it_was_set() {
+        let mut config = Config::default();
+        config.server.issuer = "https://door.example/acme".into();
+        let read = read(&config);
+        assert_eq!(read["issuer"], "https://door.example/acme");
+        for member in
+            ["authorization_endpoint", "token_endpoint", "registration_endpoint", "jwks_uri"]
+        {
+            let address = read[member].as_str().unwrap();
+            assert!(
+                address.starts_with("https://door.example/acme/oauth2/"),
+                "{member}: {address}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_named_and_nothing_is_empty() {
+        let mut config = Config::default();
+        let optional = [
+            "introspection_endpoint",
+            "scopes_supported",
+            "protected_resources",
+            "client_id_metadata_document_supported",
+        ];
+        let bare = read(&config);
+        assert!(optional.iter().all(|member| bare.get(member).is_none()), "{bare}");
+
+        config.authorization.resources = vec![Resource {
+            uri: "https://mcp.example".into(),
+            name: None,
+            introspection: Some(ResourceSecret { id: "a".into(), sha256: [0; 32] }),
+        }];
+        config.registration.scopes =
+            vec![crate::config::CatalogueScope { scope: "read".into(), description: None }];
+        config.client_documents.enabled = true;
+        let full = read(&config);
+        assert!(optional.iter().all(|member| full.get(member).is_some()), "{full}");
+        for (member, value) in full.as_object().unwrap() {
+            assert!(!value.is_null() && *value != json!([]), "{member}");
+        }
+    }
 }

@@ -17,9 +17,9 @@ use super::{
 use crate::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{Config, Secret},
     entropy::Entropy,
-    log,
+    keys, log,
     server::{self, Addresses, Ended, Signals},
     store::{self, Access},
 };
@@ -42,18 +42,22 @@ pub(super) struct ServeArguments {
 impl ServeArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let is_dev = self.server.is_dev();
-        let config = self.server.load().map_err(|errors| refused(&errors))?;
+        let mut config = self.server.load().map_err(|errors| refused(&errors))?;
         let _log = log::init(&config.log).map_err(Failure::of("cannot log"))?;
         let cannot_start = "the server cannot start";
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(Failure::of(cannot_start))?;
-        let announcement = Announcement::new(&config, is_dev);
+        let mut announcement = Announcement::new(&config, is_dev);
         let store = runtime
             .block_on(store::open(&config, Access::Serve))
             .map_err(|error| Failure::because(error.to_string()))?;
+        let secret =
+            keys::secret_of(&config, &Entropy::System).map_err(Failure::of(cannot_start))?;
+        config.token.keys_secret = Secret::new(&secret);
         let app = App::new(config, store, Clock::System, Entropy::System);
+        announcement.password = app.take_local_password();
         let ended = runtime.block_on(async {
             let signals = Signals::system().map_err(Failure::of(cannot_start))?;
             let ready = |addresses: Addresses| {
@@ -84,12 +88,14 @@ struct Announcement {
     /// The folder or the database where clients are kept.
     store: String,
     is_dev: bool,
+    /// The password of the local sign-in.
+    password: Option<String>,
 }
 
 impl Announcement {
     fn new(config: &Config, is_dev: bool) -> Self {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Self { scheme, store: config.store.to_string(), is_dev }
+        Self { scheme, store: config.store.to_string(), is_dev, password: None }
     }
 
     fn of(&self, Addresses { public, management }: Addresses) -> String {
@@ -98,6 +104,10 @@ impl Announcement {
             "Clients register at {scheme}://{public} and are kept in {store}.\n\
              Health and metrics are at http://{management}."
         );
+        if let Some(password) = &self.password {
+            text += "\n\nSign in, while this server runs, with the password ";
+            text += password;
+        }
         if self.is_dev {
             text += "\n\nRegister a client:\n  ";
             text += &self.curl(public);
@@ -129,7 +139,8 @@ mod tests {
 
     #[test]
     fn the_curl_line_names_an_address_that_can_be_reached() {
-        let announcement = Announcement { scheme: "http", store: "x".into(), is_dev: true };
+        let announcement =
+            Announcement { scheme: "http", store: "x".into(), is_dev: true, password: None };
         let lines = [
             ("0.0.0.0:80", "curl -sS 'http://127.0.0.1:80/register' "),
             ("[::]:8080", "curl -sS 'http://[::1]:8080/register' "),

@@ -158,7 +158,7 @@ fn is_on_this_machine(server: &tokio_postgres::Config) -> bool {
 pub struct Secret(String);
 
 impl Secret {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 

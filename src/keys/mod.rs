@@ -16,10 +16,10 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde_json::json;
 
-pub use self::secret_file::{SecretFileError, secret_of};
+pub(crate) use self::secret_file::secret_of;
 use self::{
     schedule::{Lifetimes, Phase},
-    sealing::{Derived, SealError},
+    sealing::Derived,
     signing::SigningKey,
 };
 use crate::{
@@ -48,7 +48,7 @@ struct Ring {
 
 /// Why nothing can be signed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeysError {
+pub enum KeysError {
     /// The store could not be asked.
     #[error("the signing keys cannot be read")]
     Store(#[from] StoreError),
@@ -56,7 +56,7 @@ pub(crate) enum KeysError {
     #[error(
         "signing key {0} cannot be unsealed: token.keys_secret is not the secret that sealed it"
     )]
-    Sealed(String, #[source] SealError),
+    Sealed(String),
     /// The library would not make or read a key.
     #[error("the signing key {0} cannot be used")]
     Unusable(String),
@@ -122,7 +122,7 @@ impl Keys {
         let private = self
             .derived
             .open(&key.key_id, key.sealed)
-            .map_err(|error| KeysError::Sealed(key.key_id.clone(), error))?;
+            .ok_or_else(|| KeysError::Sealed(key.key_id.clone()))?;
         SigningKey::read(&key.algorithm, &key.key_id, &private)
             .ok_or(KeysError::Unusable(key.key_id))
     }

@@ -11,11 +11,6 @@ use crate::entropy::Entropy;
 /// The beginning of all derivation.
 pub(super) struct Derived(hkdf::Prk);
 
-/// What was sealed does not open.
-#[derive(Debug, thiserror::Error)]
-#[error("what is kept does not open with this secret")]
-pub(crate) struct SealError;
-
 impl Derived {
     /// From the secret, which is chance: it is not stretched.
     pub(super) fn from(secret: &[u8]) -> Self {
@@ -42,19 +37,13 @@ impl Derived {
         [&nonce[..], &sealed].concat()
     }
 
-    /// Opens what was sealed under `name`.
-    pub(super) fn open(&self, name: &str, sealed: Vec<u8>) -> Result<Vec<u8>, SealError> {
-        let mut opened = sealed;
-        if opened.len() < NONCE_LEN {
-            return Err(SealError);
-        }
-        let mut rest = opened.split_off(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(&opened).map_err(|_| SealError)?;
-        let opened = self
-            .sealer()
-            .open_in_place(nonce, Aad::from(name.as_bytes()), &mut rest)
-            .map_err(|_| SealError)?;
-        Ok(opened.to_vec())
+    /// Opens what was sealed under `name`; `None` when it was sealed otherwise.
+    pub(super) fn open(&self, name: &str, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+        let nonce = *sealed.first_chunk::<NONCE_LEN>()?;
+        let mut rest = sealed.split_off(NONCE_LEN);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let opened = self.sealer().open_in_place(nonce, Aad::from(name.as_bytes()), &mut rest);
+        opened.ok().map(|opened| opened.to_vec())
     }
 
     fn sealer(&self) -> LessSafeKey {
@@ -83,10 +72,10 @@ mod tests {
         let derived = Derived::from(b"a secret");
         let sealed = derived.seal("a", b"private", &entropy);
         assert_eq!(derived.open("a", sealed.clone()).unwrap(), b"private");
-        assert!(derived.open("b", sealed.clone()).is_err());
-        assert!(Derived::from(b"another secret").open("a", sealed.clone()).is_err());
+        assert!(derived.open("b", sealed.clone()).is_none());
+        assert!(Derived::from(b"another secret").open("a", sealed.clone()).is_none());
         for damaged in [&sealed[1..], &sealed[..sealed.len() - 1], &[][..]] {
-            assert!(derived.open("a", damaged.to_vec()).is_err());
+            assert!(derived.open("a", damaged.to_vec()).is_none());
         }
         assert_ne!(sealed, derived.seal("a", b"private", &entropy));
     }

@@ -20,7 +20,7 @@ const NAME: &str = "keys.secret";
 
 /// Why there is no secret: one line for the operator.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretFileError {
+pub(crate) enum SecretFileError {
     /// It cannot be read or made.
     #[error("{0}: the secret of the signing keys cannot be read or made")]
     Io(PathBuf, #[source] io::Error),
@@ -37,7 +37,7 @@ pub enum SecretFileError {
 ///
 /// # Errors
 /// [`SecretFileError`]: one whole line for the operator.
-pub fn secret_of(config: &Config, entropy: &Entropy) -> Result<String, SecretFileError> {
+pub(crate) fn secret_of(config: &Config, entropy: &Entropy) -> Result<String, SecretFileError> {
     let given = config.token.keys_secret.reveal();
     match &config.store {
         StoreLocation::Folder(folder) if given.is_empty() && config.authorizes() => {

@@ -12,6 +12,7 @@ mod metrics;
 mod routes;
 mod signals;
 mod tls;
+mod upkeep;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -29,8 +30,8 @@ pub use self::{
     tls::TlsError,
 };
 use crate::{
-    app::App, http::request_event::chain, management::Management, metrics::ConnectionMetrics,
-    store::StoreError,
+    app::App, http::request_event::chain, keys::KeysError, management::Management,
+    metrics::ConnectionMetrics, store::StoreError,
 };
 
 /// Connections that the management listener takes.
@@ -77,6 +78,9 @@ pub enum ServeError {
     /// The certificate cannot be used.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
+    /// Nothing can be signed.
+    #[error("nothing can be signed")]
+    Keys(#[from] KeysError),
     /// The store did not close.
     #[error("the store could not be closed")]
     Close(#[source] StoreError),
@@ -94,6 +98,9 @@ pub async fn serve(
     let certificate = app.config.tls.as_ref().map(Certificate::open).transpose()?;
     let public = bind(settings.listen, "server.listen", "--listen").await?;
     let management = bind(settings.management, "server.management", "--management").await?;
+    if app.config.authorizes() {
+        app.keys.upkeep(&*app.store, app.clock.now()).await?;
+    }
     let metrics = Arc::new(ServerMetrics::new(Arc::clone(app.rate_limit.metrics())));
     let running = Running::start(&app, &metrics, certificate.as_ref(), (public, management));
     ready(running.addresses);
@@ -169,7 +176,7 @@ impl Running {
         running.management_tasks.spawn(async move {
             tokio::select! {
                 () = draining.cancelled() => {}
-                () = app.rate_limit.keep_connected() => {}
+                () = upkeep::run(&app) => {}
             }
         });
         running

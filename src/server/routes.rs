@@ -248,7 +248,7 @@ async fn answer_of_authorization(
         (Route::AuthorizationServer | Route::OpenIdConfiguration, true, _) => {
             discovery::metadata(app)
         }
-        (Route::Jwks, true, _) => discovery::jwks(app).await,
+        (Route::Jwks, true, _) => discovery::jwks(app),
         (Route::Stylesheet, true, _) => pages::stylesheet(),
         (Route::Authorize | Route::AuthorizeAlias, true, _) => {
             authorization::authorize(app, &head, None).await

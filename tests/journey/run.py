@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Leads real programs through the whole journey, against the real binary: from an address, over discovery,
+registration, sign-in, consent and tokens, to an answer of a protected server. One line a program, and
+`N passed, N failed` at the end. `./check install` has put the programs in place.
+
+    tests/journey/run.py [--postgres] [WORD...]
+
+With `--postgres` the server keeps everything in a database. WORDs choose programs by their names.
+"""
+
+import hashlib
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from doorward import Doorward, Fault, free_port  # noqa: E402
+from services import Postgres  # noqa: E402
+
+PYTHON = HERE.parent / "clients/.cache/python/bin/python"
+NODE = ["node", "--test", "--test-reporter=tap"]
+PROGRAM_SECONDS_MAX = 240
+SECRET = "what the protected server proves itself with"
+
+# Name, command, whether the protected server has to be started for it.
+PROGRAMS = [
+    ("MCP clients for TypeScript, mcp-remote", [*NODE, "mcp.mjs"], False),
+    ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True),
+    ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False),
+    ("MCP conformance", [*NODE, "conformance.mjs"], False),
+    ("Chromium", [*NODE, "chromium.mjs"], False),
+]
+
+
+def load(path):
+    """A script of the neighbouring folder as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+counts = load(HERE.parent / "clients/run.py").counts
+
+
+def password(server):
+    """The password of the local sign-in, as the server printed it at its start."""
+    printed = re.search(r"with the password (\S+)", server.log.read_text(), re.IGNORECASE)
+    if not printed:
+        raise Fault(f"no password was printed:\n{server.log.read_text()}")
+    return printed[1]
+
+
+def run(command, serves_tools, folder, store):
+    """Runs one program with a server of its own. Returns its counts and its output."""
+    tools = f"http://127.0.0.1:{free_port()}/mcp"
+    digest = hashlib.sha256(SECRET.encode()).hexdigest()
+    settings = {
+        "DOORWARD_AUTHORIZATION__RESOURCES":
+            f'[{{ uri = "{tools}", name = "Tools", id = "tools", secret_sha256 = "{digest}" }}]',
+        "DOORWARD_REGISTRATION__SCOPES": '[{ scope = "tools:use", description = "Use your tools" }]',
+    }  # fmt: skip
+    with Doorward(pathlib.Path(folder, "data"), settings, store=store) as server:
+        environment = {
+            **os.environ,
+            "DOORWARD_URL": server.url, "DOORWARD_PASSWORD": password(server),
+            "TOOLS_URL": tools, "TOOLS_ID": "tools", "TOOLS_SECRET": SECRET,
+            "CALLBACK_PORT": str(free_port()),
+            # No proxy stands between a program and loopback.
+            "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost",
+        }  # fmt: skip
+        protected = None
+        if serves_tools:
+            protected = subprocess.Popen(
+                ["node", "serve_tools.mjs"], cwd=HERE, text=True, env=environment, stdout=subprocess.PIPE
+            )
+            if protected.stdout.readline() != "ready\n":
+                raise Fault("the protected server did not start")
+        try:
+            done = subprocess.run(
+                command, cwd=HERE, text=True, timeout=PROGRAM_SECONDS_MAX, env=environment,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        finally:
+            if protected:
+                protected.kill()
+                protected.wait()
+    passed, failed = counts(done.stdout)
+    # A program that ends badly has failed, whatever it printed; so has one that tried nothing.
+    if not failed and (done.returncode != 0 or passed == 0):
+        failed = 1
+    return passed, failed, done.stdout
+
+
+def main():
+    wanted = [word for word in sys.argv[1:] if word != "--postgres"]
+    if "--postgres" in sys.argv[1:]:
+        with Postgres() as database:
+            return run_all(wanted, database.url())
+    return run_all(wanted, None)
+
+
+def run_all(wanted, store):
+    total_passed = total_failed = 0
+    for name, command, serves_tools in PROGRAMS:
+        if wanted and not any(word.lower() in name.lower() for word in wanted):
+            continue
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="doorward-journey-") as folder:
+            try:
+                passed, failed, output = run(command, serves_tools, folder, store)
+            except (Fault, OSError, subprocess.TimeoutExpired) as fault:
+                passed, failed, output = 0, 1, str(fault)
+        where = " on PostgreSQL" if store else ""
+        print(f"{name}{where}: {passed} passed, {failed} failed ({time.monotonic() - begun:.1f} s)", flush=True)
+        if failed:
+            print(output)
+        total_passed += passed
+        total_failed += failed
+    print(f"{total_passed} passed, {total_failed} failed")
+    return 1 if total_failed or not total_passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+// A protected MCP server, built with the MCP SDK for TypeScript: one tool, for whoever shows an access token
+// that Doorward signed for it. It asks nobody: it has the issuer's keys.
+
+import express from "express";
+import { createRemoteJWKSet, jwtVerify } from "jose";
+import { z } from "zod";
+import { InvalidTokenError } from "@modelcontextprotocol/sdk/server/auth/errors.js";
+import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js";
+import { getOAuthProtectedResourceMetadataUrl } from "@modelcontextprotocol/sdk/server/auth/router.js";
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+
+// Serves at `resource` the tokens of `issuer`; returns what stops it.
+export async function serveTools(resource, issuer) {
+  const keys = createRemoteJWKSet(new URL(`${issuer}/oauth2/jwks`));
+  const verifyAccessToken = async (token) => {
+    try {
+      const { payload } = await jwtVerify(token, keys, { issuer, audience: resource, typ: "at+jwt" });
+      const { client_id: clientId, scope = "", exp: expiresAt, sub } = payload;
+      return { token, clientId, scopes: scope.split(" "), expiresAt, resource: new URL(resource), extra: { sub } };
+    } catch (error) {
+      throw new InvalidTokenError(String(error));
+    }
+  };
+  const app = express();
+  const document = { resource, authorization_servers: [issuer], scopes_supported: ["tools:use"] };
+  const metadata = getOAuthProtectedResourceMetadataUrl(new URL(resource));
+  app.get(new URL(metadata).pathname, (_, response) => response.json(document));
+  const protect = requireBearerAuth({ verifier: { verifyAccessToken }, resourceMetadataUrl: metadata });
+  app.post("/mcp", protect, express.json(), async (request, response) => {
+    const server = new McpServer({ name: "tools", version: "1.0.0" });
+    server.registerTool("whoami", { description: "Says who asks", inputSchema: { word: z.string() } }, ({ word }) => ({
+      content: [{ type: "text", text: `${word} ${request.auth.extra.sub} ${request.auth.scopes.join(" ")}` }],
+    }));
+    const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
+    response.on("close", () => { transport.close(); server.close(); });
+    await server.connect(transport);
+    await transport.handleRequest(request, response, request.body);
+  });
+  app.get("/mcp", protect, (_, response) => response.status(405).end());
+  const { port, hostname } = new URL(resource);
+  const listening = await new Promise((resolve, reject) => {
+    const server = app.listen(Number(port), hostname, () => resolve(server)).on("error", reject);
+  });
+  return () => { listening.closeAllConnections(); listening.close(); };
+}
