@@ -58,7 +58,7 @@ async function look(page, name) {
 async function signIn(page) {
   await page.locator("input[type=password]").fill(DOORWARD_PASSWORD);
   await page.keyboard.press("Enter");
-  await page.waitForURL(/authorize/);
+  await page.locator('form[action$="/oauth2/consent"]').waitFor();
 }
 
 for (const [look_, options] of Object.entries(LOOKS)) {

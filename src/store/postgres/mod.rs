@@ -13,8 +13,10 @@ mod gatherer;
 mod grants;
 mod open;
 mod schema;
+mod sessions;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -103,6 +105,22 @@ impl Postgres {
         match self.connections.execute(statement, parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
                 self.connections.execute(statement, parameters).await
+            }
+            answer => answer,
+        }
+        .map_err(store_error)
+    }
+
+    /// As [`Self::change`], and shows what was changed.
+    async fn change_and_show(
+        &self,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.queue()?;
+        match self.connections.query(statement, parameters).await {
+            Err(fault) if fault.is_certain_and_passing() => {
+                self.connections.query(statement, parameters).await
             }
             answer => answer,
         }
@@ -236,26 +254,22 @@ impl Postgres {
 
 #[async_trait]
 impl UpkeepStore for Postgres {
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        unimplemented!()
+        upkeep::keys(self).await
     }
 
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
     async fn keep_key(
         &self,
         key: KeyRecord,
         newest: Option<String>,
     ) -> Result<KeyKept, StoreError> {
-        unimplemented!()
+        upkeep::keep_key(self, &key, newest.as_deref()).await
     }
 
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
     async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
-        unimplemented!()
+        upkeep::forget_key(self, &key_id).await
     }
 
-    #[expect(clippy::unimplemented, unused_variables, reason = "skeleton")]
     async fn sweep(
         &self,
         kind: Swept,
@@ -263,7 +277,7 @@ impl UpkeepStore for Postgres {
         after: Option<Vec<u8>>,
         limit: usize,
     ) -> Result<SweepPage, StoreError> {
-        unimplemented!()
+        upkeep::sweep(self, kind, now, after, limit).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

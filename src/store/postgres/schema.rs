@@ -20,10 +20,17 @@ pub(super) struct Migration {
 }
 
 /// Step `n` leads to version `n + 1`.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    sql: include_str!("../../../migrations/postgres/0001_clients.sql"),
-    compatible_from: 1,
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0001_clients.sql"),
+        compatible_from: 1,
+    },
+    // Only adds: who knows clients alone goes on with them.
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0002_grants.sql"),
+        compatible_from: 1,
+    },
+];
 
 /// The version that this release works on.
 pub(super) const VERSION: usize = MIGRATIONS.len();
