@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     client::ClientIdentifier,
+    client_document::ClientDocuments,
     clock::Clock,
     config::Config,
     discovery,
@@ -14,6 +15,7 @@ use crate::{
         client_address::Source,
         rate_limit::{OwnLimit, RateLimit},
     },
+    internet::Internet,
     keys::Keys,
     registration::ProtectedNames,
     sign_in::LocalPassword,
@@ -30,10 +32,14 @@ pub struct App {
     pub clock: Clock,
     /// Where identifiers come from.
     pub entropy: Entropy,
+    /// How other servers are reached.
+    pub internet: Internet,
     /// How often strangers may register.
     pub(crate) rate_limit: RateLimit,
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
+    /// The clients that publish what they are.
+    pub(crate) client_documents: ClientDocuments,
     /// How often each client may ask for tokens.
     pub(crate) client_limit: OwnLimit<ClientIdentifier>,
     /// How often each source may try to sign in.
@@ -49,25 +55,31 @@ pub struct App {
 impl App {
     /// The state of one server.
     pub fn new(config: Config, store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Arc<Self> {
-        let rate_limit = RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy);
-        let protected_names = ProtectedNames::new(&config.registration.protected_names);
-        let client_limit = OwnLimit::new(config.token.per_client, &entropy);
-        let sign_in_limit = OwnLimit::new(config.sign_in.per_source, &entropy);
-        let local_password = config.sign_in.local.then(|| LocalPassword::generate(&entropy));
-        let metadata = discovery::document(&config);
-        let keys = Keys::new(&config.token, &entropy);
+        Self::on(Internet::System, config, store, clock, entropy)
+    }
+
+    /// The state of one server on an internet of its own.
+    pub fn on(
+        internet: Internet,
+        config: Config,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            rate_limit: RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy),
+            protected_names: ProtectedNames::new(&config.registration.protected_names),
+            client_documents: ClientDocuments::new(&config, internet.clone(), clock.clone()),
+            client_limit: OwnLimit::new(config.token.per_client, &entropy),
+            sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
+            local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
+            metadata: discovery::document(&config),
+            keys: Keys::new(&config.token, &entropy),
             config,
             store,
             clock,
             entropy,
-            rate_limit,
-            protected_names,
-            client_limit,
-            sign_in_limit,
-            local_password,
-            metadata,
-            keys,
+            internet,
         })
     }
 

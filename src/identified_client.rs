@@ -1,9 +1,12 @@
 //! The client that a request names by its `client_id`: one that registered here, or one that publishes its
 //! metadata (Client ID Metadata Documents).
 
+use std::sync::Arc;
+
 use crate::{
     app::App,
-    client::{ClientIdentifier, ClientMetadata},
+    client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl},
+    client_document::DocumentError,
     clock::Timestamp,
     store::{ClientFlags, StoreError},
 };
@@ -19,29 +22,62 @@ pub(crate) struct IdentifiedClient {
     pub(crate) flags: ClientFlags,
 }
 
-/// Why it is not known whether there is such a client.
+/// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IdentifyError {
     /// The store could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It would be one with a document; people are told what is wrong with that.
+    #[error(transparent)]
+    Document(#[from] Arc<DocumentError>),
 }
 
-/// The client of this identifier; `None` when there is none (any more).
+impl IdentifyError {
+    /// Whether it is worth asking again; else there is no such client.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(_) => true,
+            Self::Document(error) => error.is_passing(),
+        }
+    }
+}
+
+/// The client of this identifier; `None` when none registered by it (any more).
 pub(crate) async fn find(
     app: &App,
     identifier: &ClientIdentifier,
 ) -> Result<Option<IdentifiedClient>, IdentifyError> {
-    let ClientIdentifier::Registered(id) = identifier else { return Ok(None) };
-    let Some(record) = app.store.client(*id).await? else { return Ok(None) };
+    match identifier {
+        ClientIdentifier::Registered(id) => registered(app, *id).await,
+        ClientIdentifier::Document(url) => published(app, url).await.map(Some),
+    }
+}
+
+async fn registered(app: &App, id: ClientId) -> Result<Option<IdentifiedClient>, IdentifyError> {
+    let Some(record) = app.store.client(id).await? else { return Ok(None) };
     let metadata = serde_json::from_str(&record.metadata).map_err(|error| StoreError::Corrupt {
         what: format!("the metadata of client {id}"),
         source: error.into(),
     })?;
     Ok(Some(IdentifiedClient {
-        identifier: identifier.clone(),
+        identifier: id.into(),
         metadata,
         registered_at: Some(record.issued_at),
         flags: record.flags,
     }))
+}
+
+async fn published(app: &App, url: &DocumentUrl) -> Result<IdentifiedClient, IdentifyError> {
+    let metadata = app.client_documents.metadata(url).await?;
+    let mut flags = ClientFlags::default();
+    if app.protected_names.are_borrowed_at(url.host(), &metadata) {
+        flags.insert(ClientFlags::LOOK_ALIKE);
+    }
+    Ok(IdentifiedClient {
+        identifier: ClientIdentifier::Document(url.clone()),
+        metadata: ClientMetadata::clone(&metadata),
+        registered_at: None,
+        flags,
+    })
 }

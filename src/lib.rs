@@ -25,6 +25,7 @@ mod authorization;
 pub mod bench;
 pub mod cli;
 pub mod client;
+mod client_document;
 pub mod clock;
 pub mod config;
 mod discovery;

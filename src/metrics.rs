@@ -116,6 +116,21 @@ pub(crate) struct RateLimitMetrics {
     pub(crate) not_asked: Counter,
 }
 
+/// What became of the metadata documents of clients that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct DocumentMetrics {
+    /// Nothing had to be fetched.
+    pub(crate) remembered: Counter,
+    pub(crate) fetched: Counter,
+    /// What came describes no client.
+    pub(crate) invalid: Counter,
+    /// The server says that there is none.
+    pub(crate) gone: Counter,
+    pub(crate) failed: Counter,
+    /// As many as may be were being fetched.
+    pub(crate) busy: Counter,
+}
+
 /// Writes metrics in Prometheus' text format.
 pub(crate) struct Page(String);
 

@@ -22,6 +22,22 @@ impl DocumentUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its host; a name is in ASCII (punycode).
+    pub fn host(&self) -> &str {
+        let authority = self.0.trim_start_matches("https://").split(['/', '?']).next();
+        let authority = authority.unwrap_or_default();
+        // An IPv6 address has colons of its own, in brackets.
+        match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        }
+    }
+
+    /// As one that can be fetched.
+    pub(crate) fn to_url(&self) -> Url {
+        Url::parse(&self.0).expect("it was parsed when it was made")
+    }
 }
 
 impl FromStr for DocumentUrl {
@@ -35,7 +51,7 @@ impl FromStr for DocumentUrl {
         let is_plain = text.len() <= BYTES_MAX
             && text.starts_with("https://")
             && is_bare
-            && !text.contains(['#', '@', '\\'])
+            && !text.contains('\\')
             && url.path().len() > 1
             && is_spelled_so(&url, text);
         is_plain.then(|| Self(text.to_owned())).ok_or(DocumentUrlError)
@@ -63,20 +79,51 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_spellings_are_two_identifiers() {
+        let plain: DocumentUrl = "https://a.example/c".parse().unwrap();
+        assert_ne!(plain, "https://a.example:443/c".parse().unwrap());
+        assert_ne!(plain, "https://a.example/c?".parse().unwrap());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_where_the_fetch_goes(text in "https://[a-z.:@0-9\\[\\]]{0,12}/[ -~]{0,12}") {
+            if let Ok(url) = text.parse::<DocumentUrl>() {
+                let fetched = url.to_url();
+                proptest::prop_assert_eq!(fetched.host_str(), Some(url.host()));
+                proptest::prop_assert!(fetched.username().is_empty() && fetched.fragment().is_none());
+            }
+        }
+    }
+
+    #[test]
     fn the_url_of_a_document_is_https_with_a_path_and_nothing_odd() {
         for text in [
             "https://a.example/client.json",
             "https://a.example:443/client.json",
             "https://a.example:8443/c?v=1",
+            "https://a.example/@scope/c@1",
         ] {
-            assert_eq!(text.parse::<DocumentUrl>().unwrap().as_str(), text);
+            let url = text.parse::<DocumentUrl>().unwrap();
+            assert_eq!((url.as_str(), url.host()), (text, "a.example"));
         }
+        let plain: DocumentUrl = "https://[2606:4700::1]/c".parse().unwrap();
+        let with_port: DocumentUrl = "https://[2606:4700::1]:8443/c".parse().unwrap();
+        assert_eq!((plain.host(), with_port.host()), ("[2606:4700::1]", "[2606:4700::1]"));
         for text in [
             "http://a.example/c",
             "https://a.example",
             "https://a.example/",
             "https://u@a.example/c",
             "https://u:p@a.example/c",
+            "https://@a.example/c",
+            "https://:@a.example/c",
+            "https://a.example/%2E%2e/c",
+            "https://a.example/c\tx",
+            "https://\u{fc}.example/c",
+            "https://0x7f.1/c",
+            "https://a.example:0443/c",
+            "https:///a.example/c",
             "https://a.example/c#f",
             "https://a.example/c#",
             "https://a.example/a/../c",

@@ -61,6 +61,11 @@ pub(crate) enum Problem {
     AuthMethod,
     #[error("may not stand together with jwks_uri")]
     TwoKeySets,
+    /// Of a document's `client_id`.
+    #[error("is not the URL of the document")]
+    OtherUrl,
+    #[error("is in a document that everybody can read")]
+    PublishedSecret,
     #[error("has a malformed language tag")]
     LanguageTag,
     #[error("repeats a language tag")]
@@ -96,6 +101,8 @@ impl Problem {
             | Self::Scope
             | Self::AuthMethod
             | Self::TwoKeySets
+            | Self::OtherUrl
+            | Self::PublishedSecret
             | Self::LanguageTag
             | Self::RepeatedLanguageTag
             | Self::GrantType(_)

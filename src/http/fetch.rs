@@ -86,6 +86,30 @@ pub(crate) enum FetchError {
     Broken(#[source] reqwest::Error),
 }
 
+impl FetchError {
+    /// Whether the server says that there is nothing.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+
+    /// Whether it may be otherwise the next time.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Url => false,
+            Self::Status(_) => !self.is_gone(),
+            Self::Unresolved(_)
+            | Self::NotPublic
+            | Self::Unreachable(_)
+            | Self::Setup(_)
+            | Self::Late(_)
+            | Self::NotJson
+            | Self::Encoded
+            | Self::TooLarge(_)
+            | Self::Broken(_) => true,
+        }
+    }
+}
+
 impl Fetcher {
     /// Answers may have `bytes_max` bytes and must have arrived `within` this, counted from the question
     /// for the name.

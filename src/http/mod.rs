@@ -6,6 +6,7 @@ pub(crate) mod client_address;
 pub(crate) mod cookie;
 pub(crate) mod fetch;
 pub(crate) mod form;
+pub(crate) mod freshness;
 pub(crate) mod rate_limit;
 pub(crate) mod request_event;
 pub(crate) mod request_id;

@@ -189,6 +189,8 @@ fn code(fault: &Fault, profile: &Profile) -> ErrorCode {
         | Problem::Scope
         | Problem::AuthMethod
         | Problem::TwoKeySets
+        | Problem::OtherUrl
+        | Problem::PublishedSecret
         | Problem::LanguageTag
         | Problem::RepeatedLanguageTag
         | Problem::GrantType(_)

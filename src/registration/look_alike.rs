@@ -37,33 +37,41 @@ impl ProtectedNames {
         Self { names, skeleton_bytes_max }
     }
 
-    /// Whether one of the client's names is borrowed.
+    /// Whether one of the client's names is borrowed, as far as its redirect URIs tell.
     pub(crate) fn are_borrowed_by(&self, metadata: &ClientMetadata) -> bool {
+        // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
+        // alone.
+        let uris = metadata.redirect_uris.as_slice().iter();
+        let telling: Vec<_> = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).collect();
+        self.resembled_by(metadata)
+            .any(|protected| telling.is_empty() || !telling.iter().all(|uri| protected.owns(uri)))
+    }
+
+    /// Whether one of the client's names is borrowed, which publishes its metadata at `host`: whoever can do
+    /// that is of that host.
+    pub(crate) fn are_borrowed_at(&self, host: &str, metadata: &ClientMetadata) -> bool {
+        self.resembled_by(metadata).any(|protected| !protected.has_host(host))
+    }
+
+    /// The protected names that names of the client look like.
+    fn resembled_by(&self, metadata: &ClientMetadata) -> impl Iterator<Item = &Protected> {
         let localized =
             metadata.localized.iter().filter(|(name, _)| name.starts_with("client_name#"));
         let names = metadata.client_name.iter().map(ClientName::as_str);
         names
             .chain(localized.map(|(_, name)| name.as_str()))
-            .any(|name| self.is_borrowed(name, metadata))
+            .filter_map(|name| self.resembled(name))
     }
 
-    fn is_borrowed(&self, name: &str, metadata: &ClientMetadata) -> bool {
+    fn resembled(&self, name: &str) -> Option<&Protected> {
         // No character of ASCII becomes shorter in a skeleton; others do, and had more bytes before.
         let bytes_max =
             if name.is_ascii() { self.skeleton_bytes_max } else { self.skeleton_bytes_max * 8 };
         if name.trim().len() > bytes_max {
-            return false;
+            return None;
         }
         let skeleton = skeleton_of(name);
-        let Some(protected) = self.names.iter().find(|protected| protected.skeleton == skeleton)
-        else {
-            return false;
-        };
-        // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
-        // alone.
-        let uris = metadata.redirect_uris.as_slice().iter();
-        let mut telling = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).peekable();
-        telling.peek().is_none() || !telling.all(|uri| protected.owns(uri))
+        self.names.iter().find(|protected| protected.skeleton == skeleton)
     }
 }
 
@@ -74,6 +82,11 @@ impl Protected {
         if scheme != "https" {
             return self.schemes.iter().any(|own| *own == scheme);
         }
+        self.has_host(host)
+    }
+
+    /// Whether `host` is one of the name's own, or below one.
+    fn has_host(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         self.hosts.iter().any(|own| {
             host.strip_suffix(own.as_str())
@@ -116,6 +129,22 @@ mod tests {
         for (body, is_borrowed) in cases {
             let request = RegistrationRequest::parse(body.as_bytes()).unwrap();
             assert_eq!(names.are_borrowed_by(&request.metadata), is_borrowed, "{body}");
+        }
+    }
+
+    #[test]
+    fn whoever_publishes_at_a_host_of_the_name_has_not_borrowed_it() {
+        let names = ProtectedNames::new(&[ProtectedName {
+            name: "Claude".to_owned(),
+            hosts: vec!["claude.ai".to_owned()],
+            schemes: Vec::new(),
+        }]);
+        let body = r#"{"client_name":"Claude","redirect_uris":["http://localhost/cb"]}"#;
+        let request = RegistrationRequest::parse(body.as_bytes()).unwrap();
+        for (host, is_borrowed) in
+            [("claude.ai", false), ("eu.claude.ai", false), ("claude.ai.evil.example", true)]
+        {
+            assert_eq!(names.are_borrowed_at(host, &request.metadata), is_borrowed, "{host}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! story, `profile.rs` holds what differs between the two doors.
 
 mod check;
+mod document;
 mod endpoint;
 mod error;
 mod issue;
@@ -14,6 +15,7 @@ mod response;
 
 pub(crate) use self::check::{Violation, check};
 pub(crate) use self::{
+    document::admit_document,
     endpoint::{prepare, register},
     look_alike::ProtectedNames,
     profile::Profile,

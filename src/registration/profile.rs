@@ -65,6 +65,11 @@ impl Profile {
         answers: Answers::OAuth,
     };
 
+    /// Metadata that is published, not sent: a client there is known by its name alone, and a method that
+    /// needs a secret cannot be meant otherwise.
+    pub(crate) const DOCUMENT: Self =
+        Self { requires_client_name: true, replaces_auth_method: false, ..Self::RFC7591 };
+
     /// The profile of this name.
     pub(crate) fn of(name: ProfileName) -> &'static Self {
         match name {

@@ -9,8 +9,8 @@ use crate::{
     client::ProfileName,
     clock::Timestamp,
     metrics::{
-        ConnectionMetrics, Counter, Gauge, Page, RateLimitMetrics, RegistrationMetrics,
-        RouteMetrics,
+        ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page, RateLimitMetrics,
+        RegistrationMetrics, RouteMetrics,
     },
 };
 
@@ -23,15 +23,16 @@ pub(crate) struct ServerMetrics {
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Arc<ConnectionMetrics>,
     rate_limit: Arc<RateLimitMetrics>,
+    documents: Arc<DocumentMetrics>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
 }
 
 impl ServerMetrics {
-    /// Nothing is counted yet but what the limiter counts by itself.
-    pub(crate) fn new(rate_limit: Arc<RateLimitMetrics>) -> Self {
-        Self { rate_limit, ..Self::default() }
+    /// Nothing is counted yet but what others count by themselves.
+    pub(crate) fn new(rate_limit: Arc<RateLimitMetrics>, documents: Arc<DocumentMetrics>) -> Self {
+        Self { rate_limit, documents, ..Self::default() }
     }
 
     /// Counts an answer.
@@ -67,6 +68,7 @@ impl ServerMetrics {
         let mut page = Page::new();
         self.registrations_on(&mut page);
         self.rate_limit_on(&mut page);
+        self.documents_on(&mut page);
         self.requests_on(&mut page);
         self.connections_on(&mut page);
         process_on(&mut page, started);
@@ -101,6 +103,21 @@ impl ServerMetrics {
             ("counted", &self.rate_limit.counted),
             ("failed", &self.rate_limit.failed),
             ("not_asked", &self.rate_limit.not_asked),
+        ] {
+            page.counter(name, &format!("outcome=\"{outcome}\""), counter);
+        }
+    }
+
+    fn documents_on(&self, page: &mut Page) {
+        let name = "doorward_client_documents_total";
+        page.head(name, "counter", "Metadata documents of clients asked for, by outcome.");
+        for (outcome, counter) in [
+            ("remembered", &self.documents.remembered),
+            ("fetched", &self.documents.fetched),
+            ("invalid", &self.documents.invalid),
+            ("gone", &self.documents.gone),
+            ("failed", &self.documents.failed),
+            ("busy", &self.documents.busy),
         ] {
             page.counter(name, &format!("outcome=\"{outcome}\""), counter);
         }

@@ -101,7 +101,10 @@ pub async fn serve(
     if app.config.authorizes() {
         app.keys.upkeep(&*app.store, app.clock.now()).await?;
     }
-    let metrics = Arc::new(ServerMetrics::new(Arc::clone(app.rate_limit.metrics())));
+    let metrics = Arc::new(ServerMetrics::new(
+        Arc::clone(app.rate_limit.metrics()),
+        Arc::clone(app.client_documents.metrics()),
+    ));
     let running = Running::start(&app, &metrics, certificate.as_ref(), (public, management));
     ready(running.addresses);
 
