@@ -22,50 +22,66 @@ pub(crate) struct IdentifiedClient {
     pub(crate) flags: ClientFlags,
 }
 
-/// Why there is no client.
+/// Why there is no client, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IdentifyError {
+    /// None registered by this identifier (any more).
+    #[error("no client has registered by this identifier")]
+    Unknown,
     /// The store could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It would be one with a document; people are told what is wrong with that.
+    /// It would be one with a document; what is wrong with that is for people.
     #[error(transparent)]
     Document(#[from] Arc<DocumentError>),
 }
 
 impl IdentifyError {
-    /// Whether it is worth asking again; else there is no such client.
+    /// Whether there may be such a client, and it is worth asking again; else there is none.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
+            Self::Unknown => false,
             Self::Store(_) => true,
             Self::Document(error) => error.is_passing(),
         }
     }
 }
 
-/// The client of this identifier; `None` when none registered by it (any more).
+/// The client of this identifier; `None` when there is none (any more).
 pub(crate) async fn find(
     app: &App,
     identifier: &ClientIdentifier,
 ) -> Result<Option<IdentifiedClient>, IdentifyError> {
-    match identifier {
-        ClientIdentifier::Registered(id) => registered(app, *id).await,
-        ClientIdentifier::Document(url) => published(app, url).await.map(Some),
+    match identify(app, identifier).await {
+        Ok(client) => Ok(Some(client)),
+        Err(error) if error.is_passing() => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
-async fn registered(app: &App, id: ClientId) -> Result<Option<IdentifiedClient>, IdentifyError> {
-    let Some(record) = app.store.client(id).await? else { return Ok(None) };
+/// The client of this identifier, or what to tell people of it.
+pub(crate) async fn identify(
+    app: &App,
+    identifier: &ClientIdentifier,
+) -> Result<IdentifiedClient, IdentifyError> {
+    match identifier {
+        ClientIdentifier::Registered(id) => registered(app, *id).await,
+        ClientIdentifier::Document(url) => published(app, url).await,
+    }
+}
+
+async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, IdentifyError> {
+    let record = app.store.client(id).await?.ok_or(IdentifyError::Unknown)?;
     let metadata = serde_json::from_str(&record.metadata).map_err(|error| StoreError::Corrupt {
         what: format!("the metadata of client {id}"),
         source: error.into(),
     })?;
-    Ok(Some(IdentifiedClient {
+    Ok(IdentifiedClient {
         identifier: id.into(),
         metadata,
         registered_at: Some(record.issued_at),
         flags: record.flags,
-    }))
+    })
 }
 
 async fn published(app: &App, url: &DocumentUrl) -> Result<IdentifiedClient, IdentifyError> {

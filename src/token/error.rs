@@ -77,7 +77,8 @@ impl TokenError {
             | Self::Verifier
             | Self::InvalidScope
             | Self::InvalidTarget => StatusCode::BAD_REQUEST,
-            Self::Client(IdentifyError::Store(error)) | Self::Store(error) => of_store(error).0,
+            Self::Client(error) => of_client(error).0,
+            Self::Store(error) => of_store(error).0,
             Self::Keys(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -96,8 +97,22 @@ impl TokenError {
             Self::InvalidGrant(_) | Self::Verifier => ErrorCode::InvalidGrant,
             Self::InvalidScope => ErrorCode::InvalidScope,
             Self::InvalidTarget => ErrorCode::InvalidTarget,
-            Self::Client(IdentifyError::Store(error)) | Self::Store(error) => of_store(error).1,
+            Self::Client(error) => of_client(error).1,
+            Self::Store(error) => of_store(error).1,
             Self::Keys(_) => ErrorCode::ServerError,
+        }
+    }
+}
+
+fn of_client(error: &IdentifyError) -> (StatusCode, ErrorCode) {
+    match error {
+        IdentifyError::Store(error) => of_store(error),
+        // Nobody may lose its tokens for a document that cannot be fetched just now.
+        IdentifyError::Document(error) if error.is_passing() => {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable)
+        }
+        IdentifyError::Unknown | IdentifyError::Document(_) => {
+            (StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient)
         }
     }
 }

@@ -20,6 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "client",
             "client_document",
             "clock",
             "config",
