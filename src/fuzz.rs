@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::{
-    client::{ProfileName, Reach, RedirectUri},
+    client::{DocumentUrl, ProfileName, Reach, RedirectUri, TokenEndpointAuthMethod},
     config::{self, Config},
     http::client_address::{Source, client_address as address_of},
     registration,
@@ -29,6 +29,38 @@ pub fn registration_body(bytes: &[u8]) {
                 for violation in violations {
                     assert!(violation.reason.bytes().all(|byte| matches!(byte, b' '..=b'~')));
                 }
+            }
+        }
+    }
+}
+
+/// Any text as the identifier of a client with a document, and the rest as the document there: what is
+/// fetched is what was named, and a document is refused with reasons or describes a client whole.
+pub fn metadata_document(bytes: &[u8]) {
+    let (line, document) = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, bytes),
+    };
+    let named: Option<DocumentUrl> = str::from_utf8(line).ok().and_then(|text| text.parse().ok());
+    if let Some(url) = &named {
+        let fetched = url.to_url();
+        assert_eq!((fetched.scheme(), fetched.host_str()), ("https", Some(url.host())));
+        assert!(fetched.username().is_empty() && fetched.password().is_none());
+        assert!(fetched.fragment().is_none() && fetched.path().len() > 1);
+    }
+    let usual = || "https://app.example/client.json".parse().expect("it is a document's URL");
+    let url = named.unwrap_or_else(usual);
+    match registration::admit_document(document, &url, &Config::default().registration) {
+        Ok(metadata) => {
+            assert!(
+                metadata.client_name.is_some() && !metadata.redirect_uris.as_slice().is_empty()
+            );
+            assert_eq!(metadata.token_endpoint_auth_method, TokenEndpointAuthMethod::None);
+        }
+        Err(violations) => {
+            assert!(!violations.is_empty(), "nothing is refused without a reason");
+            for violation in violations {
+                assert!(violation.reason.bytes().all(|byte| matches!(byte, b' '..=b'~')));
             }
         }
     }

@@ -3,7 +3,7 @@
 //! registration (`registration/document.rs`) and remembered for a while; it is nowhere stored.
 //!
 //! That a document could not be had, or was not valid, is told to whoever asked and is asked about anew the
-//! next time (§5.2). A server that says it is gone has ended the client (404, 410).
+//! next time (§5). A server that says it is gone has ended the client (404, 410).
 
 mod budget;
 mod flights;

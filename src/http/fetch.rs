@@ -1,5 +1,5 @@
 //! Fetches what others publish, from URLs that may be a stranger's: the one place from which this server
-//! sends requests into the internet (Client ID Metadata Document §8.6; "SSRF" in `docs/protocol.md`).
+//! sends requests into the internet (Client ID Metadata Document §8.6).
 //!
 //! A name is resolved once, all its addresses are checked, and the connection can lead to these alone: it
 //! belongs to a client of its own, which knows no other addresses, keeps no connection and follows nothing.
@@ -56,17 +56,18 @@ pub(crate) struct Fetched {
     pub(crate) body: Bytes,
 }
 
-/// Why nothing was fetched. `Display` holds nothing of what the other server sent, and does not tell an
-/// address of ours from one that is not there.
+/// Why nothing was fetched. `Display` holds nothing of what the other server sent, and says the same of a
+/// host that is not there and of one that is ours: else strangers could ask for the names of our network.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("this URL is not one that is fetched here")]
     Url,
-    #[error("the host has no address")]
+    #[error("the host cannot be reached at a public address")]
     Unresolved(#[source] io::Error),
-    #[error("the host has an address that is not public")]
+    /// One of its addresses at least is no public one.
+    #[error("the host cannot be reached at a public address")]
     NotPublic,
-    #[error("the host could not be reached")]
+    #[error("the host cannot be reached at a public address")]
     Unreachable(#[source] reqwest::Error),
     /// We could not even try.
     #[error("nothing can be fetched")]
@@ -294,7 +295,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
-        task::JoinHandle,
+        task::JoinSet,
     };
 
     use super::*;
@@ -325,10 +326,11 @@ mod tests {
     }
 
     /// A server of one connection, which answers this and says what it was asked; and its URL.
-    async fn serve(answer: String, stays: bool) -> (Url, JoinHandle<String>) {
+    async fn serve(answer: String, stays: bool) -> (Url, JoinSet<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://door.example:{}/a", listener.local_addr().unwrap().port());
-        let asked = tokio::spawn(async move {
+        let mut asked = JoinSet::new();
+        asked.spawn(async move {
             let (mut connection, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4096];
             let read = connection.read(&mut request).await.unwrap();
@@ -378,8 +380,8 @@ mod tests {
         for url in ["http://a.example/c", "https://a.example:25/c", "ftp://a.example/c"] {
             let (internet, asked) = internet(&["1.1.1.1"]);
             let fetcher = Fetcher::new(internet, Reach::Public, MAX, Duration::from_secs(10));
-            let fetched = fetcher.get(&Url::parse(url).unwrap()).await;
-            assert!(matches!(fetched, Err(FetchError::Url)), "{url}");
+            let answer = fetcher.get(&Url::parse(url).unwrap()).await;
+            assert!(matches!(answer, Err(FetchError::Url)), "{url}");
             assert_eq!(asked.load(Relaxed), 0);
         }
     }
@@ -400,14 +402,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_says_who_asks_and_for_what_and_nothing_more() {
-        let (url, asked) = serve(format!("{JSON}\r\n{{}}"), false).await;
+        let (url, mut asked) = serve(format!("{JSON}\r\n{{}}"), false).await;
         let (internet, lookups) = internet(&["127.0.0.1"]);
         let fetcher = Fetcher::new(internet, Reach::Configured, MAX, Duration::from_secs(10));
-        let fetched = fetcher.get(&url).await.unwrap();
-        assert_eq!((fetched.status.as_u16(), &fetched.body[..]), (200, &b"{}"[..]));
-        assert_eq!(fetched.headers[CONTENT_TYPE], "application/json");
+        let answer = fetcher.get(&url).await.unwrap();
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"{}"[..]));
+        assert_eq!(answer.headers[CONTENT_TYPE], "application/json");
         assert_eq!(lookups.load(Relaxed), 1, "a name is looked up once");
-        let request = asked.await.unwrap().to_ascii_lowercase();
+        let request = asked.join_next().await.unwrap().unwrap().to_ascii_lowercase();
         let mut lines: Vec<&str> = request.trim_end().lines().collect();
         lines.sort_unstable();
         let host = format!("host: door.example:{}", url.port().unwrap());
@@ -418,8 +420,8 @@ mod tests {
     #[tokio::test]
     async fn a_form_is_posted_and_answered_with_any_status() {
         let refused = "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\n\r\n{\"error\":\"x\"}";
-        let (url, asked) = serve(refused.to_owned(), false).await;
-        let fetched = fetcher(Reach::Configured, &["127.0.0.1"])
+        let (url, mut asked) = serve(refused.to_owned(), false).await;
+        let answer = fetcher(Reach::Configured, &["127.0.0.1"])
             .post_form(
                 &url,
                 &[("a", "b c"), ("d", "&")],
@@ -427,8 +429,8 @@ mod tests {
             )
             .await
             .unwrap();
-        assert_eq!((fetched.status.as_u16(), &fetched.body[..]), (400, &b"{\"error\":\"x\"}"[..]));
-        let request = asked.await.unwrap();
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (400, &b"{\"error\":\"x\"}"[..]));
+        let request = asked.join_next().await.unwrap().unwrap();
         assert!(
             request.contains("content-type: application/x-www-form-urlencoded\r\n"),
             "{request}"
@@ -457,12 +459,12 @@ mod tests {
             );
         }
         for kind in ["text/html", "text/json", "application/+json", "application/jsonp", "x"] {
-            let fetched = get(&format!("HTTP/1.1 200 X\r\ncontent-type: {kind}\r\n\r\n{{}}")).await;
-            assert!(matches!(fetched, Err(FetchError::NotJson)), "{kind}");
+            let answer = get(&format!("HTTP/1.1 200 X\r\ncontent-type: {kind}\r\n\r\n{{}}")).await;
+            assert!(matches!(answer, Err(FetchError::NotJson)), "{kind}");
         }
         assert!(matches!(get("HTTP/1.1 200 X\r\n\r\n{}").await, Err(FetchError::NotJson)));
-        let fetched = get(&format!("{JSON}content-encoding: gzip\r\n\r\n{{}}")).await;
-        assert!(matches!(fetched, Err(FetchError::Encoded)));
+        let answer = get(&format!("{JSON}content-encoding: gzip\r\n\r\n{{}}")).await;
+        assert!(matches!(answer, Err(FetchError::Encoded)));
     }
 
     #[tokio::test]
@@ -480,8 +482,16 @@ mod tests {
             let (url, _asked) = serve(so_far.to_owned(), true).await;
             let (internet, _) = internet(&["127.0.0.1"]);
             let within = Duration::from_millis(100);
-            let fetched = Fetcher::new(internet, Reach::Configured, MAX, within).get(&url).await;
-            assert!(matches!(fetched, Err(FetchError::Late(_))), "{so_far:?} {fetched:?}");
+            let answer = Fetcher::new(internet, Reach::Configured, MAX, within).get(&url).await;
+            assert!(matches!(answer, Err(FetchError::Late(_))), "{so_far:?} {answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_host_of_ours_is_not_told_from_one_that_is_not_there() {
+        let url = "https://a.example/c";
+        let ours = checked(Reach::Public, url, &["10.0.0.1"]).await.unwrap_err();
+        let nowhere = checked(Reach::Public, url, &[]).await.unwrap_err();
+        assert_eq!(ours.to_string(), nowhere.to_string());
     }
 }

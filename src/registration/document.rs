@@ -38,7 +38,7 @@ pub(crate) fn admit_document(
         .map_err(|error| error.violations(&Profile::DOCUMENT))
 }
 
-/// Or anybody could publish it as theirs (§5.1). Compared as text.
+/// Or anybody could publish it as theirs (§5). Compared as text.
 fn names_its_url(document: &Object<'_>, url: &DocumentUrl, faults: &mut Vec<Fault>) {
     match document.get("client_id") {
         Some(Value::String(text)) if text == url.as_str() => {}
@@ -47,7 +47,7 @@ fn names_its_url(document: &Object<'_>, url: &DocumentUrl, faults: &mut Vec<Faul
     }
 }
 
-/// Everybody reads a document, so that no secret can be in it (§5.1).
+/// Everybody reads a document, so that no secret can be in it (§5).
 fn holds_no_secret(document: &Object<'_>, faults: &mut Vec<Fault>) {
     for member in ["client_secret", "client_secret_expires_at"] {
         if document.get(member).is_some() {
@@ -56,8 +56,8 @@ fn holds_no_secret(document: &Object<'_>, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Keys are not looked at here. A client that would rather use them may say that it can do without, as ChatGPT
-/// does; one that lists its methods and leaves `none` out cannot.
+/// Keys are not looked at here. A client that would rather use them may say that it can do without; one that
+/// lists its methods and leaves `none` out cannot.
 fn may_do_without_authentication(document: &Object<'_>, faults: &mut Vec<Fault>) {
     let Some(Value::Array(methods)) = document.get(AUTH_METHODS) else { return };
     let is =
