@@ -31,9 +31,9 @@ pub(crate) enum IdentifyError {
     /// The store could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It would be one with a document; what is wrong with that is for people.
-    #[error(transparent)]
-    Document(#[from] Arc<DocumentError>),
+    /// It would be one with a document, and there is something wrong with that.
+    #[error("{}: {reason}", url.host())]
+    Document { url: DocumentUrl, reason: Arc<DocumentError> },
 }
 
 impl IdentifyError {
@@ -42,7 +42,7 @@ impl IdentifyError {
         match self {
             Self::Unknown => false,
             Self::Store(_) => true,
-            Self::Document(error) => error.is_passing(),
+            Self::Document { reason, .. } => reason.is_passing(),
         }
     }
 }
@@ -85,7 +85,8 @@ async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, Identif
 }
 
 async fn published(app: &App, url: &DocumentUrl) -> Result<IdentifiedClient, IdentifyError> {
-    let metadata = app.client_documents.metadata(url).await?;
+    let found = app.client_documents.metadata(url).await;
+    let metadata = found.map_err(|reason| IdentifyError::Document { url: url.clone(), reason })?;
     let mut flags = ClientFlags::default();
     if app.protected_names.are_borrowed_at(url.host(), &metadata) {
         flags.insert(ClientFlags::LOOK_ALIKE);

@@ -2,9 +2,12 @@
 //! whose request it is (RFC 6749 §4.1.2.1), and else the client by a redirect.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use crate::{
+    client_document::DocumentError,
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
     identified_client::IdentifyError,
@@ -32,10 +35,28 @@ pub(super) enum PageError {
     ForeignForm,
     #[error("This page is too old, or belongs to another sign-in.")]
     OldForm,
+    #[error("The application describes itself at {host}, and there it is amiss: {reason}.")]
+    Document {
+        /// Of the document, in ASCII.
+        host: String,
+        reason: Arc<DocumentError>,
+    },
     #[error("It cannot be found out which application this is.")]
-    Client(#[from] IdentifyError),
+    Client(#[source] StoreError),
     #[error("What you decided could not be kept.")]
     Store(#[from] StoreError),
+}
+
+impl From<IdentifyError> for PageError {
+    fn from(error: IdentifyError) -> Self {
+        match error {
+            IdentifyError::Unknown => Self::UnknownClient,
+            IdentifyError::Store(error) => Self::Client(error),
+            IdentifyError::Document { url, reason } => {
+                Self::Document { host: url.host().to_owned(), reason }
+            }
+        }
+    }
 }
 
 impl PageError {
@@ -50,7 +71,15 @@ impl PageError {
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::ForeignForm | Self::OldForm => StatusCode::FORBIDDEN,
-            Self::Client(IdentifyError::Store(error)) | Self::Store(error) => match error {
+            Self::Document { reason, .. } => match **reason {
+                DocumentError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                DocumentError::Off
+                | DocumentError::Host
+                | DocumentError::Gone
+                | DocumentError::Fetch(_)
+                | DocumentError::Invalid(_) => StatusCode::BAD_REQUEST,
+            },
+            Self::Client(error) | Self::Store(error) => match error {
                 StoreError::Busy | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -60,7 +89,10 @@ impl PageError {
     /// For the log, and for whoever knows OAuth.
     pub(super) fn code(&self) -> ErrorCode {
         match self {
-            Self::UnknownClient => ErrorCode::InvalidClient,
+            Self::Document { reason, .. } if matches!(**reason, DocumentError::Busy) => {
+                ErrorCode::TemporarilyUnavailable
+            }
+            Self::UnknownClient | Self::Document { .. } => ErrorCode::InvalidClient,
             Self::Client(_) | Self::Store(_) => ErrorCode::TemporarilyUnavailable,
             Self::Request(_)
             | Self::Form(_)
@@ -84,6 +116,12 @@ impl PageError {
                  link in a message led you here, do not follow it again."
             }
             Self::ForeignForm | Self::OldForm => "Go back to the application and begin again.",
+            Self::Document { reason, .. } if !reason.is_passing() => {
+                "Nothing was sent anywhere. Whoever makes the application, or runs this server, can mend it."
+            }
+            Self::Document { .. } => {
+                "Try again in a moment. If it stays so, whoever makes the application has to mend it."
+            }
             Self::Client(_) | Self::Store(_) => "Try again in a moment.",
             Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
                 "Go back to the application. If it happens again, whoever makes it has to mend it."

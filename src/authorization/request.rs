@@ -51,8 +51,7 @@ impl AuthorizationRequest {
         let form = Form::parse(text.as_bytes())?;
         let client_id = form.one("client_id")?.ok_or(PageError::Missing("client_id"))?;
         let identifier = client_id.parse().map_err(|_| PageError::UnknownClient)?;
-        let client =
-            identified_client::find(app, &identifier).await?.ok_or(PageError::UnknownClient)?;
+        let client = identified_client::identify(app, &identifier).await?;
         let (redirect_uri, reach) = redirect_uri(&client, &form, &app.config)?;
         let state = form.one("state");
         Ok(Self {

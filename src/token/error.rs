@@ -108,10 +108,10 @@ fn of_client(error: &IdentifyError) -> (StatusCode, ErrorCode) {
     match error {
         IdentifyError::Store(error) => of_store(error),
         // Nobody may lose its tokens for a document that cannot be fetched just now.
-        IdentifyError::Document(error) if error.is_passing() => {
+        IdentifyError::Document { reason, .. } if reason.is_passing() => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable)
         }
-        IdentifyError::Unknown | IdentifyError::Document(_) => {
+        IdentifyError::Unknown | IdentifyError::Document { .. } => {
             (StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient)
         }
     }

@@ -37,6 +37,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "app",
             "client",
+            "client_document",
             "clock",
             "config",
             "entropy",
