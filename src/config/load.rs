@@ -1,10 +1,11 @@
 //! From the sources to checked settings, the stronger source over the weaker, and the rules between
 //! settings: what `--dev` derives, two listeners at two addresses, an issuer whose scheme is spoken, one password
-//! and enough connections for a database.
+//! and enough connections for a database, a secret where keys are signed with.
 //! The rules of a single value are in `kind.rs` and `text.rs`.
 
 use std::{
     borrow::Cow,
+    collections::HashSet,
     fmt::Display,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -102,14 +103,40 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     if sources.dev && !values.has("server.issuer") {
         derive_issuer(&mut values);
     }
-    let config = Config::read(&values, faults)?;
+    let mut config = Config::read(&values, faults)?;
     if faults.incomplete {
         return None;
+    }
+    let is_default = |key| matches!(values.origin(key), None | Some((Origin::Default, _)));
+    if is_default("sign_in.local") {
+        config.sign_in.local &= can_sign_in_locally(&config);
     }
     check_listeners(&config, &values, faults);
     check_issuer(&config, &values, faults);
     check_postgres(&config, &values, faults);
+    check_sign_in(&config, &values, faults);
+    check_resources(&config, &values, faults);
+    check_client_documents(&config, &values, faults);
     Some(config)
+}
+
+/// Whether `--dev` lets somebody sign in without being told to: on this machine alone, and where signing keys
+/// can be sealed.
+fn can_sign_in_locally(config: &Config) -> bool {
+    is_loopback_issuer(config) && has_keys_secret(config)
+}
+
+/// Whether there is something to seal signing keys with. The embedded store makes it.
+fn has_keys_secret(config: &Config) -> bool {
+    match &config.store {
+        StoreLocation::Folder(_) => true,
+        StoreLocation::Postgres(_) => !config.token.keys_secret.reveal().is_empty(),
+    }
+}
+
+fn is_loopback_issuer(config: &Config) -> bool {
+    let url = Url::parse(&config.server.issuer).ok();
+    is_loopback_host(url.as_ref().and_then(Url::host_str).unwrap_or_default())
 }
 
 /// Gives the issuer that names the public listener from this machine.
@@ -164,6 +191,49 @@ fn check_postgres(config: &Config, values: &Values<'_>, faults: &mut Faults) {
         let reason = "is a password, and the URL of the store has one as well";
         refuse(values, "postgres.password", faults, reason);
     }
+}
+
+fn check_sign_in(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    if config.sign_in.local && !is_loopback_issuer(config) {
+        let reason = "is for development, and server.issuer is not this machine: \
+            let people sign in at sign_in.providers";
+        refuse(values, "sign_in.local", faults, reason);
+    }
+    if config.authorizes() && !has_keys_secret(config) {
+        let reason = "must be set, the same on all nodes, to seal the signing keys in the database: \
+            `openssl rand -base64 48` makes one";
+        refuse(values, "token.keys_secret", faults, reason);
+    }
+    let ids = config.sign_in.providers.iter().map(|provider| provider.id.as_str());
+    if let Some(twice) = repeated(ids) {
+        let reason = format_args!("two providers have the id {twice:?}");
+        refuse(values, "sign_in.providers", faults, reason);
+    }
+}
+
+fn check_resources(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    let resources = &config.authorization.resources;
+    let uris = repeated(resources.iter().map(|resource| resource.uri.as_str()));
+    let secrets = resources.iter().filter_map(|resource| resource.introspection.as_ref());
+    let ids = repeated(secrets.map(|secret| secret.id.as_str()));
+    for twice in uris.into_iter().chain(ids) {
+        let reason = format_args!("{twice:?} stands there twice");
+        refuse(values, "authorization.resources", faults, reason);
+    }
+}
+
+fn check_client_documents(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    let settings = &config.client_documents;
+    if settings.remembered_seconds_min > settings.remembered_seconds_max {
+        let reason = "is more than client_documents.remembered_seconds_max";
+        refuse(values, "client_documents.remembered_seconds_min", faults, reason);
+    }
+}
+
+/// The first that stands there twice.
+fn repeated<'text>(texts: impl Iterator<Item = &'text str>) -> Option<&'text str> {
+    let mut seen = HashSet::new();
+    texts.into_iter().find(|text| !seen.insert(*text))
 }
 
 /// The scheme of the issuer is what clients will speak, so something must speak it.

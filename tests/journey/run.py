@@ -64,6 +64,8 @@ def run(command, serves_tools, folder, store):
     settings = {
         "DOORWARD_AUTHORIZATION__RESOURCES":
             f'[{{ uri = "{tools}", name = "Tools", id = "tools", secret_sha256 = "{digest}" }}]',
+        # One server after the other on one database.
+        "DOORWARD_TOKEN__KEYS_SECRET": "a secret that is the same for every server of this run",
         "DOORWARD_REGISTRATION__SCOPES": '[{ scope = "tools:use", description = "Use your tools" }]',
     }  # fmt: skip
     with Doorward(pathlib.Path(folder, "data"), settings, store=store) as server:
