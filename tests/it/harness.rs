@@ -33,7 +33,10 @@ pub(crate) struct TestServer {
     pub(crate) clock: Clock,
     /// What keeps clients, unless this run keeps them in a database.
     pub(crate) store: Arc<MemoryStore>,
-    kept: Arc<dyn Store>,
+    /// What keeps everything in this run.
+    pub(crate) kept: Arc<dyn Store>,
+    /// Where the secrets come from that tests put into the store.
+    pub(crate) chance: Entropy,
     signals: mpsc::Sender<Signal>,
     running: JoinHandle<Result<Ended, ServeError>>,
 }
@@ -84,7 +87,8 @@ impl TestServer {
         }));
         let addresses = timeout(PATIENCE, ready).await.unwrap().expect("the server starts");
         let (public, management) = (addresses.public, addresses.management);
-        Self { public, management, clock, store, kept, signals, running }
+        let chance = Entropy::seeded(8);
+        Self { public, management, clock, store, kept, chance, signals, running }
     }
 
     pub(crate) async fn signal(&self, signal: Signal) {

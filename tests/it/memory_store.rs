@@ -39,7 +39,8 @@ pub(crate) struct MemoryStore {
     sessions: Mutex<BTreeMap<SessionId, SessionRecord>>,
     sign_ins: Mutex<BTreeMap<SessionId, SignInRecord>>,
     keys: Mutex<Vec<KeyRecord>>,
-    failure: Mutex<Failure>,
+    /// How calls fail, and how many before that do not.
+    failure: Mutex<(Failure, usize)>,
     is_closed: AtomicBool,
 }
 
@@ -52,14 +53,19 @@ impl MemoryStore {
             sessions: Mutex::default(),
             sign_ins: Mutex::default(),
             keys: Mutex::default(),
-            failure: Mutex::new(Failure::None),
+            failure: Mutex::new((Failure::None, 0)),
             is_closed: AtomicBool::new(false),
         })
     }
 
     /// How every call fails from now on.
     pub(crate) fn fail(&self, failure: Failure) {
-        *self.failure.lock().unwrap() = failure;
+        self.fail_after(0, failure);
+    }
+
+    /// How every call fails from now on but the first `calls`, which do not.
+    pub(crate) fn fail_after(&self, calls: usize, failure: Failure) {
+        *self.failure.lock().unwrap() = (failure, calls);
     }
 
     /// The identifiers of what is kept, failing or closed.
@@ -71,9 +77,19 @@ impl MemoryStore {
         self.is_closed.load(Ordering::SeqCst)
     }
 
+    fn failure_of_this_call(&self) -> Failure {
+        let (failure, calls) = &mut *self.failure.lock().unwrap();
+        match calls.checked_sub(1) {
+            Some(rest) => {
+                *calls = rest;
+                Failure::None
+            }
+            None => *failure,
+        }
+    }
+
     fn check(&self) -> Result<(), StoreError> {
-        let failure = *self.failure.lock().unwrap();
-        match failure {
+        match self.failure_of_this_call() {
             Failure::None if self.is_closed() => Err(StoreError::Unavailable("closed".into())),
             Failure::None => Ok(()),
             Failure::Busy => Err(StoreError::Busy),
