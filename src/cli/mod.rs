@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod doctor;
 mod exit;
+mod key;
 mod man;
 mod metadata;
 mod migrate;
@@ -57,6 +58,8 @@ enum Command {
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
     #[command(subcommand)]
+    Key(key::KeyCommand),
+    #[command(subcommand)]
     Config(config::ConfigCommand),
     Doctor(doctor::DoctorArguments),
     /// Print the OpenAPI 3.1 description that the server answers at /openapi.json
@@ -96,6 +99,7 @@ impl Command {
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),
             Self::Migrate(command) => command.run(),
+            Self::Key(command) => command.run(messages),
             Self::Config(command) => command.run(messages),
             Self::Doctor(arguments) => arguments.run(messages),
             Self::Openapi => openapi::run(),

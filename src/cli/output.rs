@@ -98,6 +98,15 @@ pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
     results.finish()
 }
 
+/// Whether the person at the terminal says yes. Silence is no.
+pub(super) fn is_confirmed(question: &str) -> bool {
+    let mut stderr = io::stderr();
+    let asked = write!(stderr, "{question} [y/N] ").and(stderr.flush());
+    let mut answer = String::new();
+    asked.and_then(|()| io::stdin().read_line(&mut answer)).is_ok()
+        && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 /// A table without frames, as wide as the terminal at most; unbounded when there is none. Its cells are
 /// [`visible`].
 pub(super) fn table<'text>(

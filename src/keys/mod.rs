@@ -54,7 +54,8 @@ pub enum KeysError {
     Store(#[from] StoreError),
     /// Another secret sealed it, or what is kept was changed.
     #[error(
-        "signing key {0} cannot be unsealed: token.keys_secret is not the secret that sealed it"
+        "signing key {0} cannot be unsealed: token.keys_secret (or keys.secret in the data folder) is not the \
+         secret that sealed it; bring that back, or run `doorward key discard` to have new keys made"
     )]
     Sealed(String),
     /// The library would not make or read a key.

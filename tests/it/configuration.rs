@@ -134,7 +134,7 @@ protected_names = [{ nam = \"x\", hosts = [\"A.example\"] }]
     doorward.toml:12:10: log.filter: expected a log filter, such as info or warn,doorward=debug, found "a=b": error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
     doorward.toml:13:13: log.addresses: expected true or false, found "true"
     doorward.toml:15:11: registration.scopes[0]: expected a scope (RFC 6749 section 3.3), found "a b"
-    doorward.toml:15:23: registration.scopes[2]: expected a scope (RFC 6749 section 3.3), found 7
+    doorward.toml:15:23: registration.scopes[2]: expected a scope (RFC 6749 section 3.3), alone or as { scope = "read", description = "Read" }, found 7
     doorward.toml:16:20: registration.protected_names[0]: name is missing
     doorward.toml:16:22: registration.protected_names[0].nam: unknown member; did you mean name?
     doorward.toml:16:42: registration.protected_names[0].hosts[0]: expected a host name in lower case, such as app.example.com, found "A.example"

@@ -7,7 +7,8 @@ use doorward::{
     client::ProfileName,
     clock::Timestamp,
     config::Config,
-    store::{self, Access, ClientFilter, ClientFlags, ClientRecord},
+    grant::GrantId,
+    store::{self, Access, ClientFilter, ClientFlags, ClientRecord, SessionId},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -69,6 +70,52 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
     store.close().await.unwrap();
     let report = store::embedded::check(folder.path()).unwrap();
     assert_eq!((report.clients, report.faults), (3, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_store_of_version_2_loads_what_clients_were_allowed() {
+    let folder = written_by("2.sql");
+    let store =
+        store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
+
+    assert_eq!(store.count_clients().await.unwrap(), 3);
+    let id = |text: &str| text.parse::<uuid::Uuid>().unwrap().into_bytes();
+    let redeemed = GrantId::from_bytes(id("0193a1b2-c3d7-7000-8000-000000000004"));
+    let grant = store.grant(redeemed).await.unwrap().unwrap();
+    assert_eq!(grant.client.to_string(), "0193a1b2-c3d4-7000-8000-000000000001");
+    assert_eq!((grant.subject.as_str(), grant.scope.unwrap().as_str()), ("acme:7", "read write"));
+    let resources: Vec<_> = grant.resources.iter().map(|resource| resource.as_str()).collect();
+    assert_eq!(resources, ["https://mcp.example.com/mcp", "urn:example:api"]);
+    assert_eq!(grant.code.hash.as_bytes(), &[1; 32]);
+    assert_eq!(grant.code.challenge.as_bytes(), &[2; 32]);
+    assert_eq!(grant.code.redeemed_at, Some(Timestamp::from_millis(1_733_563_205_567)));
+    let refresh = grant.refresh.unwrap();
+    assert_eq!(refresh.family.as_bytes(), &[3; 32]);
+    assert_eq!(refresh.current.as_bytes(), &[4; 32]);
+    let (previous, superseded_at) = refresh.previous.unwrap();
+    assert_eq!(previous.as_bytes(), &[5; 32]);
+    assert_eq!(superseded_at, Timestamp::from_millis(1_733_563_206_567));
+
+    let begun = GrantId::from_bytes(id("0193a1b2-c3d8-7000-8000-000000000005"));
+    let grant = store.grant(begun).await.unwrap().unwrap();
+    assert_eq!(grant.client.to_string(), "https://app.example.com/client.json");
+    assert!(grant.scope.is_none() && grant.resources.is_empty() && grant.refresh.is_none());
+
+    let session = SessionId::from_bytes(id("0193a1b2-c3d9-7000-8000-000000000006"));
+    let session = store.session(session).await.unwrap().unwrap();
+    assert_eq!(
+        (session.owner.subject.as_str(), session.owner.name.as_deref()),
+        ("acme:7", Some("Ada"))
+    );
+    let sign_in = SessionId::from_bytes(id("0193a1b2-c3da-7000-8000-000000000007"));
+    let sign_in = store.take_sign_in(sign_in).await.unwrap().unwrap();
+    assert_eq!((sign_in.provider.as_str(), sign_in.nonce.as_str()), ("acme", "n-0S6_WzA2Mj"));
+    let keys = store.keys().await.unwrap();
+    assert_eq!(
+        (keys[0].algorithm.as_str(), keys[0].sealed.as_slice()),
+        ("ES256", &[13, 14, 15][..])
+    );
+    store.close().await.unwrap();
 }
 
 #[tokio::test]

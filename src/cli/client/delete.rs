@@ -18,7 +18,7 @@ use super::{
 use crate::{
     cli::{
         exit::{Failure, Outcome},
-        output::{Messages, insist},
+        output::{Messages, insist, is_confirmed},
         settings::{OpenStore, StoreArguments},
     },
     client::ClientId,
@@ -72,7 +72,7 @@ impl DeleteArguments {
             1 => "1 client".to_owned(),
             number => format!("{number} clients"),
         };
-        if !self.yes && !is_confirmed(&whom) {
+        if !self.yes && !is_confirmed(&format!("Delete {whom} for good?")) {
             insist("Nothing was deleted.");
             return Ok(Outcome::No);
         }
@@ -154,13 +154,4 @@ async fn delete_together(
         deleted += u64::from(outcome? == Deleted::Forgotten);
     }
     Ok(deleted)
-}
-
-/// Whether the person at the terminal says yes. Silence is no.
-fn is_confirmed(whom: &str) -> bool {
-    let mut stderr = io::stderr();
-    let asked = write!(stderr, "Delete {whom} for good? [y/N] ").and(stderr.flush());
-    let mut answer = String::new();
-    asked.and_then(|()| io::stdin().read_line(&mut answer)).is_ok()
-        && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }

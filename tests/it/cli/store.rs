@@ -55,6 +55,8 @@ fn a_server_runs_on_a_restored_backup() {
     // As docs/operating.md says.
     fs::create_dir(doorward.path("restored")).unwrap();
     fs::rename(doorward.path("copy.sqlite3"), doorward.path("restored/doorward.sqlite3")).unwrap();
+    fs::copy(doorward.path("doorward-data/keys.secret"), doorward.path("restored/keys.secret"))
+        .unwrap();
     assert_eq!(doorward.run(&["store", "check", "--data", "restored"]).code, Some(0));
     let new = serve("restored");
 
@@ -72,7 +74,7 @@ fn a_sound_store_passes_its_check() {
     let lines = doorward.run(&["store", "check", "--output", "json"]).lines();
 
     assert!(
-        words.starts_with(&format!("{DATABASE} is sound (version: 1, clients: 1, ")),
+        words.starts_with(&format!("{DATABASE} is sound (version: 2, clients: 1, ")),
         "{words}"
     );
     assert_eq!((&lines[0]["sound"], &lines[0]["clients"]), (&true.into(), &1.into()));
