@@ -10,9 +10,19 @@ use crate::{
     client::{ClientIdentifier, Reach, Scope},
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId},
-    pages::{ClientBox, Link, Wanted},
+    pages::{ClientBox, Link, Wanted, WantedResource},
+    sign_in::Session,
     store::{ClientFlags, CodeRecord, ConsentRecord, GrantRecord},
 };
+
+/// What is put before a resource owner.
+pub(super) struct Question<'asked> {
+    pub(super) request: &'asked AuthorizationRequest,
+    pub(super) asked: &'asked Asked,
+    pub(super) session: &'asked Session,
+    /// The request as it came: the form of the page holds it, and its token is bound to it.
+    pub(super) text: &'asked str,
+}
 
 /// What is told of the client.
 pub(super) fn client_box(
@@ -40,7 +50,7 @@ pub(super) fn client_box(
         },
         is_look_alike: client.flags.contains(ClientFlags::LOOK_ALIKE),
         registered: client.registered_at.map(|at| ago(at, now)),
-        links: links(request, host),
+        links: if is_local { Vec::new() } else { links(request, host) },
     }
 }
 
@@ -134,16 +144,14 @@ pub(super) fn wanted(app: &App, asked: &Asked, before: Option<&ConsentRecord>) -
         .collect()
 }
 
-/// What people call the resources that are asked for.
-pub(super) fn resource_names(app: &App, asked: &Asked) -> Vec<String> {
-    let name = |uri: &str| {
-        let known = app.config.authorization.resources.iter().find(|known| known.uri == uri);
-        match known.and_then(|known| known.name.as_ref()) {
-            Some(name) => format!("{name} ({uri})"),
-            None => uri.to_owned(),
-        }
+/// The resources that are asked for, and what people call them.
+pub(super) fn wanted_resources(app: &App, asked: &Asked) -> Vec<WantedResource> {
+    let configured = &app.config.authorization.resources;
+    let shown = |uri: &str| WantedResource {
+        uri: uri.to_owned(),
+        name: configured.iter().find(|known| known.uri == uri).and_then(|known| known.name.clone()),
     };
-    asked.resources.iter().map(|resource| name(resource.as_str())).collect()
+    asked.resources.iter().map(|resource| shown(resource.as_str())).collect()
 }
 
 /// The earlier consent, if it was given to the client as it is now, and at this redirect URI.
@@ -170,19 +178,18 @@ fn metadata_hash(request: &AuthorizationRequest) -> [u8; 32] {
 /// What is to be remembered: what is allowed now, beside what was before.
 pub(super) fn consent_record(
     app: &App,
-    request: &AuthorizationRequest,
-    asked: &Asked,
-    subject: &str,
+    question: &Question<'_>,
     before: Option<&ConsentRecord>,
     now: Timestamp,
 ) -> ConsentRecord {
+    let Question { request, asked, session, .. } = question;
     let tokens: Vec<&str> = [before.and_then(|before| before.scope.as_ref()), asked.scope.as_ref()]
         .into_iter()
         .flatten()
         .flat_map(Scope::tokens)
         .collect();
     ConsentRecord {
-        subject: subject.to_owned(),
+        subject: session.owner.subject.clone(),
         client: request.client.identifier.clone(),
         scope: Scope::parse(&tokens.join(" ")).ok().flatten(),
         redirect_uri: request.redirect_uri.as_str().to_owned(),
@@ -195,18 +202,17 @@ pub(super) fn consent_record(
 /// The grant, and the code by which the client gets it.
 pub(super) fn grant(
     app: &App,
-    request: &AuthorizationRequest,
-    asked: &Asked,
-    subject: &str,
+    question: &Question<'_>,
     now: Timestamp,
 ) -> (GrantRecord, AuthorizationCode) {
+    let Question { request, asked, session, .. } = question;
     let id = GrantId::generate(now, &app.entropy);
     let code = AuthorizationCode::generate(id, &app.entropy);
     let expires_at = now.after_seconds(app.config.authorization.code_lifetime_seconds);
     let record = GrantRecord {
         grant_id: id,
         client: request.client.identifier.clone(),
-        subject: subject.to_owned(),
+        subject: session.owner.subject.clone(),
         scope: asked.scope.clone(),
         resources: asked.resources.clone(),
         issued_at: now,

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    consent as decision,
+    consent::{self as decision, Question},
     error::{AuthorizationError, PageError},
     request::{Asked, AuthorizationRequest, REQUEST_BYTES_MAX},
     response::{granted, refused},
@@ -23,7 +23,7 @@ use crate::{
         same_origin::is_same_origin,
     },
     pages::{Back, ConsentPage, FormTarget, MessagePage, SignInPage, page},
-    sign_in::{self, Session},
+    sign_in,
 };
 
 /// The longest form of a page of ours: an authorization request, each of its bytes encoded.
@@ -60,7 +60,10 @@ async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, Pag
             let error = AuthorizationError::ConsentRequired;
             Ok(refused(&request, &error, &app.config.server.issuer))
         }
-        Some(session) => consent_page(app, &request, asked, &session, headers, text).await,
+        Some(session) => {
+            let question = Question { request: &request, asked, session: &session, text };
+            consent_page(app, &question, headers).await
+        }
     }
 }
 
@@ -84,12 +87,10 @@ fn sign_in_page(
 
 async fn consent_page(
     app: &App,
-    request: &AuthorizationRequest,
-    asked: &Asked,
-    session: &Session,
+    question: &Question<'_>,
     headers: &HeaderMap,
-    text: &str,
 ) -> Result<Response, PageError> {
+    let Question { request, asked, session, text } = *question;
     let now = app.clock.now();
     let before = app.store.consent(&session.owner.subject, &request.client.identifier).await?;
     let before = decision::still_meant(before, request, now);
@@ -99,8 +100,8 @@ async fn consent_page(
         client: decision::client_box(request, headers, now),
         account: sign_in::account(&session.owner),
         request: text.to_owned(),
-        form_token: form_token(app, session, text),
-        resources: decision::resource_names(app, asked),
+        form_token: form_token(app, question),
+        resources: decision::wanted_resources(app, asked),
         is_known: before.is_some() && wanted.iter().all(|one| !one.is_added),
         wanted,
     };
@@ -136,33 +137,30 @@ async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, 
     }
     let Some(session) = sign_in::session(app, headers).await? else { return Ok(again()) };
     let sent = form.one("form_token")?.unwrap_or_default();
-    if !is_form_token(app, &session, text, sent) {
-        return Err(PageError::OldForm);
-    }
     let asked = match &request.asked {
         Ok(asked) => asked,
         Err(error) => return Ok(refused(&request, error, issuer)),
     };
+    let question = Question { request: &request, asked, session: &session, text };
+    if !is_form_token(app, &question, sent) {
+        return Err(PageError::OldForm);
+    }
     match form.one("decision")? {
-        Some("allow") => Ok(allow(app, &request, asked, &session).await),
+        Some("allow") => Ok(allow(app, &question).await),
         _ => Ok(refused(&request, &AuthorizationError::Denied, issuer)),
     }
 }
 
 /// Keeps the grant, and remembers what was allowed.
-async fn allow(
-    app: &App,
-    request: &AuthorizationRequest,
-    asked: &Asked,
-    session: &Session,
-) -> Response {
+async fn allow(app: &App, question: &Question<'_>) -> Response {
+    let Question { request, session, .. } = *question;
     let (issuer, now) = (&app.config.server.issuer, app.clock.now());
     let subject = &session.owner.subject;
-    let (grant, code) = decision::grant(app, request, asked, subject, now);
+    let (grant, code) = decision::grant(app, question, now);
     let kept = async {
         let before = app.store.consent(subject, &request.client.identifier).await?;
         let before = decision::still_meant(before, request, now);
-        let consent = decision::consent_record(app, request, asked, subject, before.as_ref(), now);
+        let consent = decision::consent_record(app, question, before.as_ref(), now);
         app.store.keep_consent(consent).await?;
         app.store.keep_grant(grant).await
     };
@@ -176,19 +174,19 @@ async fn allow(
 }
 
 /// What binds a form to the session and to the request that its page has shown.
-fn form_token(app: &App, session: &Session, text: &str) -> String {
-    let tag = hmac::sign(&app.keys.forms(), &signed(session, text));
+fn form_token(app: &App, question: &Question<'_>) -> String {
+    let tag = hmac::sign(&app.keys.forms(), &signed(question));
     BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())
 }
 
-fn is_form_token(app: &App, session: &Session, text: &str, sent: &str) -> bool {
+fn is_form_token(app: &App, question: &Question<'_>, sent: &str) -> bool {
     BASE64_URL_SAFE_NO_PAD
         .decode(sent)
-        .is_ok_and(|tag| hmac::verify(&app.keys.forms(), &signed(session, text), &tag).is_ok())
+        .is_ok_and(|tag| hmac::verify(&app.keys.forms(), &signed(question), &tag).is_ok())
 }
 
-fn signed(session: &Session, text: &str) -> Vec<u8> {
-    [&session.id.as_bytes()[..], text.as_bytes()].concat()
+fn signed(question: &Question<'_>) -> Vec<u8> {
+    [&question.session.id.as_bytes()[..], question.text.as_bytes()].concat()
 }
 
 async fn text_of(app: &App, body: Incoming, bytes_max: usize) -> Result<String, PageError> {

@@ -22,6 +22,8 @@ const STYLESHEET: &str = include_str!("style.css");
 pub(crate) struct Site {
     /// The path of the issuer; empty for most.
     pub(crate) path: String,
+    /// By which people know this server.
+    pub(crate) host: String,
 }
 
 /// What is told of a client.
@@ -69,6 +71,13 @@ pub(crate) struct SignInPage {
     pub(crate) is_local: bool,
 }
 
+/// A resource that a client wants to use.
+#[derive(Clone, Debug)]
+pub(crate) struct WantedResource {
+    pub(crate) uri: String,
+    pub(crate) name: Option<String>,
+}
+
 /// One thing that a client wants to be allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -87,7 +96,7 @@ pub(crate) struct ConsentPage {
     pub(crate) account: String,
     pub(crate) request: String,
     pub(crate) form_token: String,
-    pub(crate) resources: Vec<String>,
+    pub(crate) resources: Vec<WantedResource>,
     pub(crate) wanted: Vec<Wanted>,
     /// The same was allowed before.
     pub(crate) is_known: bool,
@@ -119,6 +128,8 @@ pub(crate) struct SignOutPage {
     pub(crate) site: Site,
     pub(crate) account: String,
     pub(crate) form_token: String,
+    /// The authorization request that waits for somebody else.
+    pub(crate) request: Option<String>,
 }
 
 /// Where a form of a page may lead in the end, beside ourselves: browsers look at redirects, too.
@@ -166,8 +177,8 @@ fn policy(target: FormTarget<'_>) -> HeaderValue {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
-/// The source expression of a redirect URI (CSP3 §2.3.1): its origin, or its scheme where a host cannot be
-/// written.
+/// The source expression of a redirect URI (CSP3 §2.3.1): its origin, or its scheme where no source expression
+/// can be written that matches the host, as for addresses other than 127.0.0.1 (CSP3 §6.7.2.9).
 fn source_of(uri: &str) -> String {
     let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
     let authority = rest.strip_prefix("//").map(|rest| {
@@ -175,11 +186,18 @@ fn source_of(uri: &str) -> String {
         rest.split_at(end).0
     });
     match authority {
-        Some(authority) if matches!(scheme, "http" | "https") && !authority.starts_with('[') => {
+        Some(authority) if matches!(scheme, "http" | "https") && is_host_source(authority) => {
             format!("{scheme}://{authority}")
         }
         _ => format!("{scheme}:"),
     }
+}
+
+fn is_host_source(authority: &str) -> bool {
+    let host = authority.split_once(':').map_or(authority, |(host, _)| host);
+    let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let is_address = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    host.bytes().all(is_host_byte) && (!is_address || host == "127.0.0.1")
 }
 
 /// `GET /oauth2/style.css`.
@@ -203,6 +221,8 @@ mod tests {
             ("https://app.example:8443/cb", "https://app.example:8443"),
             ("http://127.0.0.1:51234/cb", "http://127.0.0.1:51234"),
             ("http://[::1]:51234/cb", "http:"),
+            ("https://203.0.113.7/cb", "https:"),
+            ("https://an_app.example/cb", "https:"),
             ("com.example.app:/cb", "com.example.app:"),
             ("cursor://anysphere.cursor-mcp/oauth", "cursor:"),
         ] {

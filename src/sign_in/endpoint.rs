@@ -133,6 +133,7 @@ pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
                 site: site(app),
                 account: account(&session.owner),
                 form_token: form_token(app, &session),
+                request: head.uri.query().filter(|query| !query.is_empty()).map(str::to_owned),
             };
             page(&shown, StatusCode::OK, FormTarget::Ourselves)
         }
@@ -155,14 +156,19 @@ async fn try_to_sign_out(
     if !is_same_origin(headers, &app.config.server.issuer) {
         return Err(SignInError::Foreign);
     }
+    let form = Form::parse(&body)?;
     if let Some(session) = session::session(app, headers).await? {
-        let form = Form::parse(&body)?;
         if form.one("form_token")? != Some(&form_token(app, &session)) {
             return Err(SignInError::Foreign);
         }
         session::end(app, headers).await?;
     }
-    let mut response = signed_out(app);
+    // Somebody else is to decide about what was asked.
+    let waiting = form.one("request")?.filter(|text| text.bytes().all(|it| it.is_ascii_graphic()));
+    let mut response = match waiting {
+        Some(request) => see_other(&authorize_again(app, request)),
+        None => signed_out(app),
+    };
     session::forget(app, &mut response);
     Ok(response)
 }

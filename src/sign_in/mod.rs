@@ -26,7 +26,9 @@ pub(crate) fn body_deadline(app: &App) -> Duration {
 
 /// Where pages find what belongs to them.
 pub(crate) fn site(app: &App) -> Site {
-    Site { path: app.config.issuer_path().to_owned() }
+    let issuer = &app.config.server.issuer;
+    let host = issuer.split("://").nth(1).and_then(|rest| rest.split('/').next());
+    Site { path: app.config.issuer_path().to_owned(), host: host.unwrap_or_default().to_owned() }
 }
 
 /// The providers at which one can sign in.

@@ -31,6 +31,8 @@ pub(crate) struct TestServer {
     pub(crate) public: SocketAddr,
     pub(crate) management: SocketAddr,
     pub(crate) clock: Clock,
+    /// What signs somebody in, where that is possible.
+    pub(crate) password: Option<String>,
     /// What keeps clients, unless this run keeps them in a database.
     pub(crate) store: Arc<MemoryStore>,
     /// What keeps everything in this run.
@@ -80,6 +82,7 @@ impl TestServer {
             None => Arc::clone(&store) as Arc<dyn Store>,
         };
         let app = App::new(config, Arc::clone(&kept), clock.clone(), Entropy::seeded(7));
+        let password = app.take_local_password();
         let (signals, received) = Signals::handed();
         let (told, ready) = oneshot::channel();
         let running = tokio::spawn(server::serve(app, received, |addresses| {
@@ -88,7 +91,7 @@ impl TestServer {
         let addresses = timeout(PATIENCE, ready).await.unwrap().expect("the server starts");
         let (public, management) = (addresses.public, addresses.management);
         let chance = Entropy::seeded(8);
-        Self { public, management, clock, store, kept, chance, signals, running }
+        Self { public, management, clock, password, store, kept, chance, signals, running }
     }
 
     pub(crate) async fn signal(&self, signal: Signal) {
@@ -125,6 +128,16 @@ impl TestServer {
     pub(crate) async fn record(&self, client_id: &str) -> ClientRecord {
         let id = client_id.parse().unwrap();
         self.kept.client(id).await.unwrap().expect("a client that was answered 201 is kept")
+    }
+
+    /// Keeps a client that registered elsewhere.
+    pub(crate) async fn keep(&self, client: ClientRecord) {
+        self.kept.register_client(Arc::new(client)).await.unwrap();
+    }
+
+    /// Deletes a client.
+    pub(crate) async fn forget(&self, client_id: &str) {
+        self.kept.delete_client(client_id.parse().unwrap()).await.unwrap();
     }
 
     /// `GET` of a path of the management listener.
@@ -180,6 +193,11 @@ impl Answer {
         let first = found.next();
         assert_eq!(found.next(), None, "{name} is there twice");
         first
+    }
+
+    /// Every header of this name.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect()
     }
 
     /// The identifier of the client that was registered.

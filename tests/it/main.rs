@@ -7,12 +7,14 @@
     reason = "a test ends where it stands, says what it leaves out, and owns what it spawns"
 )]
 
+mod authorization;
 mod cli;
 mod configuration;
 mod corpus;
 mod disk_full;
 mod every_route;
 mod failing_store;
+mod flow;
 mod granted;
 mod harness;
 mod management;

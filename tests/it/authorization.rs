@@ -1,0 +1,659 @@
+//! What a client, a person and a stranger see of the authorization endpoint and of its pages.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    flow::{
+        Browser, Client, ISSUER, Page, REDIRECT_URI, Request, claims, config, post_form, tokens,
+    },
+    harness::{Answer, TestServer},
+    memory_store::Failure,
+};
+
+async fn start() -> TestServer {
+    TestServer::with(config()).await
+}
+
+/// What pages are made of: nothing that runs or is fetched, but for the stylesheet.
+const TAGS: &[&str] = &[
+    "!doctype", "a", "bdi", "body", "button", "code", "details", "div", "dd", "dl", "dt", "footer",
+    "form", "h1", "h2", "head", "header", "html", "input", "label", "li", "link", "main", "meta",
+    "p", "section", "small", "span", "strong", "summary", "title", "ul", "wbr",
+];
+
+/// What every page has (OAuth 2.1 §7.11, F-18).
+fn check_page(answer: &Answer) {
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    let policy = answer.header("content-security-policy").unwrap();
+    for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert!(
+        answer.body.contains("<html lang=\"en\">") && answer.body.contains("name=\"viewport\"")
+    );
+    for tag in answer.body.split('<').skip(1).map(|rest| rest.split_once('>').unwrap().0) {
+        let name = tag.split_whitespace().next().unwrap().trim_start_matches('/');
+        assert!(TAGS.contains(&name), "<{tag}>");
+        let is_active =
+            |word: &str| word.starts_with("style=") || word.starts_with("on") && word.contains('=');
+        assert!(!tag.split_whitespace().any(is_active), "<{tag}>");
+    }
+}
+
+/// It is a page with this status, and leads nowhere.
+fn check_dead_end(page: &Page, status: u16) {
+    assert_eq!(page.answer.status, status, "{:?}", page.answer);
+    assert_eq!(page.answer.header("location"), None);
+    check_page(&page.answer);
+}
+
+/// What a signed-in person's browser brings to the client in answer to a request.
+async fn brought(server: &TestServer, request: &Request) -> Vec<(String, String)> {
+    let mut browser = Browser::signed_in(server).await;
+    let page = browser.get(&request.path()).await;
+    page.brought().into_iter().filter(|(name, _)| name != "error_description").collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn an_unknown_client_or_redirect_uri_is_told_to_the_person_and_never_redirected() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let good = client.request();
+    let unknown = "0190b6c2-0000-7000-8000-000000000000";
+    for broken in [
+        good.clone().without("client_id"),
+        good.clone().with("client_id", unknown),
+        good.clone().with("client_id", "nobody"),
+        good.clone().and("client_id", &client.id),
+        good.clone().with("redirect_uri", "https://app.example/other"),
+        good.clone().and("redirect_uri", REDIRECT_URI),
+    ] {
+        for mut browser in [Browser::new(&server), Browser::signed_in(&server).await] {
+            check_dead_end(&browser.get(&broken.path()).await, 400);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_uri_is_compared_as_text_but_for_the_port_of_a_loopback_one() {
+    let server = start().await;
+    let loopback = json!({ "redirect_uris": [
+        "http://127.0.0.1:7001/cb", "http://localhost/cb", "http://[::1]:7001/cb",
+    ] });
+    let loopback = Client::with(&server, loopback).await;
+    let remote = Client::with(&server, json!({ "redirect_uris": [REDIRECT_URI] })).await;
+    let mut browser = Browser::new(&server);
+    for same in [
+        "http://127.0.0.1:7001/cb",
+        "http://127.0.0.1:51234/cb",
+        "http://127.0.0.1/cb",
+        "http://localhost:3000/cb",
+        "http://[::1]:1/cb",
+    ] {
+        let page = browser.get(&loopback.request().with("redirect_uri", same).path()).await;
+        check_dead_end(&page, 200);
+    }
+    for (client, other) in [
+        (&loopback, "http://127.0.0.1:7001/cb/"),
+        (&loopback, "http://127.0.0.1:7001/other"),
+        (&loopback, "https://127.0.0.1:7001/cb"),
+        (&loopback, "http://127.0.0.1@evil.example/cb"),
+        (&loopback, "http://127.0.0.1.evil.example/cb"),
+        (&loopback, "http://localhost:1@evil.example/cb"),
+        (&loopback, "http://127.1/cb"),
+        (&loopback, "http://0x7f.1/cb"),
+        (&loopback, "http://2130706433/cb"),
+        (&loopback, "http://[::1%25lo]/cb"),
+        (&remote, "https://app.example:443/cb"),
+        (&remote, "https://app.example:8443/cb"),
+        (&remote, "https://APP.example/cb"),
+        (&remote, "https://app.example/cb/"),
+        (&remote, "https://app.example/cb?x=1"),
+        (&remote, "https://app.example/cb#x"),
+        (&remote, "https://app.example/./cb"),
+        (&remote, "https://app.example/c%62"),
+        (&remote, "https://user@app.example/cb"),
+        (&remote, "https://app.example\\@evil.example/cb"),
+        (&remote, "javascript:alert(1)"),
+    ] {
+        let page = browser.get(&client.request().with("redirect_uri", other).path()).await;
+        check_dead_end(&page, 400);
+    }
+}
+
+#[tokio::test]
+async fn only_a_client_with_a_single_redirect_uri_may_leave_it_out() {
+    let server = start().await;
+    let single = Client::register(&server).await;
+    let several = json!({ "redirect_uris": [REDIRECT_URI, "https://app.example/other"] });
+    let several = Client::with(&server, several).await;
+    let mut browser = Browser::new(&server);
+    let path = |client: &Client| client.request().without("redirect_uri").path();
+    check_dead_end(&browser.get(&path(&single)).await, 200);
+    check_dead_end(&browser.get(&path(&several)).await, 400);
+}
+
+#[tokio::test]
+async fn a_redirect_into_a_private_network_ends_when_the_operator_forbids_it() {
+    let redirect_uri = "http://10.1.2.3/cb";
+    let mut lenient = config();
+    lenient.registration.allow_lan_redirects = true;
+    let server = TestServer::with(lenient).await;
+    let client = Client::with(&server, json!({ "redirect_uris": [redirect_uri] })).await;
+    let request = client.request().with("redirect_uri", redirect_uri);
+    check_dead_end(&Browser::new(&server).get(&request.path()).await, 200);
+
+    let record = server.record(&client.id).await;
+    let strict = start().await;
+    strict.keep(record).await;
+    check_dead_end(&Browser::new(&strict).get(&request.path()).await, 400);
+}
+
+#[tokio::test]
+async fn a_query_of_the_redirect_uri_is_kept() {
+    let server = start().await;
+    let redirect_uri = "https://app.example/cb?a=1&b=%20";
+    let client = Client::with(&server, json!({ "redirect_uris": [redirect_uri] })).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let request = client.request().with("redirect_uri", redirect_uri);
+    let page = browser.get(&request.path()).await;
+    let denied = browser.submit(&page, "decision", "deny").await;
+    let expected = format!("{redirect_uri}&error=access_denied&");
+    assert!(denied.location().starts_with(&expected), "{}", denied.location());
+}
+
+#[tokio::test]
+async fn a_request_may_be_posted_and_is_read_the_same() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::new(&server);
+    let got = browser.get(&client.request().path()).await;
+    let posted = post_form(&server, "/oauth2/authorize", &client.request()).await;
+    assert_eq!((posted.status, &posted.body), (200, &got.answer.body));
+    let broken = client.request().without("code_challenge");
+    let got = browser.get(&broken.path()).await;
+    let posted = post_form(&server, "/authorize", &broken).await;
+    assert_eq!((posted.status, &posted.body), (400, &got.answer.body));
+}
+
+#[tokio::test]
+async fn unknown_parameters_are_ignored_and_empty_ones_count_as_omitted() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let request = client.request().and("nonce", "n").and("x", "1").and("x", "2").and("scope", "");
+    check_dead_end(&Browser::new(&server).get(&request.path()).await, 200);
+    let empty = client.request().with("code_challenge", "");
+    check_dead_end(&Browser::new(&server).get(&empty.path()).await, 400);
+}
+
+#[tokio::test]
+async fn every_fault_has_its_code_and_is_told_with_state_and_issuer() {
+    let mut config = config();
+    let catalogue = ["read", "write"].map(|scope| doorward::config::CatalogueScope {
+        scope: scope.to_owned(),
+        description: None,
+    });
+    config.registration.scopes = catalogue.to_vec();
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let good = client.request();
+    for (request, code) in [
+        (good.clone().and("scope", "read").and("scope", "read"), "invalid_request"),
+        (good.clone().without("response_type"), "invalid_request"),
+        (good.clone().with("response_type", "token"), "unsupported_response_type"),
+        (good.clone().with("response_type", "code id_token"), "unsupported_response_type"),
+        (good.clone().and("response_mode", "fragment"), "invalid_request"),
+        (good.clone().and("request", "e30.e30."), "invalid_request"),
+        (good.clone().and("request_uri", "https://evil.example/"), "invalid_request"),
+        (good.clone().without("code_challenge"), "invalid_request"),
+        (good.clone().without("code_challenge_method"), "invalid_request"),
+        (good.clone().with("code_challenge_method", "plain"), "invalid_request"),
+        (good.clone().with("code_challenge_method", "s256"), "invalid_request"),
+        (good.clone().with("code_challenge", &"a".repeat(42)), "invalid_request"),
+        (good.clone().with("code_challenge", &"a".repeat(44)), "invalid_request"),
+        (good.clone().with("code_challenge", &"+".repeat(43)), "invalid_request"),
+        (good.clone().and("scope", "admin"), "invalid_scope"),
+        (good.clone().and("scope", "a\"b"), "invalid_scope"),
+        (good.clone().and("resource", "relative"), "invalid_target"),
+        (good.clone().and("resource", "https://mcp.example/#x"), "invalid_target"),
+        (good.clone().and("prompt", "none"), "consent_required"),
+    ] {
+        let expected = [("error", code), ("iss", ISSUER), ("state", "of the client")];
+        assert_eq!(brought(&server, &request).await, pairs(&expected), "{request:?}");
+    }
+    let repeated = brought(&server, &good.and("state", "another")).await;
+    assert_eq!(repeated, pairs(&[("error", "invalid_request"), ("iss", ISSUER)]));
+}
+
+#[tokio::test]
+async fn a_broken_request_bounces_nobody_who_is_not_signed_in() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let good = client.request();
+    for (request, code) in [
+        (good.clone().and("scope", "a\"b"), "invalid_scope"),
+        (good.clone().and("prompt", "none"), "login_required"),
+        (good.clone().without("code_challenge"), "invalid_request"),
+        (good.clone().with("response_type", "token"), "unsupported_response_type"),
+        (good.clone().and("resource", "relative"), "invalid_target"),
+    ] {
+        let mut browser = Browser::new(&server);
+        let page = browser.get(&request.path()).await;
+        check_dead_end(&page, 400);
+        assert!(page.text().contains("app.example"), "it is said where the way back leads");
+        // By a click, the client is told all the same; a link cannot click.
+        let back = browser.submit(&page, "decision", "back").await;
+        assert_eq!(back.brought()["error"], code);
+        assert_eq!(back.brought()["iss"], ISSUER);
+        let (path, form) = page.form("decision");
+        let form = form.and("decision", "back");
+        let foreign = browser.post_as(&path, &form, "sec-fetch-site: cross-site\r\n").await;
+        check_dead_end(&foreign, 403);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_a_client_by_307_and_no_answer_is_kept() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::new(&server);
+    let welcome = browser.get(&client.request().path()).await;
+    check_dead_end(&welcome, 200);
+    let password = server.password.clone().unwrap();
+    let signed_in = browser.submit(&welcome, "password", &password).await;
+    assert!(signed_in.location().starts_with("/oauth2/authorize?"));
+    for decision in ["allow", "deny"] {
+        let page = browser.get(&client.request().path()).await;
+        let decided = browser.submit(&page, "decision", decision).await;
+        assert!(decided.location().starts_with(REDIRECT_URI), "{decided:?}");
+        assert_eq!(decided.answer.header("cache-control"), Some("no-store"));
+        assert_eq!(decided.answer.header("access-control-allow-origin"), None);
+        let brought = decided.brought();
+        assert_eq!((&*brought["iss"], &*brought["state"]), (ISSUER, "of the client"));
+        assert_eq!(brought.contains_key("code"), decision == "allow");
+        assert_eq!(brought.contains_key("error"), decision == "deny");
+    }
+}
+
+#[tokio::test]
+async fn a_form_without_a_decision_allows_nothing() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get(&client.request().path()).await;
+    let (path, form) = page.form("decision");
+    for form in [form.clone(), form.clone().and("decision", "ALLOW"), form.and("decision", "yes")] {
+        assert_eq!(browser.post(&path, &form).await.brought()["error"], "access_denied");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_counts_only_from_the_page_that_was_shown_to_whoever_decides() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let (mut browser, mut other) =
+        (Browser::signed_in(&server).await, Browser::signed_in(&server).await);
+    let page = browser.get(&client.request().path()).await;
+    let (path, form) = page.form("decision");
+    let form = form.and("decision", "allow");
+    // Of another session, of another request, without a token, and from another origin.
+    check_dead_end(&other.post(&path, &form).await, 403);
+    let request = client.request().and("scope", "more").query();
+    check_dead_end(&browser.post(&path, &form.clone().with("request", &request)).await, 403);
+    check_dead_end(&browser.post(&path, &form.clone().without("form_token")).await, 403);
+    check_dead_end(&browser.post(&path, &form.clone().with("form_token", "AAAA")).await, 403);
+    for headers in [
+        "",
+        "origin: null\r\n",
+        "origin: https://evil.example\r\n",
+        "sec-fetch-site: cross-site\r\norigin: https://door.example\r\n",
+        "sec-fetch-site: same-site\r\n",
+    ] {
+        check_dead_end(&browser.post_as(&path, &form, headers).await, 403);
+    }
+    let own = browser.post_as(&path, &form, "origin: https://door.example\r\n").await;
+    assert!(own.brought().contains_key("code"));
+}
+
+#[tokio::test]
+async fn a_flow_goes_on_in_the_browser_that_signed_in_and_in_no_other() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get(&client.request().path()).await;
+    let (path, form) = page.form("decision");
+    let mut clean = Browser::new(&server);
+    let elsewhere = clean.post(&path, &form.and("decision", "allow")).await;
+    let location = elsewhere.location().to_owned();
+    assert!(location.starts_with("/oauth2/authorize?"), "{location}");
+    assert!(clean.get(&location).await.text().contains("Sign in"));
+}
+
+#[tokio::test]
+async fn whoever_is_signed_in_is_asked_for_each_client_and_each_time() {
+    let server = start().await;
+    let mut browser = Browser::signed_in(&server).await;
+    let client = Client::register(&server).await;
+    let request = client.request().and("scope", "read");
+    let first = browser.get(&request.path()).await;
+    assert!(first.text().contains("Developer"), "{}", first.text());
+    browser.submit(&first, "decision", "allow").await.code();
+    // Shorter, but a page and a click.
+    let again = browser.get(&request.path()).await;
+    check_dead_end(&again, 200);
+    assert!(again.answer.body.contains("<details") && !first.answer.body.contains("<details"));
+    // What is added is marked.
+    let more = browser.get(&request.with("scope", "read write").path()).await;
+    let text = more.text();
+    assert!(text.contains("write new") && !text.contains("read new"), "{text}");
+    // Another client of the same name is another client.
+    let other = browser.get(&Client::register(&server).await.request().path()).await;
+    assert!(!other.answer.body.contains("<details"));
+}
+
+#[tokio::test]
+async fn what_was_allowed_at_one_redirect_uri_is_asked_anew_at_another_and_after_its_time() {
+    let server = start().await;
+    let other = "https://app.example/other";
+    let client = Client::with(&server, json!({ "redirect_uris": [REDIRECT_URI, other] })).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let request = client.request().and("scope", "read");
+    let first = browser.get(&request.path()).await;
+    browser.submit(&first, "decision", "allow").await.code();
+    let elsewhere = browser.get(&request.clone().with("redirect_uri", other).path()).await;
+    assert!(!elsewhere.answer.body.contains("<details"), "{elsewhere:?}");
+    server.clock.advance(Duration::from_hours(91 * 24));
+    let mut browser = Browser::signed_in(&server).await;
+    assert!(!browser.get(&request.path()).await.answer.body.contains("<details"));
+}
+
+#[tokio::test]
+async fn state_comes_back_as_it_was_sent() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let long = "s".repeat(4 << 10);
+    for state in
+        ["\r\nSet-Cookie: x=1", "\"'<>&#%+ ", "\u{1f980} \u{e9}\0", "a=b&code=c", long.as_str()]
+    {
+        let request = client.request().with("state", state);
+        let page = browser.get(&request.path()).await;
+        let decided = browser.submit(&page, "decision", "allow").await;
+        assert_eq!(decided.brought()["state"], state);
+        assert_eq!(decided.answer.headers("set-cookie"), [""; 0]);
+    }
+    let longer = client.request().with("state", &format!("{long}s"));
+    assert_eq!(browser.get(&longer.path()).await.brought()["error"], "invalid_request");
+    let huge = client.request().with("state", &"s".repeat(8 << 10));
+    check_dead_end(&browser.get(&huge.path()).await, 400);
+    let posted = post_form(&server, "/oauth2/authorize", &huge).await;
+    assert_eq!(posted.status, 413);
+    check_page(&posted);
+}
+
+#[tokio::test]
+async fn the_host_of_a_request_changes_nothing() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let path = client.request().without("code_challenge").path();
+    let hostile = "x-forwarded-host: evil.example\r\nforwarded: host=evil.example\r\n";
+    assert_eq!(browser.get_as(&path, hostile).await.brought()["iss"], ISSUER);
+    let request = format!("GET {} HTTP/1.1\r\nhost: evil.example\r\n\r\n", client.request().path());
+    assert!(!server.exchange(&request).await.body.contains("evil.example"));
+}
+
+#[tokio::test]
+async fn a_resource_is_the_operators_in_the_operators_spelling() {
+    let resource = |uri: &str, name: &str| doorward::config::Resource {
+        uri: uri.to_owned(),
+        name: Some(name.to_owned()),
+        introspection: None,
+    };
+    let mut one = config();
+    one.authorization.resources = vec![resource("https://mcp.example", "Tools")];
+    let server = TestServer::with(one.clone()).await;
+    let client = Client::register(&server).await;
+    let good = client.request();
+    for request in [
+        good.clone(),
+        good.clone().and("resource", "https://mcp.example"),
+        good.clone().and("resource", "https://mcp.example/"),
+        good.clone().and("resource", "https://mcp.example/").and("resource", "https://mcp.example"),
+    ] {
+        let tokens = tokens(&server, &client, &request).await;
+        let claims = claims(tokens["access_token"].as_str().unwrap());
+        assert_eq!(claims["aud"], "https://mcp.example", "{request:?}");
+    }
+    for other in ["https://mcp.example/mcp", "https://MCP.example", "http://mcp.example"] {
+        let asked = brought(&server, &good.clone().and("resource", other)).await;
+        assert!(asked.contains(&("error".into(), "invalid_target".into())), "{other}");
+    }
+    let mut browser = Browser::signed_in(&server).await;
+    assert!(browser.get(&good.path()).await.text().contains("Tools"));
+
+    let mut two = one;
+    two.authorization.resources.push(resource("https://other.example/mcp", "Other"));
+    let server = TestServer::with(two).await;
+    let client = Client::register(&server).await;
+    let missing = brought(&server, &client.request()).await;
+    assert!(missing.contains(&("error".into(), "invalid_target".into())), "{missing:?}");
+    let both = client
+        .request()
+        .and("resource", "https://other.example/mcp")
+        .and("resource", "https://mcp.example/");
+    let tokens = tokens(&server, &client, &both).await;
+    let claims = claims(tokens["access_token"].as_str().unwrap());
+    assert_eq!(claims["aud"], json!(["https://other.example/mcp", "https://mcp.example"]));
+}
+
+#[tokio::test]
+async fn a_server_for_development_without_resources_takes_the_one_that_a_client_names() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let request = client.request().and("resource", "http://localhost:3000/mcp");
+    let tokens = tokens(&server, &client, &request).await;
+    let claims = claims(tokens["access_token"].as_str().unwrap());
+    assert_eq!(claims["aud"], "http://localhost:3000/mcp");
+}
+
+#[tokio::test]
+async fn a_scope_is_what_client_and_catalogue_have_in_common() {
+    let mut config = config();
+    let described = |scope: &str, description: Option<&str>| doorward::config::CatalogueScope {
+        scope: scope.to_owned(),
+        description: description.map(str::to_owned),
+    };
+    config.registration.scopes = vec![
+        described("read", Some("See your projects")),
+        described("write", None),
+        described("delete", None),
+    ];
+    let server = TestServer::with(config).await;
+    let bounded = json!({ "redirect_uris": [REDIRECT_URI], "scope": "read write" });
+    let bounded = Client::with(&server, bounded).await;
+    let unbounded = Client::register(&server).await;
+    for (client, asked, granted) in [
+        (&bounded, Some("read delete unknown"), json!("read")),
+        (&bounded, None, json!("read write")),
+        (&unbounded, Some("delete read admin"), json!("delete read")),
+        (&unbounded, None, json!(null)),
+    ] {
+        let request = client.request();
+        let request = asked.map_or(request.clone(), |scope| request.and("scope", scope));
+        let tokens = tokens(&server, client, &request).await;
+        assert_eq!(tokens["scope"], granted, "{asked:?}");
+    }
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get(&bounded.request().path()).await;
+    assert!(page.text().contains("See your projects"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_person_sees_first_where_the_answer_goes_and_then_what_the_client_says_of_itself() {
+    let server = start().await;
+    let metadata = json!({
+        "client_name": "Claude",
+        "client_name#de": "Klaudia",
+        "redirect_uris": ["https://deep.evil.example/cb"],
+        "client_uri": "https://claude.ai",
+        "policy_uri": "https://deep.evil.example/policy",
+        "logo_uri": "https://deep.evil.example/logo.png",
+    });
+    let client = Client::with(&server, metadata).await;
+    server.clock.advance(Duration::from_mins(3));
+    let request = client.request().with("redirect_uri", "https://deep.evil.example/cb");
+    for mut browser in [Browser::new(&server), Browser::signed_in(&server).await] {
+        let page = browser.get(&request.path()).await;
+        let text = page.text();
+        let (host, name) = (text.find("deep.evil.example").unwrap(), text.find("Claude").unwrap());
+        assert!(host < name, "{text}");
+        assert!(text.contains("3 minutes ago"), "{text}");
+        assert!(text.to_lowercase().contains("not verified"), "{text}");
+        assert!(page.answer.body.contains("class=\"warning\""), "a borrowed name is warned of");
+        // Links only to where the answer goes; nothing of the client is fetched.
+        assert!(!page.answer.body.contains("claude.ai") && !page.answer.body.contains("logo"));
+        assert!(page.answer.body.contains(
+            "href=\"https://deep.evil.example/policy\" rel=\"noopener noreferrer nofollow\""
+        ));
+        let german = browser.get_as(&request.path(), "accept-language: DE-ch,en;q=0.5\r\n").await;
+        assert!(german.text().contains("Klaudia"), "{}", german.text());
+    }
+}
+
+#[tokio::test]
+async fn an_application_on_this_device_is_called_so_and_warned_of() {
+    let server = start().await;
+    for (redirect_uri, source) in [
+        ("http://127.0.0.1:7001/cb", "http://127.0.0.1:7001"),
+        ("http://[::1]:7001/cb", "http:"),
+        ("cursor://anysphere.example/cb", "cursor:"),
+    ] {
+        let metadata = json!({
+            "redirect_uris": [redirect_uri],
+            "client_uri": "https://anysphere.example",
+        });
+        let client = Client::with(&server, metadata).await;
+        let request = client.request().with("redirect_uri", redirect_uri);
+        let mut browser = Browser::signed_in(&server).await;
+        let page = browser.get(&request.path()).await;
+        check_dead_end(&page, 200);
+        assert!(page.text().contains("this device"), "{}", page.text());
+        assert!(page.answer.body.contains("class=\"warning\""));
+        assert!(!page.answer.body.contains("href=\"https://anysphere.example"));
+        let policy = page.answer.header("content-security-policy").unwrap();
+        assert!(policy.ends_with(&format!("form-action 'self' {source}")), "{policy}");
+        let denied = browser.submit(&page, "decision", "deny").await;
+        assert!(denied.location().starts_with(redirect_uri), "{}", denied.location());
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_a_client_says_is_more_than_text() {
+    let server = start().await;
+    let polyglots = [
+        "jaVasCript:/*-/*`/*\\`/*'/*\"/**/(/* */oNcliCk=alert() )//</stYle/</titLe/</teXtarEa/\
+         </scRipt/--!>\\x3csVg/<sVg/oNloAd=alert()//>\\x3e",
+        "\"><img src=x onerror=alert(1)>",
+        "'-alert(1)-'</title><script>alert(1)</script>",
+        "{{7*7}}${7*7}<%= 7*7 %>",
+        "--><iframe srcdoc=x>",
+    ];
+    for text in polyglots {
+        let metadata = json!({
+            "client_name": text,
+            "client_name#de": text,
+            "redirect_uris": [REDIRECT_URI],
+            "software_id": text,
+            "software_version": text,
+            "contacts": [text],
+        });
+        let client = Client::with(&server, metadata).await;
+        let good = client.request().with("state", text);
+        for request in [good.clone(), good.clone().and("scope", text), good.and("prompt", text)] {
+            for mut browser in [Browser::new(&server), Browser::signed_in(&server).await] {
+                let page = browser.get_as(&request.path(), "accept-language: de\r\n").await;
+                // A broken request of somebody signed in goes to the client.
+                if page.answer.status != 303 {
+                    check_page(&page.answer);
+                    assert!(!page.answer.body.contains(text), "{}", page.answer.body);
+                }
+            }
+        }
+        let shown = Browser::new(&server).get(&client.request().path()).await;
+        assert!(shown.text().contains(text.split_whitespace().next().unwrap()), "{shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_else_may_sign_in_and_decide() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get(&client.request().path()).await;
+    let link = page.answer.body.split("href=\"").nth(2).unwrap().split('"').next().unwrap();
+    let ask = browser.get(&link.replace("&#38;", "&")).await;
+    check_dead_end(&ask, 200);
+    let (path, form) = ask.form("form_token");
+    let foreign = browser.post_as(&path, &form, "sec-fetch-site: cross-site\r\n").await;
+    check_dead_end(&foreign, 403);
+    let signed_out = browser.post(&path, &form).await;
+    assert_eq!(signed_out.location(), client.request().path());
+    let welcome = browser.get(&client.request().path()).await;
+    assert!(welcome.text().contains("Sign in"), "{}", welcome.text());
+    // What was begun before is over.
+    let (path, form) = page.form("decision");
+    let late = browser.post(&path, &form.and("decision", "allow")).await;
+    assert_eq!(late.location(), client.request().path());
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_told_to_the_person_and_after_a_decision_to_the_client() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get(&client.request().path()).await;
+    for (failure, status) in
+        [(Failure::Busy, 503), (Failure::Unavailable, 503), (Failure::Corrupt, 500)]
+    {
+        server.store.fail(failure);
+        for failed in [
+            browser.get(&client.request().path()).await,
+            browser.submit(&page, "decision", "allow").await,
+            Browser::new(&server).get(&client.request().path()).await,
+        ] {
+            check_dead_end(&failed, status);
+            let retry_after = (status == 503).then_some("1");
+            assert_eq!(failed.answer.header("retry-after"), retry_after);
+        }
+    }
+    // Client, session and the earlier consent are found, and nothing is kept.
+    server.store.fail_after(3, Failure::Busy);
+    let failed = browser.submit(&page, "decision", "allow").await.brought();
+    assert_eq!(failed["error"], "temporarily_unavailable");
+    assert_eq!((&*failed["state"], &*failed["iss"]), ("of the client", ISSUER));
+}
+
+#[tokio::test]
+async fn a_code_ends_with_its_client() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get(&client.request().path()).await;
+    let code = browser.submit(&page, "decision", "allow").await.code();
+    server.forget(&client.id).await;
+    assert_eq!(client.redeem(&server, &code).await.json()["error"], "invalid_client");
+    check_dead_end(&browser.get(&client.request().path()).await, 400);
+}
