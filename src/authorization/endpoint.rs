@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::{
     consent::{self as decision, Question},
     error::{AuthorizationError, PageError},
-    request::{Asked, AuthorizationRequest, REQUEST_BYTES_MAX},
+    request::{AuthorizationRequest, REQUEST_BYTES_MAX},
     response::{granted, refused},
 };
 use crate::{

@@ -431,13 +431,13 @@ async fn a_resource_is_the_operators_in_the_operators_spelling() {
         good.clone(),
         good.clone().and("resource", "https://mcp.example"),
         good.clone().and("resource", "https://mcp.example/"),
-        good.clone().and("resource", "https://mcp.example/").and("resource", "https://mcp.example"),
+        good.clone().and("resource", "https://mcp.example/").and("resource", "https://MCP.example"),
     ] {
         let tokens = tokens(&server, &client, &request).await;
         let claims = claims(tokens["access_token"].as_str().unwrap());
         assert_eq!(claims["aud"], "https://mcp.example", "{request:?}");
     }
-    for other in ["https://mcp.example/mcp", "https://MCP.example", "http://mcp.example"] {
+    for other in ["https://mcp.example/mcp", "https://mcp.example:8443", "http://mcp.example"] {
         let asked = brought(&server, &good.clone().and("resource", other)).await;
         assert!(asked.contains(&("error".into(), "invalid_target".into())), "{other}");
     }
