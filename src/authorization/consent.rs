@@ -45,7 +45,7 @@ pub(super) fn client_box(
         is_local,
         name: name(request, language.unwrap_or_default()),
         document_host: match &client.identifier {
-            ClientIdentifier::Document(url) => host_of(url.as_str()),
+            ClientIdentifier::Document(url) => Some(url.host().to_owned()),
             ClientIdentifier::Registered(_) => None,
         },
         is_look_alike: client.flags.contains(ClientFlags::LOOK_ALIKE),

@@ -8,6 +8,7 @@ use doorward::{
     clock::{Clock, Timestamp},
     config::{Config, StoreLocation},
     entropy::Entropy,
+    internet::Internet,
     server::{self, Ended, ServeError, Signal, Signals},
     store::{self, Access, ClientRecord, Store},
 };
@@ -71,6 +72,11 @@ impl TestServer {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::on(Internet::System, config).await
+    }
+
+    /// A server on an internet that the test has staged.
+    pub(crate) async fn on(internet: Internet, config: Config) -> Self {
         let store = MemoryStore::new();
         let clock = Clock::held_at(Timestamp::from_millis(START));
         let kept = match postgres::new_database() {
@@ -81,7 +87,7 @@ impl TestServer {
             }
             None => Arc::clone(&store) as Arc<dyn Store>,
         };
-        let app = App::new(config, Arc::clone(&kept), clock.clone(), Entropy::seeded(7));
+        let app = App::on(internet, config, Arc::clone(&kept), clock.clone(), Entropy::seeded(7));
         let password = app.take_local_password();
         let (signals, received) = Signals::handed();
         let (told, ready) = oneshot::channel();

@@ -9,6 +9,7 @@
 
 mod authorization;
 mod cli;
+mod client_document;
 mod configuration;
 mod corpus;
 mod disk_full;

@@ -1,0 +1,210 @@
+//! Clients that are known by the URL of their document, as people and clients meet them. How documents are
+//! fetched and remembered is tried in `src/client_document/tests.rs`.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use doorward::{config::Config, internet::Internet};
+use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::harness::{Answer, TestServer, config};
+
+const HOST: &str = "app.example";
+
+/// A server of documents, and one of ours that can reach it.
+struct Site {
+    door: TestServer,
+    client_id: String,
+    answer: Arc<Mutex<String>>,
+    _documents: JoinSet<()>,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let mut config = config();
+        config.client_documents.enabled = true;
+        Self::with(config).await
+    }
+
+    async fn with(mut config: Config) -> Self {
+        config.sign_in.local = true;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (acceptor, roots) = tls();
+        let answer = Arc::new(Mutex::new(String::new()));
+        let mut documents = JoinSet::new();
+        documents.spawn(serve(listener, acceptor, Arc::clone(&answer)));
+        let names = Arc::new(|_: &str| vec![IpAddr::from([127, 0, 0, 1])]);
+        let internet = Internet::Staged { names, roots: Arc::new(roots) };
+        let site = Self {
+            door: TestServer::on(internet, config).await,
+            client_id: format!("https://{HOST}:{port}/client.json"),
+            answer,
+            _documents: documents,
+        };
+        site.publish("My Editor");
+        site
+    }
+
+    fn publish(&self, name: &str) {
+        let client_id = &self.client_id;
+        self.answer(&format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n\
+             {{\"client_id\":\"{client_id}\",\"client_name\":\"{name}\",\
+             \"redirect_uris\":[\"http://127.0.0.1/cb\"]}}"
+        ));
+    }
+
+    fn answer(&self, answer: &str) {
+        answer.clone_into(&mut self.answer.lock().unwrap());
+    }
+
+    /// All its documents come with this status.
+    fn fail(&self, status: u16) {
+        self.answer(&format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n"));
+    }
+
+    async fn authorize(&self, redirect_uri: &str) -> Answer {
+        let (client_id, challenge) = (&self.client_id, "A".repeat(43));
+        let path = format!(
+            "/oauth2/authorize?response_type=code&client_id={client_id}&redirect_uri={redirect_uri}\
+             &code_challenge={challenge}&code_challenge_method=S256&state=s"
+        );
+        self.door.exchange(&format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n\r\n")).await
+    }
+
+    /// Tries a refresh token that nobody was given.
+    async fn refresh(&self) -> Answer {
+        let form = format!("grant_type=refresh_token&refresh_token=x&client_id={}", self.client_id);
+        let length = form.len();
+        self.door
+            .exchange(&format!(
+                "POST /oauth2/token HTTP/1.1\r\nhost: door.example\r\ncontent-length: {length}\r\n\
+                 content-type: application/x-www-form-urlencoded\r\n\r\n{form}"
+            ))
+            .await
+    }
+
+    async fn counted(&self, outcome: &str) -> f64 {
+        let name = format!("doorward_client_documents_total{{outcome=\"{outcome}\"}}");
+        self.door.metric(&name).await
+    }
+}
+
+fn tls() -> (TlsAcceptor, RootCertStore) {
+    let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), roots)
+}
+
+/// Answers each connection once.
+async fn serve(listener: TcpListener, acceptor: TlsAcceptor, answer: Arc<Mutex<String>>) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+        let text = answer.lock().unwrap().clone();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn people_see_the_host_of_the_document_and_what_it_says() {
+    let site = Site::start().await;
+    // Another port than the document's, as programs on people's machines choose it.
+    let page = site.authorize("http://127.0.0.1:7007/cb").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains(&format!("<strong>{HOST}</strong>")), "{}", page.body);
+    assert!(page.body.contains("My Editor"), "{}", page.body);
+    assert!(site.authorize("http://127.0.0.1/cb").await.status == 200);
+    assert_eq!((site.counted("fetched").await, site.counted("remembered").await), (1.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_redirect_uri_that_the_document_does_not_list_is_told_by_a_page() {
+    let site = Site::start().await;
+    let page = site.authorize("https://evil.example/cb").await;
+    assert_eq!((page.status, page.header("location")), (400, None));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_document_is_told_by_a_page_that_names_its_host() {
+    let site = Site::start().await;
+    let other = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n\
+                 {\"client_id\":\"https://other.example/c\",\"client_name\":\"<b>evil</b>\",\
+                 \"redirect_uris\":[\"http://127.0.0.1/cb\"]}";
+    for (answer, reason) in [
+        ("HTTP/1.1 302 X\r\nlocation: https://a.example/\r\n\r\n", "status 302"),
+        ("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n", "status 500"),
+        ("HTTP/1.1 404 X\r\ncontent-length: 0\r\n\r\n", "does not exist"),
+        ("HTTP/1.1 200 X\r\ncontent-type: text/html\r\n\r\nevil", "not JSON"),
+        (other, "client_id: is not the URL of the document"),
+    ] {
+        site.answer(answer);
+        let page = site.authorize("http://127.0.0.1/cb").await;
+        assert_eq!((page.status, page.header("location")), (400, None), "{reason}");
+        assert!(page.body.contains(HOST) && page.body.contains(reason), "{}", page.body);
+        assert!(!page.body.contains("evil"), "nothing of the answer is shown: {}", page.body);
+    }
+    site.publish("My Editor");
+    assert_eq!(
+        site.authorize("http://127.0.0.1/cb").await.status,
+        200,
+        "nothing is held against it"
+    );
+    let counts = (
+        site.counted("failed").await,
+        site.counted("gone").await,
+        site.counted("invalid").await,
+        site.counted("fetched").await,
+    );
+    assert_eq!(counts, (3.0, 1.0, 1.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_client_loses_its_tokens_when_its_document_is_gone_and_not_when_it_cannot_be_fetched() {
+    let site = Site::start().await;
+    let refused = site.refresh().await;
+    assert_eq!((refused.status, &refused.json()["error"]), (400, &"invalid_grant".into()));
+    site.fail(500);
+    let refused = site.refresh().await;
+    assert_eq!(refused.json()["error"], "invalid_grant", "the document is remembered");
+
+    site.door.clock.advance(Duration::from_secs(60));
+    let refused = site.refresh().await;
+    assert_eq!(
+        (refused.status, &refused.json()["error"]),
+        (503, &"temporarily_unavailable".into())
+    );
+    assert!(refused.header("retry-after").is_some());
+
+    site.fail(410);
+    let refused = site.refresh().await;
+    assert_eq!((refused.status, &refused.json()["error"]), (401, &"invalid_client".into()));
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_by_a_document_unless_the_operator_wants_it() {
+    let site = Site::with(config()).await;
+    assert_eq!(site.authorize("http://127.0.0.1/cb").await.status, 400);
+    assert_eq!(site.refresh().await.status, 401);
+}
