@@ -24,6 +24,7 @@ use crate::{
     http::{
         fetch::{FetchError, Fetcher, Reach},
         freshness,
+        request_event::chain,
     },
     internet::Internet,
     metrics::DocumentMetrics,
@@ -150,6 +151,7 @@ impl ClientDocuments {
                 return Err(DocumentError::Gone.into());
             }
             Err(error) => {
+                tracing::debug!(error = chain(&error), "a metadata document could not be fetched");
                 self.metrics.failed.add_one();
                 return Err(DocumentError::Fetch(error).into());
             }

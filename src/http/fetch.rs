@@ -62,12 +62,12 @@ pub(crate) struct Fetched {
 pub(crate) enum FetchError {
     #[error("this URL is not one that is fetched here")]
     Url,
-    #[error("the host cannot be reached at a public address")]
+    #[error("the host cannot be reached, or not at a public address")]
     Unresolved(#[source] io::Error),
     /// One of its addresses at least is no public one.
-    #[error("the host cannot be reached at a public address")]
+    #[error("the host cannot be reached, or not at a public address")]
     NotPublic,
-    #[error("the host cannot be reached at a public address")]
+    #[error("the host cannot be reached, or not at a public address")]
     Unreachable(#[source] reqwest::Error),
     /// We could not even try.
     #[error("nothing can be fetched")]
