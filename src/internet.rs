@@ -4,7 +4,7 @@
 use std::{fmt, io, net::IpAddr, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use tokio::{net::lookup_host, task};
+use tokio::task;
 
 /// The addresses of a name, as a test wants them.
 type Names = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
@@ -29,7 +29,7 @@ impl Internet {
     pub(crate) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         match self {
             Self::System => {
-                let found = lookup_host((name, 0)).await?;
+                let found = tokio::net::lookup_host((name, 0)).await?;
                 Ok(found.map(|address| address.ip()).collect())
             }
             Self::Staged { names, .. } => Ok(names(name)),
