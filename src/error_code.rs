@@ -21,8 +21,6 @@ pub(crate) enum ErrorCode {
     UnsupportedResponseType,
     /// RFC 6749 §5.2.
     UnsupportedGrantType,
-    /// RFC 7009 §2.2.1.
-    UnsupportedTokenType,
     /// RFC 6749 §4.1.2.1, §5.2.
     InvalidScope,
     /// RFC 8707 §2.
@@ -50,7 +48,6 @@ impl ErrorCode {
             Self::AccessDenied => "access_denied",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::LoginRequired => "login_required",

@@ -1,6 +1,9 @@
 //! Every route, every method, every kind of caller: what is answered.
 
+use serde_json::json;
+
 use crate::{
+    flow,
     harness::{Answer, TestServer, config},
     memory_store::Failure,
 };
@@ -158,4 +161,88 @@ async fn every_answer_forbids_to_keep_it_and_names_its_request() {
         assert_eq!(answer.header("x-request-id").map(str::len), Some(16), "{request}");
         assert_eq!(answer.header("location"), None, "{request}");
     }
+}
+
+/// Every route of authorization, the methods it has, and whether scripts of other origins may read its answers.
+const AUTHORIZATION: [(&str, &str, bool); 14] = [
+    ("/.well-known/oauth-authorization-server", "GET, HEAD, OPTIONS", true),
+    ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS", true),
+    ("/oauth2/jwks", "GET, HEAD, OPTIONS", true),
+    ("/oauth2/authorize", "GET, HEAD, POST", false),
+    ("/authorize", "GET, HEAD, POST", false),
+    ("/oauth2/consent", "POST", false),
+    ("/oauth2/sign-in", "POST", false),
+    ("/oauth2/sign-in/acme", "GET, HEAD", false),
+    ("/oauth2/sign-out", "GET, HEAD, POST", false),
+    ("/oauth2/token", "POST, OPTIONS", true),
+    ("/token", "POST, OPTIONS", true),
+    ("/oauth2/revoke", "POST, OPTIONS", true),
+    ("/oauth2/introspect", "POST", false),
+    ("/oauth2/style.css", "GET, HEAD", false),
+];
+
+#[tokio::test]
+async fn every_route_of_authorization_has_its_methods() {
+    let server = TestServer::with(flow::config()).await;
+    for (path, allowed, is_open) in AUTHORIZATION {
+        for method in ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "BREW"] {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+            let answer = server.exchange(&request).await;
+            let is_there = allowed.split(", ").any(|one| one == method);
+            assert_eq!(answer.status == 405, !is_there, "{method} {path}: {answer:?}");
+            assert!(answer.status < 500, "{method} {path}: {answer:?}");
+            if !is_there {
+                assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
+            }
+            let origin = answer.header("access-control-allow-origin");
+            assert_eq!(origin, is_open.then_some("*"), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_authorization_is_there_where_nobody_can_sign_in() {
+    let server = TestServer::start().await;
+    for (path, _, _) in AUTHORIZATION {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+            assert_eq!(server.exchange(&request).await.status, 404, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_reads_first_names_what_is_there() {
+    let mut config = flow::config();
+    config.server.issuer = "https://door.example/acme".into();
+    let server = TestServer::with(config).await;
+    let get = async |path: &str| {
+        server.exchange(&format!("GET {path} HTTP/1.1\r\nhost: evil.example\r\n\r\n")).await
+    };
+    let answer = get("/.well-known/oauth-authorization-server/acme").await;
+    for path in [
+        "/.well-known/openid-configuration/acme",
+        "/acme/.well-known/openid-configuration",
+        "/acme/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        assert_eq!(get(path).await.body, answer.body, "{path}");
+    }
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+    let document = answer.json();
+    assert_eq!(document["issuer"], "https://door.example/acme");
+    assert_eq!(document["token_endpoint_auth_methods_supported"], json!(["none"]));
+    assert_eq!(document["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
+    assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+    // Every address in it is answered.
+    for (member, address) in document.as_object().unwrap() {
+        let Some(address) = address.as_str().filter(|_| member != "issuer") else { continue };
+        let path = address.strip_prefix("https://door.example").unwrap();
+        assert_ne!(get(path).await.status, 404, "{member}");
+    }
+    assert!(get("/acme/oauth2/jwks").await.json()["keys"][0]["kid"].is_string());
 }
