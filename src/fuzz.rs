@@ -5,12 +5,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderValue, header::FORWARDED};
 use ipnet::IpNet;
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 use crate::{
     client::{DocumentUrl, ProfileName, Reach, RedirectUri, TokenEndpointAuthMethod},
     config::{self, Config},
-    http::client_address::{Source, client_address as address_of},
+    grant::{AuthorizationCode, CodeVerifier, RefreshToken},
+    http::{
+        client_address::{Source, client_address as address_of},
+        form::Form,
+    },
     registration,
 };
 
@@ -61,6 +65,33 @@ pub fn metadata_document(bytes: &[u8]) {
             assert!(!violations.is_empty(), "nothing is refused without a reason");
             for violation in violations {
                 assert!(violation.reason.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+            }
+        }
+    }
+}
+
+/// Any body at the token endpoint: its parameters are those that a browser would have read, and a secret that
+/// is read is written again byte for byte.
+pub fn token_form(bytes: &[u8]) {
+    let Ok(form) = Form::parse(bytes) else { return };
+    for name in ["code", "refresh_token", "code_verifier", "client_id", "scope", "resource"] {
+        let sent = || form_urlencoded::parse(bytes).filter(|(sent, _)| sent == name);
+        let values: Vec<_> =
+            sent().map(|(_, value)| value).filter(|value| !value.is_empty()).collect();
+        assert!(form.all(name).eq(values.iter().map(AsRef::as_ref)));
+        match form.one(name) {
+            Ok(value) => assert_eq!(value, values.first().map(AsRef::as_ref)),
+            Err(_) => assert!(sent().count() > 1, "only what is repeated is refused"),
+        }
+        for value in form.all(name) {
+            let code = value.parse::<AuthorizationCode>().map(|code| code.to_string());
+            let token = value.parse::<RefreshToken>().map(|token| token.to_string());
+            assert!(code.is_err() || token.is_err(), "one text is two things");
+            for written in code.iter().chain(&token) {
+                assert_eq!(written, value);
+            }
+            if let Ok(verifier) = CodeVerifier::parse(value) {
+                assert!(verifier.challenge().is_met_by(&verifier));
             }
         }
     }
