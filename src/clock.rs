@@ -30,16 +30,19 @@ impl Timestamp {
     }
 
     /// So many seconds later; at most the last moment there is.
+    #[must_use]
     pub const fn after_seconds(self, seconds: u64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000)))
     }
 
     /// So many days later; at most the last moment there is.
+    #[must_use]
     pub const fn after_days(self, days: u64) -> Self {
         self.after_seconds(days.saturating_mul(24 * 60 * 60))
     }
 
     /// So many seconds earlier; not before 1970.
+    #[must_use]
     pub const fn before_seconds(self, seconds: u64) -> Self {
         Self(self.0.saturating_sub(seconds.saturating_mul(1_000)))
     }

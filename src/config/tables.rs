@@ -44,6 +44,7 @@ impl<'given, 'faults> Members<'given, 'faults> {
     }
 
     /// The member `name`; the inner `None` when it is not there.
+    #[expect(clippy::option_option, reason = "refused is not absent")]
     fn optional<K: Kind>(&mut self, name: &str, kind: &K) -> Option<Option<K::Value>> {
         let Some(value) = self.table.get(name) else { return Some(None) };
         let read = kind.read(&self.given.member(name, value), self.faults);
@@ -78,6 +79,7 @@ fn table(members: Vec<Option<String>>) -> String {
     format!("{{ {} }}", members.join(", "))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "beside members that may be left out")]
 fn member<T>(name: &str, kind: &Text<T>, value: &T) -> Option<String> {
     Some(format!("{name} = {}", kind.write(value)))
 }

@@ -4,6 +4,7 @@
 //! who open it.
 
 use std::{
+    fmt::Write as _,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
@@ -222,7 +223,12 @@ pub(super) const SHA256: Text<[u8; 32]> = Text {
         }
         Ok(bytes)
     },
-    print: |bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    print: |bytes| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a string takes any text");
+            text
+        })
+    },
     show: str::to_owned,
 };
 

@@ -118,9 +118,13 @@ mod tests {
     fn a_challenge_is_43_characters_of_base64url() {
         let good = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
         assert!(CodeChallenge::parse(good).is_ok());
-        for bad in
-            [&good.replace('-', "+"), &good[1..], &format!("{good}="), &format!("{good}A"), ""]
-        {
+        for bad in [
+            &good.replace('-', "+"),
+            good.trim_start_matches('E'),
+            &format!("{good}="),
+            &format!("{good}A"),
+            "",
+        ] {
             assert_eq!(CodeChallenge::parse(bad), Err(PkceError::Challenge), "{bad:?}");
         }
     }

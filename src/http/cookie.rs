@@ -42,14 +42,14 @@ impl Cookies {
 
     /// Lets the browser keep `value` for as long as it is open.
     pub(crate) fn set(self, response: &mut Response, name: &str, value: &str) {
-        self.send(response, self.cookie(name, value));
+        send(response, &self.cookie(name, value));
     }
 
     /// Lets the browser forget it.
     pub(crate) fn clear(self, response: &mut Response, name: &str) {
         let mut cookie = self.cookie(name, "");
         cookie.set_max_age(Duration::ZERO);
-        self.send(response, cookie);
+        send(response, &cookie);
     }
 
     fn cookie<'value>(self, name: &str, value: &'value str) -> Cookie<'value> {
@@ -60,12 +60,11 @@ impl Cookies {
             .same_site(SameSite::Lax)
             .build()
     }
+}
 
-    #[expect(clippy::unused_self, reason = "beside its like")]
-    fn send(self, response: &mut Response, cookie: Cookie<'_>) {
-        let line = HeaderValue::try_from(cookie.to_string()).expect("names and values are ASCII");
-        response.headers_mut().append(SET_COOKIE, line);
-    }
+fn send(response: &mut Response, cookie: &Cookie<'_>) {
+    let line = HeaderValue::try_from(cookie.to_string()).expect("names and values are ASCII");
+    response.headers_mut().append(SET_COOKIE, line);
 }
 
 #[cfg(test)]

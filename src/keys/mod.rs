@@ -72,9 +72,10 @@ impl Keys {
     /// Without a secret there is one by chance: what it seals, no other process can open.
     pub(crate) fn new(settings: &TokenConfig, entropy: &Entropy) -> Self {
         let secret = settings.keys_secret.reveal();
-        let derived = match secret.is_empty() {
-            true => Derived::from(&entropy.bytes::<32>()),
-            false => Derived::from(secret.as_bytes()),
+        let derived = if secret.is_empty() {
+            Derived::from(&entropy.bytes::<32>())
+        } else {
+            Derived::from(secret.as_bytes())
         };
         Self {
             algorithm: settings.algorithm,

@@ -49,8 +49,8 @@ pub(crate) fn secret_of(config: &Config, entropy: &Entropy) -> Result<String, Se
 
 fn read_or_make(path: &Path, entropy: &Entropy) -> Result<String, SecretFileError> {
     let failed = |error| SecretFileError::Io(path.to_owned(), error);
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match made {
+    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match new {
         Ok(mut file) => {
             let secret = BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>());
             file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;

@@ -49,7 +49,10 @@ pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let (user, password) = credentials.split_once(':')?;
     let decoded = |text: &str| {
         let text = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
+        percent_encoding::percent_decode_str(&text)
+            .decode_utf8()
+            .ok()
+            .map(std::borrow::Cow::into_owned)
     };
     Some((decoded(user)?, decoded(password)?))
 }

@@ -27,7 +27,8 @@ pub(super) enum Introspection {
 /// What is told of a good token.
 #[derive(Serialize)]
 pub(super) struct Active {
-    active: bool,
+    #[serde(rename = "active")]
+    is_good: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
     client_id: String,
@@ -84,7 +85,7 @@ async fn of_access_token(
     let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
     let Claims { iss, exp, aud, sub, client_id, iat, scope, .. } = claims;
     let active = Active {
-        active: true,
+        is_good: true,
         scope,
         client_id,
         token_type: Some("Bearer"),
@@ -114,7 +115,7 @@ async fn of_refresh_token(
         return Ok(None);
     }
     Ok(Some(Active {
-        active: true,
+        is_good: true,
         scope: grant.scope.as_ref().map(|scope| scope.as_str().to_owned()),
         client_id: grant.client.to_string(),
         token_type: None,

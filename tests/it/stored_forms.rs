@@ -7,7 +7,7 @@ use doorward::{
     client::ProfileName,
     clock::Timestamp,
     config::Config,
-    grant::GrantId,
+    grant::{GrantId, ResourceIndicator},
     store::{self, Access, ClientFilter, ClientFlags, ClientRecord, SessionId},
 };
 use rusqlite::Connection;
@@ -84,7 +84,7 @@ async fn a_store_of_version_2_loads_what_clients_were_allowed() {
     let grant = store.grant(redeemed).await.unwrap().unwrap();
     assert_eq!(grant.client.to_string(), "0193a1b2-c3d4-7000-8000-000000000001");
     assert_eq!((grant.subject.as_str(), grant.scope.unwrap().as_str()), ("acme:7", "read write"));
-    let resources: Vec<_> = grant.resources.iter().map(|resource| resource.as_str()).collect();
+    let resources: Vec<_> = grant.resources.iter().map(ResourceIndicator::as_str).collect();
     assert_eq!(resources, ["https://mcp.example.com/mcp", "urn:example:api"]);
     assert_eq!(grant.code.hash.as_bytes(), &[1; 32]);
     assert_eq!(grant.code.challenge.as_bytes(), &[2; 32]);

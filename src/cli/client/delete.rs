@@ -2,7 +2,7 @@
 //! pause after each few, so that a server on the same store hardly notices.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     sync::Arc,
     thread,
     time::Instant,

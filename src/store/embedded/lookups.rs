@@ -36,6 +36,7 @@ struct Lookup<I, R> {
     reply: Reply<Option<R>>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "the large ones are the usual ones")]
 enum Asked {
     Client(Lookup<ClientId, ClientRecord>),
     Grant(Lookup<GrantId, GrantRecord>),

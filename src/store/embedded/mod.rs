@@ -248,9 +248,10 @@ impl UpkeepStore for Embedded {
             .await?;
         let going: Vec<_> =
             looked_at.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.clone()).collect();
-        let forgotten = match going.is_empty() {
-            true => 0,
-            false => self.work(move |change| upkeep::forget(change, kind, now, &going)).await?,
+        let forgotten = if going.is_empty() {
+            0
+        } else {
+            self.work(move |change| upkeep::forget(change, kind, now, &going)).await?
         };
         Ok(upkeep::page(forgotten, &looked_at, limit))
     }
