@@ -253,7 +253,7 @@ impl Page {
 
     /// The text that people read.
     pub(crate) fn text(&self) -> String {
-        let body = self.answer.body.split_once("<main>").expect("a page").1;
+        let body = self.answer.body.split_once("<main>").expect("a page").1.replace("<wbr>", "");
         let texts = body.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
         unescaped(&texts.collect::<Vec<_>>().join(" "))
             .split_whitespace()
