@@ -18,7 +18,7 @@ use crate::{
     internet::Internet,
     keys::Keys,
     registration::ProtectedNames,
-    sign_in::LocalPassword,
+    sign_in::{LocalPassword, Providers},
     store::Store,
 };
 
@@ -46,6 +46,8 @@ pub struct App {
     pub(crate) sign_in_limit: OwnLimit<Source>,
     /// The password of a server for development.
     pub(crate) local_password: Option<LocalPassword>,
+    /// Where people sign in who have an account elsewhere.
+    pub(crate) providers: Providers,
     /// What clients read of this server (RFC 8414).
     pub(crate) metadata: Bytes,
     /// What signs and seals.
@@ -73,6 +75,7 @@ impl App {
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
+            providers: Providers::new(&config.sign_in.providers, internet.clone()),
             metadata: discovery::document(&config),
             keys: Keys::new(&config.token, &entropy),
             config,

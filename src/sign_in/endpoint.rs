@@ -11,6 +11,7 @@ use super::{
     account, authorize_again, body_deadline, local,
     session::{self, Session},
     site,
+    upstream::{self, UpstreamError},
 };
 use crate::{
     app::App,
@@ -26,8 +27,11 @@ use crate::{
     store::StoreError,
 };
 
+/// The longest authorization request that waits for somebody to sign in.
+const REQUEST_BYTES_MAX: usize = 8 << 10;
+
 /// The longest form: an authorization request, each of its bytes encoded, and a little more.
-const FORM_BYTES_MAX: usize = 3 * (8 << 10) + 1_024;
+const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
 
 /// What is signed in the form that signs out.
 const SIGN_OUT: &[u8] = b"sign out";
@@ -47,6 +51,10 @@ enum SignInError {
     WrongPassword,
     #[error("There is no such way to sign in.")]
     UnknownWay,
+    #[error("The request that waits for the sign-in is too long.")]
+    LongRequest,
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     #[error("The sign-in could not be kept.")]
     Store(#[from] StoreError),
 }
@@ -54,13 +62,27 @@ enum SignInError {
 impl SignInError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Form(_) | Self::Body(_) | Self::UnknownWay => StatusCode::BAD_REQUEST,
+            Self::Form(_) | Self::Body(_) | Self::UnknownWay | Self::LongRequest => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Foreign | Self::WrongPassword => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
-                StatusCode::SERVICE_UNAVAILABLE
+            Self::Upstream(error) => upstream_status(error),
+            Self::Store(error) => store_status(error),
+        }
+    }
+
+    /// What somebody can do about it.
+    fn next(&self) -> &'static str {
+        match self {
+            Self::Upstream(UpstreamError::Claims(_)) => {
+                "Sign in with another account, or ask whoever runs this server."
             }
+            Self::Upstream(UpstreamError::Provider(_)) => {
+                "Try again in a while. If it stays so, tell whoever runs this server."
+            }
+            Self::Upstream(_) => "Begin again from the program that sent you here.",
+            _ => "Go back and try again.",
         }
     }
 
@@ -70,7 +92,7 @@ impl SignInError {
             site: site(app),
             title: "Not signed in",
             text: self.to_string(),
-            next: "Go back and try again.",
+            next: self.next(),
             back: None,
         };
         let mut response = page(&message, status, FormTarget::Ourselves);
@@ -84,6 +106,26 @@ impl SignInError {
         let cause = status.is_server_error().then(|| Arc::new(self) as _);
         response.extensions_mut().insert(Outcome { cause, ..Outcome::default() });
         response
+    }
+}
+
+fn upstream_status(error: &UpstreamError) -> StatusCode {
+    match error {
+        UpstreamError::Query(_) | UpstreamError::Over | UpstreamError::OtherIssuer => {
+            StatusCode::BAD_REQUEST
+        }
+        UpstreamError::Denied | UpstreamError::Refused | UpstreamError::Claims(_) => {
+            StatusCode::FORBIDDEN
+        }
+        UpstreamError::Provider(_) => StatusCode::BAD_GATEWAY,
+        UpstreamError::Store(error) => store_status(error),
+    }
+}
+
+fn store_status(error: &StoreError) -> StatusCode {
+    match error {
+        StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        StoreError::Busy | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -107,6 +149,13 @@ async fn try_to_begin(
         .map_err(|retry_after_seconds| SignInError::TooMany { retry_after_seconds })?;
     let form = Form::parse(&body)?;
     let request = form.one("request")?.unwrap_or_default();
+    if request.len() > REQUEST_BYTES_MAX {
+        return Err(SignInError::LongRequest);
+    }
+    if let Some(id) = form.one("provider")? {
+        let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
+        return Ok(upstream::begin(app, headers, provider, request).await?);
+    }
     let local = app.local_password.as_ref();
     match (form.one("password")?, local) {
         (Some(presented), Some(password)) if password.is(presented) => {
@@ -121,8 +170,14 @@ async fn try_to_begin(
 
 /// `GET /oauth2/sign-in/{provider}`: back from a provider.
 pub(crate) async fn finish(app: &App, head: &Parts) -> Response {
-    let _ = head;
-    SignInError::UnknownWay.shown(app)
+    try_to_finish(app, head).await.unwrap_or_else(|error| error.shown(app))
+}
+
+async fn try_to_finish(app: &App, head: &Parts) -> Result<Response, SignInError> {
+    let id = head.uri.path().rsplit('/').next().unwrap_or_default();
+    let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
+    let query = head.uri.query().unwrap_or_default();
+    Ok(upstream::finish(app, &head.headers, provider, query).await?)
 }
 
 /// `GET /oauth2/sign-out`: a page that asks.

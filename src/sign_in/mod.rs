@@ -1,16 +1,25 @@
 //! Who the resource owner is: sessions of browsers, and the ways to begin one.
 //!
-//! `session.rs` is what a browser holds, `local.rs` the password of a server for development.
+//! `session.rs` is what a browser holds, `local.rs` the password of a server for development. `upstream.rs`
+//! leads to an OpenID Provider and back: `provider.rs` asks it, `provider_metadata.rs` and `id_token.rs` read
+//! what it answers, `claims.rs` says who that is.
 
+mod claims;
 mod endpoint;
+mod held;
+mod id_token;
 mod local;
+mod provider;
+mod provider_metadata;
 mod session;
+mod upstream;
 
 use std::time::Duration;
 
 pub(crate) use self::{
     endpoint::{ask_to_sign_out, begin, finish, sign_out},
     local::LocalPassword,
+    provider::Providers,
     session::{Session, session},
 };
 use crate::{

@@ -1,15 +1,12 @@
 //! What a browser holds that has signed in: the name of a session and a secret, of which the hash is kept.
 
-use std::str::FromStr;
-
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::HeaderMap;
 
+use super::held::Held;
 use crate::{
     app::App,
     clock::Timestamp,
     http::{answer::Response, cookie::Cookies},
-    secret::{SECRET_BYTES, Secret},
     store::{ResourceOwner, SessionId, SessionRecord, StoreError},
 };
 
@@ -29,31 +26,6 @@ pub(crate) struct Session {
     pub(crate) owner: ResourceOwner,
 }
 
-/// The value of the cookie.
-struct Held {
-    id: SessionId,
-    secret: Secret,
-}
-
-impl FromStr for Held {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let text = text.strip_prefix(PREFIX).ok_or(())?;
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ())?;
-        let (id, secret) = bytes.split_first_chunk().ok_or(())?;
-        let secret: [u8; SECRET_BYTES] = secret.try_into().map_err(|_| ())?;
-        Ok(Self { id: SessionId::from_bytes(*id), secret: Secret::from_bytes(secret) })
-    }
-}
-
-impl Held {
-    fn text(&self) -> String {
-        let bytes = [&self.id.as_bytes()[..], self.secret.as_bytes()].concat();
-        format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
-    }
-}
-
 /// The session that the cookie of a request names, if it lives. Being used, it lives on.
 pub(crate) async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Session>, StoreError> {
     let Some(held) = held(app, headers) else { return Ok(None) };
@@ -70,10 +42,10 @@ pub(crate) async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Ses
 }
 
 fn held(app: &App, headers: &HeaderMap) -> Option<Held> {
-    cookies(app).read(headers, COOKIE)?.parse().ok()
+    Held::read(&cookies(app).read(headers, COOKIE)?, PREFIX)
 }
 
-fn cookies(app: &App) -> Cookies {
+pub(super) fn cookies(app: &App) -> Cookies {
     Cookies::of(&app.config.server.issuer)
 }
 
@@ -90,8 +62,7 @@ pub(super) async fn begin(
 ) -> Result<(), StoreError> {
     end(app, headers).await?;
     let now = app.clock.now();
-    let held =
-        Held { id: SessionId::generate(now, &app.entropy), secret: Secret::generate(&app.entropy) };
+    let held = Held::generate(now, &app.entropy);
     app.store
         .keep_session(SessionRecord {
             session_id: held.id,
@@ -102,7 +73,7 @@ pub(super) async fn begin(
             expires_at: now.after_seconds(app.config.sign_in.session_lifetime_minutes * 60),
         })
         .await?;
-    cookies(app).set(response, COOKIE, &held.text());
+    cookies(app).set(response, COOKIE, &held.text(PREFIX));
     Ok(())
 }
 

@@ -124,7 +124,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     (
         "sign_in",
-        &["app", "clock", "config", "entropy", "grant", "http", "pages", "secret", "store"],
+        &[
+            "app", "clock", "config", "entropy", "grant", "http", "internet", "pages", "secret",
+            "store",
+        ],
     ),
     ("special_use", &[]),
     ("store", &["client", "clock", "config", "entropy", "grant", "secret"]),

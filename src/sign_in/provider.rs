@@ -1,0 +1,280 @@
+//! An OpenID Provider, asked for what it publishes and what a code is worth. What it answers is kept no
+//! longer than it takes to learn who signed in; what it publishes, for an hour.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderValue, StatusCode};
+use jsonwebtoken::jwk::Jwk;
+use serde_json::{Map, Value};
+use tokio::task;
+use url::{Url, form_urlencoded};
+
+use super::{
+    id_token::{self, Expected, IdTokenError},
+    provider_metadata::{ProviderMetadata, ProviderMetadataError},
+};
+use crate::{
+    clock::Timestamp,
+    config,
+    http::fetch::{FetchError, Fetched, Fetcher, Reach},
+    internet::Internet,
+};
+
+/// The most bytes of an answer: a key set of many certificates, or an ID token of many groups.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// How long a provider may take for one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long is used what it published.
+const KEPT_SECONDS: u64 = 3_600;
+
+/// How seldom keys are asked for because of a token whose key is not known.
+const UNKNOWN_KEY_EVERY_SECONDS: u64 = 60;
+
+/// All providers at which people sign in here.
+pub(crate) struct Providers {
+    all: Vec<Provider>,
+    fetcher: Fetcher,
+}
+
+/// One of them.
+pub(super) struct Provider {
+    pub(super) settings: config::Provider,
+    published: Mutex<Published>,
+}
+
+/// What it has published, as far as it was asked.
+#[derive(Default)]
+struct Published {
+    metadata: Option<(Timestamp, Arc<ProviderMetadata>)>,
+    keys: Option<(Timestamp, Arc<[Jwk]>)>,
+    /// When a token with an unknown key last made us ask.
+    asked_again: Option<Timestamp>,
+}
+
+impl Published {
+    /// Whether keys may be asked for once more: tokens with made-up keys shall not make us ask without end.
+    fn may_ask_again(&mut self, now: Timestamp) -> bool {
+        let is_soon = |at: Timestamp| now < at.after_seconds(UNKNOWN_KEY_EVERY_SECONDS);
+        if self.asked_again.is_some_and(is_soon) {
+            return false;
+        }
+        self.asked_again = Some(now);
+        true
+    }
+}
+
+/// Why a provider does not say who somebody is. `Display` holds nothing of its answers.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProviderError {
+    #[error("its metadata could not be fetched")]
+    Metadata(#[source] FetchError),
+    #[error(transparent)]
+    MetadataContent(#[from] ProviderMetadataError),
+    #[error("its keys could not be fetched")]
+    Keys(#[source] FetchError),
+    #[error("its keys cannot be read")]
+    KeysContent,
+    #[error("its token endpoint could not be asked")]
+    Token(#[source] FetchError),
+    #[error("its token endpoint refused the code with status {}", .0.as_u16())]
+    CodeRefused(StatusCode),
+    #[error("its token endpoint answered with no ID token")]
+    NoIdToken,
+    #[error("the file with our secret cannot be read")]
+    Secret(#[source] std::io::Error),
+    #[error(transparent)]
+    IdToken(#[from] IdTokenError),
+}
+
+/// A code, and what it has to be worth.
+pub(super) struct Exchange<'sign_in> {
+    pub(super) code: &'sign_in str,
+    pub(super) verifier: &'sign_in str,
+    pub(super) redirect_uri: &'sign_in str,
+    pub(super) nonce: &'sign_in str,
+    pub(super) now: Timestamp,
+}
+
+impl Providers {
+    pub(crate) fn new(settings: &[config::Provider], internet: Internet) -> Self {
+        let provider = |settings: &config::Provider| Provider {
+            settings: settings.clone(),
+            published: Mutex::default(),
+        };
+        Self {
+            all: settings.iter().map(provider).collect(),
+            fetcher: Fetcher::new(internet, Reach::Configured, ANSWER_BYTES_MAX, ANSWER_WITHIN),
+        }
+    }
+
+    /// The provider that the settings call so.
+    pub(super) fn named(&self, id: &str) -> Option<&Provider> {
+        self.all.iter().find(|provider| provider.settings.id == id)
+    }
+
+    /// What the provider publishes of itself.
+    pub(super) async fn metadata(
+        &self,
+        provider: &Provider,
+        now: Timestamp,
+    ) -> Result<Arc<ProviderMetadata>, ProviderError> {
+        if let Some(kept) = provider.kept(|published| &published.metadata, now) {
+            return Ok(kept);
+        }
+        let issuer = &provider.settings.issuer;
+        let document = match Url::parse(&format!("{issuer}/.well-known/openid-configuration")) {
+            Ok(url) => self.fetcher.get(&url).await,
+            Err(_) => Err(FetchError::Url),
+        };
+        let document = document.map_err(ProviderError::Metadata)?;
+        let metadata = Arc::new(ProviderMetadata::read(&document.body, issuer)?);
+        provider.publish(|published| published.metadata = Some((now, Arc::clone(&metadata))));
+        Ok(metadata)
+    }
+
+    /// The claims of whoever was given this code. The tokens that come along go no further.
+    pub(super) async fn claims(
+        &self,
+        provider: &Provider,
+        exchange: &Exchange<'_>,
+    ) -> Result<Map<String, Value>, ProviderError> {
+        let metadata = self.metadata(provider, exchange.now).await?;
+        let answer = self.exchange(provider, &metadata, exchange).await?;
+        if answer.status != StatusCode::OK {
+            return Err(ProviderError::CodeRefused(answer.status));
+        }
+        let answer: Value =
+            serde_json::from_slice(&answer.body).map_err(|_| ProviderError::NoIdToken)?;
+        let text = |name: &str| answer.get(name).and_then(Value::as_str);
+        let token = text("id_token").ok_or(ProviderError::NoIdToken)?;
+        let expected = Expected {
+            issuer: &provider.settings.issuer,
+            client_id: &provider.settings.client_id,
+            nonce: exchange.nonce,
+            access_token: text("access_token"),
+            algorithms: &metadata.algorithms,
+            now: exchange.now,
+        };
+        let keys = match provider.kept(|published| &published.keys, exchange.now) {
+            Some(kept) => kept,
+            None => self.fetch_keys(provider, &metadata, exchange.now).await?,
+        };
+        match id_token::verify(token, &keys, &expected) {
+            Err(IdTokenError::UnknownKey) if provider.may_ask_again(exchange.now) => {
+                let keys = self.fetch_keys(provider, &metadata, exchange.now).await?;
+                Ok(id_token::verify(token, &keys, &expected)?)
+            }
+            verified => Ok(verified?),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        provider: &Provider,
+        metadata: &ProviderMetadata,
+        exchange: &Exchange<'_>,
+    ) -> Result<Fetched, ProviderError> {
+        let client_id = provider.settings.client_id.as_str();
+        let secret = provider.secret().await?;
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", exchange.code),
+            ("redirect_uri", exchange.redirect_uri),
+            ("code_verifier", exchange.verifier),
+        ];
+        let authorization = match &secret {
+            Some(secret) if !metadata.takes_secret_in_form => Some(basic(client_id, secret)),
+            Some(secret) => {
+                form.extend([("client_id", client_id), ("client_secret", secret.as_str())]);
+                None
+            }
+            None => {
+                form.push(("client_id", client_id));
+                None
+            }
+        };
+        let answer = self.fetcher.post_form(&metadata.token_endpoint, &form, authorization).await;
+        answer.map_err(ProviderError::Token)
+    }
+
+    async fn fetch_keys(
+        &self,
+        provider: &Provider,
+        metadata: &ProviderMetadata,
+        now: Timestamp,
+    ) -> Result<Arc<[Jwk]>, ProviderError> {
+        let document = self.fetcher.get(&metadata.jwks_uri).await.map_err(ProviderError::Keys)?;
+        let keys: Arc<[Jwk]> =
+            id_token::keys(&document.body).ok_or(ProviderError::KeysContent)?.into();
+        provider.publish(|published| published.keys = Some((now, Arc::clone(&keys))));
+        Ok(keys)
+    }
+}
+
+impl Provider {
+    /// What it published less than an hour ago.
+    fn kept<T: ?Sized>(
+        &self,
+        which: impl FnOnce(&Published) -> &Option<(Timestamp, Arc<T>)>,
+        now: Timestamp,
+    ) -> Option<Arc<T>> {
+        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, kept) = which(&published).as_ref()?;
+        (now < at.after_seconds(KEPT_SECONDS)).then(|| Arc::clone(kept))
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut Published)) {
+        change(&mut self.published.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn may_ask_again(&self, now: Timestamp) -> bool {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).may_ask_again(now)
+    }
+
+    /// Our secret, read each time: it can be changed while the server runs.
+    async fn secret(&self) -> Result<Option<String>, ProviderError> {
+        let Some(file) = self.settings.client_secret_file.clone() else { return Ok(None) };
+        let read = task::spawn_blocking(|| std::fs::read_to_string(file)).await;
+        let text = read.map_err(std::io::Error::from).flatten().map_err(ProviderError::Secret)?;
+        Ok(Some(text.trim().to_owned()))
+    }
+}
+
+/// `client_secret_basic` (RFC 6749 §2.3.1): both are form-encoded first.
+fn basic(client_id: &str, secret: &str) -> HeaderValue {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = BASE64_STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret)));
+    let mut value =
+        HeaderValue::try_from(format!("Basic {pair}")).expect("base64 is visible ASCII");
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_form_encoded_before_it_becomes_a_header() {
+        // RFC 6749 §2.3.1; "a b+c" and "p:ss%".
+        assert_eq!(
+            basic("a b+c", "p:ss%"),
+            format!("Basic {}", BASE64_STANDARD.encode("a+b%2Bc:p%3Ass%25"))
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_asked_for_once_a_minute() {
+        let mut published = Published::default();
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        assert!(published.may_ask_again(at));
+        assert!(!published.may_ask_again(at.after_seconds(59)));
+        assert!(published.may_ask_again(at.after_seconds(60)));
+    }
+}
