@@ -10,6 +10,7 @@ With `--postgres` the server keeps everything in a database. WORDs choose progra
 
 import hashlib
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -34,6 +35,7 @@ PROGRAMS = [
     ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True),
     ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False),
     ("MCP conformance", [*NODE, "conformance.mjs"], False),
+    ("oidc-provider, to sign in at", [*NODE, "upstream.mjs"], False),
     ("Chromium", [*NODE, "chromium.mjs"], False),
 ]
 
@@ -57,6 +59,23 @@ def password(server):
     return printed[1]
 
 
+def providers(ports, secret):
+    """The providers of `upstream.mjs`, as a setting; our secret at them is put into the file `secret`."""
+    secret.write_text("the secret: of 100% us\n")
+    one = f"http://127.0.0.1:{ports['one']}"
+    issuers = {
+        "one": one, "other": f"http://127.0.0.1:{ports['other']}", "down": f"http://127.0.0.1:{ports['down']}",
+        "slow": f"{one}/slow", "wrong": f"{one}/wrong", "page": f"{one}/page",
+    }  # fmt: skip
+    tables = [
+        f'{{ id = "{name}", name = "Provider {name}", issuer = "{issuer}", client_id = "doorward", '
+        f'client_secret_file = "{secret}"'
+        + (', allowed_domains = ["acme.example"]' if name == "other" else "") + " }"
+        for name, issuer in issuers.items()
+    ]  # fmt: skip
+    return f"[{', '.join(tables)}]"
+
+
 def run(command, serves_tools, folder, store):
     """Runs one program with a server of its own. Returns its counts and its output."""
     tools = f"http://127.0.0.1:{free_port()}/mcp"
@@ -68,12 +87,18 @@ def run(command, serves_tools, folder, store):
         "DOORWARD_TOKEN__KEYS_SECRET": "a secret that is the same for every server of this run",
         "DOORWARD_REGISTRATION__SCOPES": '[{ scope = "tools:use", description = "Use your tools" }]',
     }  # fmt: skip
+    ports = {name: free_port() for name in ("one", "other", "down")}
+    if "upstream.mjs" in command:
+        settings |= {
+            "DOORWARD_SIGN_IN__PROVIDERS": providers(ports, pathlib.Path(folder, "provider.secret")),
+            "DOORWARD_SIGN_IN__PER_SOURCE": "1000",
+        }
     with Doorward(pathlib.Path(folder, "data"), settings, store=store) as server:
         environment = {
             **os.environ,
             "DOORWARD_URL": server.url, "DOORWARD_PASSWORD": password(server),
             "TOOLS_URL": tools, "TOOLS_ID": "tools", "TOOLS_SECRET": SECRET,
-            "CALLBACK_PORT": str(free_port()),
+            "CALLBACK_PORT": str(free_port()), "PROVIDERS": json.dumps(ports),
             # No proxy stands between a program and loopback.
             "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost",
         }  # fmt: skip
