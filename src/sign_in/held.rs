@@ -48,7 +48,14 @@ mod tests {
         let read = Held::read(&text, "dws_").unwrap();
         assert_eq!((read.id, read.secret), (held.id, held.secret));
         assert!(Held::read(&text, "dwu_").is_none());
-        for bad in ["", "dws_", "dws_AAAA", "dws_\u{e9}", &text[4..], &format!("{text}AAAA")] {
+        for bad in [
+            "",
+            "dws_",
+            "dws_AAAA",
+            "dws_\u{e9}",
+            text.trim_start_matches("dws_"),
+            &format!("{text}AAAA"),
+        ] {
             assert!(Held::read(bad, "dws_").is_none(), "{bad:?}");
         }
     }

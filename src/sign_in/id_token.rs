@@ -244,7 +244,7 @@ mod tests {
             ("aud", json!("doorward"), Value::Null),
             ("azp", json!("doorward"), json!("other")),
             ("exp", json!(NOW - 59), json!(NOW - 60)),
-            ("exp", json!(NOW as f64 + 0.5), json!("soon")),
+            ("exp", json!(f64::from(u32::try_from(NOW).unwrap()) + 0.5), json!("soon")),
             ("iat", json!(NOW + 60), json!(NOW + 61)),
             ("iat", json!(NOW - 9), Value::Null),
             ("nbf", json!(NOW + 60), json!(NOW + 61)),
