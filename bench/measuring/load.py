@@ -97,6 +97,15 @@ class Generator:
         arguments = [servers.CLIENTS + "/", str(ids)]
         return self._drive(process, Wrk(port, connections, seconds, "lookups.lua", arguments))
 
+    def gets(self, process, connections, seconds, path, lines):
+        """Asks for `path` with each line of the file `lines` behind it, over and over."""
+        return self._drive(process, Wrk(process.port, connections, seconds, "lookups.lua", [path, str(lines)]))
+
+    def tokens(self, process, path, bodies, seconds, first=0, strict=False):
+        """Sends the bodies of a file, each once, after the `first` ones. Strict: every answer is looked at."""
+        arguments = [path, str(bodies), str(first), *(["strict"] if strict else [])]
+        return self._drive(process, Wrk(process.port, 64, seconds, "tokens.lua", arguments))
+
     def _drive(self, process, wrk):
         all_busy = busy_seconds(self._cores)
         cpu, spent, began = process.cpu_seconds(), children_cpu(), time.perf_counter()
@@ -135,7 +144,7 @@ class Generator:
             raise WrongAnswer(
                 f"{process.server.name} at {connections} connections: {result['refused']} refused, "
                 f"{result['broken']} broken off or late, {result['wrong']} with another answer "
-                f"than 201 and a client_id. {said.stderr[:400]}"
+                f"than the right one. {said.stderr[:400]}"
             )
         if not result["requests"]:
             raise WrongAnswer(f"{process.server.name} answered nothing")

@@ -105,6 +105,19 @@ def ceiling_quiet():
     return next(server for server in every_server() if server.name == "ceiling-quiet")
 
 
+def constant():
+    """Hyper alone, the same answer to whatever comes."""
+    return next(server for server in every_server() if server.name == "constant")
+
+
+def oidc_provider_tokens(requests, count):
+    """npm oidc-provider with so many grants in memory, and the requests that use them in a folder."""
+    command = [node_program(), "oidc_provider_tokens.js"]
+    return Server("oidc-provider-tokens", "npm oidc-provider, everything in memory",
+                  lambda port, _: [*command, str(port), str(requests), str(count)], path="/reg",
+                  directory=PEERS, environment={"NODE_ENV": "production"}, needs="node")  # fmt: skip
+
+
 def lookups():
     """Doorward with log.filter = warn, and lookups by identifier on a port of their own."""
     lookup_port = free_port()
