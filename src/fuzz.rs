@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use url::{Host, Url, form_urlencoded};
 
 use crate::{
+    authorization,
     client::{DocumentUrl, ProfileName, Reach, RedirectUri, TokenEndpointAuthMethod},
     config::{self, Config},
     grant::{AuthorizationCode, CodeVerifier, RefreshToken},
@@ -159,6 +160,12 @@ pub fn client_address(bytes: &[u8]) {
         );
         let _ = address_of(proxy, &headers, &proxies);
     }
+}
+
+/// Any bytes as an authorization request: a page, or an answer that goes to a redirect URI of the client, with
+/// its state and the issuer, and cannot be told from one of ours.
+pub fn authorization_request(bytes: &[u8]) {
+    authorization::fuzz(bytes);
 }
 
 /// Any bytes as a file of settings and as the value of every variable: faults with their places, or

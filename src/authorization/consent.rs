@@ -15,6 +15,9 @@ use crate::{
     store::{ClientFlags, CodeRecord, ConsentRecord, GrantRecord},
 };
 
+/// How much of a client's name is shown.
+const NAME_CHARS_MAX: usize = 80;
+
 /// What is put before a resource owner.
 pub(super) struct Question<'asked> {
     pub(super) request: &'asked AuthorizationRequest,
@@ -43,7 +46,7 @@ pub(super) fn client_box(
         },
         destination_detail: is_local.then(|| format!("It waits at {uri}")),
         is_local,
-        name: name(request, language.unwrap_or_default()),
+        name: name(request, language.unwrap_or_default()).map(|name| shortened(&name)),
         document_host: match &client.identifier {
             ClientIdentifier::Document(url) => Some(url.host().to_owned()),
             ClientIdentifier::Registered(_) => None,
@@ -70,6 +73,14 @@ fn name(request: &AuthorizationRequest, accepted: &str) -> Option<String> {
         named(tag).or_else(|| named(base))
     });
     in_language.or_else(|| metadata.client_name.as_ref().map(|name| name.as_str().to_owned()))
+}
+
+/// A name that leaves room for what matters.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", name.split_at(end).0.trim_end()),
+        None => name.to_owned(),
+    }
 }
 
 /// The language tags of `Accept-Language` (RFC 9110 §12.5.4), the best first.

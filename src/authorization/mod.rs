@@ -11,3 +11,9 @@ mod request;
 mod response;
 
 pub(crate) use self::endpoint::{authorize, consent};
+
+/// The door of the fuzz target; the promises stand in `src/fuzz.rs`.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    response::fuzz(bytes);
+}

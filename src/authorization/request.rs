@@ -52,7 +52,16 @@ impl AuthorizationRequest {
         let client_id = form.one("client_id")?.ok_or(PageError::Missing("client_id"))?;
         let identifier = client_id.parse().map_err(|_| PageError::UnknownClient)?;
         let client = identified_client::identify(app, &identifier).await?;
-        let (redirect_uri, reach) = redirect_uri(&client, &form, &app.config)?;
+        Self::of(client, &form, &app.config)
+    }
+
+    /// The request of a client that is known.
+    pub(super) fn of(
+        client: IdentifiedClient,
+        form: &Form<'_>,
+        config: &Config,
+    ) -> Result<Self, PageError> {
+        let (redirect_uri, reach) = redirect_uri(&client, form, config)?;
         let state = form.one("state");
         Ok(Self {
             redirect_uri,
@@ -62,7 +71,7 @@ impl AuthorizationRequest {
                 .flatten()
                 .filter(|state| state.len() <= STATE_BYTES_MAX)
                 .map(str::to_owned),
-            asked: asked(&client, &form, &app.config),
+            asked: asked(&client, form, config),
             client,
         })
     }

@@ -47,3 +47,71 @@ fn back(request: &AuthorizationRequest, parameters: &[(&str, &str)], issuer: &st
     let separator = if uri.contains('?') { '&' } else { '?' };
     see_other(&format!("{uri}{separator}{}", query.finish()))
 }
+
+/// Any bytes as a request of a client that is known.
+#[cfg(any(fuzzing, test))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    use http::header::LOCATION;
+    use url::Url;
+
+    use crate::{
+        client::ClientIdentifier, config::Config, http::form::Form,
+        identified_client::IdentifiedClient, store::ClientFlags,
+    };
+
+    const ISSUER: &str = "https://door.example";
+    let Ok(form) = Form::parse(bytes) else { return };
+    let metadata = r#"{
+        "redirect_uris": ["https://app.example/cb?a=1", "http://127.0.0.1:7001/cb", "app:/cb"],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"]
+    }"#;
+    let client = IdentifiedClient {
+        identifier: "0190b6c2-0000-7000-8000-000000000000"
+            .parse::<ClientIdentifier>()
+            .expect("it is a UUID"),
+        metadata: serde_json::from_str(metadata).expect("it is metadata as they are kept"),
+        registered_at: None,
+        flags: ClientFlags::default(),
+    };
+    let Ok(request) = AuthorizationRequest::of(client, &form, &Config::default()) else { return };
+
+    let uri = request.redirect_uri.as_str();
+    let registered = request.client.metadata.redirect_uris.as_slice();
+    assert!(registered.iter().any(|known| known.matches(uri)), "{uri} was not registered");
+    let error = request.asked.as_ref().err().cloned().unwrap_or(AuthorizationError::Denied);
+    let answer = refused(&request, &error, ISSUER);
+    let location = answer.headers()[LOCATION].to_str().expect("a location is ASCII");
+    assert!(location.starts_with(uri), "{location} is not below {uri}");
+    let described = error.to_string();
+    assert!(described.bytes().all(|it| matches!(it, b' '..=b'~') && it != b'"' && it != b'\\'));
+    let location = Url::parse(location).expect("a location is a URL");
+    let values = |name: &str| -> Vec<String> {
+        let pairs = location.query_pairs().filter(|(known, _)| known == name);
+        pairs.map(|(_, value)| value.into_owned()).collect()
+    };
+    assert_eq!(values("iss"), [ISSUER]);
+    assert_eq!(values("error"), [error.code().as_str()]);
+    assert_eq!(values("state"), request.state.iter().cloned().collect::<Vec<_>>());
+    assert!(values("code").is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fuzz;
+
+    #[test]
+    fn an_answer_has_its_own_parameters_once_whatever_was_asked() {
+        for request in [
+            "",
+            "redirect_uri=https://app.example/cb?a=1",
+            "redirect_uri=https%3A%2F%2Fapp.example%2Fcb%3Fa%3D1&state=%26iss%3Dx%23%0D%0A",
+            "redirect_uri=http://127.0.0.1:9/cb&state=a&state=b&request=%22%5C",
+            "redirect_uri=app:/cb&response_type=code&code_challenge_method=S256\
+             &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&state=%F0%9F%A6%80",
+        ] {
+            fuzz(request.as_bytes());
+        }
+    }
+}

@@ -598,6 +598,15 @@ async fn nothing_that_a_client_says_is_more_than_text() {
 }
 
 #[tokio::test]
+async fn a_long_name_does_not_fill_the_page() {
+    let server = start().await;
+    let metadata = json!({ "client_name": "é".repeat(1_000), "redirect_uris": [REDIRECT_URI] });
+    let client = Client::with(&server, metadata).await;
+    let text = Browser::new(&server).get(&client.request().path()).await.text();
+    assert!(text.contains(&format!("{}…", "é".repeat(80))) && !text.contains(&"é".repeat(81)));
+}
+
+#[tokio::test]
 async fn somebody_else_may_sign_in_and_decide() {
     let server = start().await;
     let client = Client::register(&server).await;

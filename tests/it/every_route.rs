@@ -246,3 +246,36 @@ async fn what_a_client_reads_first_names_what_is_there() {
     }
     assert!(get("/acme/oauth2/jwks").await.json()["keys"][0]["kid"].is_string());
 }
+
+/// Those that people see.
+const PAGES: [&str; 6] = [
+    "/oauth2/authorize",
+    "/authorize",
+    "/oauth2/consent",
+    "/oauth2/sign-in",
+    "/oauth2/sign-in/acme",
+    "/oauth2/sign-out",
+];
+
+#[tokio::test]
+async fn whatever_comes_to_a_page_is_answered_by_a_page() {
+    let server = TestServer::with(flow::config()).await;
+    let large = "x".repeat(64 << 10);
+    for path in PAGES {
+        let methods = AUTHORIZATION.iter().find(|(known, ..)| *known == path).unwrap().1;
+        for body in ["", "%FF=%FF", "a=1&a=2", "request=%0D%0A&decision=allow", &large] {
+            let answer = if methods.contains("POST") {
+                server.post_form(path, "sec-fetch-site: same-origin\r\n", body).await
+            } else {
+                let query = body.split_at(body.len().min(4 << 10)).0;
+                server.exchange(&format!("GET {path}?{query} HTTP/1.1\r\nhost: x\r\n\r\n")).await
+            };
+            assert!((200..500).contains(&answer.status), "{path} {body:.20}: {answer:?}");
+            assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{path} {body:.20}");
+            let media_type = answer.header("content-type");
+            assert_eq!(media_type, Some("text/html; charset=utf-8"), "{path} {body:.20}");
+            let is_kept = |cookie: &&str| !cookie.ends_with("Max-Age=0");
+            assert!(!answer.headers("set-cookie").iter().any(is_kept), "{path} {body:.20}");
+        }
+    }
+}
