@@ -2,6 +2,8 @@
 //! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
 
 pub(super) mod clients;
+pub(super) mod grants;
+pub(super) mod sessions;
 pub(super) mod upkeep;
 
 use std::{net::IpAddr, sync::Arc};
@@ -31,6 +33,19 @@ macro_rules! store_contract {
             clients::an_import_keeps_what_is_new_and_leaves_what_is_there,
             clients::an_import_can_be_run_again,
             clients::an_import_that_cannot_be_kept_whole_keeps_nothing,
+            grants::a_grant_is_read_back_as_it_was,
+            grants::of_all_who_redeem_a_code_one_does,
+            grants::a_code_without_its_grant_buys_nothing,
+            grants::of_fifty_who_present_one_token_all_get_one_successor,
+            grants::a_token_that_is_used_again_after_its_grace_ends_the_grant,
+            grants::a_token_of_another_family_changes_nothing,
+            grants::a_token_that_has_expired_is_refused_and_nothing_is_forgotten,
+            grants::revocation_ends_a_grant_for_whoever_comes_with_it_or_later,
+            grants::a_consent_replaces_the_one_before_of_the_same_two,
+            sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
+            sessions::a_sign_in_is_taken_once,
+            sessions::of_all_who_make_a_key_at_once_one_does,
+            sessions::a_sweep_forgets_what_has_expired_and_nothing_else,
             upkeep::an_open_store_is_ready,
             upkeep::after_close_every_method_is_unavailable,
             upkeep::close_waits_for_what_was_accepted,

@@ -1,0 +1,248 @@
+//! The promises of [`GrantStore`](crate::store::GrantStore).
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::{
+    client::{ClientId, Scope},
+    clock::Timestamp,
+    entropy::Entropy,
+    grant::{CodeVerifier, GrantId, RefreshToken, ResourceIndicator},
+    secret::SecretHash,
+    store::{
+        CodeRecord, ConsentRecord, Deleted, GrantRecord, Purchase, Redeemed, RefreshRecord,
+        Rotated, Rotation, Store,
+    },
+};
+
+/// When everything begins here.
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+
+/// How long a token that was superseded is graced, in seconds.
+const GRACE: u64 = 30;
+
+/// Makes grants that differ.
+pub(super) struct Grants(Entropy);
+
+impl Grants {
+    pub(super) fn new() -> Self {
+        Self(Entropy::seeded(9))
+    }
+
+    /// A grant whose code can be redeemed for a minute.
+    pub(super) fn next(&self) -> GrantRecord {
+        let verifier = CodeVerifier::generate(&self.0);
+        GrantRecord {
+            grant_id: GrantId::generate(NOW, &self.0),
+            client: ClientId::generate(NOW, &self.0).into(),
+            subject: "acme:7 \u{e9}".to_owned(),
+            scope: Scope::parse("read write").unwrap(),
+            resources: ["https://mcp.example/mcp", "urn:example:api"]
+                .map(|text| ResourceIndicator::parse(text).unwrap())
+                .to_vec(),
+            issued_at: NOW,
+            expires_at: NOW.after_seconds(60),
+            code: CodeRecord {
+                hash: SecretHash::of(verifier.as_str().as_bytes()),
+                redirect_uri: "http://127.0.0.1:8123/cb?a=1".to_owned(),
+                challenge: verifier.challenge(),
+                expires_at: NOW.after_seconds(60),
+                redeemed_at: None,
+            },
+            refresh: None,
+        }
+    }
+
+    /// A grant that is kept, and the refresh token that was bought with it.
+    async fn bought(&self, store: &dyn Store) -> (GrantRecord, RefreshToken) {
+        let grant = self.next();
+        let token = RefreshToken::generate(grant.grant_id, &self.0);
+        store.keep_grant(grant.clone()).await.unwrap();
+        let redeemed = store.redeem_code(grant.grant_id, purchase(Some(&token))).await.unwrap();
+        assert_eq!(redeemed, Redeemed::Now);
+        (grant, token)
+    }
+}
+
+fn purchase(token: Option<&RefreshToken>) -> Purchase {
+    Purchase {
+        at: NOW.after_seconds(1),
+        expires_at: NOW.after_days(365),
+        refresh: token.map(|token| RefreshRecord {
+            family: token.family.hash(),
+            current: token.secret.hash(),
+            previous: None,
+            expires_at: NOW.after_days(30),
+        }),
+    }
+}
+
+/// The token that follows `token`, which nobody else could tell.
+fn successor(token: &RefreshToken) -> RefreshToken {
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"a key of this test");
+    token.successor(&key)
+}
+
+fn rotation(token: &RefreshToken, seconds: u64) -> Rotation {
+    let at = NOW.after_seconds(seconds);
+    Rotation {
+        family: token.family.hash(),
+        presented: token.secret.hash(),
+        successor: successor(token).secret.hash(),
+        at,
+        expires_at: at.after_days(30),
+        graced_from: at.before_seconds(GRACE),
+    }
+}
+
+/// Everything of a grant that can be compared.
+fn shown(grant: &GrantRecord) -> String {
+    format!("{grant:?}")
+}
+
+pub(in crate::store) async fn a_grant_is_read_back_as_it_was(store: Arc<dyn Store>) {
+    let grants = Grants::new();
+    let mut other = grants.next();
+    other.scope = None;
+    other.resources = Vec::new();
+    other.client = "https://app.example/client.json".parse().unwrap();
+    let unknown = grants.next();
+    for grant in [grants.next(), other] {
+        store.keep_grant(grant.clone()).await.unwrap();
+        let kept = store.grant(grant.grant_id).await.unwrap().unwrap();
+        assert_eq!(shown(&kept), shown(&grant));
+    }
+    assert!(store.grant(unknown.grant_id).await.unwrap().is_none());
+}
+
+pub(in crate::store) async fn of_all_who_redeem_a_code_one_does(store: Arc<dyn Store>) {
+    let grant = Grants::new().next();
+    store.keep_grant(grant.clone()).await.unwrap();
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let (store, id) = (Arc::clone(&store), grant.grant_id);
+        calls.spawn(async move { store.redeem_code(id, purchase(None)).await.unwrap() });
+    }
+
+    let outcomes = calls.join_all().await;
+
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Redeemed::Now).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Redeemed::Before).count(), 19);
+    let kept = store.grant(grant.grant_id).await.unwrap().unwrap();
+    assert_eq!(kept.code.redeemed_at, Some(NOW.after_seconds(1)));
+    assert_eq!(kept.expires_at, NOW.after_days(365));
+}
+
+pub(in crate::store) async fn a_code_without_its_grant_buys_nothing(store: Arc<dyn Store>) {
+    let grant = Grants::new().next();
+    let redeemed = store.redeem_code(grant.grant_id, purchase(None)).await.unwrap();
+    assert_eq!(redeemed, Redeemed::NotThere);
+}
+
+pub(in crate::store) async fn of_fifty_who_present_one_token_all_get_one_successor(
+    store: Arc<dyn Store>,
+) {
+    let (grant, token) = Grants::new().bought(&*store).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..50 {
+        let (store, rotation) = (Arc::clone(&store), rotation(&token, 10));
+        calls.spawn(
+            async move { store.rotate_refresh_token(grant.grant_id, rotation).await.unwrap() },
+        );
+    }
+
+    let outcomes = calls.join_all().await;
+
+    assert!(outcomes.iter().all(|outcome| *outcome == Rotated::Succeeded), "{outcomes:?}");
+    let kept = store.grant(grant.grant_id).await.unwrap().unwrap().refresh.unwrap();
+    assert!(kept.current.matches(&successor(&token).secret.hash()));
+    let (previous, superseded_at) = kept.previous.unwrap();
+    assert!(previous.matches(&token.secret.hash()));
+    assert_eq!(superseded_at, NOW.after_seconds(10));
+}
+
+pub(in crate::store) async fn a_token_that_is_used_again_after_its_grace_ends_the_grant(
+    store: Arc<dyn Store>,
+) {
+    let (grant, token) = Grants::new().bought(&*store).await;
+    let id = grant.grant_id;
+    let rotate = async |token: &RefreshToken, seconds| {
+        store.rotate_refresh_token(id, rotation(token, seconds)).await.unwrap()
+    };
+    assert_eq!(rotate(&token, 10).await, Rotated::Succeeded);
+    assert_eq!(rotate(&token, 10 + GRACE).await, Rotated::Succeeded);
+    assert_eq!(rotate(&token, 11 + GRACE).await, Rotated::Reused);
+    assert!(store.grant(id).await.unwrap().is_none());
+    assert_eq!(rotate(&successor(&token), 12 + GRACE).await, Rotated::Refused);
+}
+
+pub(in crate::store) async fn a_token_of_another_family_changes_nothing(store: Arc<dyn Store>) {
+    let grants = Grants::new();
+    let (grant, token) = grants.bought(&*store).await;
+    let made_up = RefreshToken::generate(grant.grant_id, &grants.0);
+    let before = shown(&store.grant(grant.grant_id).await.unwrap().unwrap());
+
+    let id = grant.grant_id;
+    let refused = store.rotate_refresh_token(id, rotation(&made_up, 10)).await.unwrap();
+    assert_eq!(refused, Rotated::Refused);
+
+    assert_eq!(shown(&store.grant(id).await.unwrap().unwrap()), before);
+    let rotated = store.rotate_refresh_token(id, rotation(&token, 10)).await.unwrap();
+    assert_eq!(rotated, Rotated::Succeeded);
+}
+
+pub(in crate::store) async fn a_token_that_has_expired_is_refused_and_nothing_is_forgotten(
+    store: Arc<dyn Store>,
+) {
+    let (grant, token) = Grants::new().bought(&*store).await;
+    let late = rotation(&token, 30 * 24 * 60 * 60);
+
+    let refused = store.rotate_refresh_token(grant.grant_id, late).await.unwrap();
+
+    assert_eq!(refused, Rotated::Refused);
+    assert!(store.grant(grant.grant_id).await.unwrap().is_some());
+}
+
+pub(in crate::store) async fn revocation_ends_a_grant_for_whoever_comes_with_it_or_later(
+    store: Arc<dyn Store>,
+) {
+    let (grant, token) = Grants::new().bought(&*store).await;
+    let id = grant.grant_id;
+    let (first, second) = (rotation(&token, 10), rotation(&token, 10));
+    let (_, revoked, _) = tokio::join!(
+        store.rotate_refresh_token(id, first),
+        store.revoke_grant(id),
+        store.rotate_refresh_token(id, second),
+    );
+
+    assert_eq!(revoked.unwrap(), Deleted::Forgotten);
+    assert!(store.grant(id).await.unwrap().is_none());
+    let late = store.rotate_refresh_token(id, rotation(&successor(&token), 11)).await.unwrap();
+    assert_eq!(late, Rotated::Refused);
+    assert_eq!(store.revoke_grant(id).await.unwrap(), Deleted::NotThere);
+}
+
+pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(
+    store: Arc<dyn Store>,
+) {
+    let grant = Grants::new().next();
+    let first = ConsentRecord {
+        subject: grant.subject.clone(),
+        client: grant.client.clone(),
+        scope: grant.scope.clone(),
+        redirect_uri: "https://app.example/cb".to_owned(),
+        metadata_hash: [3; 32],
+        allowed_at: NOW,
+        expires_at: NOW.after_days(90),
+    };
+    let second = ConsentRecord { scope: None, allowed_at: NOW.after_days(1), ..first.clone() };
+    let others = ConsentRecord { subject: "acme:8".to_owned(), ..first.clone() };
+    for consent in [&first, &others, &second] {
+        store.keep_consent(consent.clone()).await.unwrap();
+    }
+    let find = async |subject: &str| store.consent(subject, &grant.client).await.unwrap();
+    assert_eq!(find(&first.subject).await, Some(second));
+    assert_eq!(find("acme:8").await, Some(others));
+    assert_eq!(find("acme:9").await, None);
+}

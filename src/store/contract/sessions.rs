@@ -1,0 +1,189 @@
+//! The promises of [`SessionStore`](crate::store::SessionStore), and of the keys and the sweep of
+//! [`UpkeepStore`](crate::store::UpkeepStore).
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{
+    Records,
+    grants::{Grants, NOW},
+    register_all,
+};
+use crate::{
+    entropy::Entropy,
+    grant::CodeVerifier,
+    secret::SecretHash,
+    store::{
+        ConsentRecord, Deleted, KeyKept, KeyRecord, ResourceOwner, SessionId, SessionRecord,
+        SignInRecord, Store, Swept,
+    },
+};
+
+fn session(entropy: &Entropy) -> SessionRecord {
+    SessionRecord {
+        session_id: SessionId::generate(NOW, entropy),
+        hash: SecretHash::of(b"of the browser"),
+        owner: ResourceOwner {
+            subject: "acme:7".to_owned(),
+            name: Some("Ada \u{1f980}".to_owned()),
+            email: None,
+        },
+        signed_in_at: NOW,
+        idle_at: NOW.after_seconds(60),
+        expires_at: NOW.after_seconds(600),
+    }
+}
+
+fn sign_in(entropy: &Entropy) -> SignInRecord {
+    SignInRecord {
+        sign_in_id: SessionId::generate(NOW, entropy),
+        hash: SecretHash::of(b"state"),
+        browser: SecretHash::of(b"browser"),
+        provider: "acme".to_owned(),
+        nonce: "n-0S6_WzA2Mj".to_owned(),
+        verifier: CodeVerifier::generate(entropy),
+        authorization_request: "client_id=x&state=%22".to_owned(),
+        expires_at: NOW.after_seconds(600),
+    }
+}
+
+fn key(key_id: &str) -> KeyRecord {
+    KeyRecord {
+        key_id: key_id.to_owned(),
+        algorithm: "ES256".to_owned(),
+        made_at: NOW,
+        sealed: vec![0, 1, 255],
+    }
+}
+
+pub(in crate::store) async fn a_session_lives_as_long_as_it_is_prolonged_and_not_ended(
+    store: Arc<dyn Store>,
+) {
+    let entropy = Entropy::seeded(3);
+    let mut kept = session(&entropy);
+    store.keep_session(kept.clone()).await.unwrap();
+    let find = async || store.session(kept.session_id).await.unwrap().map(|one| format!("{one:?}"));
+    assert_eq!(find().await, Some(format!("{kept:?}")));
+
+    store.prolong_session(kept.session_id, NOW.after_seconds(120)).await.unwrap();
+    kept.idle_at = NOW.after_seconds(120);
+    let find = async || store.session(kept.session_id).await.unwrap().map(|one| format!("{one:?}"));
+    assert_eq!(find().await, Some(format!("{kept:?}")));
+
+    assert_eq!(store.end_session(kept.session_id).await.unwrap(), Deleted::Forgotten);
+    assert_eq!(store.end_session(kept.session_id).await.unwrap(), Deleted::NotThere);
+    store.prolong_session(kept.session_id, NOW.after_seconds(240)).await.unwrap();
+    assert_eq!(find().await, None);
+}
+
+pub(in crate::store) async fn a_sign_in_is_taken_once(store: Arc<dyn Store>) {
+    let kept = sign_in(&Entropy::seeded(3));
+    store.keep_sign_in(kept.clone()).await.unwrap();
+    let mut calls = JoinSet::new();
+    for _ in 0..10 {
+        let (store, id) = (Arc::clone(&store), kept.sign_in_id);
+        calls.spawn(async move { store.take_sign_in(id).await.unwrap() });
+    }
+
+    let taken: Vec<_> = calls.join_all().await.into_iter().flatten().collect();
+
+    assert_eq!(taken.len(), 1);
+    assert_eq!(format!("{:?}", taken[0]), format!("{kept:?}"));
+    assert_eq!(taken[0].verifier, kept.verifier);
+}
+
+pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<dyn Store>) {
+    let mut calls = JoinSet::new();
+    for nth in 0..8 {
+        let store = Arc::clone(&store);
+        calls.spawn(async move { store.keep_key(key(&format!("k{nth}")), None).await.unwrap() });
+    }
+    let outcomes = calls.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == KeyKept::Kept).count(), 1);
+
+    let kept = store.keys().await.unwrap();
+    assert_eq!(kept, [key(&kept[0].key_id)]);
+    let first = kept[0].key_id.clone();
+    let late = store.keep_key(key("late"), Some("another".to_owned())).await.unwrap();
+    assert_eq!(late, KeyKept::TooLate);
+    let mut second = key("second");
+    second.made_at = NOW.after_days(1);
+    let outcome = store.keep_key(second.clone(), Some(first.clone())).await.unwrap();
+    assert_eq!(outcome, KeyKept::Kept);
+    assert_eq!(store.keys().await.unwrap(), [key(&first), second.clone()]);
+    store.forget_key(first).await.unwrap();
+    assert_eq!(store.keys().await.unwrap(), [second]);
+}
+
+/// Looks through all of one kind, `limit` at a time; how many were forgotten.
+async fn swept(store: &dyn Store, kind: Swept, seconds: u64, limit: usize) -> usize {
+    let (mut after, mut forgotten) = (None, 0);
+    loop {
+        let page = store.sweep(kind, NOW.after_seconds(seconds), after, limit).await.unwrap();
+        assert!(page.forgotten <= limit);
+        forgotten += page.forgotten;
+        after = page.after;
+        if after.is_none() {
+            return forgotten;
+        }
+    }
+}
+
+pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
+    store: Arc<dyn Store>,
+) {
+    let (entropy, grants) = (Entropy::seeded(3), Grants::new());
+    let clients = Records::new().take(7);
+    register_all(&*store, &clients).await;
+    let mut ids = Vec::new();
+    for (client, seconds) in clients.iter().zip([60, 60, 600, 600, 600, 60, 600]) {
+        let mut grant = grants.next();
+        grant.client = client.client_id.into();
+        grant.expires_at = NOW.after_seconds(seconds);
+        ids.push(grant.grant_id);
+        store.keep_grant(grant).await.unwrap();
+    }
+    // Whose client is gone; and who never registered.
+    store.delete_client(clients[2].client_id).await.unwrap();
+    let mut of_document = grants.next();
+    of_document.client = "https://app.example/client.json".parse().unwrap();
+    of_document.expires_at = NOW.after_seconds(600);
+    store.keep_grant(of_document.clone()).await.unwrap();
+
+    assert_eq!(swept(&*store, Swept::Grants, 59, 3).await, 1);
+    assert_eq!(swept(&*store, Swept::Grants, 60, 3).await, 3);
+    assert_eq!(swept(&*store, Swept::Grants, 60, 3).await, 0);
+    let mut left = Vec::new();
+    for id in &ids {
+        left.push(store.grant(*id).await.unwrap().is_some());
+    }
+    assert_eq!(left, [false, false, false, true, true, false, true]);
+    assert!(store.grant(of_document.grant_id).await.unwrap().is_some());
+
+    let idle = session(&entropy);
+    let used = SessionRecord { idle_at: NOW.after_seconds(600), ..session(&entropy) };
+    store.keep_session(idle.clone()).await.unwrap();
+    store.keep_session(used.clone()).await.unwrap();
+    assert_eq!(swept(&*store, Swept::Sessions, 60, 1).await, 1);
+    assert!(store.session(idle.session_id).await.unwrap().is_none());
+    assert!(store.session(used.session_id).await.unwrap().is_some());
+
+    let begun = sign_in(&entropy);
+    store.keep_sign_in(begun.clone()).await.unwrap();
+    assert_eq!(swept(&*store, Swept::SignIns, 599, 10).await, 0);
+    assert_eq!(swept(&*store, Swept::SignIns, 600, 10).await, 1);
+
+    let consent = ConsentRecord {
+        subject: "acme:7".to_owned(),
+        client: of_document.client,
+        scope: None,
+        redirect_uri: String::new(),
+        metadata_hash: [0; 32],
+        allowed_at: NOW,
+        expires_at: NOW.after_seconds(60),
+    };
+    store.keep_consent(consent).await.unwrap();
+    assert_eq!(swept(&*store, Swept::Consents, 59, 10).await, 0);
+    assert_eq!(swept(&*store, Swept::Consents, 60, 10).await, 1);
+}
