@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use crate::{
     app::App,
-    client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl},
+    client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl, GrantTypes},
     client_document::DocumentError,
     clock::Timestamp,
     store::{ClientFlags, StoreError},
@@ -59,6 +61,27 @@ pub(crate) async fn find(
     }
 }
 
+/// The grants that the client of this identifier has registered for: all that is needed of it where it asks
+/// for tokens. `None` when there is none (any more).
+pub(crate) async fn grant_types(
+    app: &App,
+    identifier: &ClientIdentifier,
+) -> Result<Option<GrantTypes>, IdentifyError> {
+    /// The rest is passed over, which takes a fifth of the time that reading it would.
+    #[derive(Deserialize)]
+    struct Part {
+        #[serde(default)]
+        grant_types: GrantTypes,
+    }
+    let ClientIdentifier::Registered(id) = identifier else {
+        return Ok(find(app, identifier).await?.map(|client| client.metadata.grant_types));
+    };
+    let Some(record) = app.store.client(*id).await? else { return Ok(None) };
+    let part: Part =
+        serde_json::from_str(&record.metadata).map_err(|error| unreadable(*id, error))?;
+    Ok(Some(part.grant_types))
+}
+
 /// The client of this identifier, or what to tell people of it.
 pub(crate) async fn identify(
     app: &App,
@@ -72,16 +95,17 @@ pub(crate) async fn identify(
 
 async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, IdentifyError> {
     let record = app.store.client(id).await?.ok_or(IdentifyError::Unknown)?;
-    let metadata = serde_json::from_str(&record.metadata).map_err(|error| StoreError::Corrupt {
-        what: format!("the metadata of client {id}"),
-        source: error.into(),
-    })?;
+    let metadata = serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
     Ok(IdentifiedClient {
         identifier: id.into(),
         metadata,
         registered_at: Some(record.issued_at),
         flags: record.flags,
     })
+}
+
+fn unreadable(id: ClientId, error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { what: format!("the metadata of client {id}"), source: error.into() }
 }
 
 async fn published(app: &App, url: &DocumentUrl) -> Result<IdentifiedClient, IdentifyError> {

@@ -2,6 +2,7 @@
 
 use super::{
     access_token::{self, Extent},
+    client::Client,
     error::TokenError,
     request::required,
     response::TokenResponse,
@@ -12,7 +13,6 @@ use crate::{
     clock::Timestamp,
     grant::{AuthorizationCode, CodeVerifier, RefreshToken, ResourceIndicator},
     http::form::Form,
-    identified_client::IdentifiedClient,
     store::{GrantRecord, Purchase, Redeemed, RefreshRecord},
 };
 
@@ -21,7 +21,8 @@ const INVALID: TokenError = TokenError::InvalidGrant("code");
 /// Redeems a code. The answer is made before the store is asked: nothing can fail after it.
 pub(super) async fn redeem(
     app: &App,
-    client: &IdentifiedClient,
+    client: &Client,
+    grant: Option<GrantRecord>,
     form: &Form<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
@@ -30,7 +31,8 @@ pub(super) async fn redeem(
     // OAuth 2.1 §4.1.3: there is a challenge with every code, so there is a verifier with every request.
     let verifier =
         CodeVerifier::parse(required(form, "code_verifier")?).map_err(|_| TokenError::Verifier)?;
-    let grant = app.store.grant(code.grant).await?.ok_or(INVALID)?;
+    // Of the other parameter, if somebody sent both.
+    let grant = grant.filter(|grant| grant.grant_id == code.grant).ok_or(INVALID)?;
     let is_bound = code.secret.hash().matches(&grant.code.hash)
         && grant.client == client.identifier
         && redirect_uri.is_none_or(|uri| uri == grant.code.redirect_uri);
@@ -49,7 +51,6 @@ pub(super) async fn redeem(
     let extent = Extent { scope: grant.scope.clone(), resources: narrowed(&grant, form)? };
     let access_token = access_token::issue(app, &grant, &extent, now)?;
     let refresh_token = client
-        .metadata
         .grant_types
         .as_slice()
         .contains(&GrantType::RefreshToken)

@@ -8,10 +8,17 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use super::error::TokenError;
 use crate::{
     app::App,
+    client::{ClientIdentifier, GrantTypes},
     clock::Timestamp,
     http::form::Form,
-    identified_client::{self, IdentifiedClient},
+    identified_client,
 };
+
+/// A client that asks for tokens, or gives them up.
+pub(super) struct Client {
+    pub(super) identifier: ClientIdentifier,
+    pub(super) grant_types: GrantTypes,
+}
 
 /// The client that asks, if there is one, and it has not asked too often.
 pub(super) async fn identified(
@@ -19,7 +26,7 @@ pub(super) async fn identified(
     headers: &HeaderMap,
     form: &Form<'_>,
     now: Timestamp,
-) -> Result<IdentifiedClient, TokenError> {
+) -> Result<Client, TokenError> {
     let named = basic(headers).map(|(user, _)| user);
     let client_id = match (form.one("client_id")?, &named) {
         (Some(one), Some(other)) if one != other => return Err(TokenError::TwoClients),
@@ -28,12 +35,12 @@ pub(super) async fn identified(
         (None, None) => return Err(TokenError::Missing("client_id")),
     };
     // What is no identifier names nobody.
-    let identifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
-    let client =
-        identified_client::find(app, &identifier).await?.ok_or(TokenError::UnknownClient)?;
+    let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
+    let grant_types = identified_client::grant_types(app, &identifier).await?;
+    let grant_types = grant_types.ok_or(TokenError::UnknownClient)?;
     // Counted only now: names that somebody made up must not take the place of those that are.
-    match app.client_limit.count(identifier, now) {
-        Ok(()) => Ok(client),
+    match app.client_limit.count(identifier.clone(), now) {
+        Ok(()) => Ok(Client { identifier, grant_types }),
         Err(retry_after_seconds) => Err(TokenError::TooManyRequests { retry_after_seconds }),
     }
 }

@@ -11,7 +11,8 @@ use hyper::body::Incoming;
 use uuid::Uuid;
 
 use super::{
-    authorization_code, client,
+    authorization_code,
+    client::{self, Client},
     error::TokenError,
     introspection::{self, Introspection},
     refresh_token,
@@ -22,12 +23,13 @@ use super::{
 use crate::{
     app::App,
     client::{ClientIdentifier, GrantType},
+    grant::{AuthorizationCode, RefreshToken},
     http::{
         answer::{self, Response, Shape, refusal},
         form::Form,
         request_event::Outcome,
     },
-    identified_client::IdentifiedClient,
+    store::{GrantRecord, StoreError},
 };
 
 /// When a busy store is worth another try, in seconds.
@@ -55,26 +57,40 @@ async fn exchange(
     app: &App,
     headers: &HeaderMap,
     body: Incoming,
-) -> Result<(IdentifiedClient, TokenResponse), TokenError> {
+) -> Result<(Client, TokenResponse), TokenError> {
     let body = request::body(app, headers, body).await?;
     let form = Form::parse(&body)?;
     let now = app.clock.now();
-    let client = client::identified(app, headers, &form, now).await?;
+    // Two questions that do not wait for each other.
+    let (client, grant) =
+        tokio::join!(client::identified(app, headers, &form, now), presented(app, &form));
+    let client = client?;
     let grant_type = match required(&form, "grant_type")? {
         "authorization_code" => GrantType::AuthorizationCode,
         "refresh_token" => GrantType::RefreshToken,
         _ => return Err(TokenError::UnsupportedGrantType),
     };
-    if !client.metadata.grant_types.as_slice().contains(&grant_type) {
+    if !client.grant_types.as_slice().contains(&grant_type) {
         return Err(TokenError::UnauthorizedClient);
     }
     let tokens = match grant_type {
         GrantType::AuthorizationCode => {
-            authorization_code::redeem(app, &client, &form, now).await?
+            authorization_code::redeem(app, &client, grant?, &form, now).await?
         }
-        GrantType::RefreshToken => refresh_token::rotate(app, &client, &form, now).await?,
+        GrantType::RefreshToken => refresh_token::rotate(app, &client, grant?, &form, now).await?,
     };
     Ok((client, tokens))
+}
+
+/// The grant that the code or refresh token of a request names, if that is one, and the grant is there.
+async fn presented(app: &App, form: &Form<'_>) -> Result<Option<GrantRecord>, StoreError> {
+    let text = |name| form.one(name).ok().flatten();
+    let code = || text("code")?.parse::<AuthorizationCode>().ok().map(|code| code.grant);
+    let token = || text("refresh_token")?.parse::<RefreshToken>().ok().map(|token| token.grant);
+    match code().or_else(token) {
+        Some(id) => app.store.grant(id).await,
+        None => Ok(None),
+    }
 }
 
 /// `POST /oauth2/revoke` (RFC 7009 §2).
@@ -151,7 +167,7 @@ fn challenge(response: &mut Response) {
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
 }
 
-fn uuid_of(client: &IdentifiedClient) -> Option<Uuid> {
+fn uuid_of(client: &Client) -> Option<Uuid> {
     match client.identifier {
         ClientIdentifier::Registered(id) => Some(id.into()),
         ClientIdentifier::Document(_) => None,

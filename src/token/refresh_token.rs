@@ -4,6 +4,7 @@
 use super::{
     access_token::{self, Extent},
     authorization_code::narrowed,
+    client::Client,
     error::TokenError,
     request::required,
     response::TokenResponse,
@@ -14,7 +15,6 @@ use crate::{
     clock::Timestamp,
     grant::RefreshToken,
     http::form::Form,
-    identified_client::IdentifiedClient,
     store::{GrantRecord, Rotated, Rotation},
 };
 
@@ -23,12 +23,14 @@ const INVALID: TokenError = TokenError::InvalidGrant("refresh_token");
 /// Rotates a refresh token. The answer is made before the store is asked: nothing can fail after it.
 pub(super) async fn rotate(
     app: &App,
-    client: &IdentifiedClient,
+    client: &Client,
+    grant: Option<GrantRecord>,
     form: &Form<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
     let token: RefreshToken = required(form, "refresh_token")?.parse().map_err(|_| INVALID)?;
-    let grant = app.store.grant(token.grant).await?.ok_or(INVALID)?;
+    // Of the other parameter, if somebody sent both.
+    let grant = grant.filter(|grant| grant.grant_id == token.grant).ok_or(INVALID)?;
     let family = token.family.hash();
     let is_of_family = grant.refresh.as_ref().is_some_and(|kept| kept.family.matches(&family));
     if !is_of_family || grant.client != client.identifier {

@@ -2,13 +2,12 @@
 //! with it every other token of it: a client that gives one of them up gives up what it was allowed. Grants
 //! of other installations of the same client are others, and stay.
 
-use super::{access_token, error::TokenError, request::required};
+use super::{access_token, client::Client, error::TokenError, request::required};
 use crate::{
     app::App,
     clock::Timestamp,
     grant::{GrantId, RefreshToken},
     http::form::Form,
-    identified_client::IdentifiedClient,
 };
 
 /// Revokes a token of this client. One that is unknown, expired or another's is passed over in silence
@@ -16,7 +15,7 @@ use crate::{
 /// token says what it is.
 pub(super) async fn revoke(
     app: &App,
-    client: &IdentifiedClient,
+    client: &Client,
     form: &Form<'_>,
     now: Timestamp,
 ) -> Result<(), TokenError> {

@@ -93,25 +93,30 @@ pub(super) fn rotate(
     id: GrantId,
     rotation: &Rotation,
 ) -> rusqlite::Result<Result<Rotated, StoreError>> {
+    // What nearly everybody comes for.
+    let sql = "UPDATE grants SET refresh_previous = refresh_current, superseded_at = ?2, \
+        refresh_current = ?3, refresh_expires_at = ?4 WHERE grant_id = ?1 AND refresh_family = ?5 \
+        AND refresh_current = ?6 AND refresh_expires_at > ?2 AND expires_at > ?2";
+    let superseded = change.prepare_cached(sql)?.execute(params![
+        id.as_bytes(),
+        moment(rotation.at),
+        rotation.successor.as_bytes(),
+        moment(rotation.expires_at),
+        rotation.family.as_bytes(),
+        rotation.presented.as_bytes(),
+    ])?;
+    if superseded > 0 {
+        return Ok(Ok(Rotated::Succeeded));
+    }
     let grant = match grant(change, id) {
         Ok(Some(grant)) => grant,
         Ok(None) => return Ok(Ok(Rotated::Refused)),
         Err(error) => return Ok(Err(error)),
     };
     Ok(Ok(match rotation.on(&grant) {
-        Step::Supersede => {
-            let sql = "UPDATE grants SET refresh_previous = refresh_current, superseded_at = ?2, \
-                refresh_current = ?3, refresh_expires_at = ?4 WHERE grant_id = ?1";
-            change.prepare_cached(sql)?.execute(params![
-                id.as_bytes(),
-                moment(rotation.at),
-                rotation.successor.as_bytes(),
-                moment(rotation.expires_at),
-            ])?;
-            Rotated::Succeeded
-        }
         Step::Repeat => Rotated::Succeeded,
-        Step::Refuse => Rotated::Refused,
+        // To supersede it was tried.
+        Step::Refuse | Step::Supersede => Rotated::Refused,
         Step::Forget => {
             delete(change, id)?;
             Rotated::Reused

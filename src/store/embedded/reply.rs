@@ -21,6 +21,8 @@ pub(super) struct Awaited<T>(oneshot::Receiver<Answer<T>>);
 struct Answer<T> {
     outcome: Result<T, StoreError>,
     others: Others<T>,
+    /// Whatever else is to be dropped where the caller is: it tells callers of other kinds.
+    more: Option<Box<dyn Send>>,
 }
 
 /// Callers whose outcome is known and who do not know it yet. Dropped, wherever that is, it tells them:
@@ -34,7 +36,7 @@ impl<T> Drop for Others<T> {
     fn drop(&mut self) {
         for (to, outcome) in self.0.drain(..) {
             // Who is gone does not want to know.
-            let _gone = to.send(Answer { outcome, others: Self(Vec::new()) });
+            let _gone = to.send(Answer { outcome, others: Self(Vec::new()), more: None });
         }
     }
 }
@@ -56,6 +58,15 @@ impl<T> Reply<T> {
         Self::send_all(vec![self], failure);
     }
 
+    /// As [`Self::send`]; `more` is dropped where the caller is.
+    pub(super) fn send_with(self, failure: Option<&Shared>, more: Box<dyn Send>) {
+        let outcome = failure.map(|failure| Err(shared_error(failure))).or(self.outcome);
+        if let Some(outcome) = outcome {
+            let others = Others(Vec::new());
+            let _gone = self.to.send(Answer { outcome, others, more: Some(more) });
+        }
+    }
+
     /// Sends to all of a batch. Who was left out of the transaction is told nothing, and does not wait.
     pub(super) fn send_all(replies: Vec<Self>, failure: Option<&Shared>) {
         let known = |reply: Self| {
@@ -64,7 +75,7 @@ impl<T> Reply<T> {
         };
         let mut others: Vec<_> = replies.into_iter().filter_map(known).collect();
         if let Some((to, outcome)) = others.pop() {
-            let _gone = to.send(Answer { outcome, others: Others(others) });
+            let _gone = to.send(Answer { outcome, others: Others(others), more: None });
         }
     }
 }
@@ -72,8 +83,8 @@ impl<T> Reply<T> {
 impl<T> Awaited<T> {
     /// Waits for the outcome; a writer that ended without one has closed the store.
     pub(super) async fn outcome(self) -> Result<T, StoreError> {
-        let Answer { outcome, others } = self.0.await.map_err(|_ended| closed())?;
-        drop(others);
+        let Answer { outcome, others, more } = self.0.await.map_err(|_ended| closed())?;
+        drop((others, more));
         outcome
     }
 }

@@ -57,8 +57,34 @@ pub(super) trait Work: Send {
     /// Does its part of a batch; an error ends the whole batch.
     fn apply(&mut self, change: &Transaction<'_>) -> rusqlite::Result<()>;
 
-    /// Answers, once the batch has come to its end.
-    fn answer(self: Box<Self>, failure: Option<&Shared>);
+    /// Answers, once the batch has come to its end, and lets whoever is answered answer `others`.
+    fn answer(self: Box<Self>, failure: Option<&Shared>, others: Works);
+}
+
+/// Changes that are done, whose callers do not know it yet. Dropped, it tells them.
+pub(super) struct Works {
+    done: Vec<Box<dyn Work>>,
+    failure: Option<Shared>,
+}
+
+impl Works {
+    const NONE: Self = Self { done: Vec::new(), failure: None };
+
+    /// Tells the first, who tells the others.
+    fn tell(mut self) {
+        if let Some(first) = self.done.pop() {
+            let failure = self.failure.clone();
+            first.answer(failure.as_ref(), self);
+        }
+    }
+}
+
+impl Drop for Works {
+    fn drop(&mut self) {
+        for work in self.done.drain(..) {
+            work.answer(self.failure.as_ref(), Self::NONE);
+        }
+    }
 }
 
 /// What is done, and who waits for it.
@@ -79,8 +105,8 @@ where
         Ok(())
     }
 
-    fn answer(self: Box<Self>, failure: Option<&Shared>) {
-        self.reply.send(failure);
+    fn answer(self: Box<Self>, failure: Option<&Shared>, others: Works) {
+        self.reply.send_with(failure, Box::new(others));
     }
 }
 
@@ -164,9 +190,7 @@ impl Writer {
             }
         }
         Reply::send_all(replies, failure.as_ref());
-        for work in others {
-            work.answer(failure.as_ref());
-        }
+        Works { done: others, failure: failure.clone() }.tell();
         // A transaction of its own for each, after the others have been answered: imports are long.
         for (clients, mut reply) in imports {
             reply.outcome = Some(self.import(&clients));
