@@ -212,6 +212,7 @@ const CONFINED: &[Confined] = &[
         to: &[
             "src/cli/",
             "src/client/",
+            "src/identified_client.rs",
             "src/json.rs",
             "src/registration/error.rs",
             "src/registration/response.rs",
