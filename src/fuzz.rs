@@ -3,7 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::{HeaderMap, HeaderValue, header::FORWARDED};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{COOKIE, FORWARDED},
+};
 use ipnet::IpNet;
 use url::{Host, Url, form_urlencoded};
 
@@ -14,9 +17,10 @@ use crate::{
     grant::{AuthorizationCode, CodeVerifier, RefreshToken},
     http::{
         client_address::{Source, client_address as address_of},
+        cookie::Cookies,
         form::Form,
     },
-    registration,
+    registration, sign_in,
 };
 
 /// Any body, at either door: refused with reasons in printable ASCII, or admitted, and then what was
@@ -172,4 +176,24 @@ pub fn authorization_request(bytes: &[u8]) {
 /// settings that can be printed.
 pub fn configuration(bytes: &[u8]) {
     config::fuzz(bytes);
+}
+
+/// Any lines of cookies: a session is read from what was written as one, and from nothing else.
+pub fn cookies(bytes: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Ok(line) = HeaderValue::from_bytes(line) {
+            headers.append(COOKIE, line);
+        }
+    }
+    for issuer in ["https://door.example", "http://127.0.0.1:8080"] {
+        if let Some(value) = Cookies::of(issuer).read(&headers, "doorward-session") {
+            sign_in::fuzz_session(&value);
+        }
+    }
+}
+
+/// Any answers of a provider, one a line: what nobody signed signs nobody in.
+pub fn provider_answers(bytes: &[u8]) {
+    sign_in::fuzz_provider(bytes);
 }

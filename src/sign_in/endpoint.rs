@@ -51,8 +51,8 @@ enum SignInError {
     WrongPassword,
     #[error("There is no such way to sign in.")]
     UnknownWay,
-    #[error("The request that waits for the sign-in is too long.")]
-    LongRequest,
+    #[error("The request that waits for the sign-in is none that a client sent.")]
+    Request,
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     #[error("The sign-in could not be kept.")]
@@ -62,7 +62,7 @@ enum SignInError {
 impl SignInError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Form(_) | Self::Body(_) | Self::UnknownWay | Self::LongRequest => {
+            Self::Form(_) | Self::Body(_) | Self::UnknownWay | Self::Request => {
                 StatusCode::BAD_REQUEST
             }
             Self::Foreign | Self::WrongPassword => StatusCode::FORBIDDEN,
@@ -149,8 +149,8 @@ async fn try_to_begin(
         .map_err(|retry_after_seconds| SignInError::TooMany { retry_after_seconds })?;
     let form = Form::parse(&body)?;
     let request = form.one("request")?.unwrap_or_default();
-    if request.len() > REQUEST_BYTES_MAX {
-        return Err(SignInError::LongRequest);
+    if request.len() > REQUEST_BYTES_MAX || !request.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(SignInError::Request);
     }
     if let Some(id) = form.one("provider")? {
         let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;

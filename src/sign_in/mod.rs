@@ -61,3 +61,19 @@ pub(crate) fn account(owner: &ResourceOwner) -> String {
 pub(crate) fn authorize_again(app: &App, request: &str) -> String {
     format!("{}/oauth2/authorize?{request}", app.config.issuer_path())
 }
+
+/// The door of a fuzz target: the value of a cookie.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_session(value: &str) {
+    session::fuzz(value);
+}
+
+/// The door of a fuzz target: metadata, keys and an ID token, each on a line.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_provider(answers: &[u8]) {
+    let mut lines = answers.splitn(3, |byte| *byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let _read = provider_metadata::ProviderMetadata::read(line(), "https://login.example");
+    let _read = id_token::keys(line());
+    id_token::fuzz(&String::from_utf8_lossy(line()));
+}

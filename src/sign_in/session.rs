@@ -92,3 +92,11 @@ pub(super) async fn end(app: &App, headers: &HeaderMap) -> Result<(), StoreError
 pub(super) fn forget(app: &App, response: &mut Response) {
     cookies(app).clear(response, COOKIE);
 }
+
+/// The door of a fuzz target: what is read as held is what would be written.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(value: &str) {
+    if let Some(held) = Held::read(value, PREFIX) {
+        assert_eq!(held.text(PREFIX), value);
+    }
+}

@@ -87,7 +87,7 @@ impl Client {
 }
 
 /// Parameters in their order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Request(Vec<(String, String)>);
 
 impl Request {
@@ -124,6 +124,7 @@ pub(crate) async fn post_form(server: &TestServer, path: &str, form: &Request) -
 }
 
 /// A browser, which keeps cookies.
+#[derive(Clone)]
 pub(crate) struct Browser<'server> {
     server: &'server TestServer,
     cookies: BTreeMap<String, String>,

@@ -29,6 +29,7 @@ mod registration;
 mod revocation;
 mod shared_limits;
 mod shutdown;
+mod sign_in;
 mod slow_callers;
 mod start;
 mod stored_forms;

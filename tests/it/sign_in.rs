@@ -1,0 +1,239 @@
+//! Signing in and out, as a browser sees it. What a real provider says is in `tests/journey/`; here are the times,
+//! which a test has to hold still.
+
+use std::time::Duration;
+
+use doorward::config::{Config, Provider};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use crate::{
+    flow::{Browser, Client, Page, Request, config},
+    harness::TestServer,
+};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Whether a browser is asked what it allows, and not who it is.
+async fn is_signed_in(browser: &mut Browser<'_>, client: &Client) -> bool {
+    let page = browser.get(&client.request().path()).await;
+    assert_eq!(page.answer.status, 200, "{page:?}");
+    !page.answer.body.contains("name=\"password\"")
+}
+
+/// A provider that publishes its metadata and nothing else.
+async fn provider(id: &str) -> Provider {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let document = serde_json::json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/keys"),
+        "id_token_signing_alg_values_supported": ["ES256"],
+    })
+    .to_string();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let _read = connection.read(&mut [0; 4096]).await;
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                 content-length: {}\r\n\r\n{document}",
+                document.len()
+            );
+            let _written = connection.write_all(answer.as_bytes()).await;
+        }
+    });
+    Provider {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        issuer,
+        client_id: "doorward".to_owned(),
+        client_secret_file: None,
+        scopes: Vec::new(),
+        subject_claim: "sub".to_owned(),
+        name_claim: "name".to_owned(),
+        email_claim: "email".to_owned(),
+        groups_claim: "groups".to_owned(),
+        allowed_domains: Vec::new(),
+        allowed_groups: Vec::new(),
+    }
+}
+
+async fn with_provider() -> Config {
+    let mut config = config();
+    config.sign_in.providers = vec![provider("acme").await];
+    config
+}
+
+/// Chooses the provider on the page of an authorization request, and returns the `state` that goes there.
+async fn begin(server: &TestServer, browser: &mut Browser<'_>) -> String {
+    let client = Client::register(server).await;
+    let page = browser.get(&client.request().path()).await;
+    assert_eq!(page.answer.headers("set-cookie"), Vec::<&str>::new(), "a page sets no cookie");
+    let sent = browser.submit(&page, "provider", "acme").await;
+    let cookie = sent.answer.header("set-cookie").expect("the browser is known again");
+    assert!(cookie.starts_with("__Host-doorward-sign-in="), "{cookie}");
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/"), "{cookie}");
+    sent.brought().remove("state").expect("RFC 6749, section 10.12")
+}
+
+/// What the browser is shown when the provider did not let somebody in.
+async fn denied(browser: &mut Browser<'_>, state: &str) -> Page {
+    browser.get(&format!("/oauth2/sign-in/acme?error=access_denied&state={state}")).await
+}
+
+#[tokio::test]
+async fn a_sign_in_at_a_provider_is_good_for_ten_minutes() {
+    let server = TestServer::with(with_provider().await).await;
+    let mut browser = Browser::new(&server);
+    for (after, status) in [(Duration::from_millis(599_999), 403), (MINUTE * 10, 400)] {
+        let state = begin(&server, &mut browser).await;
+        server.clock.advance(after);
+        assert_eq!(denied(&mut browser, &state).await.answer.status, status, "{after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_at_a_provider_is_good_once_and_in_one_browser() {
+    let server = TestServer::with(with_provider().await).await;
+    let mut browser = Browser::new(&server);
+    let state = begin(&server, &mut browser).await;
+    let mut stranger = Browser::new(&server);
+    assert_eq!(denied(&mut stranger, &state).await.answer.status, 400, "without the cookie");
+    assert_eq!(denied(&mut browser, &state).await.answer.status, 403, "it was not spent by that");
+    assert_eq!(denied(&mut browser, &state).await.answer.status, 400, "it is spent now");
+
+    let state = begin(&server, &mut browser).await;
+    begin(&server, &mut stranger).await;
+    assert_eq!(denied(&mut stranger, &state).await.answer.status, 400, "another cookie");
+}
+
+#[tokio::test]
+async fn a_request_that_waits_leads_nowhere_but_to_our_own_endpoint() {
+    let server = TestServer::with(config()).await;
+    let password = server.password.clone().unwrap();
+    for (request, status) in [
+        ("https://evil.example", 303),
+        ("//evil.example", 303),
+        ("", 303),
+        ("x\r\nset-cookie: a=b", 400),
+        ("x y", 400),
+        ("\u{e9}", 400),
+    ] {
+        let form = Request::default().and("request", request).and("password", &password);
+        let sent = Browser::new(&server).post("/oauth2/sign-in", &form).await;
+        assert_eq!(sent.answer.status, status, "{request:?}");
+        if status == 303 {
+            assert_eq!(sent.location(), format!("/oauth2/authorize?{request}"));
+        }
+    }
+    let long = "x".repeat(8 << 10);
+    let form = Request::default().and("password", &password);
+    let sent =
+        Browser::new(&server).post("/oauth2/sign-in", &form.clone().and("request", &long)).await;
+    assert_eq!(sent.answer.status, 303);
+    let form = form.and("request", &format!("{long}x"));
+    assert_eq!(Browser::new(&server).post("/oauth2/sign-in", &form).await.answer.status, 400);
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_signs_nobody_in_or_out() {
+    let server = TestServer::with(with_provider().await).await;
+    let client = Client::register(&server).await;
+    let password = server.password.clone().unwrap();
+    let local = Request::default().and("request", "x").and("password", &password);
+    let upstream = Request::default().and("request", "x").and("provider", "acme");
+    for headers in [
+        "",
+        "origin: https://evil.example\r\n",
+        "origin: https://door.example\r\nsec-fetch-site: cross-site\r\n",
+        "sec-fetch-site: same-site\r\n",
+    ] {
+        for form in [&local, &upstream] {
+            let mut browser = Browser::new(&server);
+            let answer = browser.post_as("/oauth2/sign-in", form, headers).await.answer;
+            assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{headers}");
+        }
+        let mut browser = Browser::signed_in(&server).await;
+        let page = browser.get("/oauth2/sign-out").await;
+        let (path, form) = page.form("form_token");
+        assert_eq!(browser.post_as(&path, &form, headers).await.answer.status, 403, "{headers}");
+        assert!(is_signed_in(&mut browser, &client).await);
+    }
+}
+
+#[tokio::test]
+async fn passwords_are_tried_so_often_and_no_more() {
+    let mut config = config();
+    config.sign_in.per_source = 3;
+    let server = TestServer::with(config).await;
+    let mut browser = Browser::new(&server);
+    let form = Request::default().and("request", "x").and("password", "wrong");
+    for _ in 0..3 {
+        let answer = browser.post("/oauth2/sign-in", &form).await.answer;
+        assert_eq!((answer.status, answer.header("set-cookie")), (403, None));
+    }
+    let right = form.with("password", server.password.as_ref().unwrap());
+    let refused = browser.post("/oauth2/sign-in", &right).await.answer;
+    assert_eq!(refused.status, 429);
+    assert!(refused.header("retry-after").is_some());
+    server.clock.advance(MINUTE);
+    assert_eq!(browser.post("/oauth2/sign-in", &right).await.answer.status, 303);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_idle_and_at_last_in_any_case() {
+    let config = config();
+    let idle = Duration::from_mins(config.sign_in.session_idle_minutes);
+    let almost_idle = Duration::from_mins(config.sign_in.session_idle_minutes - 1);
+    let lifetime = Duration::from_mins(config.sign_in.session_lifetime_minutes);
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+
+    let mut browser = Browser::signed_in(&server).await;
+    server.clock.advance(almost_idle);
+    assert!(is_signed_in(&mut browser, &client).await);
+    server.clock.advance(almost_idle);
+    assert!(is_signed_in(&mut browser, &client).await, "it was used, and lives on");
+    server.clock.advance(idle);
+    assert!(!is_signed_in(&mut browser, &client).await);
+
+    let mut browser = Browser::signed_in(&server).await;
+    let mut age = Duration::ZERO;
+    while age + MINUTE < lifetime {
+        server.clock.advance(MINUTE);
+        age += MINUTE;
+        if age.as_secs().is_multiple_of(30 * 60) {
+            assert!(is_signed_in(&mut browser, &client).await, "{age:?}");
+        }
+    }
+    server.clock.advance(MINUTE);
+    assert!(!is_signed_in(&mut browser, &client).await, "however much it was used");
+}
+
+#[tokio::test]
+async fn who_signs_in_has_a_new_session_and_who_signs_out_has_none() {
+    let server = TestServer::with(config()).await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let mut kept = browser.clone();
+    let password = server.password.clone().unwrap();
+    let again = Request::default().and("request", "x").and("password", &password);
+    assert_eq!(browser.post("/oauth2/sign-in", &again).await.answer.status, 303);
+    assert!(is_signed_in(&mut browser, &client).await);
+    assert!(!is_signed_in(&mut kept, &client).await, "what it held before is good for nothing");
+
+    let mut kept = browser.clone();
+    let page = browser.get("/oauth2/sign-out").await;
+    assert_eq!(page.answer.header("cache-control"), Some("no-store"));
+    assert!(is_signed_in(&mut browser, &client).await, "a page that asks ends nothing");
+    let (path, form) = page.form("form_token");
+    let forged = browser.post(&path, &form.clone().with("form_token", "x")).await;
+    assert_eq!(forged.answer.status, 403);
+    assert_eq!(browser.post(&path, &form).await.answer.status, 200);
+    assert!(!is_signed_in(&mut browser, &client).await);
+    assert!(!is_signed_in(&mut kept, &client).await, "it is over for whoever kept the cookie");
+}
