@@ -92,6 +92,10 @@ impl Keys {
         let mut kept = store.keys().await?;
         let name = signing::name(self.algorithm);
         if schedule::is_due(&kept, name, self.lifetimes, now) {
+            // A node with the wrong secret makes no key, which no other node could open.
+            for key in &kept {
+                self.opened(key.clone())?;
+            }
             let newest = kept.last().map(|key| key.key_id.clone());
             let (key_id, private) = signing::generate(self.algorithm)
                 .ok_or_else(|| KeysError::Unusable(name.to_owned()))?;
@@ -257,8 +261,11 @@ mod tests {
         assert_eq!(again.verify(&token).as_deref(), Some(&b"{}"[..]));
 
         let other = Keys::new(&Config::default().token, &Entropy::seeded(2));
-        let refused = other.upkeep(&*store, NOW).await.unwrap_err();
-        assert!(refused.to_string().contains("token.keys_secret"), "{refused}");
+        for now in [NOW, NOW.after_days(90)] {
+            let refused = other.upkeep(&*store, now).await.unwrap_err();
+            assert!(refused.to_string().contains("token.keys_secret"), "{refused}");
+        }
+        assert_eq!(store.keys().await.unwrap().len(), 1, "nothing is kept that others cannot open");
         let kept = &store.keys().await.unwrap()[0];
         assert!(!kept.sealed.windows(4).any(|bytes| bytes == b"\x30\x81\x87\x02"), "it is sealed");
     }

@@ -51,20 +51,18 @@ pub(super) fn is_due(
         .is_none_or(|key| signs_from(key.made_at) + lifetimes.key <= AHEAD_MILLIS + now.as_millis())
 }
 
-/// Which of the keys signs: the newest of the algorithm that has been published for long enough. The first
-/// of all signs at once, since nobody has a copy without it.
+/// Which of the keys signs: the newest that has been published for long enough, of the algorithm if there is
+/// one, else of another. The first of all signs at once, since nobody has a copy without it.
 pub(super) fn signing<'key>(
     keys: impl Iterator<Item = (Timestamp, &'key str)>,
     algorithm: &str,
     now: Timestamp,
 ) -> Option<usize> {
-    let ours: Vec<_> = keys
-        .enumerate()
-        .filter(|(_, (_, its))| *its == algorithm)
-        .map(|(nth, (at, _))| (nth, at))
-        .collect();
-    let ready = ours.iter().rfind(|(_, made_at)| signs_from(*made_at) <= now.as_millis());
-    ready.or(ours.first()).map(|(nth, _)| *nth)
+    let keys: Vec<_> = keys.collect();
+    let is_ready = |made_at: Timestamp| signs_from(made_at) <= now.as_millis();
+    let ours = keys.iter().rposition(|(made_at, its)| *its == algorithm && is_ready(*made_at));
+    let any = || keys.iter().rposition(|(made_at, _)| is_ready(*made_at));
+    ours.or_else(any).or((!keys.is_empty()).then_some(0))
 }
 
 /// What each of the keys is for.
@@ -146,8 +144,9 @@ mod tests {
         let kept = [key("RS256", 100)];
         assert!(is_due(&kept, "ES256", LIFETIMES, day(101)));
         let kept = [key("RS256", 100), key("ES256", 101)];
-        assert_eq!(signs(&kept, day(101)), Some(1));
-        assert_eq!(phases(&kept, "ES256", LIFETIMES, day(101)), [Phase::Published; 2]);
+        assert_eq!(signs(&kept, day(101)), Some(0), "nobody knows the new one yet");
+        assert_eq!(signs(&kept, day(102)), Some(1));
+        assert_eq!(phases(&kept, "ES256", LIFETIMES, day(102)), [Phase::Published; 2]);
         assert_eq!(phases(&kept, "ES256", LIFETIMES, day(103)), [Phase::Gone, Phase::Published]);
     }
 }

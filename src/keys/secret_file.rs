@@ -28,7 +28,9 @@ pub(crate) enum SecretFileError {
     #[error("{0}: the secret of the signing keys can be read by others: chmod 600 it")]
     Open(PathBuf),
     /// It holds less than a secret.
-    #[error("{0}: the secret of the signing keys is shorter than 32 characters")]
+    #[error(
+        "{0}: the secret of the signing keys is shorter than 32 characters: if nothing was ever signed with it, remove it"
+    )]
     Short(PathBuf),
 }
 

@@ -105,11 +105,11 @@ async fn of_refresh_token(
     now: Timestamp,
 ) -> Result<Option<Active>, TokenError> {
     let Some(grant) = app.store.grant(token.grant).await? else { return Ok(None) };
-    let is_current = grant.refresh.as_ref().is_some_and(|kept| {
-        kept.family.matches(&token.family.hash())
-            && kept.current.matches(&token.secret.hash())
-            && kept.expires_at > now
-    });
+    let Some(kept) = &grant.refresh else { return Ok(None) };
+    let refresh_until = kept.expires_at;
+    let is_current = kept.family.matches(&token.family.hash())
+        && kept.current.matches(&token.secret.hash())
+        && refresh_until > now;
     let is_meant = grant.resources.iter().any(|one| one.as_str() == resource.uri);
     if !is_current || !is_meant || !is_good(app, &grant, now).await? {
         return Ok(None);
@@ -119,7 +119,7 @@ async fn of_refresh_token(
         scope: grant.scope.as_ref().map(|scope| scope.as_str().to_owned()),
         client_id: grant.client.to_string(),
         token_type: None,
-        exp: grant.expires_at.as_seconds(),
+        exp: refresh_until.min(grant.expires_at).as_seconds(),
         iat: grant.issued_at.as_seconds(),
         sub: grant.subject,
         aud: Audience::One(resource.uri.clone()),
