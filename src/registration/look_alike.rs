@@ -39,12 +39,14 @@ impl ProtectedNames {
 
     /// Whether one of the client's names is borrowed, as far as its redirect URIs tell.
     pub(crate) fn are_borrowed_by(&self, metadata: &ClientMetadata) -> bool {
-        // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
-        // alone.
-        let uris = metadata.redirect_uris.as_slice().iter();
-        let telling: Vec<_> = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).collect();
-        self.resembled_by(metadata)
-            .any(|protected| telling.is_empty() || !telling.iter().all(|uri| protected.owns(uri)))
+        // The redirect URIs are looked at only when a name is like another, which is seldom.
+        self.resembled_by(metadata).any(|protected| {
+            // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
+            // alone.
+            let uris = metadata.redirect_uris.as_slice().iter();
+            let mut telling = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).peekable();
+            telling.peek().is_none() || !telling.all(|uri| protected.owns(uri))
+        })
     }
 
     /// Whether one of the client's names is borrowed, which publishes its metadata at `host`: whoever can do
