@@ -3,10 +3,7 @@
 //! spelled out (RFC 8414 §2).
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, PRAGMA},
-};
+use http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -31,7 +28,6 @@ pub(crate) fn jwks(app: &App) -> Response {
 fn cached(body: Bytes) -> Response {
     let mut response = answer::json(StatusCode::OK, body);
     response.headers_mut().insert(CACHE_CONTROL, CACHED);
-    response.headers_mut().remove(PRAGMA);
     response
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use aws_lc_rs::{constant_time, digest};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::entropy::Entropy;
 
@@ -40,6 +41,22 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// What is handed out of a secret: `parts` in base64url, behind a prefix by which it is known where it was
+/// lost, and which keeps one kind from standing for another.
+pub(crate) fn text(prefix: &str, parts: &[&[u8]]) -> String {
+    let mut text = prefix.to_owned();
+    BASE64_URL_SAFE_NO_PAD.encode_string(parts.concat(), &mut text);
+    text
+}
+
+/// The `N` bytes of what [`text`] wrote with this prefix; `None` for everything else.
+pub(crate) fn read<const N: usize>(text: &str, prefix: &str) -> Option<[u8; N]> {
+    let text = text.strip_prefix(prefix)?;
+    let mut bytes = [0; N];
+    let length = BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    (length == N).then_some(bytes)
 }
 
 /// The SHA-256 of a secret. A slow hash would protect nothing more: what is hashed is all chance.

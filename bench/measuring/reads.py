@@ -6,7 +6,7 @@ from . import goals, servers
 from .arrivals import Seen
 from .bench import SMALL, end_in_order, say
 from .load import Load
-from .report import milliseconds, spread
+from .report import LOAD_HEADER, load_row, milliseconds, spread
 from .section import Section
 
 CONNECTIONS = 64
@@ -30,7 +30,6 @@ def measure(bench):
         rounds.append(one_round(bench, store))
         alone, beside = rounds[-1].lookups.rate, rounds[-1].beside.rate
         say(f"reads, round {number}: {alone:,.0f}/s, beside registrations {beside:,.0f}/s")
-    header = ("what", "a second", "p50 ms", "p99 ms", "CPU µs/request", "server busy", "generator busy")
     named = {
         "registrations, nothing kept": [one.ceiling for one in rounds],
         "registrations": [one.registrations for one in rounds],
@@ -38,12 +37,12 @@ def measure(bench):
         "lookups beside registrations": [one.beside for one in rounds],
     }
     beside = [one.registered_beside for one in rounds]
-    rows = [row(name, loads) for name, loads in named.items()]
+    rows = [load_row(name, loads) for name, loads in named.items()]
     rows.append(("registrations beside lookups, at half their best", spread([one.rate for one in beside]),
                  milliseconds(one.p50 for one in beside), milliseconds(one.p99 for one in beside),
                  "", "", ""))  # fmt: skip
     return Section(
-        "Reads", header, rows,
+        "Reads", LOAD_HEADER, rows,
         verdicts=verdicts(rounds), figures=[asdict(one) for one in rounds],
     )  # fmt: skip
 
@@ -72,15 +71,3 @@ def verdicts(rounds):
         goals.at_least("lookups/s, beside registrations at half their best / alone", 2 / 3, "%").verdict(
             beside),
     ]
-
-
-def row(name, loads):
-    return (
-        name,
-        spread([load.rate for load in loads]),
-        spread([load.p50 for load in loads], 2),
-        spread([load.p99 for load in loads], 2),
-        spread([load.server_us for load in loads]),
-        spread([load.server_busy * 100 for load in loads]) + " %",
-        spread([load.generator_busy * 100 for load in loads]) + " %",
-    )

@@ -2,6 +2,8 @@
 
 from statistics import median
 
+LOAD_HEADER = ("what", "a second", "p50 ms", "p99 ms", "CPU µs/request", "server busy", "generator busy")
+
 
 def spread(values, digits=0):
     """Median, least and greatest."""
@@ -14,6 +16,19 @@ def milliseconds(values):
     """As `spread`; nothing when nothing was measured."""
     values = [value for value in values if value is not None]
     return spread(values, 2) if values else ""
+
+
+def load_row(name, loads):
+    """A row under `LOAD_HEADER`: the same load of every round."""
+    return (
+        name,
+        spread([load.rate for load in loads]),
+        spread([load.p50 for load in loads], 2),
+        spread([load.p99 for load in loads], 2),
+        spread([load.server_us for load in loads]),
+        spread([load.server_busy * 100 for load in loads]) + " %",
+        spread([load.generator_busy * 100 for load in loads]) + " %",
+    )
 
 
 def as_text(header, rows):

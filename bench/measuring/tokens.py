@@ -9,7 +9,7 @@ from pathlib import Path
 from . import goals, servers
 from .bench import end_in_order, say
 from .load import Load
-from .report import spread
+from .report import LOAD_HEADER, load_row
 from .section import Section
 
 CONNECTIONS = 64
@@ -43,7 +43,6 @@ def measure(bench):
         ours, peer = rounds[-1].ours, rounds[-1].peer
         rates = (f"{name} {ours[name].rate:,.0f} and {peer[name].rate:,.0f}/s" for name in EXCHANGES.values())
         say(f"tokens, round {number}: {', '.join(rates)}")
-    header = ("what", "a second", "p50 ms", "p99 ms", "CPU µs/request", "server busy", "generator busy")
     named = {
         "constant (hyper alone, one answer)": [one.constant for one in rounds],
         "registrations, nothing kept": [one.ceiling for one in rounds],
@@ -53,7 +52,7 @@ def measure(bench):
     for name in rounds[0].peer:
         named[f"oidc-provider, {name}"] = [one.peer[name] for one in rounds]
     return Section(
-        "Tokens", header, [row(name, loads) for name, loads in named.items()],
+        "Tokens", LOAD_HEADER, [load_row(name, loads) for name, loads in named.items()],
         verdicts=verdicts(rounds), figures=[asdict(one) for one in rounds],
     )  # fmt: skip
 
@@ -130,15 +129,3 @@ def verdicts(rounds):
         text = f"{name}/s / registrations/s with nothing kept, at 64"
         found.append(goals.at_least(text, aim, "%").verdict(ratios(name, ceiling)))
     return found
-
-
-def row(name, loads):
-    return (
-        name,
-        spread([load.rate for load in loads]),
-        spread([load.p50 for load in loads], 2),
-        spread([load.p99 for load in loads], 2),
-        spread([load.server_us for load in loads]),
-        spread([load.server_busy * 100 for load in loads]) + " %",
-        spread([load.generator_busy * 100 for load in loads]) + " %",
-    )

@@ -1,6 +1,5 @@
 //! What the consent page shows, and what an answer grants.
 
-use aws_lc_rs::digest;
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use url::Url;
 
@@ -11,6 +10,7 @@ use crate::{
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId},
     pages::{ClientBox, Link, Wanted, WantedResource},
+    secret::SecretHash,
     sign_in::Session,
     store::{ClientFlags, CodeRecord, ConsentRecord, GrantRecord},
 };
@@ -181,9 +181,7 @@ pub(super) fn still_meant(
 /// What the client says of itself, as a hash: when it says something else, it is asked about anew.
 fn metadata_hash(request: &AuthorizationRequest) -> [u8; 32] {
     let metadata = serde_json::to_vec(&request.client.metadata).expect("metadata is strings");
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, &metadata).as_ref());
-    hash
+    *SecretHash::of(&metadata).as_bytes()
 }
 
 /// What is to be remembered: what is allowed now, beside what was before.

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
     consent::{self as decision, Question},
     error::{AuthorizationError, PageError},
-    request::{AuthorizationRequest, REQUEST_BYTES_MAX},
+    request::AuthorizationRequest,
     response::{granted, refused},
 };
 use crate::{
@@ -23,11 +21,8 @@ use crate::{
         same_origin::is_same_origin,
     },
     pages::{Back, ConsentPage, FormTarget, MessagePage, SignInPage, page},
-    sign_in,
+    sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX},
 };
-
-/// The longest form of a page of ours: an authorization request, each of its bytes encoded.
-const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
 
 /// `GET` and `POST /oauth2/authorize` (RFC 6749 §3.1); a `body` has the parameters of a POST.
 pub(crate) async fn authorize(app: &App, head: &Parts, body: Option<Incoming>) -> Response {
@@ -100,7 +95,7 @@ async fn consent_page(
         client: decision::client_box(request, headers, now),
         account: sign_in::account(&session.owner),
         request: text.to_owned(),
-        form_token: form_token(app, question),
+        form_token: session.form_token(app, text.as_bytes()),
         resources: decision::wanted_resources(app, asked),
         is_known: before.is_some() && wanted.iter().all(|one| !one.is_added),
         wanted,
@@ -118,7 +113,7 @@ pub(crate) async fn consent(app: &App, head: &Parts, body: Incoming) -> Response
 
 async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, PageError> {
     let issuer = &app.config.server.issuer;
-    if !is_same_origin(headers, issuer) {
+    if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(PageError::ForeignForm);
     }
     let form = Form::parse(body.as_bytes())?;
@@ -136,15 +131,15 @@ async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, 
         });
     }
     let Some(session) = sign_in::session(app, headers).await? else { return Ok(again()) };
-    let sent = form.one("form_token")?.unwrap_or_default();
+    let sent = form.one("form_token")?;
     let asked = match &request.asked {
         Ok(asked) => asked,
         Err(error) => return Ok(refused(&request, error, issuer)),
     };
-    let question = Question { request: &request, asked, session: &session, text };
-    if !is_form_token(app, &question, sent) {
+    if !session.made_form(app, text.as_bytes(), sent) {
         return Err(PageError::OldForm);
     }
+    let question = Question { request: &request, asked, session: &session, text };
     match form.one("decision")? {
         Some("allow") => Ok(allow(app, &question).await),
         _ => Ok(refused(&request, &AuthorizationError::Denied, issuer)),
@@ -171,22 +166,6 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
             refused(request, &AuthorizationError::Unavailable, issuer)
         }
     }
-}
-
-/// What binds a form to the session and to the request that its page has shown.
-fn form_token(app: &App, question: &Question<'_>) -> String {
-    let tag = hmac::sign(&app.keys.forms(), &signed(question));
-    BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())
-}
-
-fn is_form_token(app: &App, question: &Question<'_>, sent: &str) -> bool {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(sent)
-        .is_ok_and(|tag| hmac::verify(&app.keys.forms(), &signed(question), &tag).is_ok())
-}
-
-fn signed(question: &Question<'_>) -> Vec<u8> {
-    [&question.session.id.as_bytes()[..], question.text.as_bytes()].concat()
 }
 
 async fn text_of(app: &App, body: Incoming, bytes_max: usize) -> Result<String, PageError> {

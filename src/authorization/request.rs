@@ -10,10 +10,8 @@ use crate::{
     grant::{CodeChallenge, ResourceIndicator},
     http::form::{Form, FormError},
     identified_client::{self, IdentifiedClient},
+    sign_in::{REQUEST_BYTES_MAX, can_wait},
 };
-
-/// The longest request, in bytes.
-pub(super) const REQUEST_BYTES_MAX: usize = 8 << 10;
 
 /// The longest `state`, in bytes.
 const STATE_BYTES_MAX: usize = 4 << 10;
@@ -44,8 +42,7 @@ pub(super) struct Asked {
 impl AuthorizationRequest {
     /// Reads the query of a GET, or the body of a POST, which has the same form.
     pub(super) async fn resolve(app: &App, text: &str) -> Result<Self, PageError> {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if text.len() > REQUEST_BYTES_MAX || !is_plain {
+        if !can_wait(text) {
             return Err(PageError::Request(REQUEST_BYTES_MAX));
         }
         let form = Form::parse(text.as_bytes())?;

@@ -407,12 +407,21 @@ impl Config {
         self.sign_in.local || !self.sign_in.providers.is_empty()
     }
 
+    /// Scheme, host and port of the issuer, as browsers write an origin.
+    pub fn issuer_origin(&self) -> &str {
+        self.issuer_parts().0
+    }
+
     /// The path of the issuer, without a slash at its end; empty for an origin alone.
     pub fn issuer_path(&self) -> &str {
+        self.issuer_parts().1
+    }
+
+    fn issuer_parts(&self) -> (&str, &str) {
         let issuer = &self.server.issuer;
         let authority = issuer.find("://").map_or(0, |at| at + 3);
-        let path = issuer.get(authority..).and_then(|rest| rest.find('/'));
-        path.and_then(|at| issuer.get(authority + at..)).unwrap_or_default()
+        let path = issuer.bytes().skip(authority).position(|byte| byte == b'/');
+        issuer.split_at(path.map_or(issuer.len(), |at| authority + at))
     }
 }
 

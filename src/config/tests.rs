@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
+    Config,
     fault::{line_and_column, nearest},
     load::fuzz,
     setting::{Setting, settings},
@@ -77,5 +78,18 @@ fn the_nearest_key_is_the_one_a_few_edits_away_or_the_same_word_under_another_he
     ];
     for (given, expected) in cases {
         assert_eq!(nearest(given, keys), expected, "{given}");
+    }
+}
+
+#[test]
+fn an_issuer_is_an_origin_and_a_path() {
+    for (issuer, origin, path) in [
+        ("https://door.example", "https://door.example", ""),
+        ("https://door.example:8443/acme", "https://door.example:8443", "/acme"),
+        ("http://[::1]:8080/a/b", "http://[::1]:8080", "/a/b"),
+    ] {
+        let mut config = Config::default();
+        config.server.issuer = issuer.to_owned();
+        assert_eq!((config.issuer_origin(), config.issuer_path()), (origin, path));
     }
 }

@@ -1,14 +1,17 @@
 //! Proof Key for Code Exchange (RFC 7636), with `S256` alone: `plain` proves nothing to whoever has seen
 //! the request.
 
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::constant_time;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::entropy::Entropy;
+use crate::{
+    entropy::Entropy,
+    secret::{SECRET_BYTES, SecretHash},
+};
 
 /// What the client commits itself to: BASE64URL(SHA256(verifier)) (RFC 7636 §4.2), as its 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CodeChallenge([u8; digest::SHA256_OUTPUT_LEN]);
+pub struct CodeChallenge([u8; SECRET_BYTES]);
 
 /// What the client then shows: 43 to 128 unreserved characters (RFC 7636 §4.1).
 #[derive(Clone, PartialEq, Eq)]
@@ -33,12 +36,12 @@ impl CodeChallenge {
     }
 
     /// A challenge as it was kept.
-    pub const fn from_bytes(bytes: [u8; digest::SHA256_OUTPUT_LEN]) -> Self {
+    pub const fn from_bytes(bytes: [u8; SECRET_BYTES]) -> Self {
         Self(bytes)
     }
 
     /// The bytes, to keep them.
-    pub const fn as_bytes(&self) -> &[u8; digest::SHA256_OUTPUT_LEN] {
+    pub const fn as_bytes(&self) -> &[u8; SECRET_BYTES] {
         &self.0
     }
 
@@ -68,10 +71,7 @@ impl CodeVerifier {
 
     /// What it commits to.
     pub fn challenge(&self) -> CodeChallenge {
-        let hash = digest::digest(&digest::SHA256, self.0.as_bytes());
-        let mut bytes = [0; digest::SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(hash.as_ref());
-        CodeChallenge(bytes)
+        CodeChallenge(*SecretHash::of(self.0.as_bytes()).as_bytes())
     }
 
     /// The value of `code_verifier`.

@@ -5,12 +5,11 @@
 use std::{fmt, str::FromStr};
 
 use aws_lc_rs::hmac;
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::GrantId;
 use crate::{
     entropy::Entropy,
-    secret::{SECRET_BYTES, Secret},
+    secret::{self, SECRET_BYTES, Secret},
 };
 
 /// How many bytes name the grant.
@@ -72,7 +71,8 @@ impl RefreshToken {
 
 impl fmt::Display for AuthorizationCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(f, Self::PREFIX, &[self.grant.as_bytes(), self.secret.as_bytes()])
+        let parts: [&[u8]; 2] = [self.grant.as_bytes(), self.secret.as_bytes()];
+        f.write_str(&secret::text(Self::PREFIX, &parts))
     }
 }
 
@@ -80,7 +80,8 @@ impl FromStr for AuthorizationCode {
     type Err = TokenFormatError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = read::<{ GRANT_BYTES + SECRET_BYTES }>(text, Self::PREFIX)?;
+        let bytes = secret::read::<{ GRANT_BYTES + SECRET_BYTES }>(text, Self::PREFIX);
+        let bytes = bytes.ok_or(TokenFormatError)?;
         let (grant, secret) = bytes.split_at(GRANT_BYTES);
         Ok(Self { grant: grant_id(grant), secret: secret_of(secret) })
     }
@@ -90,7 +91,7 @@ impl fmt::Display for RefreshToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: [&[u8]; 3] =
             [self.grant.as_bytes(), self.family.as_bytes(), self.secret.as_bytes()];
-        write(f, Self::PREFIX, &parts)
+        f.write_str(&secret::text(Self::PREFIX, &parts))
     }
 }
 
@@ -98,24 +99,11 @@ impl FromStr for RefreshToken {
     type Err = TokenFormatError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = read::<{ GRANT_BYTES + 2 * SECRET_BYTES }>(text, Self::PREFIX)?;
+        let bytes = secret::read::<{ GRANT_BYTES + 2 * SECRET_BYTES }>(text, Self::PREFIX);
+        let bytes = bytes.ok_or(TokenFormatError)?;
         let (grant, secrets) = bytes.split_at(GRANT_BYTES);
         let (family, secret) = secrets.split_at(SECRET_BYTES);
         Ok(Self { grant: grant_id(grant), family: secret_of(family), secret: secret_of(secret) })
-    }
-}
-
-fn write(f: &mut fmt::Formatter<'_>, prefix: &str, parts: &[&[u8]]) -> fmt::Result {
-    f.write_str(prefix)?;
-    f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(parts.concat()))
-}
-
-fn read<const N: usize>(text: &str, prefix: &str) -> Result<[u8; N], TokenFormatError> {
-    let text = text.strip_prefix(prefix).ok_or(TokenFormatError)?;
-    let mut bytes = [0; N];
-    match BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-        Ok(length) if length == N => Ok(bytes),
-        _ => Err(TokenFormatError),
     }
 }
 

@@ -6,12 +6,19 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 /// How much of a body that is too large is thrown away before the answer, in bytes.
 const DISCARDED_MAX: u64 = 4 << 20;
+
+/// The media type of a body, without its parameters (RFC 9110 §8.3.1); compared without regard to case.
+pub(crate) fn media_type(headers: &HeaderMap) -> &[u8] {
+    let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
 
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]

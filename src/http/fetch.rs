@@ -20,6 +20,7 @@ use reqwest::{Client, RequestBuilder, Response, dns, redirect, retry};
 use tokio::{sync::OnceCell, time::timeout};
 use url::{Host, Url, form_urlencoded};
 
+use super::form::FORM;
 use crate::{internet::Internet, special_use::is_public};
 
 /// What a server sees of us.
@@ -145,10 +146,7 @@ impl Fetcher {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.in_time(async {
             let request = |client: &Client| {
-                let request = client
-                    .post(url.clone())
-                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(form);
+                let request = client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
                 match authorization {
                     Some(value) => request.header(AUTHORIZATION, value),
                     None => request,

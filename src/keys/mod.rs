@@ -9,7 +9,7 @@ mod sealing;
 mod secret_file;
 mod signing;
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -34,7 +34,8 @@ pub(crate) struct Keys {
     algorithm: SigningAlgorithm,
     lifetimes: Lifetimes,
     derived: Derived,
-    successors: OnceLock<hmac::Key>,
+    successors: hmac::Key,
+    forms: hmac::Key,
     entropy: Entropy,
     ring: RwLock<Arc<Ring>>,
 }
@@ -80,8 +81,9 @@ impl Keys {
         Self {
             algorithm: settings.algorithm,
             lifetimes: Lifetimes::of(settings),
+            successors: derived.hmac("refresh token successors"),
+            forms: derived.hmac("forms"),
             derived,
-            successors: OnceLock::new(),
             entropy: entropy.clone(),
             ring: RwLock::default(),
         }
@@ -174,12 +176,12 @@ impl Keys {
 
     /// By which a refresh token is succeeded: the same on all nodes, and known to nobody else.
     pub(crate) fn successors(&self) -> &hmac::Key {
-        self.successors.get_or_init(|| self.derived.hmac("refresh token successors"))
+        &self.successors
     }
 
     /// By which a page knows the forms that it made.
-    pub(crate) fn forms(&self) -> hmac::Key {
-        self.derived.hmac("forms")
+    pub(crate) fn forms(&self) -> &hmac::Key {
+        &self.forms
     }
 
     fn ring(&self) -> Arc<Ring> {

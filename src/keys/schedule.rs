@@ -54,15 +54,14 @@ pub(super) fn is_due(
 /// Which of the keys signs: the newest that has been published for long enough, of the algorithm if there is
 /// one, else of another. The first of all signs at once, since nobody has a copy without it.
 pub(super) fn signing<'key>(
-    keys: impl Iterator<Item = (Timestamp, &'key str)>,
+    mut keys: impl DoubleEndedIterator<Item = (Timestamp, &'key str)> + ExactSizeIterator + Clone,
     algorithm: &str,
     now: Timestamp,
 ) -> Option<usize> {
-    let keys: Vec<_> = keys.collect();
     let is_ready = |made_at: Timestamp| signs_from(made_at) <= now.as_millis();
-    let ours = keys.iter().rposition(|(made_at, its)| *its == algorithm && is_ready(*made_at));
-    let any = || keys.iter().rposition(|(made_at, _)| is_ready(*made_at));
-    ours.or_else(any).or((!keys.is_empty()).then_some(0))
+    let ours = keys.clone().rposition(|(made_at, its)| its == algorithm && is_ready(made_at));
+    let first = (keys.len() > 0).then_some(0);
+    ours.or_else(move || keys.rposition(|(made_at, _)| is_ready(made_at))).or(first)
 }
 
 /// What each of the keys is for.

@@ -99,13 +99,10 @@ pub(crate) fn prepare(
 
 /// The media type and coding of the body (RFC 7591 §3.1).
 fn check_head(headers: &HeaderMap) -> Result<(), RegistrationError> {
-    let value = |name| headers.get(name).map(HeaderValue::as_bytes);
-    let media_type = value(header::CONTENT_TYPE).unwrap_or_default();
-    let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if !essence.eq_ignore_ascii_case(b"application/json") {
+    if !body::media_type(headers).eq_ignore_ascii_case(b"application/json") {
         return Err(RegistrationError::MediaType);
     }
-    match value(header::CONTENT_ENCODING) {
+    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         Some(coding) if !coding.trim_ascii().eq_ignore_ascii_case(b"identity") => {
             Err(RegistrationError::ContentEncoding)
         }

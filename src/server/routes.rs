@@ -46,15 +46,6 @@ pub(crate) enum Route {
     Unknown,
 }
 
-/// Who may read the answers of a route with a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scripts {
-    /// Those of every origin, without credentials.
-    All,
-    /// None: it is for people, or for servers.
-    None,
-}
-
 impl Route {
     pub(crate) const ALL: [Self; 19] = [
         Self::Datadog,
@@ -166,25 +157,21 @@ impl Route {
         self.profile().is_none() && !matches!(self, Self::OpenApi | Self::Unknown)
     }
 
-    /// OAuth 2.1 §3.1, §3.2: scripts may read what machines are answered, never what people are.
-    const fn scripts(self) -> Scripts {
-        match self {
+    /// Whether scripts of every origin may read its answers, without credentials: what machines are answered,
+    /// never what people are (OAuth 2.1 §3.1, §3.2), nor what is between servers.
+    pub(super) const fn is_open_to_scripts(self) -> bool {
+        matches!(
+            self,
             Self::Datadog
-            | Self::Rfc7591
-            | Self::Register
-            | Self::AuthorizationServer
-            | Self::OpenIdConfiguration
-            | Self::Jwks
-            | Self::Token
-            | Self::TokenAlias
-            | Self::Revoke => Scripts::All,
-            _ => Scripts::None,
-        }
-    }
-
-    /// Whether scripts of every origin may read its answers.
-    pub(super) fn is_open_to_scripts(self) -> bool {
-        self.scripts() == Scripts::All
+                | Self::Rfc7591
+                | Self::Register
+                | Self::AuthorizationServer
+                | Self::OpenIdConfiguration
+                | Self::Jwks
+                | Self::Token
+                | Self::TokenAlias
+                | Self::Revoke
+        )
     }
 
     /// What may be done there.
@@ -261,11 +248,9 @@ async fn answer_of_authorization(
         (Route::SignedIn, true, _) => sign_in::finish(app, &head).await,
         (Route::SignOut, true, _) => sign_in::ask_to_sign_out(app, &head).await,
         (Route::SignOut, _, true) => sign_in::sign_out(app, &head, body).await,
-        (Route::Token | Route::TokenAlias, _, true) => {
-            token::token(app, source, &head.headers, body).await
-        }
-        (Route::Revoke, _, true) => token::revoke(app, source, &head.headers, body).await,
-        (Route::Introspect, _, true) => token::introspect(app, source, &head.headers, body).await,
+        (Route::Token | Route::TokenAlias, _, true) => token::token(app, &head.headers, body).await,
+        (Route::Revoke, _, true) => token::revoke(app, &head.headers, body).await,
+        (Route::Introspect, _, true) => token::introspect(app, &head.headers, body).await,
         _ => method_not_allowed(route),
     }
 }

@@ -2,15 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use aws_lc_rs::hmac;
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    account, authorize_again, body_deadline, local,
-    session::{self, Session},
-    site,
+    FORM_BYTES_MAX, account, authorize_again, body_deadline, can_wait, local, session, site,
     upstream::{self, UpstreamError},
 };
 use crate::{
@@ -27,13 +23,7 @@ use crate::{
     store::StoreError,
 };
 
-/// The longest authorization request that waits for somebody to sign in.
-const REQUEST_BYTES_MAX: usize = 8 << 10;
-
-/// The longest form: an authorization request, each of its bytes encoded, and a little more.
-const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
-
-/// What is signed in the form that signs out.
+/// What the form that signs out is about, which is no authorization request.
 const SIGN_OUT: &[u8] = b"sign out";
 
 /// Why nobody was signed in or out: the person reads it.
@@ -141,7 +131,7 @@ async fn try_to_begin(
     body: Incoming,
 ) -> Result<Response, SignInError> {
     let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
-    if !is_same_origin(headers, &app.config.server.issuer) {
+    if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }
     app.sign_in_limit
@@ -149,7 +139,7 @@ async fn try_to_begin(
         .map_err(|retry_after_seconds| SignInError::TooMany { retry_after_seconds })?;
     let form = Form::parse(&body)?;
     let request = form.one("request")?.unwrap_or_default();
-    if request.len() > REQUEST_BYTES_MAX || !request.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !can_wait(request) {
         return Err(SignInError::Request);
     }
     if let Some(id) = form.one("provider")? {
@@ -182,12 +172,12 @@ async fn try_to_finish(app: &App, head: &Parts) -> Result<Response, SignInError>
 
 /// `GET /oauth2/sign-out`: a page that asks.
 pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
-    match session::session(app, &head.headers).await {
+    match session(app, &head.headers).await {
         Ok(Some(session)) => {
             let shown = SignOutPage {
                 site: site(app),
                 account: account(&session.owner),
-                form_token: form_token(app, &session),
+                form_token: session.form_token(app, SIGN_OUT),
                 request: head.uri.query().filter(|query| !query.is_empty()).map(str::to_owned),
             };
             page(&shown, StatusCode::OK, FormTarget::Ourselves)
@@ -208,12 +198,12 @@ async fn try_to_sign_out(
     body: Incoming,
 ) -> Result<Response, SignInError> {
     let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
-    if !is_same_origin(headers, &app.config.server.issuer) {
+    if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }
     let form = Form::parse(&body)?;
-    if let Some(session) = session::session(app, headers).await? {
-        if form.one("form_token")? != Some(&form_token(app, &session)) {
+    if let Some(session) = session(app, headers).await? {
+        if !session.made_form(app, SIGN_OUT, form.one("form_token")?) {
             return Err(SignInError::Foreign);
         }
         session::end(app, headers).await?;
@@ -226,11 +216,6 @@ async fn try_to_sign_out(
     };
     session::forget(app, &mut response);
     Ok(response)
-}
-
-fn form_token(app: &App, session: &Session) -> String {
-    let signed = [SIGN_OUT, session.id.as_bytes()].concat();
-    BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&app.keys.forms(), &signed).as_ref())
 }
 
 fn signed_out(app: &App) -> Response {

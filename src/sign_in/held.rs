@@ -1,14 +1,15 @@
 //! What the other side holds of something that is kept here: its name, and a secret of which the hash is
 //! kept. A session is held by a browser, a sign-in under way by a provider.
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-
 use crate::{
     clock::Timestamp,
     entropy::Entropy,
-    secret::{SECRET_BYTES, Secret},
+    secret::{self, SECRET_BYTES, Secret},
     store::SessionId,
 };
+
+/// How many bytes name it.
+const ID_BYTES: usize = 16;
 
 /// The name and the secret.
 pub(super) struct Held {
@@ -23,16 +24,15 @@ impl Held {
 
     /// Reads what [`Self::text`] wrote with the same prefix.
     pub(super) fn read(text: &str, prefix: &str) -> Option<Self> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.strip_prefix(prefix)?).ok()?;
+        let bytes = secret::read::<{ ID_BYTES + SECRET_BYTES }>(text, prefix)?;
         let (id, secret) = bytes.split_first_chunk()?;
-        let secret: [u8; SECRET_BYTES] = secret.try_into().ok()?;
-        Some(Self { id: SessionId::from_bytes(*id), secret: Secret::from_bytes(secret) })
+        let secret = Secret::from_bytes(secret.try_into().ok()?);
+        Some(Self { id: SessionId::from_bytes(*id), secret })
     }
 
-    /// The two in one word, which begins with `prefix` so that it is known where it was lost.
+    /// The two in one word.
     pub(super) fn text(&self, prefix: &str) -> String {
-        let bytes = [&self.id.as_bytes()[..], self.secret.as_bytes()].concat();
-        format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
+        secret::text(prefix, &[self.id.as_bytes(), self.secret.as_bytes()])
     }
 }
 

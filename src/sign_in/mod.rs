@@ -28,6 +28,17 @@ use crate::{
     store::ResourceOwner,
 };
 
+/// The longest authorization request, in bytes: it waits in forms until somebody has signed in and decided.
+pub(crate) const REQUEST_BYTES_MAX: usize = 8 << 10;
+
+/// The longest form of a page of ours: an authorization request, each of its bytes encoded, and a little more.
+pub(crate) const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
+
+/// Whether a text can be an authorization request: no longer than one, and nothing in it that no address has.
+pub(crate) fn can_wait(request: &str) -> bool {
+    request.len() <= REQUEST_BYTES_MAX && request.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// How long the body of a form may take to arrive.
 pub(crate) fn body_deadline(app: &App) -> Duration {
     Duration::from_secs(app.config.connections.body_timeout_seconds)
@@ -35,9 +46,8 @@ pub(crate) fn body_deadline(app: &App) -> Duration {
 
 /// Where pages find what belongs to them.
 pub(crate) fn site(app: &App) -> Site {
-    let issuer = &app.config.server.issuer;
-    let host = issuer.split("://").nth(1).and_then(|rest| rest.split('/').next());
-    Site { path: app.config.issuer_path().to_owned(), host: host.unwrap_or_default().to_owned() }
+    let host = app.config.issuer_origin().split_once("://").map_or("", |(_, host)| host);
+    Site { path: app.config.issuer_path().to_owned(), host: host.to_owned() }
 }
 
 /// The providers at which one can sign in.

@@ -1,5 +1,7 @@
 //! What a browser holds that has signed in: the name of a session and a secret, of which the hash is kept.
 
+use aws_lc_rs::hmac;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::HeaderMap;
 
 use super::held::Held;
@@ -24,6 +26,24 @@ const PROLONGED_EVERY_MILLIS: u64 = 60_000;
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) owner: ResourceOwner,
+}
+
+impl Session {
+    /// What binds a form to this session and to what its page is `about` (OAuth 2.1 §7.10).
+    pub(crate) fn form_token(&self, app: &App, about: &[u8]) -> String {
+        let tag = hmac::sign(app.keys.forms(), &self.signed(about));
+        BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())
+    }
+
+    /// Whether a form that was `sent` comes from such a page, in constant time.
+    pub(crate) fn made_form(&self, app: &App, about: &[u8], sent: Option<&str>) -> bool {
+        let tag = sent.and_then(|sent| BASE64_URL_SAFE_NO_PAD.decode(sent).ok());
+        tag.is_some_and(|tag| hmac::verify(app.keys.forms(), &self.signed(about), &tag).is_ok())
+    }
+
+    fn signed(&self, about: &[u8]) -> Vec<u8> {
+        [self.id.as_bytes(), about].concat()
+    }
 }
 
 /// The session that the cookie of a request names, if it lives. Being used, it lives on.

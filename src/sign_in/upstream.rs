@@ -3,7 +3,6 @@
 //! The way there begins with a form of ours. What is kept of it names the browser, the provider and the
 //! request that waits; it is good once, for ten minutes, and for nobody else (OAuth 2.1 §7.13; RFC 9700 §4.4).
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::HeaderMap;
 
 use super::{
@@ -21,7 +20,7 @@ use crate::{
         answer::{Response, see_other},
         form::{Form, FormError},
     },
-    secret::{SECRET_BYTES, Secret},
+    secret::{self, Secret},
     store::{SignInRecord, StoreError},
 };
 
@@ -68,7 +67,7 @@ pub(super) async fn begin(
     // One for all that goes on in this browser: two sign-ins may be under way at once.
     let browser = browser(app, headers).unwrap_or_else(|| Secret::generate(&app.entropy));
     let held = Held::generate(now, &app.entropy);
-    let nonce = BASE64_URL_SAFE_NO_PAD.encode(Secret::generate(&app.entropy).as_bytes());
+    let nonce = secret::text("", &[Secret::generate(&app.entropy).as_bytes()]);
     let verifier = CodeVerifier::generate(&app.entropy);
     let mut location = metadata.authorization_endpoint.clone();
     location
@@ -94,7 +93,7 @@ pub(super) async fn begin(
         })
         .await?;
     let mut response = see_other(location.as_str());
-    let shown = BASE64_URL_SAFE_NO_PAD.encode(browser.as_bytes());
+    let shown = secret::text("", &[browser.as_bytes()]);
     cookies(app).set(&mut response, COOKIE, &shown);
     Ok(response)
 }
@@ -153,9 +152,7 @@ async fn take(
 }
 
 fn browser(app: &App, headers: &HeaderMap) -> Option<Secret> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cookies(app).read(headers, COOKIE)?).ok()?;
-    let bytes: [u8; SECRET_BYTES] = bytes.try_into().ok()?;
-    Some(Secret::from_bytes(bytes))
+    secret::read(&cookies(app).read(headers, COOKIE)?, "").map(Secret::from_bytes)
 }
 
 fn redirect_uri(app: &App, provider: &Provider) -> String {

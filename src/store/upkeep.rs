@@ -65,6 +65,14 @@ pub struct SweepPage {
     pub after: Option<Vec<u8>>,
 }
 
+impl SweepPage {
+    /// What a page of at most `limit` records came to, of which these were looked at.
+    pub(super) fn of(looked_at: Vec<Vec<u8>>, forgotten: usize, limit: usize) -> Self {
+        let is_last = looked_at.len() < limit;
+        Self { forgotten, after: looked_at.into_iter().next_back().filter(|_| !is_last) }
+    }
+}
+
 /// What became of keeping a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKept {

@@ -1,7 +1,7 @@
 //! The doors: `POST /oauth2/token`, `/oauth2/revoke` and `/oauth2/introspect`. Each reads a form, knows who
 //! asks, and does one thing.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -36,12 +36,7 @@ use crate::{
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// `POST /oauth2/token` (RFC 6749 §3.2).
-pub(crate) async fn token(
-    app: &App,
-    _source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
+pub(crate) async fn token(app: &App, headers: &HeaderMap, body: Incoming) -> Response {
     match exchange(app, headers, body).await {
         Ok((client, tokens)) => {
             let mut response = answer::json(StatusCode::OK, tokens.body());
@@ -94,12 +89,7 @@ async fn presented(app: &App, form: &Form<'_>) -> Result<Option<GrantRecord>, St
 }
 
 /// `POST /oauth2/revoke` (RFC 7009 §2).
-pub(crate) async fn revoke(
-    app: &App,
-    _source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
+pub(crate) async fn revoke(app: &App, headers: &HeaderMap, body: Incoming) -> Response {
     let revoked = async {
         let body = request::body(app, headers, body).await?;
         let form = Form::parse(&body)?;
@@ -114,12 +104,7 @@ pub(crate) async fn revoke(
 }
 
 /// `POST /oauth2/introspect` (RFC 7662 §2).
-pub(crate) async fn introspect(
-    app: &App,
-    _source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
+pub(crate) async fn introspect(app: &App, headers: &HeaderMap, body: Incoming) -> Response {
     let answered = async {
         let body = request::body(app, headers, body).await?;
         let form = Form::parse(&body)?;

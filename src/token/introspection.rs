@@ -1,7 +1,6 @@
 //! What a protected resource may ask about a token (RFC 7662): whether it is good now, and what it allows.
 //! Only resources with a secret may ask, and each only about what is meant for it.
 
-use aws_lc_rs::{constant_time, digest};
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::{
     app::App, clock::Timestamp, config::Resource, grant::RefreshToken, http::form::Form,
-    identified_client, store::GrantRecord,
+    identified_client, secret::SecretHash, store::GrantRecord,
 };
 
 /// The answer (RFC 7662 §2.2). Of what is not good, nothing is told.
@@ -63,11 +62,10 @@ pub(super) async fn introspect(
 /// The resource that proves itself by HTTP Basic authentication.
 fn asking<'app>(app: &'app App, headers: &HeaderMap) -> Option<&'app Resource> {
     let (id, secret) = basic(headers)?;
-    let hash = digest::digest(&digest::SHA256, secret.as_bytes());
+    let hash = SecretHash::of(secret.as_bytes());
     app.config.authorization.resources.iter().find(|resource| {
         resource.introspection.as_ref().is_some_and(|known| {
-            known.id == id
-                && constant_time::verify_slices_are_equal(&known.sha256, hash.as_ref()).is_ok()
+            known.id == id && SecretHash::from_bytes(known.sha256).matches(&hash)
         })
     })
 }

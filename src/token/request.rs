@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::HeaderMap;
 use hyper::body::Incoming;
 
 use super::error::TokenError;
@@ -23,14 +23,12 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 pub(super) async fn body(
     app: &App,
     headers: &HeaderMap,
-    body: Incoming,
+    sent: Incoming,
 ) -> Result<Bytes, TokenError> {
-    let media_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let is_form = essence.eq_ignore_ascii_case(FORM.as_bytes());
+    let is_form = body::media_type(headers).eq_ignore_ascii_case(FORM.as_bytes());
     let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
     // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
-    let body = body::read(body, BODY_BYTES_MAX, deadline).await?;
+    let body = body::read(sent, BODY_BYTES_MAX, deadline).await?;
     if is_form { Ok(body) } else { Err(TokenError::MediaType) }
 }
 

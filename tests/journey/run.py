@@ -9,23 +9,18 @@ With `--postgres` the server keeps everything in a database. WORDs choose progra
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from doorward import Doorward, Fault, free_port  # noqa: E402
-from services import Postgres  # noqa: E402
+from programs import NODE, PYTHON, outcome, run_chosen  # noqa: E402
 
-PYTHON = HERE.parent / "clients/.cache/python/bin/python"
-NODE = ["node", "--test", "--test-reporter=tap"]
 PROGRAM_SECONDS_MAX = 240
 SECRET = "what the protected server proves itself with"
 
@@ -38,17 +33,6 @@ PROGRAMS = [
     ("oidc-provider, to sign in at", [*NODE, "upstream.mjs"], False),
     ("Chromium", [*NODE, "chromium.mjs"], False),
 ]
-
-
-def load(path):
-    """A script of the neighbouring folder as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-counts = load(HERE.parent / "clients/run.py").counts
 
 
 def password(server):
@@ -110,49 +94,12 @@ def run(command, serves_tools, folder, store):
             if protected.stdout.readline() != "ready\n":
                 raise Fault("the protected server did not start")
         try:
-            done = subprocess.run(
-                command, cwd=HERE, text=True, timeout=PROGRAM_SECONDS_MAX, env=environment,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            return outcome(command, HERE, PROGRAM_SECONDS_MAX, environment)
         finally:
             if protected:
                 protected.kill()
                 protected.wait()
-    passed, failed = counts(done.stdout)
-    # A program that ends badly has failed, whatever it printed; so has one that tried nothing.
-    if not failed and (done.returncode != 0 or passed == 0):
-        failed = 1
-    return passed, failed, done.stdout
-
-
-def main():
-    wanted = [word for word in sys.argv[1:] if word != "--postgres"]
-    if "--postgres" in sys.argv[1:]:
-        with Postgres() as database:
-            return run_all(wanted, database.url())
-    return run_all(wanted, None)
-
-
-def run_all(wanted, store):
-    total_passed = total_failed = 0
-    for name, command, serves_tools in PROGRAMS:
-        if wanted and not any(word.lower() in name.lower() for word in wanted):
-            continue
-        begun = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="doorward-journey-") as folder:
-            try:
-                passed, failed, output = run(command, serves_tools, folder, store)
-            except (Fault, OSError, subprocess.TimeoutExpired) as fault:
-                passed, failed, output = 0, 1, str(fault)
-        where = " on PostgreSQL" if store else ""
-        print(f"{name}{where}: {passed} passed, {failed} failed ({time.monotonic() - begun:.1f} s)", flush=True)
-        if failed:
-            print(output)
-        total_passed += passed
-        total_failed += failed
-    print(f"{total_passed} passed, {total_failed} failed")
-    return 1 if total_failed or not total_passed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_chosen(PROGRAMS, run))

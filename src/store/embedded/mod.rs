@@ -253,7 +253,7 @@ impl UpkeepStore for Embedded {
         } else {
             self.work(move |change| upkeep::forget(change, kind, now, &going)).await?
         };
-        Ok(upkeep::page(forgotten, &looked_at, limit))
+        Ok(SweepPage::of(looked_at.into_iter().map(|(key, _)| key).collect(), forgotten, limit))
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

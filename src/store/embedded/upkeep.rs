@@ -1,15 +1,14 @@
 //! The signing keys in SQL, and the sweep of what has expired.
 
-use rusqlite::{Connection, Row, params, types::ValueRef};
+use rusqlite::{Connection, Row, params};
 
 use super::{
     fault::{corrupt, store_error},
     grants::{Unreadable, moment, timestamp},
 };
 use crate::{
-    client::{ClientId, ClientIdentifier},
     clock::Timestamp,
-    store::{KeyKept, KeyRecord, StoreError, SweepPage, Swept},
+    store::{KeyKept, KeyRecord, StoreError, Swept},
 };
 
 /// Every key, oldest first.
@@ -62,78 +61,55 @@ pub(super) fn expired(
     after: Option<&[u8]>,
     limit: usize,
 ) -> rusqlite::Result<Vec<(Vec<u8>, bool)>> {
-    let (table, key, third) = columns(kind);
-    let sql = format!(
-        "SELECT {key}, expires_at, {third} FROM {table} WHERE {key} > ?1 ORDER BY {key} LIMIT ?2"
-    );
+    let Kind { table, key, goes } = Kind::of(kind);
+    let sql = format!("SELECT {key}, {goes} FROM {table} WHERE {key} > ?2 ORDER BY {key} LIMIT ?3");
     let mut statement = connection.prepare_cached(&sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![after.unwrap_or_default(), limit])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let is_late = |column| match row.get_ref(column) {
-            Ok(ValueRef::Integer(at)) => at <= moment(now),
-            _ => false,
-        };
-        let goes = is_late(1)
-            || match kind {
-                Swept::Grants => is_orphan(connection, row)?,
-                Swept::Sessions => is_late(2),
-                Swept::Consents | Swept::SignIns => false,
-            };
-        found.push((row.get(0)?, goes));
-    }
-    Ok(found)
+    let parameters = params![moment(now), after.unwrap_or_default(), limit];
+    statement.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Whether the client of a grant is registered no longer. Who publishes a document was never registered.
-fn is_orphan(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<bool> {
-    let client: String = row.get(2)?;
-    let Ok(ClientIdentifier::Registered(id)) = client.parse() else { return Ok(false) };
-    let sql = "SELECT 1 FROM clients WHERE client_id = ?1";
-    Ok(!connection.prepare_cached(sql)?.exists([ClientId::as_bytes(&id)])?)
-}
-
-/// Forgets records of one kind that still are as they were found; returns how many there were.
+/// Forgets those of these records that can still go: one may have been used since it was looked at. Returns how
+/// many there were.
 pub(super) fn forget(
     change: &Connection,
     kind: Swept,
     now: Timestamp,
     keys: &[Vec<u8>],
 ) -> rusqlite::Result<usize> {
-    let (table, key, _) = columns(kind);
-    // A session may have been used, and a grant redeemed, since it was looked at.
-    let still = match kind {
-        Swept::Sessions => "(expires_at <= ?2 OR idle_at <= ?2)",
-        Swept::Consents | Swept::SignIns => "expires_at <= ?2",
-        // An orphan stays one.
-        Swept::Grants => {
-            "(expires_at <= ?2 OR NOT EXISTS (SELECT 1 FROM clients WHERE client_id = \
-             unhex(replace(grants.client, '-', ''))) AND grants.client NOT LIKE 'https:%')"
-        }
-    };
+    let Kind { table, key, goes } = Kind::of(kind);
     let mut statement =
-        change.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?1 AND {still}"))?;
+        change.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?2 AND ({goes})"))?;
     let mut forgotten = 0;
     for key in keys {
-        forgotten += statement.execute(params![key, moment(now)])?;
+        forgotten += statement.execute(params![moment(now), key])?;
     }
     Ok(forgotten)
 }
 
-/// Table, key, and what else is looked at.
-const fn columns(kind: Swept) -> (&'static str, &'static str, &'static str) {
-    match kind {
-        Swept::Grants => ("grants", "grant_id", "client"),
-        Swept::Consents => ("consents", "consent_id", "NULL"),
-        Swept::Sessions => ("sessions", "session_id", "idle_at"),
-        Swept::SignIns => ("sign_ins", "sign_in_id", "NULL"),
-    }
+/// One kind of record.
+struct Kind {
+    table: &'static str,
+    key: &'static str,
+    /// Whether it can go at `?1`.
+    goes: &'static str,
 }
 
-/// What a page came to.
-pub(super) fn page(forgotten: usize, looked_at: &[(Vec<u8>, bool)], limit: usize) -> SweepPage {
-    let is_last = looked_at.len() < limit;
-    let after = looked_at.last().filter(|_| !is_last).map(|(key, _)| key.clone());
-    SweepPage { forgotten, after }
+impl Kind {
+    const fn of(kind: Swept) -> Self {
+        let (table, key, goes) = match kind {
+            // An orphan: its client is registered no longer. Who publishes a document was never registered,
+            // and its URL is no hexadecimal.
+            Swept::Grants => (
+                "grants",
+                "grant_id",
+                "expires_at <= ?1 OR (unhex(replace(client, '-', '')) IS NOT NULL AND NOT EXISTS \
+                 (SELECT 1 FROM clients WHERE client_id = unhex(replace(grants.client, '-', ''))))",
+            ),
+            Swept::Consents => ("consents", "consent_id", "expires_at <= ?1"),
+            Swept::Sessions => ("sessions", "session_id", "expires_at <= ?1 OR idle_at <= ?1"),
+            Swept::SignIns => ("sign_ins", "sign_in_id", "expires_at <= ?1"),
+        };
+        Self { table, key, goes }
+    }
 }

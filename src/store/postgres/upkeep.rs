@@ -1,6 +1,9 @@
 //! The signing keys in SQL, and the sweep of what has expired.
 
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, ToSql, Type},
+};
 use uuid::Uuid;
 
 use super::{
@@ -139,64 +142,55 @@ pub(super) async fn sweep(
     after: Option<Vec<u8>>,
     limit: usize,
 ) -> Result<SweepPage, StoreError> {
-    let now = moment(now);
-    let rows_max = i64::try_from(limit).unwrap_or(i64::MAX);
+    let page = Page { store, now: moment(now), limit };
     let after = after.unwrap_or_default();
-    let statements = match kind {
-        Swept::Grants => GRANTS,
-        Swept::Consents => CONSENTS,
-        Swept::Sessions => SESSIONS,
-        Swept::SignIns => SIGN_INS,
-    };
-    let (looked_at, forgotten) = if kind == Swept::Consents {
-        let rows = store.ask(&statements.select, &[&after, &now, &rows_max]).await?;
-        let found = found::<Vec<u8>>(&rows)?;
-        let going = going(&found);
-        let forgotten = forget(store, &statements, &going, now).await?;
-        (found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), forgotten)
-    } else {
-        let after = Uuid::from_slice(&after).unwrap_or_default();
-        let rows = store.ask(&statements.select, &[&after, &now, &rows_max]).await?;
-        let found = found::<Uuid>(&rows)?;
-        let going = going(&found);
-        let forgotten = forget(store, &statements, &going, now).await?;
-        (found.into_iter().map(|(key, _)| key.as_bytes().to_vec()).collect(), forgotten)
-    };
-    let is_last = looked_at.len() < limit;
-    let after = looked_at.into_iter().next_back().filter(|_| !is_last);
-    Ok(SweepPage { forgotten, after })
-}
-
-fn found<K>(rows: &[Row]) -> Result<Vec<(K, bool)>, StoreError>
-where
-    K: for<'row> tokio_postgres::types::FromSql<'row>,
-{
-    let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
-    rows.iter()
-        .map(|row| {
-            read(row).map_err(|error: tokio_postgres::Error| {
-                corrupt("the key of a record".to_owned(), error.into())
-            })
-        })
-        .collect()
-}
-
-fn going<K: Clone>(found: &[(K, bool)]) -> Vec<K> {
-    found.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.clone()).collect()
-}
-
-async fn forget<K>(
-    store: &Postgres,
-    statements: &Kind,
-    going: &Vec<K>,
-    now: i64,
-) -> Result<usize, StoreError>
-where
-    Vec<K>: tokio_postgres::types::ToSql + Sync,
-{
-    if going.is_empty() {
-        return Ok(0);
+    let uuid = || Uuid::from_slice(&after).unwrap_or_default();
+    match kind {
+        Swept::Grants => page.sweep(&GRANTS, uuid(), uuid_bytes).await,
+        Swept::Sessions => page.sweep(&SESSIONS, uuid(), uuid_bytes).await,
+        Swept::SignIns => page.sweep(&SIGN_INS, uuid(), uuid_bytes).await,
+        Swept::Consents => page.sweep(&CONSENTS, after, |key| key).await,
     }
-    let forgotten = store.change(&statements.delete, &[going, &now]).await?;
-    Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
+}
+
+fn uuid_bytes(key: Uuid) -> Vec<u8> {
+    key.as_bytes().to_vec()
+}
+
+/// What a page of a sweep is, whatever is swept.
+struct Page<'store> {
+    store: &'store Postgres,
+    now: i64,
+    limit: usize,
+}
+
+impl Page<'_> {
+    /// Looks at the next records of a kind whose keys are `K`, and forgets those that can go.
+    async fn sweep<K>(
+        &self,
+        kind: &Kind,
+        after: K,
+        bytes: fn(K) -> Vec<u8>,
+    ) -> Result<SweepPage, StoreError>
+    where
+        K: Clone + ToSql + Sync + for<'row> FromSql<'row>,
+        Vec<K>: ToSql + Sync,
+    {
+        let rows_max = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let rows = self.store.ask(&kind.select, &[&after, &self.now, &rows_max]).await?;
+        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+        let found: Result<Vec<(K, bool)>, tokio_postgres::Error> = rows.iter().map(read).collect();
+        let found =
+            found.map_err(|error| corrupt("the key of a record".to_owned(), error.into()))?;
+        let going: Vec<K> =
+            found.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.clone()).collect();
+        let forgotten = if going.is_empty() {
+            0
+        } else {
+            self.store.change(&kind.delete, &[&going, &self.now]).await?
+        };
+        let looked_at = found.into_iter().map(|(key, _)| bytes(key)).collect();
+        let forgotten = usize::try_from(forgotten).unwrap_or(usize::MAX);
+        Ok(SweepPage::of(looked_at, forgotten, self.limit))
+    }
 }

@@ -1,0 +1,71 @@
+"""Programs of others that are led against a server of ours: what `clients/run.py` and `journey/run.py` share.
+
+A program prints the summary of `unittest` or of `node --test`. Python's standard library alone.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+from doorward import Fault
+from services import Postgres
+
+PYTHON = pathlib.Path(__file__).resolve().parent / "clients/.cache/python/bin/python"
+NODE = ["node", "--test", "--test-reporter=tap"]
+
+
+def counts(output):
+    """How many cases passed and failed, by the summary of `unittest` or of `node --test`."""
+    if ran := re.search(r"^Ran (\d+) tests? in ", output, re.MULTILINE):
+        failed = sum(map(int, re.findall(r"(?:failures|errors)=(\d+)", output.rsplit("\n\n", 1)[-1])))
+        return int(ran[1]) - failed, failed
+    passed, failed = (re.search(rf"^# {word} (\d+)$", output, re.MULTILINE) for word in ("pass", "fail"))
+    return (int(passed[1]), int(failed[1])) if passed and failed else (0, 1)
+
+
+def outcome(command, folder, seconds_max, environment):
+    """Runs one program. Returns how many of its cases passed and failed, and its output."""
+    done = subprocess.run(
+        command, cwd=folder, text=True, timeout=seconds_max, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    passed, failed = counts(done.stdout)
+    # A program that ends badly has failed, whatever it printed; so has one that tried nothing.
+    if not failed and (done.returncode != 0 or passed == 0):
+        failed = 1
+    return passed, failed, done.stdout
+
+
+def run_chosen(programs, run):
+    """Runs the programs that the command line chooses by words of their names, on the store that it chooses.
+    `run` gets what stands behind the name of each, an empty folder, and the URL of a database or nothing;
+    it returns an `outcome`. Returns the exit code.
+    """
+    wanted = [word.lower() for word in sys.argv[1:] if word != "--postgres"]
+    chosen = [one for one in programs if not wanted or any(word in one[0].lower() for word in wanted)]
+    if "--postgres" in sys.argv[1:]:
+        with Postgres() as database:
+            return run_all(chosen, run, database.url())
+    return run_all(chosen, run, None)
+
+
+def run_all(programs, run, store):
+    total_passed = total_failed = 0
+    for name, *program in programs:
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="doorward-programs-") as folder:
+            try:
+                passed, failed, output = run(*program, folder, store)
+            except (Fault, OSError, subprocess.TimeoutExpired) as fault:
+                passed, failed, output = 0, 1, str(fault)
+        where = " on PostgreSQL" if store else ""
+        print(f"{name}{where}: {passed} passed, {failed} failed ({time.monotonic() - begun:.1f} s)", flush=True)
+        if failed:
+            print(output)
+        total_passed += passed
+        total_failed += failed
+    print(f"{total_passed} passed, {total_failed} failed")
+    return 1 if total_failed or not total_passed else 0
