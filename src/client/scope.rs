@@ -39,11 +39,12 @@ impl Scope {
 
     /// Keeps the tokens that `is_kept`; `None` when none is left.
     pub fn retain(&self, is_kept: impl Fn(&str) -> bool) -> Option<Self> {
-        Self::join(self.tokens().filter(|token| is_kept(token)))
+        Self::join(self.tokens().filter(|token| is_kept(token)), self.0.len())
     }
 
-    fn join<'token>(tokens: impl Iterator<Item = &'token str>) -> Option<Self> {
-        let mut scope = String::new();
+    /// Of tokens that take `room` bytes at most.
+    fn join<'token>(tokens: impl Iterator<Item = &'token str>, room: usize) -> Option<Self> {
+        let mut scope = String::with_capacity(room);
         for token in tokens {
             if !scope.is_empty() {
                 scope.push(' ');
@@ -64,10 +65,12 @@ impl TextMember for Scope {
         let tokens: Vec<&str> = text.split(' ').filter(|token| !token.is_empty()).collect();
         if tokens.len() > PAIRWISE_MAX {
             let mut seen = HashSet::with_capacity(tokens.len());
-            return Ok(Self::join(tokens.into_iter().filter(|token| seen.insert(*token))));
+            let tokens = tokens.into_iter().filter(|token| seen.insert(*token));
+            return Ok(Self::join(tokens, text.len()));
         }
         let is_first = |at: usize| !tokens.iter().take(at).any(|other| *other == tokens[at]);
-        Ok(Self::join((0..tokens.len()).filter(|at| is_first(*at)).map(|at| tokens[at])))
+        let tokens = (0..tokens.len()).filter(|at| is_first(*at)).map(|at| tokens[at]);
+        Ok(Self::join(tokens, text.len()))
     }
 
     fn schema() -> serde_json::Value {

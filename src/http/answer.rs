@@ -13,7 +13,7 @@ use serde_json::json;
 pub(crate) type Response = http::Response<Full<Bytes>>;
 
 /// How many headers an answer has at most, those of the limiter and of CORS among them.
-const HEADERS: usize = 16;
+const HEADERS: usize = 12;
 
 /// How errors are written at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,16 +45,19 @@ macro_rules! event {
         if tracing::enabled!(target: "doorward::request", tracing::Level::$level) {
             let event = $event;
             let outcome = event.outcome;
+            let mut client_id = Uuid::encode_buffer();
             tracing::event!(
                 target: "doorward::request",
                 tracing::Level::$level,
                 http.route = event.route,
                 http.status = event.status.as_u16(),
-                duration_ms = event.duration.as_secs_f64() * 1_000.0,
+                duration_us = u64::try_from(event.duration.as_micros()).unwrap_or(u64::MAX),
                 outcome = outcome_word(event.status),
                 error.code = outcome.and_then(|o| o.error_code),
                 error.chain = outcome.and_then(|o| o.cause.as_deref()).map(chain),
-                client.id = outcome.and_then(|o| o.client_id).map(tracing::field::display),
+                client.id = outcome
+                    .and_then(|o| o.client_id)
+                    .map(|id| &*id.hyphenated().encode_lower(&mut client_id)),
                 client.address = event.address.map(tracing::field::display),
                 request.id = event.request_id.to_str().unwrap_or_default(),
                 "http.request"
@@ -155,7 +158,7 @@ mod tests {
                 "message": "http.request",
                 "http.route": "/register",
                 "http.status": 201,
-                "duration_ms": 1.5,
+                "duration_us": 1_500,
                 "outcome": "accepted",
                 "client.id": client_id.to_string(),
                 "request.id": "abc",

@@ -74,7 +74,16 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
 
 #[tokio::test]
 async fn a_store_of_version_2_loads_what_clients_were_allowed() {
-    let folder = written_by("2.sql");
+    loads_what_clients_were_allowed("2.sql").await;
+}
+
+#[tokio::test]
+async fn a_store_of_version_3_loads_what_clients_were_allowed() {
+    loads_what_clients_were_allowed("3.sql").await;
+}
+
+async fn loads_what_clients_were_allowed(sample: &str) {
+    let folder = written_by(sample);
     let store =
         store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
 

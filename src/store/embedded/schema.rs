@@ -8,9 +8,11 @@ const APPLICATION_ID: i64 = 0x446F_6F72;
 
 /// Step `n` leads from version `n` to version `n + 1`. What has been released is never edited.
 ///
-/// The clients are one tree in the order of their identifiers, with no index beside it: identifiers grow
-/// with time, so a registration is an append, and nothing else has to be written with it. Grants, sessions
-/// and sign-ins are kept likewise.
+/// The clients are a tree in the order of their registration, with an index of their identifiers beside it.
+/// SQLite appends to such a tree by starting a page when the last one is full; a tree in the order of the
+/// identifiers it balances at every page, which takes longer than to write the index. Identifiers grow with
+/// time, so the index is appended to as well. What changes after it was written, as grants and sessions do,
+/// is one tree in the order of its identifiers.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE clients (
@@ -78,6 +80,19 @@ const MIGRATIONS: &[&str] = &[
         made_at   INTEGER NOT NULL,
         sealed    BLOB    NOT NULL -- the private key, by a key that is not in the store
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    ALTER TABLE clients RENAME TO clients_before;
+    CREATE TABLE clients (
+        client_id BLOB    NOT NULL PRIMARY KEY CHECK (length(client_id) = 16),
+        issued_at INTEGER NOT NULL, -- milliseconds since the Unix epoch
+        profile   TEXT    NOT NULL,
+        source    TEXT,             -- the caller's address; NULL when it is not kept
+        flags     INTEGER NOT NULL,
+        metadata  TEXT    NOT NULL  -- one JSON object of RFC 7591 members
+    ) STRICT;
+    INSERT INTO clients SELECT * FROM clients_before ORDER BY client_id;
+    DROP TABLE clients_before;
 ",
 ];
 
