@@ -61,26 +61,14 @@ impl<'text> Form<'text> {
 }
 
 fn decoded(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
-    let spaced: Cow<'_, [u8]> = if text.contains(&b'+') {
-        let space = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
-        text.iter().map(space).collect::<Vec<u8>>().into()
-    } else {
-        text.into()
-    };
-    let decoded: Cow<'_, [u8]> = match spaced {
-        Cow::Borrowed(bytes) => percent_encoding::percent_decode(bytes).into(),
-        Cow::Owned(bytes) => {
-            Cow::<[u8]>::from(percent_encoding::percent_decode(&bytes)).into_owned().into()
-        }
-    };
-    match decoded {
-        Cow::Borrowed(bytes) => {
-            str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8)
-        }
-        Cow::Owned(bytes) => {
-            String::from_utf8(bytes).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
-        }
+    // Most texts are as they were meant.
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return str::from_utf8(text).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8);
     }
+    let space = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+    let spaced: Vec<u8> = text.iter().map(space).collect();
+    let bytes = percent_encoding::percent_decode(&spaced).collect();
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
 }
 
 #[cfg(test)]

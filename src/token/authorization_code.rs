@@ -5,7 +5,7 @@ use super::{
     client::Client,
     error::TokenError,
     request::required,
-    response::TokenResponse,
+    response,
 };
 use crate::{
     app::App,
@@ -25,7 +25,7 @@ pub(super) async fn redeem(
     grant: Option<GrantRecord>,
     form: &Form<'_>,
     now: Timestamp,
-) -> Result<TokenResponse, TokenError> {
+) -> Result<String, TokenError> {
     let code: AuthorizationCode = required(form, "code")?.parse().map_err(|_| INVALID)?;
     let redirect_uri = form.one("redirect_uri")?;
     // OAuth 2.1 §4.1.3: there is a challenge with every code, so there is a verifier with every request.
@@ -55,9 +55,10 @@ pub(super) async fn redeem(
         .as_slice()
         .contains(&GrantType::RefreshToken)
         .then(|| RefreshToken::generate(grant.grant_id, &app.entropy));
+    let body = response::body(app, &access_token, refresh_token.as_ref(), extent.scope.as_ref());
     let purchase = purchase(app, &grant, refresh_token.as_ref(), now);
     match app.store.redeem_code(grant.grant_id, purchase).await? {
-        Redeemed::Now => Ok(TokenResponse::new(app, access_token, refresh_token, extent.scope)),
+        Redeemed::Now => Ok(body),
         Redeemed::Before => Err(used_again(app, &grant).await),
         Redeemed::NotThere => Err(INVALID),
     }

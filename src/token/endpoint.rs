@@ -17,7 +17,6 @@ use super::{
     introspection::{self, Introspection},
     refresh_token,
     request::{self, required},
-    response::TokenResponse,
     revocation,
 };
 use crate::{
@@ -39,7 +38,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 pub(crate) async fn token(app: &App, headers: &HeaderMap, body: Incoming) -> Response {
     match exchange(app, headers, body).await {
         Ok((client, tokens)) => {
-            let mut response = answer::json(StatusCode::OK, tokens.body());
+            let mut response = answer::json(StatusCode::OK, tokens);
             let outcome = Outcome { client_id: uuid_of(&client), ..Outcome::default() };
             response.extensions_mut().insert(outcome);
             response
@@ -48,11 +47,12 @@ pub(crate) async fn token(app: &App, headers: &HeaderMap, body: Incoming) -> Res
     }
 }
 
+/// Who asked, and the body of the answer.
 async fn exchange(
     app: &App,
     headers: &HeaderMap,
     body: Incoming,
-) -> Result<(Client, TokenResponse), TokenError> {
+) -> Result<(Client, String), TokenError> {
     let body = request::body(app, headers, body).await?;
     let form = Form::parse(&body)?;
     let now = app.clock.now();

@@ -7,7 +7,7 @@ use super::{
     client::Client,
     error::TokenError,
     request::required,
-    response::TokenResponse,
+    response,
 };
 use crate::{
     app::App,
@@ -27,7 +27,7 @@ pub(super) async fn rotate(
     grant: Option<GrantRecord>,
     form: &Form<'_>,
     now: Timestamp,
-) -> Result<TokenResponse, TokenError> {
+) -> Result<String, TokenError> {
     let token: RefreshToken = required(form, "refresh_token")?.parse().map_err(|_| INVALID)?;
     // Of the other parameter, if somebody sent both.
     let grant = grant.filter(|grant| grant.grant_id == token.grant).ok_or(INVALID)?;
@@ -48,10 +48,9 @@ pub(super) async fn rotate(
         expires_at: now.after_days(settings.refresh_token_idle_days),
         graced_from: now.before_seconds(settings.refresh_grace_seconds),
     };
+    let body = response::body(app, &access_token, Some(&successor), extent.scope.as_ref());
     match app.store.rotate_refresh_token(grant.grant_id, rotation).await? {
-        Rotated::Succeeded => {
-            Ok(TokenResponse::new(app, access_token, Some(successor), extent.scope))
-        }
+        Rotated::Succeeded => Ok(body),
         Rotated::Refused => Err(INVALID),
         Rotated::Reused => {
             tracing::warn!(grant.id = %grant.grant_id, "an old refresh token was used again");

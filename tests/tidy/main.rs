@@ -220,7 +220,6 @@ const CONFINED: &[Confined] = &[
             "src/registration/response.rs",
             "src/token/access_token.rs",
             "src/token/introspection.rs",
-            "src/token/response.rs",
         ],
     },
     Confined { what: &["toml"], to: &["src/config/"] },
