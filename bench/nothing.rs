@@ -7,6 +7,7 @@ use doorward::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     grant::GrantId,
+    secret::SecretHash,
     store::{
         ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
         Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
@@ -115,7 +116,11 @@ impl SessionStore for Nothing {
         Ok(())
     }
 
-    async fn take_sign_in(&self, _: SessionId) -> Result<Option<SignInRecord>, StoreError> {
+    async fn take_sign_in(
+        &self,
+        _: SessionId,
+        _: SecretHash,
+    ) -> Result<Option<SignInRecord>, StoreError> {
         Ok(None)
     }
 }

@@ -137,7 +137,8 @@ pub(super) async fn finish(
     Ok(response)
 }
 
-/// The sign-in of this `state`, which this browser began. It is gone afterwards.
+/// The sign-in of this `state`, which this browser began. It is gone afterwards; one that another browser began
+/// stays, so that whoever learns a `state` cannot end it.
 async fn take(
     app: &App,
     headers: &HeaderMap,
@@ -146,8 +147,9 @@ async fn take(
 ) -> Result<SignInRecord, UpstreamError> {
     let held = state.and_then(|text| Held::read(text, STATE)).ok_or(UpstreamError::Over)?;
     let browser = browser(app, headers).ok_or(UpstreamError::Over)?;
-    let begun = app.store.take_sign_in(held.id).await?.ok_or(UpstreamError::Over)?;
-    let is_its = begun.hash.matches(&held.secret.hash()) & begun.browser.matches(&browser.hash());
+    let begun = app.store.take_sign_in(held.id, browser.hash()).await?;
+    let begun = begun.ok_or(UpstreamError::Over)?;
+    let is_its = begun.hash.matches(&held.secret.hash());
     (is_its && now < begun.expires_at).then_some(begun).ok_or(UpstreamError::Over)
 }
 

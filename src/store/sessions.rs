@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Deleted, SessionId, SessionRecord, SignInRecord, StoreError};
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, secret::SecretHash};
 
 /// What the service keeps of resource owners who sign in. Implementations pass every test in `contract/`.
 #[async_trait]
@@ -23,6 +23,11 @@ pub trait SessionStore: Send + Sync {
     /// Keeps a sign-in that goes on at a provider.
     async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError>;
 
-    /// Takes a sign-in away and returns it: of all callers one gets it. `None` when it is not there.
-    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError>;
+    /// Takes a sign-in away and returns it: of all callers one gets it. `None` when it is not there, or when
+    /// another `browser` began it; then it stays.
+    async fn take_sign_in(
+        &self,
+        id: SessionId,
+        browser: SecretHash,
+    ) -> Result<Option<SignInRecord>, StoreError>;
 }

@@ -13,6 +13,7 @@ use doorward::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     grant::GrantId,
+    secret::SecretHash,
     store::{
         ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
         Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
@@ -266,9 +267,15 @@ impl SessionStore for MemoryStore {
         Ok(())
     }
 
-    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError> {
+    async fn take_sign_in(
+        &self,
+        id: SessionId,
+        browser: SecretHash,
+    ) -> Result<Option<SignInRecord>, StoreError> {
         self.check()?;
-        Ok(self.sign_ins.lock().unwrap().remove(&id))
+        let mut sign_ins = self.sign_ins.lock().unwrap();
+        let is_its = sign_ins.get(&id).is_some_and(|kept| kept.browser.matches(&browser));
+        Ok(is_its.then(|| sign_ins.remove(&id)).flatten())
     }
 }
 

@@ -8,6 +8,7 @@ use doorward::{
     clock::Timestamp,
     config::Config,
     grant::{GrantId, ResourceIndicator},
+    secret::SecretHash,
     store::{self, Access, ClientFilter, ClientFlags, ClientRecord, SessionId},
 };
 use rusqlite::Connection;
@@ -117,7 +118,8 @@ async fn loads_what_clients_were_allowed(sample: &str) {
         ("acme:7", Some("Ada"))
     );
     let sign_in = SessionId::from_bytes(id("0193a1b2-c3da-7000-8000-000000000007"));
-    let sign_in = store.take_sign_in(sign_in).await.unwrap().unwrap();
+    let browser = SecretHash::from_bytes([12; 32]);
+    let sign_in = store.take_sign_in(sign_in, browser).await.unwrap().unwrap();
     assert_eq!((sign_in.provider.as_str(), sign_in.nonce.as_str()), ("acme", "n-0S6_WzA2Mj"));
     let keys = store.keys().await.unwrap();
     assert_eq!(

@@ -83,7 +83,8 @@ pub(in crate::store) async fn a_sign_in_is_taken_once(store: Arc<dyn Store>) {
     let mut calls = JoinSet::new();
     for _ in 0..10 {
         let (store, id) = (Arc::clone(&store), kept.sign_in_id);
-        calls.spawn(async move { store.take_sign_in(id).await.unwrap() });
+        let browser = SecretHash::of(b"browser");
+        calls.spawn(async move { store.take_sign_in(id, browser).await.unwrap() });
     }
 
     let taken: Vec<_> = calls.join_all().await.into_iter().flatten().collect();
@@ -91,6 +92,18 @@ pub(in crate::store) async fn a_sign_in_is_taken_once(store: Arc<dyn Store>) {
     assert_eq!(taken.len(), 1);
     assert_eq!(format!("{:?}", taken[0]), format!("{kept:?}"));
     assert_eq!(taken[0].verifier, kept.verifier);
+}
+
+pub(in crate::store) async fn a_sign_in_of_another_browser_stays(store: Arc<dyn Store>) {
+    let kept = sign_in(&Entropy::seeded(3));
+    store.keep_sign_in(kept.clone()).await.unwrap();
+    let take = async |browser: &[u8]| {
+        store.take_sign_in(kept.sign_in_id, SecretHash::of(browser)).await.unwrap()
+    };
+
+    assert!(take(b"another browser").await.is_none());
+    assert!(take(b"browser").await.is_some());
+    assert!(take(b"browser").await.is_none());
 }
 
 pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<dyn Store>) {

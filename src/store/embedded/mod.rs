@@ -52,6 +52,7 @@ use crate::{
     clock::Timestamp,
     config::EmbeddedConfig,
     grant::GrantId,
+    secret::SecretHash,
 };
 
 /// The version of the SQLite that is linked.
@@ -210,8 +211,12 @@ impl SessionStore for Embedded {
         self.work(move |change| sessions::insert_sign_in(change, &sign_in)).await
     }
 
-    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError> {
-        self.work(move |change| sessions::take_sign_in(change, id)).await?.transpose()
+    async fn take_sign_in(
+        &self,
+        id: SessionId,
+        browser: SecretHash,
+    ) -> Result<Option<SignInRecord>, StoreError> {
+        self.work(move |change| sessions::take_sign_in(change, id, &browser)).await?.transpose()
     }
 }
 

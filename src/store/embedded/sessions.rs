@@ -92,14 +92,16 @@ pub(super) fn insert_sign_in(change: &Connection, sign_in: &SignInRecord) -> rus
     Ok(())
 }
 
-/// Takes a sign-in away.
+/// Takes a sign-in away that this browser began.
 pub(super) fn take_sign_in(
     change: &Connection,
     id: SessionId,
+    browser: &SecretHash,
 ) -> rusqlite::Result<Option<Result<SignInRecord, StoreError>>> {
-    let sql = "DELETE FROM sign_ins WHERE sign_in_id = ?1 \
+    let sql = "DELETE FROM sign_ins WHERE sign_in_id = ?1 AND browser = ?2 \
         RETURNING hash, browser, provider, nonce, verifier, authorization_request, expires_at";
-    let taken = change.prepare_cached(sql)?.query_row([id.as_bytes()], |row| {
+    let mut statement = change.prepare_cached(sql)?;
+    let taken = statement.query_row(params![id.as_bytes(), browser.as_bytes()], |row| {
         Ok(read_sign_in(id, row).map_err(|error| corrupt(format!("sign-in {id}"), error)))
     });
     taken.optional()

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     grant::CodeVerifier,
+    secret::SecretHash,
     store::{
         Deleted, ResourceOwner, SessionId, SessionRecord, SessionStore, SignInRecord, StoreError,
     },
@@ -63,9 +64,9 @@ const INSERT_SIGN_IN: Statement = Statement {
 };
 
 const TAKE_SIGN_IN: Statement = Statement {
-    sql: "DELETE FROM sign_ins WHERE sign_in_id = $1 \
+    sql: "DELETE FROM sign_ins WHERE sign_in_id = $1 AND browser = $2 \
         RETURNING hash, browser, provider, nonce, verifier, authorization_request, expires_at",
-    types: &[Type::UUID],
+    types: &[Type::UUID, Type::BYTEA],
 };
 
 #[async_trait]
@@ -125,8 +126,12 @@ impl SessionStore for Postgres {
         Ok(())
     }
 
-    async fn take_sign_in(&self, id: SessionId) -> Result<Option<SignInRecord>, StoreError> {
-        let rows = self.change_and_show(&TAKE_SIGN_IN, &[&uuid(id)]).await?;
+    async fn take_sign_in(
+        &self,
+        id: SessionId,
+        browser: SecretHash,
+    ) -> Result<Option<SignInRecord>, StoreError> {
+        let rows = self.change_and_show(&TAKE_SIGN_IN, &[&uuid(id), &bytes(&browser)]).await?;
         let read = |row| sign_in(id, row).map_err(|error| corrupt(format!("sign-in {id}"), error));
         rows.first().map(read).transpose()
     }
