@@ -368,7 +368,7 @@ pub struct Provider {
     pub id: String,
     /// As people read it.
     pub name: String,
-    /// Its issuer identifier (OpenID Connect Discovery §3).
+    /// Its issuer identifier (OpenID Connect Discovery §3), with the slash at its end if it has one.
     pub issuer: String,
     /// What it calls this server.
     pub client_id: String,

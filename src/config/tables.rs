@@ -6,7 +6,9 @@ use super::{
     CatalogueScope, ProtectedName, Provider, Resource, ResourceSecret,
     fault::{Faults, did_you_mean, nearest},
     kind::{Given, Kind, List, Text, shown_key},
-    text::{CLAIM, FILE, HOST, ISSUER, NAME, PROVIDER_ID, RESOURCE, SCHEME, SCOPE, SHA256},
+    text::{
+        CLAIM, FILE, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE, SHA256,
+    },
 };
 
 /// A table as it was given, whose members are read one by one.
@@ -239,7 +241,7 @@ impl Kind for ProviderTable {
         let mut members = Members::of(given, &Self::MEMBERS, &self.expected(), faults)?;
         let id = members.required("id", &PROVIDER_ID);
         let name = members.required("name", &NAME);
-        let issuer = members.required("issuer", &ISSUER);
+        let issuer = members.required("issuer", &PROVIDER_ISSUER);
         let client_id = members.required("client_id", &NAME);
         let client_secret_file = members.optional("client_secret_file", &FILE);
         let scopes = members.optional("scopes", &List(SCOPE));
@@ -275,7 +277,7 @@ impl Kind for ProviderTable {
         table(vec![
             member("id", &PROVIDER_ID, &value.id),
             member("name", &NAME, &value.name),
-            member("issuer", &ISSUER, &value.issuer),
+            member("issuer", &PROVIDER_ISSUER, &value.issuer),
             member("client_id", &NAME, &value.client_id),
             value
                 .client_secret_file

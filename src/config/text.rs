@@ -120,6 +120,21 @@ pub(super) const ISSUER: Text<String> = Text {
     show: without_password,
 };
 
+/// The issuer identifier of a provider (OpenID Connect Discovery 1.0 §3), which is compared as it stands: some
+/// end in a slash.
+pub(super) const PROVIDER_ISSUER: Text<String> = Text {
+    expected: "an https or http URL without query, fragment and user name, such as a provider names itself",
+    parse: |text| match text.strip_suffix('/') {
+        Some(without) => {
+            issuer(without).map_err(|hint| hint.map(|hint| format!("{hint}/")))?;
+            Ok(text.to_owned())
+        }
+        None => issuer(text),
+    },
+    print: String::clone,
+    show: without_password,
+};
+
 fn issuer(text: &str) -> Result<String, Refusal> {
     let url = Url::parse(text).map_err(|_| None)?;
     let bare = url.username().is_empty()

@@ -186,7 +186,9 @@ impl Route {
             Self::AuthorizationServer | Self::OpenIdConfiguration | Self::Jwks => {
                 "GET, HEAD, OPTIONS"
             }
-            Self::OpenApi | Self::SignedIn | Self::Stylesheet => "GET, HEAD",
+            Self::OpenApi | Self::Stylesheet => "GET, HEAD",
+            // GET takes the sign-in away; whoever only looks must not (RFC 9110 §9.2.1).
+            Self::SignedIn => "GET",
             Self::Authorize | Self::AuthorizeAlias | Self::SignOut => "GET, HEAD, POST",
             Self::Consent | Self::SignIn | Self::Introspect => "POST",
             Self::Unknown => "",
@@ -245,7 +247,9 @@ async fn answer_of_authorization(
         }
         (Route::Consent, _, true) => authorization::consent(app, &head, body).await,
         (Route::SignIn, _, true) => sign_in::begin(app, source, &head, body).await,
-        (Route::SignedIn, true, _) => sign_in::finish(app, &head).await,
+        (Route::SignedIn, true, _) if head.method == Method::GET => {
+            sign_in::finish(app, &head).await
+        }
         (Route::SignOut, true, _) => sign_in::ask_to_sign_out(app, &head).await,
         (Route::SignOut, _, true) => sign_in::sign_out(app, &head, body).await,
         (Route::Token | Route::TokenAlias, _, true) => token::token(app, &head.headers, body).await,

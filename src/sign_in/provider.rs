@@ -128,7 +128,9 @@ impl Providers {
             return Ok(kept);
         }
         let issuer = &provider.settings.issuer;
-        let document = match Url::parse(&format!("{issuer}/.well-known/openid-configuration")) {
+        // OpenID Connect Discovery 1.0 §4.1: a slash at its end counts for the issuer, and not for the address.
+        let below = issuer.strip_suffix('/').unwrap_or(issuer);
+        let document = match Url::parse(&format!("{below}/.well-known/openid-configuration")) {
             Ok(url) => self.fetcher.get(&url).await,
             Err(_) => Err(FetchError::Url),
         };

@@ -474,6 +474,27 @@ fn something_speaks_the_scheme_of_the_issuer_and_http_stays_on_this_machine() {
 }
 
 #[test]
+fn the_issuer_of_a_provider_is_kept_as_it_is_spelled_with_its_slash() {
+    let given = |issuer: &str| {
+        let provider =
+            format!("{{ id = \"a\", name = \"A\", issuer = \"{issuer}\", client_id = \"c\" }}");
+        Given::dev().file("doorward.toml", format!("[sign_in]\nproviders = [{provider}]"))
+    };
+    for issuer in
+        ["https://acme.eu.auth0.example/", "https://login.example", "https://login.example/a/v2.0/"]
+    {
+        let config = given(issuer).config();
+        assert_eq!(config.sign_in.providers[0].issuer, issuer);
+        assert!(config.dump().contains(&format!("issuer = \"{issuer}\"")), "{}", config.dump());
+    }
+    for issuer in ["https://login.example//", "https://login.example/?a", "/", "HTTPS://a.example/"]
+    {
+        let fault = given(issuer).only_fault();
+        assert!(fault.contains("issuer") && fault.contains("expected an https"), "{fault}");
+    }
+}
+
+#[test]
 fn outside_of_development_the_issuer_must_be_set() {
     let fault = Given::new().only_fault();
     assert!(fault.starts_with("server.issuer: must be set to an https or http URL"), "{fault}");

@@ -172,7 +172,7 @@ const AUTHORIZATION: [(&str, &str, bool); 14] = [
     ("/authorize", "GET, HEAD, POST", false),
     ("/oauth2/consent", "POST", false),
     ("/oauth2/sign-in", "POST", false),
-    ("/oauth2/sign-in/acme", "GET, HEAD", false),
+    ("/oauth2/sign-in/acme", "GET", false),
     ("/oauth2/sign-out", "GET, HEAD, POST", false),
     ("/oauth2/token", "POST, OPTIONS", true),
     ("/token", "POST, OPTIONS", true),

@@ -153,9 +153,18 @@ impl<'server> Browser<'server> {
 
     /// What is shown at a path, asked for with more headers.
     pub(crate) async fn get_as(&mut self, path: &str, headers: &str) -> Page {
+        self.ask("GET", path, headers).await
+    }
+
+    /// What is told of a path.
+    pub(crate) async fn head(&mut self, path: &str) -> Page {
+        self.ask("HEAD", path, "").await
+    }
+
+    async fn ask(&mut self, method: &str, path: &str, headers: &str) -> Page {
         let cookies = self.cookie_line();
         let request =
-            format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n{cookies}{headers}\r\n");
+            format!("{method} {path} HTTP/1.1\r\nhost: door.example\r\n{cookies}{headers}\r\n");
         let answer = self.server.exchange(&request).await;
         self.seen(answer)
     }

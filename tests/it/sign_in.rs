@@ -23,10 +23,11 @@ async fn is_signed_in(browser: &mut Browser<'_>, client: &Client) -> bool {
     !page.answer.body.contains("name=\"password\"")
 }
 
-/// A provider that publishes its metadata and nothing else.
-async fn provider(id: &str) -> Provider {
+/// A provider that publishes its metadata and nothing else; `end` is what its issuer has behind the host.
+async fn provider(id: &str, end: &str) -> Provider {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let issuer = format!("http://{}{end}", listener.local_addr().unwrap());
+    let expected = format!("GET {}/.well-known/openid-configuration ", end.trim_end_matches('/'));
     let document = serde_json::json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -37,9 +38,11 @@ async fn provider(id: &str) -> Provider {
     .to_string();
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
-            let _read = connection.read(&mut [0; 4096]).await;
+            let mut request = [0; 4096];
+            let _read = connection.read(&mut request).await;
+            let status = if request.starts_with(expected.as_bytes()) { 200 } else { 404 };
             let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n\
                  content-length: {}\r\n\r\n{document}",
                 document.len()
             );
@@ -64,7 +67,7 @@ async fn provider(id: &str) -> Provider {
 
 async fn with_provider() -> Config {
     let mut config = config();
-    config.sign_in.providers = vec![provider("acme").await];
+    config.sign_in.providers = vec![provider("acme", "").await];
     config
 }
 
@@ -109,6 +112,29 @@ async fn a_sign_in_at_a_provider_is_good_once_and_in_one_browser() {
     let state = begin(&server, &mut browser).await;
     begin(&server, &mut stranger).await;
     assert_eq!(denied(&mut stranger, &state).await.answer.status, 400, "another cookie");
+    assert_eq!(denied(&mut browser, &state).await.answer.status, 403, "nor by that");
+}
+
+#[tokio::test]
+async fn a_provider_is_found_below_its_issuer_whether_that_ends_in_a_slash_or_not() {
+    for end in ["", "/", "/acme", "/acme/"] {
+        let mut config = config();
+        config.sign_in.providers = vec![provider("acme", end).await];
+        let server = TestServer::with(config).await;
+        let state = begin(&server, &mut Browser::new(&server)).await;
+        assert!(!state.is_empty(), "{end}");
+    }
+}
+
+#[tokio::test]
+async fn looking_where_a_provider_sends_people_back_to_spends_nothing() {
+    let server = TestServer::with(with_provider().await).await;
+    let mut browser = Browser::new(&server);
+    let state = begin(&server, &mut browser).await;
+    let path = format!("/oauth2/sign-in/acme?error=access_denied&state={state}");
+    let head = browser.head(&path).await.answer;
+    assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
+    assert_eq!(denied(&mut browser, &state).await.answer.status, 403);
 }
 
 #[tokio::test]

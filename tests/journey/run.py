@@ -49,6 +49,7 @@ def providers(ports, secret):
     one = f"http://127.0.0.1:{ports['one']}"
     issuers = {
         "one": one, "other": f"http://127.0.0.1:{ports['other']}", "down": f"http://127.0.0.1:{ports['down']}",
+        "slash": f"http://127.0.0.1:{ports['slash']}/",
         "slow": f"{one}/slow", "wrong": f"{one}/wrong", "page": f"{one}/page",
     }  # fmt: skip
     tables = [
@@ -71,7 +72,7 @@ def run(command, serves_tools, folder, store):
         "DOORWARD_TOKEN__KEYS_SECRET": "a secret that is the same for every server of this run",
         "DOORWARD_REGISTRATION__SCOPES": '[{ scope = "tools:use", description = "Use your tools" }]',
     }  # fmt: skip
-    ports = {name: free_port() for name in ("one", "other", "down")}
+    ports = {name: free_port() for name in ("one", "other", "slash", "down")}
     if "upstream.mjs" in command:
         settings |= {
             "DOORWARD_SIGN_IN__PROVIDERS": providers(ports, pathlib.Path(folder, "provider.secret")),

@@ -1,6 +1,6 @@
 // People who sign in at an OpenID Provider: oidc-provider, unmodified, on loopback, and everything that can go
 // wrong with one. DOORWARD_URL is the issuer, whose settings know the providers of PROVIDERS, a JSON object of
-// ports: `one` and `other` work, `down` is not there; `slow`, `wrong` and `page` are paths of the port of `one`.
+// ports: `one`, `other` and `slash` work, `down` is not there; `slow`, `wrong` and `page` are paths of `one`.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -14,7 +14,7 @@ const PORTS = JSON.parse(PROVIDERS);
 const REDIRECT_URI = "http://127.0.0.1:51007/callback";
 const VERIFIER_HASH = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-const issuer = (name) => `http://127.0.0.1:${PORTS[name]}`;
+const issuer = (name) => `http://127.0.0.1:${PORTS[name]}${name === "slash" ? "/" : ""}`;
 
 async function signingKey(kid) {
   const { privateKey } = await generateKeyPair("RS256", { extractable: true });
@@ -47,7 +47,7 @@ const behind = {};
 const instead = new Map();
 
 before(async () => {
-  for (const name of ["one", "other"]) {
+  for (const name of ["one", "other", "slash"]) {
     behind[name] = await provider(name, `${name} 1`);
     servers[name] = createServer((request, response) => {
       const path = request.url.split("?")[0];
@@ -148,14 +148,22 @@ test("an answer of a provider is good once, and in the browser that began", asyn
   const other = newPerson();
   await begin(other);
   await refused(other, back, 400, /begun in another browser/);
-  // Somebody else had its state: it is spent.
+  // Somebody else had its state, and could not spend it.
+  assert.equal((await person.open(back)).status, 200);
+  person.cookies.delete("doorward-session");
   await refused(person, back, 400, /is over/);
+});
 
-  const again = newPerson();
-  const once = await atProvider(again, await begin(again));
-  assert.equal((await again.open(once)).status, 200);
-  again.cookies.delete("doorward-session");
-  await refused(again, once, 400, /is over/);
+test("the issuer of a provider may end in a slash", async () => {
+  const person = newPerson();
+  const back = await atProvider(person, await begin(person, "slash"));
+  assert.equal(new URL(back).searchParams.get("iss"), issuer("slash"));
+  assert.equal((await person.open(back)).status, 200);
+  // Without it, it is another one.
+  const other = newPerson();
+  const without = new URL(await atProvider(other, await begin(other, "slash")));
+  without.searchParams.set("iss", issuer("slash").slice(0, -1));
+  await refused(other, without.href, 400, /does not come from the provider/);
 });
 
 test("two sign-ins go on in one browser", async () => {
