@@ -1,6 +1,6 @@
 //! The one piece of shared state.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -52,6 +52,8 @@ pub struct App {
     pub(crate) metadata: Bytes,
     /// What signs and seals.
     pub(crate) keys: Keys,
+    /// How the interface describes itself, once somebody has asked.
+    pub(crate) description: OnceLock<Bytes>,
 }
 
 impl App {
@@ -78,6 +80,7 @@ impl App {
             providers: Providers::new(&config.sign_in.providers, internet.clone()),
             metadata: discovery::document(&config),
             keys: Keys::new(&config.token, &entropy),
+            description: OnceLock::new(),
             config,
             store,
             clock,

@@ -62,7 +62,7 @@ pub(crate) fn document(config: &Config) -> Bytes {
         let uris: Vec<&str> = resources.iter().map(|resource| resource.uri.as_str()).collect();
         add("protected_resources", json!(uris));
     }
-    if resources.iter().any(|resource| resource.introspection.is_some()) {
+    if config.introspects() {
         add("introspection_endpoint", at("/oauth2/introspect"));
         add("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic"]));
     }

@@ -1,4 +1,4 @@
-//! The registered OAuth error codes that are used here, spelled once.
+//! The registered OAuth error codes that are used here, spelled once, and what a refusal is made of.
 
 /// An error code of the OAuth Extensions Error Registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,4 +56,13 @@ impl ErrorCode {
             Self::ServerError => "server_error",
         }
     }
+}
+
+/// What one refusal says; the description of the interface (`openapi/`) is made of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    /// `None` where people are told, and no program.
+    pub(crate) code: Option<ErrorCode>,
+    pub(crate) text: String,
 }

@@ -43,7 +43,7 @@ mod keys;
 pub mod log;
 mod management;
 mod metrics;
-pub mod openapi;
+mod openapi;
 mod pages;
 mod registration;
 pub mod secret;

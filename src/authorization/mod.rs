@@ -7,6 +7,7 @@
 mod consent;
 mod endpoint;
 mod error;
+pub(crate) mod refusals;
 mod request;
 mod response;
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The longest `state`, in bytes.
-const STATE_BYTES_MAX: usize = 4 << 10;
+pub(super) const STATE_BYTES_MAX: usize = 4 << 10;
 
 /// A request whose answer can be sent.
 #[derive(Debug)]

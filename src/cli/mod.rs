@@ -62,8 +62,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Doctor(doctor::DoctorArguments),
-    /// Print the OpenAPI 3.1 description that the server answers at /openapi.json
-    Openapi,
+    Openapi(openapi::OpenapiArguments),
     Completions(completions::CompletionsArguments),
     Man(man::ManArguments),
     Version(version::VersionArguments),
@@ -102,7 +101,7 @@ impl Command {
             Self::Key(command) => command.run(messages),
             Self::Config(command) => command.run(messages),
             Self::Doctor(arguments) => arguments.run(messages),
-            Self::Openapi => openapi::run(),
+            Self::Openapi(arguments) => arguments.run(),
             Self::Completions(arguments) => arguments.run(),
             Self::Man(arguments) => arguments.run(messages),
             Self::Version(arguments) => arguments.run(),

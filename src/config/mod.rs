@@ -407,6 +407,11 @@ impl Config {
         self.sign_in.local || !self.sign_in.providers.is_empty()
     }
 
+    /// Whether any resource may ask about tokens.
+    pub fn introspects(&self) -> bool {
+        self.authorization.resources.iter().any(|resource| resource.introspection.is_some())
+    }
+
     /// Scheme, host and port of the issuer, as browsers write an origin.
     pub fn issuer_origin(&self) -> &str {
         self.issuer_parts().0

@@ -16,12 +16,12 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde_json::json;
 
-pub(crate) use self::secret_file::secret_of;
 use self::{
     schedule::{Lifetimes, Phase},
     sealing::Derived,
     signing::SigningKey,
 };
+pub(crate) use self::{secret_file::secret_of, signing::jwk_schema};
 use crate::{
     clock::Timestamp,
     config::{SigningAlgorithm, TokenConfig},

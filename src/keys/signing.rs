@@ -41,6 +41,35 @@ pub(super) const fn name(algorithm: SigningAlgorithm) -> &'static str {
     }
 }
 
+/// The public part of a key, as JSON Schema (RFC 7518 §6, RFC 8037 §2).
+pub(crate) fn jwk_schema() -> Value {
+    let text = json!({ "type": "string" });
+    let of = |algorithm: SigningAlgorithm, kty: &str, members: &[&str]| {
+        let mut properties = json!({
+            "alg": { "const": name(algorithm) },
+            "kid": text,
+            "kty": { "const": kty },
+            "use": { "const": "sig" },
+        });
+        for member in members {
+            properties[*member] = text.clone();
+        }
+        let required: Vec<String> =
+            properties.as_object().into_iter().flat_map(|all| all.keys().cloned()).collect();
+        json!({
+            "type": "object",
+            "required": required,
+            "additionalProperties": false,
+            "properties": properties,
+        })
+    };
+    json!({ "oneOf": [
+        of(SigningAlgorithm::Es256, "EC", &["crv", "x", "y"]),
+        of(SigningAlgorithm::Rs256, "RSA", &["n", "e"]),
+        of(SigningAlgorithm::EdDsa, "OKP", &["crv", "x"]),
+    ] })
+}
+
 /// A new key: its `kid`, and its private part in PKCS#8. The library takes chance for it from the system
 /// itself, and in tests too.
 pub(super) fn generate(algorithm: SigningAlgorithm) -> Option<(String, Vec<u8>)> {

@@ -10,6 +10,7 @@ mod issue;
 mod look_alike;
 mod policy;
 mod profile;
+pub(crate) mod refusals;
 mod request;
 mod response;
 

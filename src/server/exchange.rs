@@ -42,17 +42,12 @@ pub(crate) struct Exchange {
     app: Arc<App>,
     metrics: Arc<ServerMetrics>,
     request_ids: RequestIds,
-    /// What stands before every path, unless a proxy takes it off; empty for most issuers.
-    issuer_path: String,
-    authorizes: bool,
 }
 
 impl Exchange {
     pub(crate) fn new(app: Arc<App>, metrics: Arc<ServerMetrics>) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
-        let issuer_path = app.config.issuer_path().to_owned();
-        let authorizes = app.config.authorizes();
-        Self { app, metrics, request_ids, issuer_path, authorizes }
+        Self { app, metrics, request_ids }
     }
 
     fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
@@ -69,7 +64,7 @@ impl Answer for Exchange {
         let proxies = &self.app.config.server.trusted_proxies;
         let address = client_address(peer, request.headers(), proxies);
         let request_id = self.request_id(peer, &request);
-        let route = Route::of(request.uri().path(), &self.issuer_path, self.authorizes);
+        let route = Route::of(request.uri().path(), &self.app.config);
         let shape = Shape::at(request.uri().path());
         let (is_head, version) = (request.method() == Method::HEAD, request.version());
 

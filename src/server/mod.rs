@@ -6,6 +6,7 @@
 
 mod activity;
 mod cors;
+mod description;
 mod exchange;
 mod listener;
 mod metrics;
@@ -24,11 +25,12 @@ use self::{
     exchange::Exchange,
     listener::{Listener, Places},
 };
-pub(crate) use self::{listener::Answer, metrics::ServerMetrics, tls::Certificate};
 pub use self::{
+    description::description,
     signals::{Signal, Signals},
     tls::TlsError,
 };
+pub(crate) use self::{listener::Answer, metrics::ServerMetrics, tls::Certificate};
 use crate::{
     app::App, http::request_event::chain, keys::KeysError, management::Management,
     metrics::ConnectionMetrics, store::StoreError,

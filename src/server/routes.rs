@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use http::{HeaderValue, Method, Request, StatusCode, header::ALLOW};
 use hyper::body::Incoming;
 
-use super::cors;
+use super::{cors, description::description};
 use crate::{
     app::App,
     authorization,
     client::ProfileName,
+    config::Config,
     discovery,
     http::answer::{self, Response, Shape, refusal},
-    openapi, pages,
+    pages,
     registration::{Profile, register},
     sign_in, token,
 };
@@ -71,16 +72,17 @@ impl Route {
 
     /// The route of a path, which is compared byte for byte: a trailing slash is another path.
     ///
-    /// `issuer_path` is the path of the issuer, without a slash at its end. Whether a proxy takes it off
+    /// Whether a proxy takes the path of the issuer off
     /// does not matter; the well-known documents have it behind their name, too (RFC 8414 §3.1). What
-    /// belongs to authorization is not there unless the server `authorizes`.
-    pub(crate) fn of(path: &str, issuer_path: &str, authorizes: bool) -> Self {
-        let route = Self::at(path);
-        let route = match route {
-            Self::Unknown if !issuer_path.is_empty() => Self::below_issuer(path, issuer_path),
-            route => route,
+    /// is not there with these settings is [`Route::Unknown`].
+    pub(crate) fn of(path: &str, config: &Config) -> Self {
+        let route = match (Self::at(path), config.issuer_path()) {
+            (Self::Unknown, issuer_path) if !issuer_path.is_empty() => {
+                Self::below_issuer(path, issuer_path)
+            }
+            (route, _) => route,
         };
-        if authorizes || !route.needs_authorization() { route } else { Self::Unknown }
+        if route.is_there(config) { route } else { Self::Unknown }
     }
 
     fn below_issuer(path: &str, issuer_path: &str) -> Self {
@@ -152,6 +154,15 @@ impl Route {
         }
     }
 
+    /// Whether it is there with these settings: authorization only where people can sign in, introspection
+    /// only where a resource can ask.
+    pub(super) fn is_there(self, config: &Config) -> bool {
+        match self {
+            Self::Introspect => config.authorizes() && config.introspects(),
+            _ => !self.needs_authorization() || config.authorizes(),
+        }
+    }
+
     /// Whether it is there only where people can sign in.
     const fn needs_authorization(self) -> bool {
         self.profile().is_none() && !matches!(self, Self::OpenApi | Self::Unknown)
@@ -175,7 +186,7 @@ impl Route {
     }
 
     /// What may be done there.
-    const fn methods(self) -> &'static str {
+    pub(super) const fn methods(self) -> &'static str {
         match self {
             Self::Datadog
             | Self::Rfc7591
@@ -213,7 +224,8 @@ pub(crate) async fn answer(
         }
         (route, &Method::OPTIONS) if route.is_open_to_scripts() => cors::preflight(route.methods()),
         (Route::OpenApi, &Method::GET | &Method::HEAD) => {
-            answer::json(StatusCode::OK, openapi::document())
+            let described = app.description.get_or_init(|| description(&app.config).into());
+            answer::json(StatusCode::OK, described.clone())
         }
         // In a box, so that registrations are not made larger by what others hold.
         (route, _) if route.needs_authorization() => {
@@ -281,21 +293,50 @@ fn method_not_allowed(route: Route) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Resource, ResourceSecret};
 
     #[test]
     fn every_route_is_found_at_its_template() {
         for route in Route::ALL.into_iter().filter(|route| *route != Route::Unknown) {
-            assert_eq!(Route::of(route.template(), "", true), route);
+            assert_eq!(Route::of(route.template(), &full("https://door.example")), route);
         }
-        assert_eq!(Route::of("/token/", "", true), Route::Unknown);
-        assert_eq!(Route::of("/oauth2/sign-in/a/b", "", true), Route::Unknown);
+        for path in ["/token/", "/oauth2/sign-in/a/b"] {
+            assert_eq!(Route::of(path, &full("https://door.example")), Route::Unknown);
+        }
+    }
+
+    /// The settings of a server that has everything.
+    fn full(issuer: &str) -> Config {
+        let mut config = Config::default();
+        config.server.issuer = issuer.to_owned();
+        config.sign_in.local = true;
+        config.authorization.resources = vec![Resource {
+            uri: "https://mcp.example".into(),
+            name: None,
+            introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
+        }];
+        config
     }
 
     #[test]
     fn nothing_of_authorization_is_there_where_nobody_can_sign_in() {
-        assert_eq!(Route::of("/oauth2/token", "", false), Route::Unknown);
-        assert_eq!(Route::of("/.well-known/oauth-authorization-server", "", false), Route::Unknown);
-        assert_eq!(Route::of("/register", "", false), Route::Register);
+        let mut config = full("https://door.example");
+        config.sign_in.local = false;
+        for path in
+            ["/oauth2/token", "/oauth2/introspect", "/.well-known/oauth-authorization-server"]
+        {
+            assert_eq!(Route::of(path, &config), Route::Unknown);
+        }
+        assert_eq!(Route::of("/register", &config), Route::Register);
+    }
+
+    #[test]
+    fn introspection_is_there_where_a_resource_can_ask() {
+        let mut config = full("https://door.example");
+        assert_eq!(Route::of("/oauth2/introspect", &config), Route::Introspect);
+        config.authorization.resources[0].introspection = None;
+        assert_eq!(Route::of("/oauth2/introspect", &config), Route::Unknown);
+        assert_eq!(Route::of("/oauth2/token", &config), Route::Token);
     }
 
     #[test]
@@ -310,7 +351,7 @@ mod tests {
             ("/oauth2/token/acme", Route::Unknown),
             ("/other/oauth2/token", Route::Unknown),
         ] {
-            assert_eq!(Route::of(path, "/acme", true), route, "{path}");
+            assert_eq!(Route::of(path, &full("https://door.example/acme")), route, "{path}");
         }
     }
 }

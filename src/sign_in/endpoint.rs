@@ -28,7 +28,7 @@ const SIGN_OUT: &[u8] = b"sign out";
 
 /// Why nobody was signed in or out: the person reads it.
 #[derive(Debug, thiserror::Error)]
-enum SignInError {
+pub(super) enum SignInError {
     #[error("The form cannot be read: {0}.")]
     Form(#[from] FormError),
     #[error("The form did not arrive: {0}.")]
@@ -45,16 +45,18 @@ enum SignInError {
     Request,
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
-    #[error("The sign-in could not be kept.")]
+    #[error("The server cannot look up or keep now who is signed in.")]
     Store(#[from] StoreError),
 }
 
 impl SignInError {
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Form(_) | Self::Body(_) | Self::UnknownWay | Self::Request => {
+            Self::Form(_) | Self::Body(BodyError::Broken(_)) | Self::UnknownWay | Self::Request => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::Foreign | Self::WrongPassword => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(error) => upstream_status(error),

@@ -11,6 +11,7 @@ mod id_token;
 mod local;
 mod provider;
 mod provider_metadata;
+pub(crate) mod refusals;
 mod session;
 mod upstream;
 

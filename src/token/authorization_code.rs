@@ -55,7 +55,9 @@ pub(super) async fn redeem(
         .as_slice()
         .contains(&GrantType::RefreshToken)
         .then(|| RefreshToken::generate(grant.grant_id, &app.entropy));
-    let body = response::body(app, &access_token, refresh_token.as_ref(), extent.scope.as_ref());
+    let lifetime = app.config.token.access_token_lifetime_seconds;
+    let body =
+        response::body(&access_token, lifetime, refresh_token.as_ref(), extent.scope.as_ref());
     let purchase = purchase(app, &grant, refresh_token.as_ref(), now);
     match app.store.redeem_code(grant.grant_id, purchase).await? {
         Redeemed::Now => Ok(body),

@@ -53,7 +53,7 @@ pub(crate) enum TokenError {
     InvalidTarget,
     #[error("the client cannot be looked up")]
     Client(#[from] IdentifyError),
-    #[error("the token could not be issued")]
+    #[error("the server cannot look it up or keep it now")]
     Store(#[from] StoreError),
     #[error("the token could not be signed")]
     Keys(#[from] KeysError),

@@ -3,12 +3,14 @@
 
 use http::HeaderMap;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     access_token::{self, Audience, Claims},
     client::basic,
     error::TokenError,
     request::required,
+    response::TOKEN_TYPE,
 };
 use crate::{
     app::App, clock::Timestamp, config::Resource, grant::RefreshToken, http::form::Form,
@@ -38,6 +40,35 @@ pub(super) struct Active {
     sub: String,
     aud: Audience,
     iss: String,
+}
+
+/// Every member, as JSON Schema.
+pub(crate) fn schema() -> Value {
+    let text = json!({ "type": "string" });
+    let moment = json!({ "type": "integer", "description": "Seconds since 1970-01-01T00:00:00Z." });
+    let active = json!({
+        "type": "object",
+        "required": ["active", "client_id", "exp", "iat", "sub", "aud", "iss"],
+        "additionalProperties": false,
+        "properties": {
+            "active": { "const": true },
+            "scope": text,
+            "client_id": text,
+            "token_type": { "const": TOKEN_TYPE, "description": "Of an access token." },
+            "exp": moment,
+            "iat": moment,
+            "sub": text,
+            "aud": { "oneOf": [text, { "type": "array", "items": text }] },
+            "iss": text,
+        },
+    });
+    let inactive = json!({
+        "type": "object",
+        "required": ["active"],
+        "additionalProperties": false,
+        "properties": { "active": { "const": false } },
+    });
+    json!({ "oneOf": [active, inactive] })
 }
 
 /// Answers a resource.
@@ -86,7 +117,7 @@ async fn of_access_token(
         is_good: true,
         scope,
         client_id,
-        token_type: Some("Bearer"),
+        token_type: Some(TOKEN_TYPE),
         exp,
         iat,
         sub,
@@ -128,4 +159,32 @@ async fn of_refresh_token(
 /// Whether a grant has neither expired nor lost its client.
 async fn is_good(app: &App, grant: &GrantRecord, now: Timestamp) -> Result<bool, TokenError> {
     Ok(grant.expires_at > now && identified_client::find(app, &grant.client).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_has_every_member_of_an_introspection() {
+        let text = || "x".to_owned();
+        let active = Introspection::Active(Box::new(Active {
+            is_good: true,
+            scope: Some(text()),
+            client_id: text(),
+            token_type: Some(TOKEN_TYPE),
+            exp: 2,
+            iat: 1,
+            sub: text(),
+            aud: Audience::One(text()),
+            iss: text(),
+        }));
+        let names =
+            |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        for (nth, answer) in [active, Introspection::Inactive { active: false }].iter().enumerate()
+        {
+            let sent = serde_json::to_value(answer).unwrap();
+            assert_eq!(names(&schema()["oneOf"][nth]["properties"]), names(&sent));
+        }
+    }
 }

@@ -12,8 +12,14 @@ mod endpoint;
 mod error;
 mod introspection;
 mod refresh_token;
+pub(crate) mod refusals;
 mod request;
 mod response;
 mod revocation;
 
-pub(crate) use self::endpoint::{introspect, revoke, token};
+pub(crate) use self::{
+    endpoint::{introspect, revoke, token},
+    introspection::schema as introspection_schema,
+    request::BODY_BYTES_MAX,
+    response::schema as token_response_schema,
+};

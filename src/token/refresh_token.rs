@@ -48,7 +48,12 @@ pub(super) async fn rotate(
         expires_at: now.after_days(settings.refresh_token_idle_days),
         graced_from: now.before_seconds(settings.refresh_grace_seconds),
     };
-    let body = response::body(app, &access_token, Some(&successor), extent.scope.as_ref());
+    let body = response::body(
+        &access_token,
+        settings.access_token_lifetime_seconds,
+        Some(&successor),
+        extent.scope.as_ref(),
+    );
     match app.store.rotate_refresh_token(grant.grant_id, rotation).await? {
         Rotated::Succeeded => Ok(body),
         Rotated::Refused => Err(INVALID),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The longest body, in bytes. The longest parameter is a refresh token or a JWT.
-const BODY_BYTES_MAX: usize = 16 << 10;
+pub(crate) const BODY_BYTES_MAX: usize = 16 << 10;
 
 /// The body of a form.
 pub(super) async fn body(

@@ -1,18 +1,24 @@
 //! The successful answer of the token endpoint (RFC 6749 §5.1).
 
-use crate::{app::App, client::Scope, grant::RefreshToken};
+use serde_json::{Value, json};
+
+use crate::{client::Scope, grant::RefreshToken};
+
+/// RFC 6750; here and at introspection.
+pub(super) const TOKEN_TYPE: &str = "Bearer";
 
 /// Room for what is neither token nor scope, in bytes.
 const REST_BYTES: usize = 128;
 
-/// The body of the answer. The scope is always said, since less may be allowed than was asked for.
+/// The body of the answer; the access token is good for `expires_in` seconds. The scope is always said, since
+/// less may be allowed than was asked for.
 ///
 /// Nothing in it needs escaping: tokens are base64url with dots and underscores, and a scope has neither
 /// quotes nor backslashes (RFC 6749 §3.3). To look at every byte for it would be a tenth of all that an
 /// exchange costs beside its signature.
 pub(super) fn body(
-    app: &App,
     access_token: &str,
+    expires_in: u64,
     refresh_token: Option<&RefreshToken>,
     scope: Option<&Scope>,
 ) -> String {
@@ -20,9 +26,8 @@ pub(super) fn body(
     let texts = [Some(access_token), refresh_token.as_deref(), scope.map(Scope::as_str)];
     let length: usize = texts.iter().flatten().map(|text| text.len()).sum();
     let mut body = String::with_capacity(length + REST_BYTES);
-    let lifetime = app.config.token.access_token_lifetime_seconds.to_string();
-    body.extend(["{\"access_token\":\"", access_token, "\",\"token_type\":\"Bearer\""]);
-    body.extend([",\"expires_in\":", &lifetime]);
+    body.extend(["{\"access_token\":\"", access_token, "\",\"token_type\":\"", TOKEN_TYPE]);
+    body.extend(["\",\"expires_in\":", &expires_in.to_string()]);
     if let Some(token) = &refresh_token {
         body.extend([",\"refresh_token\":\"", token, "\""]);
     }
@@ -31,4 +36,52 @@ pub(super) fn body(
     }
     body.push('}');
     body
+}
+
+/// Every member, as JSON Schema.
+pub(crate) fn schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["access_token", "token_type", "expires_in"],
+        "additionalProperties": false,
+        "properties": {
+            "access_token": { "type": "string", "description": "A JWT (RFC 9068)." },
+            "token_type": { "const": TOKEN_TYPE },
+            "expires_in": { "type": "integer", "minimum": 1, "description": "Seconds from now." },
+            "refresh_token": {
+                "type": "string",
+                "description": "For a client that has registered the grant; each is used once, for the next one.",
+            },
+            "scope": { "type": "string", "description": "What was allowed, which may be less than was asked for." },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Timestamp, entropy::Entropy, grant::GrantId};
+
+    #[test]
+    fn the_answer_is_json_whatever_the_scope_and_the_description_has_every_member_of_it() {
+        let entropy = Entropy::seeded(1);
+        let grant = GrantId::generate(Timestamp::from_millis(1_800_000_000_000), &entropy);
+        let token = RefreshToken::generate(grant, &entropy);
+        let every_byte: String =
+            (b'!'..=b'~').filter(|byte| !b"\"\\".contains(byte)).map(char::from).collect();
+        let scope = Scope::parse(&every_byte).unwrap().unwrap();
+
+        let full: Value =
+            serde_json::from_str(&body("a.b_c-d", 600, Some(&token), Some(&scope))).unwrap();
+        let least: Value = serde_json::from_str(&body("a", 1, None, None)).unwrap();
+
+        assert_eq!(
+            (&full["refresh_token"], &full["scope"]),
+            (&token.to_string().into(), &every_byte.into())
+        );
+        assert_eq!(least, json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 1 }));
+        let names =
+            |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&schema()["properties"]), names(&full));
+    }
 }

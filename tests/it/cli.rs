@@ -201,10 +201,11 @@ fn there_is_a_manual_page_for_every_command() {
 }
 
 #[test]
-fn the_openapi_document_is_the_servers() {
-    let document = Doorward::new().run(&["openapi"]).result();
+fn the_openapi_document_is_that_of_a_server_with_these_settings() {
+    let printed = Doorward::new().run(&["openapi", "--dev"]).result();
 
-    assert_eq!(document, doorward::openapi::document());
+    let sources = doorward::config::Sources { dev: true, ..doorward::config::Sources::default() };
+    assert_eq!(printed, doorward::server::description(&doorward::config::load(sources).unwrap()));
 }
 
 #[test]

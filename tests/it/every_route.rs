@@ -1,5 +1,6 @@
 //! Every route, every method, every kind of caller: what is answered.
 
+use doorward::config::{Resource, ResourceSecret};
 use serde_json::json;
 
 use crate::{
@@ -183,7 +184,13 @@ const AUTHORIZATION: [(&str, &str, bool); 14] = [
 
 #[tokio::test]
 async fn every_route_of_authorization_has_its_methods() {
-    let server = TestServer::with(flow::config()).await;
+    let mut config = flow::config();
+    config.authorization.resources = vec![Resource {
+        uri: "https://mcp.example".into(),
+        name: None,
+        introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
+    }];
+    let server = TestServer::with(config).await;
     for (path, allowed, is_open) in AUTHORIZATION {
         for method in ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "BREW"] {
             let request =

@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{memory_store::MemoryStore, postgres};
+use crate::{description, memory_store::MemoryStore, postgres};
 
 /// Longer than anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +40,8 @@ pub(crate) struct TestServer {
     pub(crate) kept: Arc<dyn Store>,
     /// Where the secrets come from that tests put into the store.
     pub(crate) chance: Entropy,
+    /// How its interface is described.
+    described: serde_json::Value,
     signals: mpsc::Sender<Signal>,
     running: JoinHandle<Result<Ended, ServeError>>,
 }
@@ -77,6 +79,7 @@ impl TestServer {
 
     /// A server on an internet that the test has staged.
     pub(crate) async fn on(internet: Internet, config: Config) -> Self {
+        let described = serde_json::from_str(&server::description(&config)).unwrap();
         let store = MemoryStore::new();
         let clock = Clock::held_at(Timestamp::from_millis(START));
         let kept = match postgres::new_database() {
@@ -97,7 +100,18 @@ impl TestServer {
         let addresses = timeout(PATIENCE, ready).await.unwrap().expect("the server starts");
         let (public, management) = (addresses.public, addresses.management);
         let chance = Entropy::seeded(8);
-        Self { public, management, clock, password, store, kept, chance, signals, running }
+        Self {
+            public,
+            management,
+            clock,
+            password,
+            store,
+            kept,
+            chance,
+            described,
+            signals,
+            running,
+        }
     }
 
     pub(crate) async fn signal(&self, signal: Signal) {
@@ -115,9 +129,11 @@ impl TestServer {
         timeout(PATIENCE, self.running).await.expect("the server ends").unwrap()
     }
 
-    /// A request on the public listener, on a connection of its own.
+    /// A request on the public listener, on a connection of its own. The answer is one that the server describes.
     pub(crate) async fn exchange(&self, request: &str) -> Answer {
-        exchange(self.public, request).await
+        let answer = exchange(self.public, request).await;
+        description::check(&self.described, request, &answer);
+        answer
     }
 
     /// `POST` of a JSON body to a path of the public listener.

@@ -12,6 +12,7 @@ mod cli;
 mod client_document;
 mod configuration;
 mod corpus;
+mod description;
 mod disk_full;
 mod every_route;
 mod failing_store;

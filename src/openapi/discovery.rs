@@ -1,0 +1,70 @@
+//! What a client reads first: the metadata, the keys, and this document.
+
+use serde_json::{Map, Value, json};
+
+use super::{answers, json_answer};
+use crate::{config::Config, discovery, keys};
+
+/// `GET /.well-known/oauth-authorization-server`: the members of the document that is answered, each with its
+/// type.
+pub(crate) fn metadata(config: &Config) -> Value {
+    let document: Map<String, Value> =
+        serde_json::from_slice(&discovery::document(config)).expect("the metadata is an object");
+    let described = |(name, value): (&String, &Value)| (name.clone(), of_member(name, value));
+    let properties: Map<String, Value> = document.iter().map(described).collect();
+    let names: Vec<&String> = document.keys().collect();
+    let schema = json!({
+        "type": "object",
+        "required": names,
+        "additionalProperties": false,
+        "properties": properties,
+    });
+    let mut answer = json_answer("The metadata.", &schema, &[]);
+    answer["content"]["application/json"]["example"] = document.into();
+    json!({
+        "operationId": "readMetadata",
+        "summary": "The metadata of the authorization server (RFC 8414).",
+        "tags": ["discovery"],
+        "responses": answers([("200", answer)]),
+    })
+}
+
+fn of_member(name: &str, value: &Value) -> Value {
+    match value {
+        Value::Array(values) => {
+            json!({ "type": "array", "minItems": 1, "items": { "enum": values } })
+        }
+        Value::Bool(value) => json!({ "const": value }),
+        value if name == "issuer" => json!({ "const": value }),
+        _ => json!({ "type": "string", "format": "uri" }),
+    }
+}
+
+/// `GET /oauth2/jwks`.
+pub(crate) fn jwks(_: &Config) -> Value {
+    let schema = json!({
+        "type": "object",
+        "required": ["keys"],
+        "additionalProperties": false,
+        "properties": { "keys": { "type": "array", "items": keys::jwk_schema() } },
+    });
+    let answer =
+        json_answer("The keys that sign now, signed lately, or will sign next.", &schema, &[]);
+    json!({
+        "operationId": "readKeys",
+        "summary": "The public keys that access tokens are signed with (RFC 7517).",
+        "tags": ["discovery"],
+        "responses": answers([("200", answer)]),
+    })
+}
+
+/// `GET /openapi.json`.
+pub(crate) fn description(_: &Config) -> Value {
+    let answer = json_answer("The OpenAPI document.", &json!({ "type": "object" }), &[]);
+    json!({
+        "operationId": "describe",
+        "summary": "This document.",
+        "tags": ["discovery"],
+        "responses": answers([("200", answer)]),
+    })
+}

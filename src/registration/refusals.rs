@@ -1,0 +1,48 @@
+//! What a door refuses with, one of each kind, for the description of the interface.
+
+use super::{BODY_BYTES_MAX, error::RegistrationError, profile::Profile};
+use crate::{
+    client::{
+        RedirectUri,
+        fault::{Fault, Problem},
+    },
+    config::Config,
+    error_code::Refusal,
+    http::body::BodyError,
+    json::{JsonError, JsonProblem},
+    store::StoreError,
+};
+
+/// At the endpoint of this profile.
+pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<Refusal> {
+    let corrupt = StoreError::Corrupt { what: String::new(), source: "".into() };
+    let json = |problem| JsonError { pointer: String::new(), problem };
+    let mut errors = vec![
+        RegistrationError::MediaType,
+        RegistrationError::ContentEncoding,
+        RegistrationError::Json(json(JsonProblem::NotAnObject)),
+        RegistrationError::Metadata(vec![Fault::of("redirect_uris", Problem::Missing)]),
+        RegistrationError::Body(BodyError::TooLarge(BODY_BYTES_MAX)),
+        RegistrationError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
+        RegistrationError::TooManyRequests,
+        RegistrationError::LimitUnknown,
+        RegistrationError::Store(StoreError::Busy),
+        RegistrationError::Store(corrupt),
+    ];
+    for uri in ["https://app.example/cb#fragment", "not a URI"] {
+        let fault = RedirectUri::parse(uri).err().map(Problem::RedirectUri);
+        errors.extend(fault.map(|problem| {
+            RegistrationError::Metadata(vec![Fault {
+                member: "redirect_uris".to_owned(),
+                entry: Some(0),
+                problem,
+            }])
+        }));
+    }
+    let told = |error: RegistrationError| Refusal {
+        status: error.status().as_u16(),
+        code: Some(error.code(profile)),
+        text: error.description(profile),
+    };
+    errors.into_iter().map(told).collect()
+}

@@ -1,0 +1,201 @@
+//! The interface describes itself, and truly: whatever the server answers in any of these tests is looked up in its
+//! own `/openapi.json`.
+
+use doorward::{
+    config::{CatalogueScope, Config, Provider, Resource, ResourceSecret},
+    server,
+};
+use serde_json::Value;
+
+use crate::{
+    flow,
+    harness::{self, Answer, TestServer},
+};
+
+/// Settings with everything that adds something to the interface.
+fn everything() -> Config {
+    let mut config = flow::config();
+    config.registration.scopes =
+        vec![CatalogueScope { scope: "read".into(), description: Some("Read".into()) }];
+    config.authorization.resources = vec![Resource {
+        uri: "https://mcp.example".into(),
+        name: None,
+        introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
+    }];
+    config.sign_in.providers = vec![Provider {
+        id: "acme".into(),
+        name: "Acme".into(),
+        issuer: "https://login.acme.example".into(),
+        client_id: "doorward".into(),
+        client_secret_file: None,
+        scopes: Vec::new(),
+        subject_claim: "sub".into(),
+        name_claim: "name".into(),
+        email_claim: "email".into(),
+        groups_claim: "groups".into(),
+        allowed_domains: Vec::new(),
+        allowed_groups: Vec::new(),
+    }];
+    config.client_documents.enabled = true;
+    config
+}
+
+fn described(config: &Config) -> Value {
+    serde_json::from_str(&server::description(config)).unwrap()
+}
+
+fn paths(document: &Value) -> Vec<&str> {
+    document["paths"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn the_interface_describes_itself() {
+    let server = TestServer::with(everything()).await;
+    let answer = server.exchange("GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let snapshot = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&snapshot, &answer.body).unwrap();
+    }
+    let committed = std::fs::read_to_string(&snapshot).unwrap_or_default();
+    assert!(
+        answer.body == committed,
+        "docs/openapi.json is not what is served: see what changed, then run UPDATE_DOCS=1 cargo test"
+    );
+}
+
+#[test]
+fn what_is_not_there_is_not_described() {
+    let bare = described(&harness::config());
+    assert_eq!(
+        paths(&bare),
+        ["/api/v2/oauth2/register", "/oauth2/register", "/openapi.json", "/register"]
+    );
+    assert!(bare["components"]["schemas"].get("TokenResponse").is_none());
+
+    let without = described(&flow::config());
+    assert!(!paths(&without).contains(&"/oauth2/introspect"));
+    assert!(without["components"]["schemas"].get("IntrospectionResponse").is_none());
+    let properties = |document: &Value| {
+        let body = &document["paths"]["/oauth2/sign-in"]["post"]["requestBody"]["content"];
+        body["application/x-www-form-urlencoded"]["schema"]["properties"].clone()
+    };
+    assert!(properties(&without).get("password").is_some());
+    assert!(properties(&without).get("provider").is_none());
+
+    let mut elsewhere = everything();
+    elsewhere.sign_in.local = false;
+    let elsewhere = described(&elsewhere);
+    assert!(paths(&elsewhere).contains(&"/oauth2/introspect"));
+    assert!(properties(&elsewhere).get("password").is_none());
+    assert_eq!(properties(&elsewhere)["provider"]["enum"][0], "acme");
+}
+
+#[test]
+fn no_two_operations_have_one_name_and_no_reference_leads_nowhere() {
+    let document = described(&everything());
+    let mut names = Vec::new();
+    for operation in document["paths"].as_object().unwrap().values() {
+        for (method, operation) in operation.as_object().unwrap() {
+            names.push(operation["operationId"].as_str().unwrap());
+            assert!(operation["summary"].is_string(), "{method} {operation}");
+        }
+    }
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((names.len(), names.contains(&"exchangeAtAlias")), (all, true));
+    for document in [&document, &described(&harness::config()), &described(&flow::config())] {
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split_once('"').unwrap().0;
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}
+
+/// Looks an answer up in the description of the server that gave it. What is at no path of it is passed over, and
+/// what was answered before there was a request.
+pub(crate) fn check(document: &Value, request: &str, answer: &Answer) {
+    let mut words = request.split(' ');
+    let method = words.next().unwrap_or_default().to_lowercase();
+    let path = words.next().unwrap_or_default().split('?').next().unwrap_or_default();
+    let is_of_provider = path.strip_prefix("/oauth2/sign-in/").is_some_and(|id| !id.contains('/'));
+    let path = if is_of_provider { "/oauth2/sign-in/{provider}" } else { path };
+    let is_head = method == "head";
+    let operation = &document["paths"][path][if is_head { "get" } else { &method }];
+    let is_no_method = is_head && answer.status == 405;
+    if operation.is_null() || is_no_method || answer.headers("x-request-id").is_empty() {
+        return;
+    }
+    let place = format!("{method} {path} {}", answer.status);
+    let described = &operation["responses"][answer.status.to_string()];
+    assert!(described.is_object(), "{place} is not described: {answer:?}");
+    for (name, header) in described["headers"].as_object().into_iter().flatten() {
+        let header = resolved(document, header);
+        let is_there = !answer.headers(name).is_empty();
+        assert!(is_there || header["required"] != true, "{place} has no {name}");
+    }
+    let media_type = answer.header("content-type").and_then(|value| value.split(';').next());
+    let content = &described["content"];
+    assert_eq!(
+        media_type.is_none_or(|it| content.get(it).is_none()),
+        content.is_null(),
+        "{place} is {media_type:?}"
+    );
+    if media_type == Some("application/json") && !is_head {
+        let fault = conforms(document, &content["application/json"]["schema"], &answer.json());
+        assert_eq!(fault, Ok(()), "{place}: {answer:?}");
+    }
+}
+
+fn resolved<'document>(document: &'document Value, value: &'document Value) -> &'document Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => value,
+    }
+}
+
+/// As much of JSON Schema as tells whether members are described.
+fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    if schema.get("$ref").is_some() {
+        conforms(document, resolved(document, schema), value)?;
+    }
+    let fault = |what: &str| Err(format!("{value} is not {what} of {schema}"));
+    if schema.get("const").is_some_and(|only| only != value) {
+        return fault("the const");
+    }
+    if schema["enum"].as_array().is_some_and(|all| !all.contains(value)) {
+        return fault("in the enum");
+    }
+    if let Some(all) = schema["oneOf"].as_array() {
+        let fitting = all.iter().filter(|one| conforms(document, one, value).is_ok());
+        if fitting.count() != 1 {
+            return fault("one");
+        }
+    }
+    let has_type = match schema["type"].as_str() {
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_u64(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        _ => true,
+    };
+    if !has_type {
+        return fault("of the type");
+    }
+    for item in value.as_array().into_iter().flatten() {
+        conforms(document, &schema["items"], item)?;
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    if required.filter_map(Value::as_str).any(|name| value.get(name).is_none()) {
+        return fault("whole, by what is required");
+    }
+    for (name, member) in value.as_object().into_iter().flatten() {
+        match schema["properties"].get(name) {
+            Some(described) => conforms(document, described, member)?,
+            None if schema["additionalProperties"] == false => return fault("all there may be"),
+            None => {}
+        }
+    }
+    Ok(())
+}
