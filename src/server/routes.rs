@@ -154,10 +154,11 @@ impl Route {
         }
     }
 
-    /// Whether it is there with these settings: authorization only where people can sign in, introspection
-    /// only where a resource can ask.
+    /// Whether it is there with these settings: authorization only where people can sign in, the way back from
+    /// providers where there are some, introspection where a resource can ask.
     pub(super) fn is_there(self, config: &Config) -> bool {
         match self {
+            Self::SignedIn => !config.sign_in.providers.is_empty(),
             Self::Introspect => config.authorizes() && config.introspects(),
             _ => !self.needs_authorization() || config.authorizes(),
         }
@@ -293,7 +294,7 @@ fn method_not_allowed(route: Route) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Resource, ResourceSecret};
+    use crate::config::{self, Sources};
 
     #[test]
     fn every_route_is_found_at_its_template() {
@@ -307,27 +308,42 @@ mod tests {
 
     /// The settings of a server that has everything.
     fn full(issuer: &str) -> Config {
-        let mut config = Config::default();
-        config.server.issuer = issuer.to_owned();
-        config.sign_in.local = true;
-        config.authorization.resources = vec![Resource {
-            uri: "https://mcp.example".into(),
-            name: None,
-            introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
-        }];
-        config
+        let provider =
+            r#"[{ id = "a", name = "A", issuer = "https://a.example", client_id = "c" }]"#;
+        let hash = "0".repeat(64);
+        let resource =
+            format!(r#"[{{ uri = "https://mcp.example", id = "mcp", secret_sha256 = "{hash}" }}]"#);
+        let flags = vec![
+            ("server.issuer", issuer.to_owned()),
+            ("server.tls_terminated_in_front", "true".to_owned()),
+            ("sign_in.local", "false".to_owned()),
+            ("sign_in.providers", provider.to_owned()),
+            ("authorization.resources", resource),
+            ("token.keys_secret", "only a secret of a test, and long enough".to_owned()),
+        ];
+        config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap()
     }
 
     #[test]
     fn nothing_of_authorization_is_there_where_nobody_can_sign_in() {
         let mut config = full("https://door.example");
-        config.sign_in.local = false;
+        config.sign_in.providers.clear();
         for path in
             ["/oauth2/token", "/oauth2/introspect", "/.well-known/oauth-authorization-server"]
         {
             assert_eq!(Route::of(path, &config), Route::Unknown);
         }
         assert_eq!(Route::of("/register", &config), Route::Register);
+    }
+
+    #[test]
+    fn the_way_back_from_providers_is_there_where_there_are_some() {
+        let mut config = full("https://door.example");
+        assert_eq!(Route::of("/oauth2/sign-in/acme", &config), Route::SignedIn);
+        config.sign_in.providers.clear();
+        config.sign_in.local = true;
+        assert_eq!(Route::of("/oauth2/sign-in/acme", &config), Route::Unknown);
+        assert_eq!(Route::of("/oauth2/sign-in", &config), Route::SignIn);
     }
 
     #[test]

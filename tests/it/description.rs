@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Settings with everything that adds something to the interface.
-fn everything() -> Config {
+pub(crate) fn everything() -> Config {
     let mut config = flow::config();
     config.registration.scopes =
         vec![CatalogueScope { scope: "read".into(), description: Some("Read".into()) }];
@@ -74,6 +74,7 @@ fn what_is_not_there_is_not_described() {
 
     let without = described(&flow::config());
     assert!(!paths(&without).contains(&"/oauth2/introspect"));
+    assert!(!paths(&without).contains(&"/oauth2/sign-in/{provider}"));
     assert!(without["components"]["schemas"].get("IntrospectionResponse").is_none());
     let properties = |document: &Value| {
         let body = &document["paths"]["/oauth2/sign-in"]["post"]["requestBody"]["content"];

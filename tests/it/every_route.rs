@@ -1,10 +1,9 @@
 //! Every route, every method, every kind of caller: what is answered.
 
-use doorward::config::{Resource, ResourceSecret};
 use serde_json::json;
 
 use crate::{
-    flow,
+    description, flow,
     harness::{Answer, TestServer, config},
     memory_store::Failure,
 };
@@ -184,13 +183,7 @@ const AUTHORIZATION: [(&str, &str, bool); 14] = [
 
 #[tokio::test]
 async fn every_route_of_authorization_has_its_methods() {
-    let mut config = flow::config();
-    config.authorization.resources = vec![Resource {
-        uri: "https://mcp.example".into(),
-        name: None,
-        introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
-    }];
-    let server = TestServer::with(config).await;
+    let server = TestServer::with(description::everything()).await;
     for (path, allowed, is_open) in AUTHORIZATION {
         for method in ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "BREW"] {
             let request =
@@ -266,7 +259,7 @@ const PAGES: [&str; 6] = [
 
 #[tokio::test]
 async fn whatever_comes_to_a_page_is_answered_by_a_page() {
-    let server = TestServer::with(flow::config()).await;
+    let server = TestServer::with(description::everything()).await;
     let large = "x".repeat(64 << 10);
     for path in PAGES {
         let methods = AUTHORIZATION.iter().find(|(known, ..)| *known == path).unwrap().1;

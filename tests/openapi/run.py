@@ -3,44 +3,114 @@
 document knows, nothing that breaks a schema is accepted, nothing makes a 5xx. Bounded, and the same in every run.
 """
 
+import hashlib
+import http.server
+import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import threading
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from doorward import Doorward, run  # noqa: E402
+from doorward import Doorward, Fault, run  # noqa: E402
 
 SECONDS_MAX = 300
-# Fewer, and the answers of a registration that succeeds have hardly been looked at.
+# Fewer, and the answers of what succeeds have hardly been looked at.
 REGISTERED_MIN = 50
+SUCCEEDED_MIN = {
+    "/oauth2/authorize": 50, "/oauth2/consent": 50, "/oauth2/token": 50, "/oauth2/revoke": 10,
+    "/oauth2/introspect": 10,
+}  # fmt: skip
+SECRET = "what the protected server proves itself with"
+
+
+class Provider(http.server.BaseHTTPRequestHandler):
+    """A provider that publishes its metadata, and at which nobody can sign in."""
+
+    def do_GET(self):
+        issuer = f"http://{self.headers['host']}"
+        body = json.dumps({
+            "issuer": issuer, "authorization_endpoint": f"{issuer}/authorize", "token_endpoint": f"{issuer}/token",
+            "jwks_uri": f"{issuer}/keys", "id_token_signing_alg_values_supported": ["ES256"],
+        }).encode()  # fmt: skip
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def settings(provider):
+    """Everything that adds something to the interface."""
+    digest = hashlib.sha256(SECRET.encode()).hexdigest()
+    return {
+        "DOORWARD_AUTHORIZATION__RESOURCES":
+            f'[{{ uri = "https://tools.example", id = "tools", secret_sha256 = "{digest}" }}]',
+        "DOORWARD_REGISTRATION__SCOPES": '[{ scope = "read" }, { scope = "openid" }, { scope = "profile" }]',
+        "DOORWARD_SIGN_IN__PER_SOURCE": "1000000",
+        "DOORWARD_SIGN_IN__PROVIDERS":
+            f'[{{ id = "one", name = "One", issuer = "{provider}", client_id = "doorward" }}]',
+        "DOORWARD_TOKEN__PER_CLIENT": "1000000",
+    }  # fmt: skip
+
+
+def password(server):
+    """The password of the local sign-in, as the server printed it at its start."""
+    printed = re.search(r"with the password (\S+)", server.log.read_text(), re.IGNORECASE)
+    if not printed:
+        raise Fault(f"no password was printed:\n{server.tail()}")
+    return printed[1]
+
+
+def succeeded(server):
+    """How many requests at each route were answered with 2xx or 3xx."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.management_port}/metrics") as page:
+        metrics = page.read().decode()
+    found = re.findall(r'^doorward_http_requests_total\{route="(.*)",status="[23]xx"\} (\d+)', metrics, re.MULTILINE)
+    counts = dict.fromkeys(SUCCEEDED_MIN, 0)
+    for route, count in found:
+        counts[route] = counts.get(route, 0) + int(count)
+    return counts
 
 
 def main():
+    provider = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    threading.Thread(target=provider.serve_forever, daemon=True).start()
+    issuer = f"http://127.0.0.1:{provider.server_port}"
     with tempfile.TemporaryDirectory(prefix="doorward-openapi-") as folder:
-        with Doorward(pathlib.Path(folder, "data")) as server:
+        with Doorward(pathlib.Path(folder, "data"), settings(issuer)) as server:
             done = subprocess.run(
                 [
                     HERE / ".cache/python/bin/schemathesis", "--config-file", HERE / "schemathesis.toml",
                     "run", "--no-color", f"{server.url}/openapi.json",
                 ],
                 # It leaves notes where it runs.
-                cwd=folder, env={**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")},
+                cwd=folder, env={
+                    **os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "DOORWARD_URL": server.url,
+                    "DOORWARD_PASSWORD": password(server), "RESOURCE_SECRET": SECRET,
+                },
                 text=True, timeout=SECONDS_MAX, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
+            counts = succeeded(server)
         registered = len(run("client", "export", "--data", server.data).splitlines())
     tried = re.search(r"^ *(\d+) generated", done.stdout, re.MULTILINE)
     if done.returncode != 0 or not tried:
         # A generated body can be as long as the server lets it be.
         print("\n".join(line[:500] for line in done.stdout.splitlines()))
         return 1
-    if registered < REGISTERED_MIN:
-        print(f"only {registered} registrations succeeded: nothing much was checked")
+    few = [f"{counts[route]} at {route}" for route, least in SUCCEEDED_MIN.items() if counts[route] < least]
+    if registered < REGISTERED_MIN or few:
+        print(f"only {registered} registrations, {few} succeeded: nothing much was checked")
         return 1
-    print(f"{tried[1]} requests, {registered} of them registered a client")
+    print(f"{tried[1]} requests, {registered} of them registered a client, {counts['/oauth2/token']} bought tokens")
     return 0
 
 
