@@ -6,9 +6,9 @@ use url::Url;
 use super::request::{Asked, AuthorizationRequest};
 use crate::{
     app::App,
-    client::{ClientIdentifier, Reach, Scope},
+    client::{ClientIdentifier, ClientMetadata, ClientName, Reach, Scope, WebUri},
     clock::Timestamp,
-    grant::{AuthorizationCode, GrantId},
+    grant::{AuthorizationCode, GrantId, ResourceIndicator},
     pages::{ClientBox, Link, Wanted, WantedResource},
     secret::SecretHash,
     sign_in::Session,
@@ -38,6 +38,8 @@ pub(super) fn client_box(
     let (_, host) = request.redirect_uri.scheme_and_host();
     let is_local = matches!(request.reach, Reach::Loopback | Reach::PrivateUse);
     let language = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let language = language.unwrap_or_default();
+    let name = client.metadata.client_name.as_ref().map(ClientName::as_str);
     ClientBox {
         destination: if is_local {
             "an application on this device".to_owned()
@@ -46,33 +48,36 @@ pub(super) fn client_box(
         },
         destination_detail: is_local.then(|| format!("It waits at {uri}")),
         is_local,
-        name: name(request, language.unwrap_or_default()).map(|name| shortened(&name)),
+        name: localized(&client.metadata, ("client_name", name), language).map(shortened),
         document_host: match &client.identifier {
             ClientIdentifier::Document(url) => Some(url.host().to_owned()),
             ClientIdentifier::Registered(_) => None,
         },
         is_look_alike: client.flags.contains(ClientFlags::LOOK_ALIKE),
         registered: client.registered_at.map(|at| ago(at, now)),
-        links: if is_local { Vec::new() } else { links(request, host) },
+        links: if is_local { Vec::new() } else { links(&client.metadata, host, language) },
     }
 }
 
-/// The name in the language that the person reads best (RFC 7591 §2.2), else the one without a language.
-fn name(request: &AuthorizationRequest, accepted: &str) -> Option<String> {
-    let metadata = &request.client.metadata;
+/// A member in the language that the person reads best (RFC 7591 §2.2), else the one without a language.
+fn localized<'client>(
+    metadata: &'client ClientMetadata,
+    (member, plain): (&str, Option<&'client str>),
+    accepted: &str,
+) -> Option<&'client str> {
     let named = |tag: &str| {
-        metadata.localized.iter().find_map(|(member, text)| {
-            let other = member.strip_prefix("client_name#")?;
+        metadata.localized.iter().find_map(|(name, text)| {
+            let other = name.strip_prefix(member)?.strip_prefix('#')?;
             let is_meant = other.eq_ignore_ascii_case(tag)
                 || other.split('-').next().is_some_and(|base| base.eq_ignore_ascii_case(tag));
-            is_meant.then(|| text.clone())
+            is_meant.then_some(text.as_str())
         })
     };
     let in_language = languages(accepted).into_iter().find_map(|tag| {
         let base = tag.split('-').next().unwrap_or_default();
         named(tag).or_else(|| named(base))
     });
-    in_language.or_else(|| metadata.client_name.as_ref().map(|name| name.as_str().to_owned()))
+    in_language.or(plain)
 }
 
 /// A name that leaves room for what matters.
@@ -106,16 +111,19 @@ fn languages(accepted: &str) -> Vec<&str> {
 }
 
 /// The pages about the client that are where the answer goes: of others, anybody could be said to be behind.
-fn links(request: &AuthorizationRequest, host: &str) -> Vec<Link> {
-    let metadata = &request.client.metadata;
+fn links(metadata: &ClientMetadata, host: &str, language: &str) -> Vec<Link> {
     let pages = [
-        ("About it", &metadata.client_uri),
-        ("Its privacy policy", &metadata.policy_uri),
-        ("Its terms", &metadata.tos_uri),
+        ("About it", "client_uri", &metadata.client_uri),
+        ("Its privacy policy", "policy_uri", &metadata.policy_uri),
+        ("Its terms", "tos_uri", &metadata.tos_uri),
     ];
     pages
         .into_iter()
-        .filter_map(|(text, uri)| Some(Link { text, url: uri.as_ref()?.as_str().to_owned() }))
+        .filter_map(|(text, member, uri)| {
+            let plain = uri.as_ref().map(WebUri::as_str);
+            let url = localized(metadata, (member, plain), language)?;
+            Some(Link { text, url: url.to_owned() })
+        })
         .filter(|link| !host.is_empty() && host_of(&link.url).as_deref() == Some(host))
         .collect()
 }
@@ -165,23 +173,32 @@ pub(super) fn wanted_resources(app: &App, asked: &Asked) -> Vec<WantedResource> 
     asked.resources.iter().map(|resource| shown(resource.as_str())).collect()
 }
 
-/// The earlier consent, if it was given to the client as it is now, and at this redirect URI.
+/// The earlier consent, if it was given to the client as it is now, at this redirect URI and for these resources.
 pub(super) fn still_meant(
     consent: Option<ConsentRecord>,
-    request: &AuthorizationRequest,
+    question: &Question<'_>,
     now: Timestamp,
 ) -> Option<ConsentRecord> {
     consent.filter(|consent| {
         consent.expires_at > now
-            && consent.metadata_hash == metadata_hash(request)
-            && consent.redirect_uri == request.redirect_uri.as_str()
+            && consent.metadata_hash == metadata_hash(question)
+            && consent.redirect_uri == question.request.redirect_uri.as_str()
     })
 }
 
-/// What the client says of itself, as a hash: when it says something else, it is asked about anew.
-fn metadata_hash(request: &AuthorizationRequest) -> [u8; 32] {
-    let metadata = serde_json::to_vec(&request.client.metadata).expect("metadata is strings");
-    *SecretHash::of(&metadata).as_bytes()
+/// What the client says of itself, and where it wants to act in somebody's name, as a hash: when that is something
+/// else, it is asked about anew.
+fn metadata_hash(question: &Question<'_>) -> [u8; 32] {
+    let metadata = &question.request.client.metadata;
+    let mut shown = serde_json::to_string(metadata).expect("metadata is strings");
+    let mut resources: Vec<&str> =
+        question.asked.resources.iter().map(ResourceIndicator::as_str).collect();
+    resources.sort_unstable();
+    // No URI holds a line break, and no JSON that is written in one line.
+    for resource in resources {
+        shown.extend(["\n", resource]);
+    }
+    *SecretHash::of(shown.as_bytes()).as_bytes()
 }
 
 /// What is to be remembered: what is allowed now, beside what was before.
@@ -202,7 +219,7 @@ pub(super) fn consent_record(
         client: request.client.identifier.clone(),
         scope: Scope::parse(&tokens.join(" ")).ok().flatten(),
         redirect_uri: request.redirect_uri.as_str().to_owned(),
-        metadata_hash: metadata_hash(request),
+        metadata_hash: metadata_hash(question),
         allowed_at: now,
         expires_at: now.after_days(app.config.authorization.consent_lifetime_days),
     }

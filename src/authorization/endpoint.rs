@@ -88,7 +88,7 @@ async fn consent_page(
     let Question { request, asked, session, text } = *question;
     let now = app.clock.now();
     let before = app.store.consent(&session.owner.subject, &request.client.identifier).await?;
-    let before = decision::still_meant(before, request, now);
+    let before = decision::still_meant(before, question, now);
     let wanted = decision::wanted(app, asked, before.as_ref());
     let shown = ConsentPage {
         site: sign_in::site(app),
@@ -154,7 +154,7 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
     let (grant, code) = decision::grant(app, question, now);
     let kept = async {
         let before = app.store.consent(subject, &request.client.identifier).await?;
-        let before = decision::still_meant(before, request, now);
+        let before = decision::still_meant(before, question, now);
         let consent = decision::consent_record(app, question, before.as_ref(), now);
         app.store.keep_consent(consent).await?;
         app.store.keep_grant(grant).await
@@ -163,7 +163,7 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
         Ok(()) => granted(request, &code, issuer),
         Err(error) => {
             tracing::error!(%error, "a grant could not be kept");
-            refused(request, &AuthorizationError::Unavailable, issuer)
+            refused(request, &AuthorizationError::from(&error), issuer)
         }
     }
 }

@@ -93,7 +93,10 @@ impl PageError {
                 ErrorCode::TemporarilyUnavailable
             }
             Self::UnknownClient | Self::Document { .. } => ErrorCode::InvalidClient,
-            Self::Client(_) | Self::Store(_) => ErrorCode::TemporarilyUnavailable,
+            Self::Client(error) | Self::Store(error) => match error {
+                StoreError::Busy | StoreError::Unavailable(_) => ErrorCode::TemporarilyUnavailable,
+                StoreError::Corrupt { .. } => ErrorCode::ServerError,
+            },
             Self::Request(_)
             | Self::Form(_)
             | Self::Body(_)
@@ -167,6 +170,17 @@ pub(super) enum AuthorizationError {
     Denied,
     #[error("the server cannot keep it now")]
     Unavailable,
+    #[error("the server cannot keep it")]
+    Failed,
+}
+
+impl From<&StoreError> for AuthorizationError {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Busy | StoreError::Unavailable(_) => Self::Unavailable,
+            StoreError::Corrupt { .. } => Self::Failed,
+        }
+    }
 }
 
 impl AuthorizationError {
@@ -187,6 +201,7 @@ impl AuthorizationError {
             Self::ConsentRequired => ErrorCode::ConsentRequired,
             Self::Denied => ErrorCode::AccessDenied,
             Self::Unavailable => ErrorCode::TemporarilyUnavailable,
+            Self::Failed => ErrorCode::ServerError,
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn by_redirect() -> Vec<Refusal> {
         AuthorizationError::ConsentRequired,
         AuthorizationError::Denied,
         AuthorizationError::Unavailable,
+        AuthorizationError::Failed,
     ];
     let told = |error: AuthorizationError| Refusal {
         status: 303,

@@ -130,7 +130,8 @@ pub struct ConsentRecord {
     pub scope: Option<Scope>,
     /// The redirect URI at which it was allowed; another one is asked about as if it were the first time.
     pub redirect_uri: String,
-    /// What the client said of itself then: the SHA-256 of its metadata.
+    /// What the client said of itself then, and where it wanted to act: the SHA-256 of its metadata and of the
+    /// resources.
     pub metadata_hash: [u8; 32],
     /// When it was last allowed.
     pub allowed_at: Timestamp,

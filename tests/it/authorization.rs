@@ -380,6 +380,30 @@ async fn what_was_allowed_at_one_redirect_uri_is_asked_anew_at_another_and_after
 }
 
 #[tokio::test]
+async fn what_was_allowed_at_one_resource_is_asked_anew_at_another() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let at = |resources: &[&str]| {
+        let request = client.request().and("scope", "read");
+        resources.iter().fold(request, |request, resource| request.and("resource", resource)).path()
+    };
+    let (one, other) = ("https://one.example", "https://other.example");
+    for (resources, is_known) in [
+        (&[one][..], false),
+        (&[one], true),
+        (&[other], false),
+        (&[one], false),
+        (&[one, other], false),
+        (&[other, one], true),
+    ] {
+        let page = browser.get(&at(resources)).await;
+        assert_eq!(page.answer.body.contains("<details"), is_known, "{resources:?}");
+        browser.submit(&page, "decision", "allow").await.code();
+    }
+}
+
+#[tokio::test]
 async fn state_comes_back_as_it_was_sent() {
     let server = start().await;
     let client = Client::register(&server).await;
@@ -510,6 +534,8 @@ async fn a_person_sees_first_where_the_answer_goes_and_then_what_the_client_says
         "redirect_uris": ["https://deep.evil.example/cb"],
         "client_uri": "https://claude.ai",
         "policy_uri": "https://deep.evil.example/policy",
+        "policy_uri#de-CH": "https://deep.evil.example/datenschutz",
+        "tos_uri#de": "https://claude.ai/agb",
         "logo_uri": "https://deep.evil.example/logo.png",
     });
     let client = Client::with(&server, metadata).await;
@@ -530,6 +556,11 @@ async fn a_person_sees_first_where_the_answer_goes_and_then_what_the_client_says
         ));
         let german = browser.get_as(&request.path(), "accept-language: DE-ch,en;q=0.5\r\n").await;
         assert!(german.text().contains("Klaudia"), "{}", german.text());
+        let body = &german.answer.body;
+        assert!(
+            body.contains("https://deep.evil.example/datenschutz") && !body.contains("/policy")
+        );
+        assert!(!body.contains("claude.ai"), "in no language");
     }
 }
 
@@ -653,6 +684,9 @@ async fn a_store_that_fails_is_told_to_the_person_and_after_a_decision_to_the_cl
     let failed = browser.submit(&page, "decision", "allow").await.brought();
     assert_eq!(failed["error"], "temporarily_unavailable");
     assert_eq!((&*failed["state"], &*failed["iss"]), ("of the client", ISSUER));
+    server.store.fail_after(3, Failure::Corrupt);
+    let failed = browser.submit(&page, "decision", "allow").await.brought();
+    assert_eq!(failed["error"], "server_error");
 }
 
 #[tokio::test]
