@@ -33,7 +33,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long is used what it published.
 const KEPT_SECONDS: u64 = 3_600;
 
-/// How seldom keys are asked for because of a token whose key is not known.
+/// How seldom keys are asked for because of a token that none of those that are known has signed.
 const UNKNOWN_KEY_EVERY_SECONDS: u64 = 60;
 
 /// All providers at which people sign in here.
@@ -53,7 +53,7 @@ pub(super) struct Provider {
 struct Published {
     metadata: Option<(Timestamp, Arc<ProviderMetadata>)>,
     keys: Option<(Timestamp, Arc<[Jwk]>)>,
-    /// When a token with an unknown key last made us ask.
+    /// When a token that no known key had signed last made us ask.
     asked_again: Option<Timestamp>,
 }
 
@@ -168,7 +168,10 @@ impl Providers {
             None => self.fetch_keys(provider, &metadata, exchange.now).await?,
         };
         match id_token::verify(token, &keys, &expected) {
-            Err(IdTokenError::UnknownKey) if provider.may_ask_again(exchange.now) => {
+            // A new key may have a new name, none, or that of the old one.
+            Err(IdTokenError::UnknownKey | IdTokenError::Signature)
+                if provider.may_ask_again(exchange.now) =>
+            {
                 let keys = self.fetch_keys(provider, &metadata, exchange.now).await?;
                 Ok(id_token::verify(token, &keys, &expected)?)
             }

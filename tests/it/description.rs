@@ -2,7 +2,7 @@
 //! own `/openapi.json`.
 
 use doorward::{
-    config::{CatalogueScope, Config, Provider, Resource, ResourceSecret},
+    config::{CatalogueScope, Config, Resource, ResourceSecret},
     server,
 };
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     flow,
     harness::{self, Answer, TestServer},
+    sign_in::provider_at,
 };
 
 /// Settings with everything that adds something to the interface.
@@ -22,20 +23,7 @@ pub(crate) fn everything() -> Config {
         name: None,
         introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
     }];
-    config.sign_in.providers = vec![Provider {
-        id: "acme".into(),
-        name: "Acme".into(),
-        issuer: "https://login.acme.example".into(),
-        client_id: "doorward".into(),
-        client_secret_file: None,
-        scopes: Vec::new(),
-        subject_claim: "sub".into(),
-        name_claim: "name".into(),
-        email_claim: "email".into(),
-        groups_claim: "groups".into(),
-        allowed_domains: Vec::new(),
-        allowed_groups: Vec::new(),
-    }];
+    config.sign_in.providers = vec![provider_at("acme", "https://login.acme.example")];
     config.client_documents.enabled = true;
     config
 }

@@ -36,3 +36,4 @@ mod start;
 mod stored_forms;
 mod tls;
 mod token;
+mod upstream;

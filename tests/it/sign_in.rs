@@ -49,10 +49,15 @@ async fn provider(id: &str, end: &str) -> Provider {
             let _written = connection.write_all(answer.as_bytes()).await;
         }
     });
+    provider_at(id, &issuer)
+}
+
+/// The settings of a provider.
+pub(crate) fn provider_at(id: &str, issuer: &str) -> Provider {
     Provider {
         id: id.to_owned(),
         name: id.to_owned(),
-        issuer,
+        issuer: issuer.to_owned(),
         client_id: "doorward".to_owned(),
         client_secret_file: None,
         scopes: Vec::new(),

@@ -1,0 +1,185 @@
+//! Signing in at a provider that signs, with the clock held still: what happens when its keys change. What a real
+//! provider does is in `tests/journey/`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    flow::{Browser, Client, Page, config},
+    harness::TestServer,
+    sign_in::provider_at,
+};
+
+/// A provider with one key.
+struct OpenIdProvider {
+    issuer: String,
+    said: Arc<Mutex<Said>>,
+}
+
+/// What it says when it is asked.
+struct Said {
+    key: EncodingKey,
+    header: Header,
+    published: Value,
+    claims: Value,
+}
+
+/// A new key, which goes by this name or by none.
+fn key(id: Option<&str>) -> (EncodingKey, Header, Value) {
+    let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+    let private = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, private.as_ref()).unwrap();
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+    let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let mut published = json!({ "kty": "EC", "crv": "P-256", "x": text(x), "y": text(y) });
+    if let Some(id) = id {
+        published["kid"] = id.into();
+    }
+    let header = Header { kid: id.map(str::to_owned), ..Header::new(Algorithm::ES256) };
+    (EncodingKey::from_ec_der(private.as_ref()), header, published)
+}
+
+impl OpenIdProvider {
+    async fn start(id: Option<&str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let (key, header, published) = key(id);
+        let said = Arc::new(Mutex::new(Said { key, header, published, claims: Value::Null }));
+        let provider = Self { issuer: issuer.clone(), said: Arc::clone(&said) };
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let path = read_path(&mut connection).await;
+                let body = said.lock().unwrap().answer(&path, &issuer).to_string();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                     content-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let _written = connection.write_all(answer.as_bytes()).await;
+            }
+        });
+        provider
+    }
+
+    /// Signs with a new key from now on.
+    fn change_key(&self, id: Option<&str>) {
+        let mut said = self.said.lock().unwrap();
+        (said.key, said.header, said.published) = key(id);
+    }
+}
+
+impl Said {
+    fn answer(&self, path: &str, issuer: &str) -> Value {
+        match path {
+            "/keys" => json!({ "keys": [self.published] }),
+            "/token" => {
+                let token = jsonwebtoken::encode(&self.header, &self.claims, &self.key).unwrap();
+                json!({ "access_token": "a", "token_type": "Bearer", "id_token": token })
+            }
+            _ => json!({
+                "issuer": issuer,
+                "authorization_endpoint": format!("{issuer}/authorize"),
+                "token_endpoint": format!("{issuer}/token"),
+                "jwks_uri": format!("{issuer}/keys"),
+                "id_token_signing_alg_values_supported": ["ES256"],
+            }),
+        }
+    }
+}
+
+/// Reads one request, and returns its path.
+async fn read_path(connection: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return head.split(' ').nth(1).unwrap().to_owned();
+            }
+        }
+        if connection.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return String::new();
+        }
+    }
+}
+
+async fn start(provider: &OpenIdProvider) -> TestServer {
+    let mut config = config();
+    config.sign_in.providers = vec![provider_at("acme", &provider.issuer)];
+    TestServer::with(config).await
+}
+
+/// Goes to the provider, which knows who it is, and comes back.
+async fn sign_in(server: &TestServer, provider: &OpenIdProvider, more: &Value) -> Page {
+    let client = Client::register(server).await;
+    let mut browser = Browser::new(server);
+    let page = browser.get(&client.request().path()).await;
+    let sent: BTreeMap<String, String> = browser.submit(&page, "provider", "acme").await.brought();
+    let now = server.clock.now().as_seconds();
+    let mut claims = json!({
+        "iss": provider.issuer, "aud": "doorward", "sub": "7", "name": "Ada Lovelace",
+        "nonce": sent["nonce"], "iat": now, "exp": now + 300,
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        claims[name] = value.clone();
+    }
+    provider.said.lock().unwrap().claims = claims;
+    let back = format!("/oauth2/sign-in/acme?code=x&state={}", sent["state"]);
+    let returned = browser.get(&back).await;
+    if returned.answer.status != 303 {
+        return returned;
+    }
+    let location = returned.location().to_owned();
+    browser.get(&location).await
+}
+
+#[tokio::test]
+async fn who_the_provider_says_it_is_decides_under_that_name() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let page = sign_in(&server, &provider, &Value::Null).await;
+    assert_eq!(page.answer.status, 200);
+    assert!(page.text().contains("signed in as Ada Lovelace"), "{}", page.text());
+    for (claim, value) in [
+        ("iss", json!(format!("{}/", provider.issuer))),
+        ("aud", json!("another")),
+        ("nonce", json!("another")),
+        ("exp", json!(server.clock.now().as_seconds() - 60)),
+    ] {
+        let page = sign_in(&server, &provider, &json!({ (claim): value })).await;
+        assert_eq!(page.answer.status, 502, "{claim}");
+        assert!(page.text().contains(&format!("{claim} of its ID token")), "{}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn a_provider_may_change_its_key_whether_keys_have_names_or_not() {
+    for ids in [[Some("one"), Some("two"), Some("three")], [None; 3], [Some("same"); 3]] {
+        let provider = OpenIdProvider::start(ids[0]).await;
+        let server = start(&provider).await;
+        let status = async || sign_in(&server, &provider, &Value::Null).await.answer.status;
+        assert_eq!(status().await, 200, "{ids:?}");
+        provider.change_key(ids[1]);
+        assert_eq!(status().await, 200, "{ids:?}: asked again");
+        provider.change_key(ids[2]);
+        assert_eq!(status().await, 502, "{ids:?}: once a minute");
+        server.clock.advance(Duration::from_mins(1));
+        assert_eq!(status().await, 200, "{ids:?}: and again");
+    }
+}
