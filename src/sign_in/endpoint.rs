@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use super::{
     FORM_BYTES_MAX, account, authorize_again, body_deadline, can_wait, local, session, site,
-    upstream::{self, UpstreamError},
+    upstream::{self, Interrupted, UpstreamError},
 };
 use crate::{
     app::App,
@@ -19,7 +19,7 @@ use crate::{
         request_event::Outcome,
         same_origin::is_same_origin,
     },
-    pages::{FormTarget, MessagePage, SignOutPage, page},
+    pages::{Back, FormTarget, MessagePage, SignOutPage, page},
     store::StoreError,
 };
 
@@ -45,6 +45,9 @@ pub(super) enum SignInError {
     Request,
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The same, while this authorization request waits for the sign-in.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     #[error("The server cannot look up or keep now who is signed in.")]
     Store(#[from] StoreError),
 }
@@ -59,7 +62,9 @@ impl SignInError {
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::Foreign | Self::WrongPassword => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Upstream(error) => upstream_status(error),
+            Self::Upstream(error) | Self::Interrupted(Interrupted { error, .. }) => {
+                upstream_status(error)
+            }
             Self::Store(error) => store_status(error),
         }
     }
@@ -67,12 +72,15 @@ impl SignInError {
     /// What somebody can do about it.
     fn next(&self) -> &'static str {
         match self {
-            Self::Upstream(UpstreamError::Claims(_)) => {
-                "Sign in with another account, or ask whoever runs this server."
-            }
-            Self::Upstream(UpstreamError::Provider(_)) => {
-                "Try again in a while. If it stays so, tell whoever runs this server."
-            }
+            Self::Interrupted(Interrupted { error, .. }) => match error {
+                UpstreamError::Claims(_) => {
+                    "Sign in with another account, or ask whoever runs this server."
+                }
+                UpstreamError::Provider(_) => {
+                    "Try again in a while. If it stays so, tell whoever runs this server."
+                }
+                _ => "You can try again.",
+            },
             Self::Upstream(_) => "Begin again from the program that sent you here.",
             _ => "Go back and try again.",
         }
@@ -85,7 +93,12 @@ impl SignInError {
             title: "Not signed in",
             text: self.to_string(),
             next: self.next(),
-            back: None,
+            back: match &self {
+                Self::Interrupted(Interrupted { request, .. }) => {
+                    Some(Back { request: request.clone(), destination: "the sign-in".to_owned() })
+                }
+                _ => None,
+            },
         };
         let mut response = page(&message, status, FormTarget::Ourselves);
         let retry_after = match self {
@@ -146,7 +159,8 @@ async fn try_to_begin(
     }
     if let Some(id) = form.one("provider")? {
         let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
-        return Ok(upstream::begin(app, headers, provider, request).await?);
+        let begun = upstream::begin(app, headers, provider, request).await;
+        return begun.map_err(|error| Interrupted { error, request: request.to_owned() }.into());
     }
     let local = app.local_password.as_ref();
     match (form.one("password")?, local) {
@@ -169,7 +183,10 @@ async fn try_to_finish(app: &App, head: &Parts) -> Result<Response, SignInError>
     let id = head.uri.path().rsplit('/').next().unwrap_or_default();
     let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
     let query = head.uri.query().unwrap_or_default();
-    Ok(upstream::finish(app, &head.headers, provider, query).await?)
+    let answer = Form::parse(query.as_bytes()).map_err(UpstreamError::from)?;
+    let begun = upstream::take(app, &head.headers, &answer).await?;
+    let finished = upstream::finish(app, &head.headers, provider, &answer, &begun).await;
+    finished.map_err(|error| Interrupted { error, request: begun.authorization_request }.into())
 }
 
 /// `GET /oauth2/sign-out`: a page that asks.

@@ -3,6 +3,8 @@
 //! The way there begins with a form of ours. What is kept of it names the browser, the provider and the
 //! request that waits; it is good once, for ten minutes, and for nobody else (OAuth 2.1 §7.13; RFC 9700 §4.4).
 
+use std::{error::Error, fmt};
+
 use http::HeaderMap;
 
 use super::{
@@ -14,7 +16,6 @@ use super::{
 };
 use crate::{
     app::App,
-    clock::Timestamp,
     grant::CodeVerifier,
     http::{
         answer::{Response, see_other},
@@ -53,6 +54,25 @@ pub(super) enum UpstreamError {
     Claims(#[from] ClaimsError),
     #[error("The sign-in could not be kept.")]
     Store(#[from] StoreError),
+}
+
+/// Nobody came back signed in, and this authorization request waits for it.
+#[derive(Debug)]
+pub(super) struct Interrupted {
+    pub(super) error: UpstreamError,
+    pub(super) request: String,
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Interrupted {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
 }
 
 /// Sends the browser to the provider; `request` waits until it comes back.
@@ -98,16 +118,15 @@ pub(super) async fn begin(
     Ok(response)
 }
 
-/// Takes up what the provider answers to the browser.
+/// Takes up what the provider answers to the browser about the sign-in that has `begun`.
 pub(super) async fn finish(
     app: &App,
     headers: &HeaderMap,
     provider: &Provider,
-    query: &str,
+    answer: &Form<'_>,
+    begun: &SignInRecord,
 ) -> Result<Response, UpstreamError> {
-    let answer = Form::parse(query.as_bytes())?;
     let now = app.clock.now();
-    let begun = take(app, headers, answer.one("state")?, now).await?;
     // Each provider has a path of its own, so that none can answer for another (RFC 9700 §4.4.2.2).
     if begun.provider != provider.settings.id {
         return Err(UpstreamError::OtherIssuer);
@@ -137,20 +156,20 @@ pub(super) async fn finish(
     Ok(response)
 }
 
-/// The sign-in of this `state`, which this browser began. It is gone afterwards; one that another browser began
+/// The sign-in of the `state` of this answer, which this browser began. It is gone afterwards; one that another browser began
 /// stays, so that whoever learns a `state` cannot end it.
-async fn take(
+pub(super) async fn take(
     app: &App,
     headers: &HeaderMap,
-    state: Option<&str>,
-    now: Timestamp,
+    answer: &Form<'_>,
 ) -> Result<SignInRecord, UpstreamError> {
+    let state = answer.one("state")?;
     let held = state.and_then(|text| Held::read(text, STATE)).ok_or(UpstreamError::Over)?;
     let browser = browser(app, headers).ok_or(UpstreamError::Over)?;
     let begun = app.store.take_sign_in(held.id, browser.hash()).await?;
     let begun = begun.ok_or(UpstreamError::Over)?;
     let is_its = begun.hash.matches(&held.secret.hash());
-    (is_its && now < begun.expires_at).then_some(begun).ok_or(UpstreamError::Over)
+    (is_its && app.clock.now() < begun.expires_at).then_some(begun).ok_or(UpstreamError::Over)
 }
 
 fn browser(app: &App, headers: &HeaderMap) -> Option<Secret> {

@@ -121,6 +121,24 @@ async fn a_sign_in_at_a_provider_is_good_once_and_in_one_browser() {
 }
 
 #[tokio::test]
+async fn whoever_comes_back_without_success_can_go_back_to_the_sign_in() {
+    let server = TestServer::with(with_provider().await).await;
+    let mut browser = Browser::new(&server);
+    let state = begin(&server, &mut browser).await;
+    let page = denied(&mut browser, &state).await;
+    assert!(page.text().contains("Go back to the sign-in"), "{}", page.text());
+    let location = browser.submit(&page, "decision", "back").await.location().to_owned();
+    assert!(location.starts_with("/oauth2/authorize?response_type=code&client_id="), "{location}");
+    let again = browser.get(&location).await;
+    assert_eq!(again.answer.status, 200);
+    let sent = browser.submit(&again, "provider", "acme").await;
+    assert_ne!(sent.brought()["state"], state);
+    // Who has no sign-in under way is led nowhere.
+    let over = denied(&mut Browser::new(&server), &state).await;
+    assert!(!over.answer.body.contains("<form"), "{over:?}");
+}
+
+#[tokio::test]
 async fn a_provider_is_found_below_its_issuer_whether_that_ends_in_a_slash_or_not() {
     for end in ["", "/", "/acme", "/acme/"] {
         let mut config = config();
