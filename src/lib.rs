@@ -3,7 +3,7 @@
 //!
 //! The map, in reading order; `ARCHITECTURE.md` tells more, and `tests/tidy/` holds who may name whom.
 //!
-//! 1. What a client is: [`client`], read from strict JSON ([`json`]).
+//! 1. What a client is: [`client`], named by an [`id`] and read from strict JSON ([`json`]).
 //! 2. How a stranger becomes one: [`registration`], five steps told in `registration/endpoint.rs`, with
 //!    the registered error codes ([`error_code`]).
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
@@ -36,6 +36,7 @@ mod error_code;
 pub mod fuzz;
 pub mod grant;
 mod http;
+mod id;
 mod identified_client;
 pub mod internet;
 mod json;

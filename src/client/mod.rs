@@ -17,7 +17,7 @@ mod text;
 mod uri;
 mod web_uri;
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 pub use self::{
     auth_method::TokenEndpointAuthMethod,
@@ -31,59 +31,14 @@ pub use self::{
     uri::UriError,
     web_uri::WebUri,
 };
-use uuid::Uuid;
+use crate::id::Id;
 
-use crate::{clock::Timestamp, entropy::Entropy};
+/// A client identifier.
+pub type ClientId = Id<Client>;
 
-/// A client identifier: a UUID of version 7, so that clients registered together lie together in the
-/// store. Written in lower case with hyphens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(Uuid);
-
-impl ClientId {
-    /// A new identifier: 48 bits of `now`, 74 of chance.
-    pub fn generate(now: Timestamp, entropy: &Entropy) -> Self {
-        Self(
-            uuid::Builder::from_unix_timestamp_millis(now.as_millis(), &entropy.bytes())
-                .into_uuid(),
-        )
-    }
-
-    /// The sixteen bytes, in the order in which identifiers sort.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The identifier of these sixteen bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// Writes the identifier into `buffer` and returns it as text, without allocating.
-    pub fn encode<'buffer>(&self, buffer: &'buffer mut [u8; 36]) -> &'buffer str {
-        self.0.hyphenated().encode_lower(buffer)
-    }
-}
-
-impl From<ClientId> for Uuid {
-    fn from(id: ClientId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for ClientId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
-    }
-}
+/// What a [`ClientId`] names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Client {}
 
 /// Which door a client came through: the profile of the registration endpoint that admitted it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,48 +8,16 @@ mod pkce;
 mod resource;
 mod token;
 
-use std::fmt;
-
-use uuid::Uuid;
-
 pub use self::{
     pkce::{CodeChallenge, CodeVerifier, PkceError},
     resource::{ResourceIndicator, ResourceIndicatorError},
     token::{AuthorizationCode, RefreshToken, TokenFormatError},
 };
-use crate::{clock::Timestamp, entropy::Entropy};
+use crate::id::Id;
 
-/// Names a grant: a UUID of version 7, so that grants made together lie together in the store. It is no
-/// secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GrantId(Uuid);
+/// Names a grant.
+pub type GrantId = Id<Grant>;
 
-impl GrantId {
-    /// A new identifier: 48 bits of `now`, 74 of chance.
-    pub fn generate(now: Timestamp, entropy: &Entropy) -> Self {
-        let random = entropy.bytes();
-        Self(uuid::Builder::from_unix_timestamp_millis(now.as_millis(), &random).into_uuid())
-    }
-
-    /// The sixteen bytes, in the order in which identifiers sort.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The identifier of these sixteen bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-}
-
-impl From<GrantId> for Uuid {
-    fn from(id: GrantId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for GrantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
+/// What a [`GrantId`] names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grant {}

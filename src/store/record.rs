@@ -1,15 +1,13 @@
 //! The records that are kept. Plain data: client metadata is one RFC 7591 document beside the few
 //! columns that are looked up or swept, so a new member is no migration.
 
-use std::{fmt, net::IpAddr};
-
-use uuid::Uuid;
+use std::net::IpAddr;
 
 use crate::{
     client::{ClientId, ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
-    entropy::Entropy,
     grant::{CodeChallenge, CodeVerifier, GrantId, ResourceIndicator},
+    id::Id,
     secret::SecretHash,
 };
 
@@ -164,33 +162,12 @@ pub struct SessionRecord {
     pub expires_at: Timestamp,
 }
 
-/// Names a session, or a sign-in that may become one: a UUID of version 7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(Uuid);
+/// Names a session, or a sign-in that may become one.
+pub type SessionId = Id<Session>;
 
-impl SessionId {
-    /// A new identifier: 48 bits of `now`, 74 of chance.
-    pub fn generate(now: Timestamp, entropy: &Entropy) -> Self {
-        let random = entropy.bytes();
-        Self(uuid::Builder::from_unix_timestamp_millis(now.as_millis(), &random).into_uuid())
-    }
-
-    /// The sixteen bytes, in the order in which identifiers sort.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The identifier of these sixteen bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
+/// What a [`SessionId`] names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Session {}
 
 /// Who a resource owner is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -71,7 +71,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("client", &["clock", "entropy", "json", "special_use"]),
+    ("client", &["id", "json", "special_use"]),
     (
         "client_document",
         &["client", "clock", "config", "http", "internet", "metrics", "registration"],
@@ -85,8 +85,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("error_code", &[]),
     // The doors of the fuzz targets, which no build but theirs has.
     ("fuzz", &["authorization", "client", "config", "grant", "http", "registration", "sign_in"]),
-    ("grant", &["clock", "entropy", "secret"]),
+    ("grant", &["entropy", "id", "secret"]),
     ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
+    ("id", &["clock", "entropy"]),
     ("identified_client", &["app", "client", "client_document", "clock", "store"]),
     ("internet", &[]),
     ("json", &[]),
@@ -154,7 +155,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("special_use", &[]),
-    ("store", &["client", "clock", "config", "entropy", "grant", "secret"]),
+    ("store", &["client", "clock", "config", "grant", "id", "secret"]),
     (
         "token",
         &[
