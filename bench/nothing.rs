@@ -77,6 +77,14 @@ impl GrantStore for Nothing {
         Ok(Rotated::Refused)
     }
 
+    async fn grants(&self, _: Option<GrantId>, _: usize) -> Result<Vec<GrantRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
+        Ok(grants.len())
+    }
+
     async fn revoke_grant(&self, _: GrantId) -> Result<Deleted, StoreError> {
         Ok(Deleted::NotThere)
     }
@@ -91,6 +99,18 @@ impl GrantStore for Nothing {
 
     async fn keep_consent(&self, _: ConsentRecord) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn consents(
+        &self,
+        _: Option<[u8; 32]>,
+        _: usize,
+    ) -> Result<Vec<ConsentRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError> {
+        Ok(consents.len())
     }
 }
 
@@ -110,6 +130,18 @@ impl SessionStore for Nothing {
 
     async fn end_session(&self, _: SessionId) -> Result<Deleted, StoreError> {
         Ok(Deleted::NotThere)
+    }
+
+    async fn sessions(
+        &self,
+        _: Option<SessionId>,
+        _: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
+        Ok(sessions.len())
     }
 
     async fn keep_sign_in(&self, _: SignInRecord) -> Result<(), StoreError> {
@@ -133,6 +165,10 @@ impl UpkeepStore for Nothing {
 
     async fn keep_key(&self, _: KeyRecord, _: Option<String>) -> Result<KeyKept, StoreError> {
         Ok(KeyKept::Kept)
+    }
+
+    async fn import_keys(&self, keys: Vec<KeyRecord>) -> Result<usize, StoreError> {
+        Ok(keys.len())
     }
 
     async fn forget_key(&self, _: String) -> Result<(), StoreError> {

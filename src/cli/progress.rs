@@ -20,10 +20,15 @@ pub(super) fn is_seen(messages: Messages) -> bool {
 
 /// A bar towards `total` clients; without one, a running count.
 pub(super) fn of_clients(total: Option<u64>, messages: Messages) -> ProgressBar {
+    of_records("clients", total, messages)
+}
+
+/// A bar towards `total` records of a kind; without one, a running count.
+pub(super) fn of_records(plural: &str, total: Option<u64>, messages: Messages) -> ProgressBar {
     bar(
         total,
-        "{wide_bar} {human_pos}/{human_len} clients, {eta} left",
-        "{human_pos} clients, {elapsed}",
+        &format!("{{wide_bar}} {{human_pos}}/{{human_len}} {plural}, {{eta}} left"),
+        &format!("{{human_pos}} {plural}, {{elapsed}}"),
         messages,
     )
 }

@@ -1,19 +1,91 @@
-//! All clients of one store brought into another, and a look at both afterwards.
+//! All records of a kind brought from one store into another, and a look at both afterwards.
 //!
-//! Both stores are walked in the order of identifiers, with a page or two in memory. Nothing is remembered
-//! between two runs: what is there already is known by its record, so a copy that was interrupted is run
-//! again. A server may register clients in the source meanwhile; those behind the place where the walk has
-//! been are for the next run.
+//! Both stores are walked in the order of keys, with a page or two in memory. Nothing is remembered between
+//! two runs: what is there already is known by its record, so a copy that was interrupted is run again. A
+//! server may go on with the source meanwhile; what it does behind the place where the walk has been is for the
+//! next run.
+
+mod kinds;
 
 use std::{fmt::Write as _, vec};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::{ClientFilter, ClientRecord, Imported, Store, StoreError};
-use crate::{client::ClientId, clock::Timestamp};
+use super::{Store, StoreError};
+use crate::{clock::Timestamp, secret::SecretHash};
 
-/// How many clients are read at once, and kept in one change.
-const PAGE_CLIENTS_MAX: usize = 500;
+/// How many records are read at once, and kept in one change.
+const PAGE_RECORDS_MAX: usize = 500;
+
+/// A kind of record, as it is copied.
+pub(crate) trait Kind: Sized {
+    /// What tells one from another, in the order in which they are walked.
+    type Key: Clone + Ord;
+
+    /// What several are called.
+    const PLURAL: &'static str;
+
+    /// What tells it from others.
+    fn key(&self) -> Self::Key;
+
+    /// What a sentence calls it.
+    fn name(&self) -> String;
+
+    /// When it was made or changed, as far as it says.
+    fn changed_at(&self) -> Timestamp;
+
+    /// Whether it has come to its end by `now`, and need not be copied.
+    fn is_over(&self, now: Timestamp) -> bool;
+
+    /// Writes everything of it down that has to be the same in both stores.
+    fn write(&self, to: &mut Written);
+
+    /// The next of them in the order of keys; the last page is the empty one.
+    async fn page(
+        store: &dyn Store,
+        after: Option<Self::Key>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError>;
+
+    /// Keeps them as one change; returns how many were not there already, or in an earlier state.
+    async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError>;
+}
+
+/// What is written down of a record: no two different ones are written alike.
+#[derive(Default, PartialEq, Eq)]
+pub(crate) struct Written(Vec<u8>);
+
+impl Written {
+    /// Bytes of which every record of the kind has as many.
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn moment(&mut self, at: Timestamp) {
+        self.bytes(&at.as_millis().to_be_bytes());
+    }
+
+    fn hash(&mut self, hash: &SecretHash) {
+        self.bytes(hash.as_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.long(text.as_bytes());
+    }
+
+    fn long(&mut self, bytes: &[u8]) {
+        // The length tells where one ends and the next begins.
+        self.bytes(&(bytes.len() as u64).to_be_bytes());
+        self.bytes(bytes);
+    }
+
+    fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        self.bytes(&[value.is_some().into()]);
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+}
 
 /// Which of the two stores failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,61 +96,67 @@ pub(crate) enum CopyError {
     Target(#[source] StoreError),
 }
 
-/// What became of the clients that were handed to the target.
+/// What became of the records that were handed to the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Copied {
+    /// Those that are new there, or in a later state.
     pub(crate) kept: u64,
-    /// Clients that the target had already, with this record or with another.
+    /// Those that the target had already, as they are or otherwise.
     pub(crate) already_there: u64,
 }
 
-/// Brings every client of `from` into `to`, a page a change; what is there stays as it is. `progress` is told
-/// how many clients were handed over since it was told last.
-pub(crate) async fn copy(
+/// Whether a store has any of a kind.
+pub(crate) async fn has_any<K: Kind>(store: &dyn Store) -> Result<bool, StoreError> {
+    Ok(!K::page(store, None, 1).await?.is_empty())
+}
+
+/// Brings every record of `from` that is not over by `began` into `to`, a page a change. `progress` is told how
+/// many were handed over since it was told last.
+pub(crate) async fn copy<K: Kind>(
     from: &dyn Store,
     to: &dyn Store,
+    began: Timestamp,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Copied, CopyError> {
     let mut copied = Copied::default();
-    let mut page = page(from, None).await.map_err(CopyError::Source)?;
-    while let Some(last) = page.last().map(|client| client.client_id) {
+    let next = async |after| K::page(from, after, PAGE_RECORDS_MAX).await;
+    let mut page = next(None).await.map_err(CopyError::Source)?;
+    while let Some(last) = page.last().map(Kind::key) {
+        page.retain(|record| !record.is_over(began));
         let number = page.len();
-        let (outcomes, next) = tokio::join!(to.import_clients(page), self::page(from, Some(last)));
-        for outcome in outcomes.map_err(CopyError::Target)? {
-            match outcome {
-                Imported::Kept => copied.kept += 1,
-                Imported::AlreadyThere | Imported::Differs => copied.already_there += 1,
-            }
-        }
+        let (kept, following) = tokio::join!(K::import(to, page), next(Some(last)));
+        let kept = kept.map_err(CopyError::Target)?;
+        copied.kept += kept as u64;
+        copied.already_there += number.saturating_sub(kept) as u64;
         progress(number);
-        page = next.map_err(CopyError::Source)?;
+        page = following.map_err(CopyError::Source)?;
     }
     Ok(copied)
 }
 
-/// How the target has a client of the source.
+/// How the target has a record of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Twin {
     Same,
-    /// With another record.
+    /// Otherwise.
     Differs,
     /// Not at all.
     Missing,
-    /// Not at all, and it was registered after the copy had begun.
+    /// Otherwise or not at all, and it was made or changed after the copy had begun.
     Later,
 }
 
 /// What a look at both stores has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Comparison {
-    /// The clients of the source, but for those that are later.
+    /// What the source has, but for those that are later.
     pub(crate) source: Sum,
-    /// The clients of the same identifiers in the target.
+    /// What the target has of the same.
     pub(crate) target: Sum,
     pub(crate) differing: u64,
     pub(crate) missing: u64,
     pub(crate) later: u64,
-    /// Clients of the target alone.
+    /// What the target alone has.
     pub(crate) others: u64,
 }
 
@@ -89,30 +167,32 @@ impl Comparison {
     }
 }
 
-/// Compares the stores client by client. `began` is when the copy did; `watch` is told of each client of the
+/// Compares the stores record by record. `began` is when the copy did; `watch` is told of each record of the
 /// source.
-pub(crate) async fn compare(
+pub(crate) async fn compare<K: Kind>(
     from: &dyn Store,
     to: &dyn Store,
     began: Timestamp,
-    watch: &mut dyn FnMut(ClientId, Twin),
+    watch: &mut dyn FnMut(&K, Twin),
 ) -> Result<Comparison, CopyError> {
     let (mut source, mut target) = (Summing::new(), Summing::new());
     let (mut differing, mut missing, mut later, mut others) = (0, 0, 0, 0);
-    let (mut sources, mut targets) = (Walk::new(from), Walk::new(to));
+    let (mut sources, mut targets) = (Walk::<K>::new(from, began), Walk::<K>::new(to, began));
     let mut candidate = targets.next().await.map_err(CopyError::Target)?;
-    while let Some(client) = sources.next().await.map_err(CopyError::Source)? {
-        while candidate.as_ref().is_some_and(|other| other.client_id < client.client_id) {
+    while let Some(record) = sources.next().await.map_err(CopyError::Source)? {
+        while candidate.as_ref().is_some_and(|other| other.key() < record.key()) {
             others += 1;
             candidate = targets.next().await.map_err(CopyError::Target)?;
         }
-        let found = match candidate.take_if(|other| other.client_id == client.client_id) {
-            Some(other) => {
-                candidate = targets.next().await.map_err(CopyError::Target)?;
-                target.add(&other);
-                if other == client { Twin::Same } else { Twin::Differs }
-            }
-            None if client.issued_at >= began => Twin::Later,
+        let twin = candidate.take_if(|other| other.key() == record.key());
+        if twin.is_some() {
+            candidate = targets.next().await.map_err(CopyError::Target)?;
+        }
+        let (written, twin) = (written(&record), twin.as_ref().map(written));
+        let found = match &twin {
+            Some(twin) if *twin == written => Twin::Same,
+            _ if record.changed_at() >= began => Twin::Later,
+            Some(_) => Twin::Differs,
             None => Twin::Missing,
         };
         match found {
@@ -122,9 +202,12 @@ pub(crate) async fn compare(
             Twin::Later => later += 1,
         }
         if found != Twin::Later {
-            source.add(&client);
+            source.add(&written);
+            if let Some(twin) = &twin {
+                target.add(twin);
+            }
         }
-        watch(client.client_id, found);
+        watch(&record, found);
     }
     while candidate.is_some() {
         others += 1;
@@ -134,36 +217,32 @@ pub(crate) async fn compare(
     Ok(Comparison { source, target, differing, missing, later, others })
 }
 
-/// How many clients, and the SHA-256 of their records in the order of identifiers, in hexadecimal.
+fn written(record: &impl Kind) -> Written {
+    let mut written = Written::default();
+    record.write(&mut written);
+    written
+}
+
+/// How many records, and the SHA-256 of what is written down of them in the order of keys, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sum {
-    pub(crate) clients: u64,
+    pub(crate) records: u64,
     pub(crate) sha256: String,
 }
 
 struct Summing {
-    clients: u64,
+    records: u64,
     digest: Context,
 }
 
 impl Summing {
     fn new() -> Self {
-        Self { clients: 0, digest: Context::new(&SHA256) }
+        Self { records: 0, digest: Context::new(&SHA256) }
     }
 
-    fn add(&mut self, client: &ClientRecord) {
-        let ClientRecord { client_id, issued_at, profile, source, flags, metadata } = client;
-        self.clients += 1;
-        self.digest.update(client_id.as_bytes());
-        self.digest.update(&issued_at.as_millis().to_be_bytes());
-        self.digest.update(&flags.bits().to_be_bytes());
-        // No address is empty.
-        let source = source.map(|address| address.to_string()).unwrap_or_default();
-        for text in [profile.as_str(), &source, metadata] {
-            // The length tells where one ends and the next begins.
-            self.digest.update(&(text.len() as u64).to_be_bytes());
-            self.digest.update(text.as_bytes());
-        }
+    fn add(&mut self, record: &Written) {
+        self.records += 1;
+        self.digest.update(&record.0);
     }
 
     fn finish(self) -> Sum {
@@ -171,34 +250,36 @@ impl Summing {
         for byte in self.digest.finish().as_ref() {
             write!(sha256, "{byte:02x}").expect("a string takes any text");
         }
-        Sum { clients: self.clients, sha256 }
+        Sum { records: self.records, sha256 }
     }
 }
 
-/// All clients of a store, one after the other.
-struct Walk<'store> {
+/// All records of a kind that are not over, one after the other.
+struct Walk<'store, K: Kind> {
     store: &'store dyn Store,
-    page: vec::IntoIter<ClientRecord>,
-    last: Option<ClientId>,
+    began: Timestamp,
+    page: vec::IntoIter<K>,
+    last: Option<K::Key>,
 }
 
-impl<'store> Walk<'store> {
-    fn new(store: &'store dyn Store) -> Self {
-        Self { store, page: Vec::new().into_iter(), last: None }
+impl<'store, K: Kind> Walk<'store, K> {
+    fn new(store: &'store dyn Store, began: Timestamp) -> Self {
+        Self { store, began, page: Vec::new().into_iter(), last: None }
     }
 
-    async fn next(&mut self) -> Result<Option<ClientRecord>, StoreError> {
-        if self.page.as_slice().is_empty() {
-            self.page = page(self.store, self.last).await?.into_iter();
+    async fn next(&mut self) -> Result<Option<K>, StoreError> {
+        loop {
+            if self.page.as_slice().is_empty() {
+                let page = K::page(self.store, self.last.take(), PAGE_RECORDS_MAX).await?;
+                self.page = page.into_iter();
+            }
+            let Some(record) = self.page.next() else { return Ok(None) };
+            self.last = Some(record.key());
+            if !record.is_over(self.began) {
+                return Ok(Some(record));
+            }
         }
-        let client = self.page.next();
-        self.last = client.as_ref().map_or(self.last, |client| Some(client.client_id));
-        Ok(client)
     }
-}
-
-async fn page(store: &dyn Store, after: Option<ClientId>) -> Result<Vec<ClientRecord>, StoreError> {
-    store.clients(&ClientFilter::default(), after, PAGE_CLIENTS_MAX).await
 }
 
 #[cfg(test)]
@@ -209,10 +290,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        client::ProfileName,
+        client::{ClientId, ProfileName},
         config::Config,
-        store::{Access, ClientFlags, contract::Records, open_folder},
+        store::{Access, ClientFlags, ClientRecord, contract::Records, open_folder},
     };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
     fn open(folder: &Path) -> Arc<dyn Store> {
         open_folder(folder, &Config::default().embedded, Access::Serve).unwrap()
@@ -225,14 +308,15 @@ mod tests {
         let mut records = Records::new();
         from.import_clients(records.take(count)).await.unwrap();
         let mut told = 0;
-        let kept = copy(&*from, &*to, &mut |clients| told += clients).await.unwrap();
+        let kept =
+            copy::<ClientRecord>(&*from, &*to, NOW, &mut |clients| told += clients).await.unwrap();
         assert_eq!((kept, told), (Copied { kept: count as u64, already_there: 0 }, count));
         (from, to, records, folders)
     }
 
     async fn compared(from: &dyn Store, to: &dyn Store, began: u64) -> (Comparison, Vec<Twin>) {
         let mut twins = Vec::new();
-        let mut watch = |_, twin| {
+        let mut watch = |_: &ClientRecord, twin| {
             if twin != Twin::Same {
                 twins.push(twin);
             }
@@ -244,29 +328,29 @@ mod tests {
 
     #[tokio::test]
     async fn pages_are_copied_to_their_end_and_both_sides_add_up_to_the_same() {
-        let (from, to, _, _folders) = copied(2 * PAGE_CLIENTS_MAX + 1).await;
+        let (from, to, _, _folders) = copied(2 * PAGE_RECORDS_MAX + 1).await;
 
         let (found, twins) = compared(&*from, &*to, 0).await;
 
         assert!(found.is_good() && twins.is_empty(), "{found:?}");
-        assert_eq!((found.source.clients, found.others), (1_001, 0));
+        assert_eq!((found.source.records, found.others), (1_001, 0));
     }
 
     #[test]
     fn the_sum_of_a_record_stays_the_same_from_release_to_release() {
         let mut sum = Summing::new();
-        sum.add(&ClientRecord {
+        sum.add(&written(&ClientRecord {
             client_id: ClientId::from_bytes([7; 16]),
             issued_at: Timestamp::from_millis(1_764_000_000_125),
             profile: ProfileName::Rfc7591,
             source: Some(IpAddr::from([192, 0, 2, 1])),
             flags: ClientFlags::LOOK_ALIKE,
             metadata: "{}".to_owned(),
-        });
+        }));
 
         // As Python's hashlib says.
         let expected = "9b351cbbe40daf42a9b798dafad612ae68ed5a8d1c09cf4f6d940d9e436b510f";
-        assert_eq!(sum.finish(), Sum { clients: 1, sha256: expected.to_owned() });
+        assert_eq!(sum.finish(), Sum { records: 1, sha256: expected.to_owned() });
     }
 
     #[tokio::test]
@@ -278,7 +362,7 @@ mod tests {
         from.import_clients(vec![after]).await.unwrap();
         let (found, twins) = compared(&*from, &*to, began).await;
         assert_eq!((found.is_good(), &twins[..], found.later), (true, &[Twin::Later][..], 1));
-        assert_eq!((found.source.clients, found.target.clients), (3, 3));
+        assert_eq!((found.source.records, found.target.records), (3, 3));
 
         from.import_clients(vec![before]).await.unwrap();
 

@@ -35,6 +35,19 @@ pub trait GrantStore: Send + Sync {
         rotation: Rotation,
     ) -> Result<Rotated, StoreError>;
 
+    /// At most `limit` grants in the order of their identifiers, beginning after `after`; expired ones, too.
+    /// The last page is the empty one.
+    async fn grants(
+        &self,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError>;
+
+    /// Keeps grants of another store, no two of them of one identifier, as one change. One that is there
+    /// already is brought to the state that comes, if that is later: redeemed or rotated since. Returns how
+    /// many were changed by that; the others stay as they are.
+    async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError>;
+
     /// Forgets a grant, durably: its code and its tokens end. It wins over whatever is asked at once with it
     /// or later.
     async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError>;
@@ -48,6 +61,19 @@ pub trait GrantStore: Send + Sync {
 
     /// Keeps a consent in the place of an earlier one of the same resource owner and client.
     async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError>;
+
+    /// At most `limit` consents in the order of their keys ([`ConsentRecord::key`]), beginning after `after`;
+    /// expired ones, too. The last page is the empty one.
+    async fn consents(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Result<Vec<ConsentRecord>, StoreError>;
+
+    /// Keeps consents of another store, no two of them of one key, as one change. One that is there already is
+    /// replaced if the one that comes was allowed later. Returns how many were changed by that; the others stay
+    /// as they are.
+    async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError>;
 }
 
 /// What an authorization code buys.

@@ -12,6 +12,7 @@ pub mod embedded;
 mod grants;
 pub mod postgres;
 mod record;
+mod row;
 mod sessions;
 mod upkeep;
 

@@ -20,6 +20,19 @@ pub trait SessionStore: Send + Sync {
     /// Forgets a session, durably.
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError>;
 
+    /// At most `limit` sessions in the order of their identifiers, beginning after `after`; ended by time, too.
+    /// The last page is the empty one.
+    async fn sessions(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError>;
+
+    /// Keeps sessions of another store, no two of them of one identifier, as one change. One that is there
+    /// already lives on as long as the one that comes, if that is longer. Returns how many were changed by
+    /// that; the others stay as they are.
+    async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError>;
+
     /// Keeps a sign-in that goes on at a provider.
     async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError>;
 

@@ -19,6 +19,10 @@ pub trait UpkeepStore: Send + Sync {
     async fn keep_key(&self, key: KeyRecord, newest: Option<String>)
     -> Result<KeyKept, StoreError>;
 
+    /// Keeps keys of another store as one change, whatever keys are there. One that is there already stays as
+    /// it is. Returns how many were not.
+    async fn import_keys(&self, keys: Vec<KeyRecord>) -> Result<usize, StoreError>;
+
     /// Forgets a key.
     async fn forget_key(&self, key_id: String) -> Result<(), StoreError>;
 

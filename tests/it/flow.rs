@@ -136,6 +136,16 @@ impl<'server> Browser<'server> {
         Self { server, cookies: BTreeMap::new() }
     }
 
+    /// A browser that holds these cookies.
+    pub(crate) fn with(server: &'server TestServer, cookies: BTreeMap<String, String>) -> Self {
+        Self { server, cookies }
+    }
+
+    /// What it holds.
+    pub(crate) fn cookies(self) -> BTreeMap<String, String> {
+        self.cookies
+    }
+
     /// A browser with which somebody has signed in.
     pub(crate) async fn signed_in(server: &'server TestServer) -> Self {
         let mut browser = Self::new(server);

@@ -12,6 +12,7 @@ use doorward::{
     server::{self, Ended, ServeError, Signal, Signals},
     store::{self, Access, ClientRecord, Store},
 };
+use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -41,7 +42,7 @@ pub(crate) struct TestServer {
     /// Where the secrets come from that tests put into the store.
     pub(crate) chance: Entropy,
     /// How its interface is described.
-    described: serde_json::Value,
+    described: Value,
     signals: mpsc::Sender<Signal>,
     running: JoinHandle<Result<Ended, ServeError>>,
 }
@@ -54,6 +55,10 @@ pub(crate) fn config() -> Config {
     config.rate_limit.per_source = 0;
     config.rate_limit.total = 0;
     config
+}
+
+fn described(config: &Config) -> Value {
+    serde_json::from_str(&server::description(config)).unwrap()
 }
 
 /// What comes of serving with settings that should not work.
@@ -79,7 +84,7 @@ impl TestServer {
 
     /// A server on an internet that the test has staged.
     pub(crate) async fn on(internet: Internet, config: Config) -> Self {
-        let described = serde_json::from_str(&server::description(&config)).unwrap();
+        let described = described(&config);
         let store = MemoryStore::new();
         let clock = Clock::held_at(Timestamp::from_millis(START));
         let kept = match postgres::new_database() {
@@ -91,6 +96,18 @@ impl TestServer {
             None => Arc::clone(&store) as Arc<dyn Store>,
         };
         let app = App::on(internet, config, Arc::clone(&kept), clock.clone(), Entropy::seeded(7));
+        Self { store, ..Self::of(app, described, kept, clock).await }
+    }
+
+    /// A server on a store that is there, with the time and chance of now.
+    pub(crate) async fn kept_by(kept: Arc<dyn Store>, config: Config) -> Self {
+        let clock = Clock::held_at(Clock::System.now());
+        let described = described(&config);
+        let app = App::new(config, Arc::clone(&kept), clock.clone(), Entropy::System);
+        Self::of(app, described, kept, clock).await
+    }
+
+    async fn of(app: Arc<App>, described: Value, kept: Arc<dyn Store>, clock: Clock) -> Self {
         let password = app.take_local_password();
         let (signals, received) = Signals::handed();
         let (told, ready) = oneshot::channel();
@@ -99,7 +116,7 @@ impl TestServer {
         }));
         let addresses = timeout(PATIENCE, ready).await.unwrap().expect("the server starts");
         let (public, management) = (addresses.public, addresses.management);
-        let chance = Entropy::seeded(8);
+        let (store, chance) = (MemoryStore::new(), Entropy::seeded(8));
         Self {
             public,
             management,
@@ -227,7 +244,7 @@ impl Answer {
         self.json()["client_id"].as_str().and_then(|id| id.parse().ok()).expect("there is one")
     }
 
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }

@@ -157,6 +157,37 @@ impl ClientStore for MemoryStore {
     }
 }
 
+/// The next records of one kind.
+fn page<K: Copy + Ord, R: Clone>(
+    kept: &Mutex<BTreeMap<K, R>>,
+    after: Option<K>,
+    limit: usize,
+) -> Vec<R> {
+    let kept = kept.lock().unwrap();
+    kept.iter()
+        .filter(|(key, _)| Some(**key) > after)
+        .take(limit)
+        .map(|(_, one)| one.clone())
+        .collect()
+}
+
+/// Keeps what is not there, or what is later than what is; returns how many those were.
+fn import<K: Ord, R>(
+    kept: &Mutex<BTreeMap<K, R>>,
+    new: impl Iterator<Item = (K, R)>,
+    is_later: impl Fn(&R, &R) -> bool,
+) -> usize {
+    let mut kept = kept.lock().unwrap();
+    let mut changed = 0;
+    for (key, one) in new {
+        if kept.get(&key).is_none_or(|there| is_later(&one, there)) {
+            kept.insert(key, one);
+            changed += 1;
+        }
+    }
+    changed
+}
+
 /// What became of taking something away.
 fn deleted<T>(taken: Option<T>) -> Deleted {
     taken.map_or(Deleted::NotThere, |_| Deleted::Forgotten)
@@ -212,6 +243,25 @@ impl GrantStore for MemoryStore {
         })
     }
 
+    async fn grants(
+        &self,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        self.check()?;
+        Ok(page(&self.grants, after, limit))
+    }
+
+    async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
+        self.check()?;
+        let state = |grant: &GrantRecord| {
+            let previous = grant.refresh.as_ref().and_then(|refresh| refresh.previous);
+            (grant.code.redeemed_at, previous.map(|(_, superseded_at)| superseded_at))
+        };
+        let grants = grants.into_iter().map(|grant| (grant.grant_id, grant));
+        Ok(import(&self.grants, grants, |new, there| state(new) > state(there)))
+    }
+
     async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
         self.check()?;
         Ok(deleted(self.grants.lock().unwrap().remove(&id)))
@@ -232,6 +282,22 @@ impl GrantStore for MemoryStore {
         let key = ConsentRecord::key(&consent.subject, &consent.client);
         self.consents.lock().unwrap().insert(key, consent);
         Ok(())
+    }
+
+    async fn consents(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Result<Vec<ConsentRecord>, StoreError> {
+        self.check()?;
+        Ok(page(&self.consents, after, limit))
+    }
+
+    async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError> {
+        self.check()?;
+        let key = |one: &ConsentRecord| ConsentRecord::key(&one.subject, &one.client);
+        let consents = consents.into_iter().map(|consent| (key(&consent), consent));
+        Ok(import(&self.consents, consents, |new, there| new.allowed_at > there.allowed_at))
     }
 }
 
@@ -259,6 +325,21 @@ impl SessionStore for MemoryStore {
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
         self.check()?;
         Ok(deleted(self.sessions.lock().unwrap().remove(&id)))
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.check()?;
+        Ok(page(&self.sessions, after, limit))
+    }
+
+    async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
+        self.check()?;
+        let sessions = sessions.into_iter().map(|session| (session.session_id, session));
+        Ok(import(&self.sessions, sessions, |new, there| new.idle_at > there.idle_at))
     }
 
     async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
@@ -298,6 +379,19 @@ impl UpkeepStore for MemoryStore {
         }
         keys.push(key);
         Ok(KeyKept::Kept)
+    }
+
+    async fn import_keys(&self, new: Vec<KeyRecord>) -> Result<usize, StoreError> {
+        self.check()?;
+        let mut keys = self.keys.lock().unwrap();
+        let before = keys.len();
+        for key in new {
+            if keys.iter().all(|there| there.key_id != key.key_id) {
+                keys.push(key);
+            }
+        }
+        keys.sort_by_key(|key| key.made_at);
+        Ok(keys.len() - before)
     }
 
     async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {

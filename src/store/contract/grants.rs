@@ -55,7 +55,7 @@ impl Grants {
     }
 
     /// A grant that is kept, and the refresh token that was bought with it.
-    async fn bought(&self, store: &dyn Store) -> (GrantRecord, RefreshToken) {
+    pub(super) async fn bought(&self, store: &dyn Store) -> (GrantRecord, RefreshToken) {
         let grant = self.next();
         let token = RefreshToken::generate(grant.grant_id, &self.0);
         store.keep_grant(grant.clone()).await.unwrap();
@@ -84,7 +84,7 @@ fn successor(token: &RefreshToken) -> RefreshToken {
     token.successor(&key)
 }
 
-fn rotation(token: &RefreshToken, seconds: u64) -> Rotation {
+pub(super) fn rotation(token: &RefreshToken, seconds: u64) -> Rotation {
     let at = NOW.after_seconds(seconds);
     Rotation {
         family: token.family.hash(),
@@ -96,8 +96,21 @@ fn rotation(token: &RefreshToken, seconds: u64) -> Rotation {
     }
 }
 
+/// What goes with a grant.
+pub(super) fn consent(grant: &GrantRecord) -> ConsentRecord {
+    ConsentRecord {
+        subject: grant.subject.clone(),
+        client: grant.client.clone(),
+        scope: grant.scope.clone(),
+        redirect_uri: "https://app.example/cb".to_owned(),
+        metadata_hash: [3; 32],
+        allowed_at: NOW,
+        expires_at: NOW.after_days(90),
+    }
+}
+
 /// Everything of a grant that can be compared.
-fn shown(grant: &GrantRecord) -> String {
+pub(super) fn shown(grant: &GrantRecord) -> String {
     format!("{grant:?}")
 }
 
@@ -227,15 +240,7 @@ pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(
     store: Arc<dyn Store>,
 ) {
     let grant = Grants::new().next();
-    let first = ConsentRecord {
-        subject: grant.subject.clone(),
-        client: grant.client.clone(),
-        scope: grant.scope.clone(),
-        redirect_uri: "https://app.example/cb".to_owned(),
-        metadata_hash: [3; 32],
-        allowed_at: NOW,
-        expires_at: NOW.after_days(90),
-    };
+    let first = consent(&grant);
     let second = ConsentRecord { scope: None, allowed_at: NOW.after_days(1), ..first.clone() };
     let others = ConsentRecord { subject: "acme:8".to_owned(), ..first.clone() };
     for consent in [&first, &others, &second] {

@@ -3,6 +3,7 @@
 
 pub(super) mod clients;
 pub(super) mod grants;
+pub(super) mod imports;
 pub(super) mod sessions;
 pub(super) mod upkeep;
 
@@ -42,6 +43,12 @@ macro_rules! store_contract {
             grants::a_token_that_has_expired_is_refused_and_nothing_is_forgotten,
             grants::revocation_ends_a_grant_for_whoever_comes_with_it_or_later,
             grants::a_consent_replaces_the_one_before_of_the_same_two,
+            imports::grants_are_imported_and_shown_in_pages,
+            imports::an_imported_grant_goes_on_to_a_later_state_and_never_back,
+            imports::a_grant_is_not_taken_for_another_one_of_its_identifier,
+            imports::consents_are_imported_and_the_later_one_stays,
+            imports::sessions_are_imported_and_live_as_long_as_either,
+            imports::imported_keys_stand_beside_those_that_are_there_and_are_followed,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
             sessions::a_sign_in_is_taken_once,
             sessions::a_sign_in_of_another_browser_stays,

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-fn session(entropy: &Entropy) -> SessionRecord {
+pub(super) fn session(entropy: &Entropy) -> SessionRecord {
     SessionRecord {
         session_id: SessionId::generate(NOW, entropy),
         hash: SecretHash::of(b"of the browser"),
@@ -48,7 +48,7 @@ fn sign_in(entropy: &Entropy) -> SignInRecord {
     }
 }
 
-fn key(key_id: &str) -> KeyRecord {
+pub(super) fn key(key_id: &str) -> KeyRecord {
     KeyRecord {
         key_id: key_id.to_owned(),
         algorithm: "ES256".to_owned(),

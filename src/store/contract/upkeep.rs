@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::{self, JoinSet};
 
-use super::{Records, register_all};
+use super::{Records, grants::Grants, register_all};
 use crate::store::{ClientFilter, Store, StoreError};
 
 pub(in crate::store) async fn an_open_store_is_ready(store: Arc<dyn Store>) {
@@ -31,6 +31,10 @@ pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc
     unavailable(store.count_clients().await.map(drop));
     unavailable(store.delete_client(id).await.map(drop));
     unavailable(store.import_clients(vec![client]).await.map(drop));
+    unavailable(store.grants(None, 1).await.map(drop));
+    unavailable(store.import_grants(vec![Grants::new().next()]).await.map(drop));
+    unavailable(store.sessions(None, 1).await.map(drop));
+    unavailable(store.keys().await.map(drop));
     unavailable(store.ready().await);
     unavailable(store.close().await);
 }

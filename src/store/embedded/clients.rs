@@ -1,14 +1,19 @@
 //! The clients in SQL: every statement that touches the table, and the way between a record and a row.
 
-use std::{error::Error, fmt::Write as _, net::IpAddr};
+use std::fmt::Write as _;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Statement, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Statement, params};
 
-use super::fault::{corrupt, store_error};
+use super::{
+    fault::store_error,
+    rows::{first, rows},
+};
 use crate::{
     client::{ClientId, ProfileName},
-    clock::Timestamp,
-    store::{ClientFilter, ClientFlags, ClientRecord, Deleted, Imported, StoreError},
+    store::{
+        ClientFilter, ClientRecord, Deleted, Imported, StoreError,
+        row::{FromRow, corrupt, moment, row_count},
+    },
 };
 
 /// Keeps a client; a client that is there already is a constraint violation.
@@ -99,9 +104,7 @@ pub(super) fn client(
     connection: &Connection,
     id: ClientId,
 ) -> Result<Option<ClientRecord>, StoreError> {
-    let mut statement = connection.prepare_cached(SELECT).map_err(store_error)?;
-    let mut rows = statement.query([id.as_bytes()]).map_err(store_error)?;
-    rows.next().map_err(store_error)?.map(record).transpose()
+    first(connection, SELECT, [id.as_bytes()])
 }
 
 /// One page of clients, from as many snapshots as it takes to fill it.
@@ -135,9 +138,8 @@ fn ahead(
     distance: usize,
 ) -> rusqlite::Result<Option<ClientId>> {
     let mut statement = connection.prepare_cached(SELECT_AHEAD)?;
-    let offset = i64::try_from(distance).unwrap_or(i64::MAX);
     statement
-        .query_row(params![bytes(after.as_ref()), offset], |row| row.get(0))
+        .query_row(params![bytes(after.as_ref()), row_count(distance)], |row| row.get(0))
         .optional()
         .map(|id| id.map(ClientId::from_bytes))
 }
@@ -154,9 +156,6 @@ fn page_up_to(
     after: Option<ClientId>,
     limit: usize,
 ) -> Result<Vec<ClientRecord>, StoreError> {
-    let mut statement = connection.prepare_cached(SELECT_PAGE).map_err(store_error)?;
-    // No record is later than the last moment that SQLite can write.
-    let moment = |at: Timestamp| i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
     let end = end.unwrap_or(ClientId::from_bytes([u8::MAX; 16]));
     let parameters = params![
         bytes(after.as_ref()),
@@ -165,15 +164,10 @@ fn page_up_to(
         filter.issued_from.map(moment),
         filter.issued_until.map(moment),
         filter.name_contains.as_ref().map(|name| name.to_ascii_lowercase()),
-        i64::try_from(limit).unwrap_or(i64::MAX),
+        row_count(limit),
         end.as_bytes(),
     ];
-    let mut rows = statement.query(parameters).map_err(store_error)?;
-    let mut page = Vec::new();
-    while let Some(row) = rows.next().map_err(store_error)? {
-        page.push(record(row)?);
-    }
-    Ok(page)
+    rows(connection, SELECT_PAGE, parameters)
 }
 
 /// Shows every client to `visit`, also those that do not load.
@@ -184,7 +178,7 @@ pub(super) fn walk(
     let mut statement = connection.prepare(SELECT_ALL)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        visit(record(row));
+        visit(ClientRecord::from_row(row));
     }
     Ok(())
 }
@@ -227,36 +221,9 @@ pub(super) fn import(
 pub(super) fn insert_error(client: &ClientRecord, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         // A new identifier holds 74 bits of chance: it is not there already unless something is wrong.
-        Some(ErrorCode::ConstraintViolation) => corrupt(client_of(client.client_id), error),
+        Some(ErrorCode::ConstraintViolation) => {
+            corrupt(format!("client {}", client.client_id), error)
+        }
         _ => store_error(error),
     }
-}
-
-/// Reads a row back. Everything that a past release wrote must load.
-fn record(row: &Row<'_>) -> Result<ClientRecord, StoreError> {
-    let client_id = ClientId::from_bytes(row.get(0).map_err(store_error)?);
-    fields(client_id, row).map_err(|error| corrupt(client_of(client_id), error))
-}
-
-fn fields(
-    client_id: ClientId,
-    row: &Row<'_>,
-) -> Result<ClientRecord, Box<dyn Error + Send + Sync>> {
-    let profile = row.get_ref(2)?.as_str()?;
-    let source = match row.get_ref(3)?.as_str_or_null()? {
-        Some(address) => Some(address.parse::<IpAddr>()?),
-        None => None,
-    };
-    Ok(ClientRecord {
-        client_id,
-        issued_at: Timestamp::from_millis(u64::try_from(row.get::<_, i64>(1)?)?),
-        profile: profile.parse().map_err(|()| format!("no profile is called {profile:?}"))?,
-        source,
-        flags: ClientFlags::from_bits(row.get(4)?),
-        metadata: row.get(5)?,
-    })
-}
-
-fn client_of(id: ClientId) -> String {
-    format!("client {id}")
 }

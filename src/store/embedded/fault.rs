@@ -35,8 +35,3 @@ pub(super) fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> St
 pub(super) fn closed() -> StoreError {
     unavailable("the store is closed")
 }
-
-/// A record that is not what was written.
-pub(super) fn corrupt(what: String, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-    StoreError::Corrupt { what, source: source.into() }
-}

@@ -1,33 +1,41 @@
 //! The grants and consents in SQL.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Statement, params};
 
-use super::fault::{corrupt, store_error};
+use super::rows::{first, rows};
 use crate::{
     client::{ClientIdentifier, Scope},
-    clock::Timestamp,
-    grant::{CodeChallenge, GrantId, ResourceIndicator},
-    secret::SecretHash,
+    grant::GrantId,
     store::{
-        CodeRecord, ConsentRecord, Deleted, GrantRecord, Purchase, Redeemed, RefreshRecord,
-        Rotated, Rotation, Step, StoreError,
+        ConsentRecord, Deleted, GrantRecord, Purchase, Redeemed, Rotated, Rotation, Step,
+        StoreError,
+        row::{lines, moment, row_count},
     },
 };
 
-/// What went wrong with the columns of a row.
-pub(super) type Unreadable = Box<dyn std::error::Error + Send + Sync>;
-
-const SELECT: &str = "SELECT client, subject, scope, resources, issued_at, expires_at, code_hash, \
+const SELECT: &str = "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
     redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
     refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id = ?1";
 
+const SELECT_PAGE: &str = "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, \
+    code_hash, redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+    refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id > ?1 \
+    ORDER BY grant_id LIMIT ?2";
+
+/// A grant that is there goes on to a later state, and never back.
 const INSERT: &str = "INSERT INTO grants (grant_id, client, subject, scope, resources, issued_at, \
     expires_at, code_hash, redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, \
     refresh_current, refresh_previous, superseded_at, refresh_expires_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
+    ON CONFLICT (grant_id) DO UPDATE SET expires_at = excluded.expires_at, \
+    redeemed_at = excluded.redeemed_at, refresh_family = excluded.refresh_family, \
+    refresh_current = excluded.refresh_current, refresh_previous = excluded.refresh_previous, \
+    superseded_at = excluded.superseded_at, refresh_expires_at = excluded.refresh_expires_at \
+    WHERE code_hash = excluded.code_hash AND (coalesce(redeemed_at, -1), coalesce(superseded_at, -1)) \
+    < (coalesce(excluded.redeemed_at, -1), coalesce(excluded.superseded_at, -1))";
 
-/// Keeps a new grant.
-pub(super) fn insert(change: &Connection, grant: &GrantRecord) -> rusqlite::Result<()> {
+/// Keeps a grant that is new, or in a later state than it is kept; returns whether it was, as 1 or 0.
+pub(super) fn insert(change: &Connection, grant: &GrantRecord) -> rusqlite::Result<usize> {
     let (code, refresh) = (&grant.code, grant.refresh.as_ref());
     let previous = refresh.and_then(|refresh| refresh.previous.as_ref());
     change.prepare_cached(INSERT)?.execute(params![
@@ -48,8 +56,7 @@ pub(super) fn insert(change: &Connection, grant: &GrantRecord) -> rusqlite::Resu
         previous.map(|(hash, _)| hash.as_bytes()),
         previous.map(|(_, superseded_at)| moment(*superseded_at)),
         refresh.map(|refresh| moment(refresh.expires_at)),
-    ])?;
-    Ok(())
+    ])
 }
 
 /// One grant.
@@ -57,10 +64,17 @@ pub(super) fn grant(
     connection: &Connection,
     id: GrantId,
 ) -> Result<Option<GrantRecord>, StoreError> {
-    let mut statement = connection.prepare_cached(SELECT).map_err(store_error)?;
-    let mut rows = statement.query([id.as_bytes()]).map_err(store_error)?;
-    let Some(row) = rows.next().map_err(store_error)? else { return Ok(None) };
-    record(id, row).map(Some).map_err(|error| corrupt(format!("grant {id}"), error))
+    first(connection, SELECT, [id.as_bytes()])
+}
+
+/// One page of grants.
+pub(super) fn grants(
+    connection: &Connection,
+    after: Option<GrantId>,
+    limit: usize,
+) -> Result<Vec<GrantRecord>, StoreError> {
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    rows(connection, SELECT_PAGE, params![after, row_count(limit)])
 }
 
 /// Spends the code of a grant.
@@ -133,11 +147,31 @@ pub(super) fn delete(change: &Connection, id: GrantId) -> rusqlite::Result<Delet
     })
 }
 
+const REPLACE_CONSENT: &str = "INSERT INTO consents (consent_id, subject, client, scope, redirect_uri, \
+    metadata_hash, allowed_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+    ON CONFLICT (consent_id) DO UPDATE SET scope = excluded.scope, \
+    redirect_uri = excluded.redirect_uri, metadata_hash = excluded.metadata_hash, \
+    allowed_at = excluded.allowed_at, expires_at = excluded.expires_at";
+
 /// Keeps a consent, in the place of an earlier one.
 pub(super) fn keep_consent(change: &Connection, consent: &ConsentRecord) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO consents (consent_id, subject, client, scope, redirect_uri, \
-        metadata_hash, allowed_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    change.prepare_cached(sql)?.execute(params![
+    insert_consent(&mut *change.prepare_cached(REPLACE_CONSENT)?, consent).map(drop)
+}
+
+/// Keeps a consent unless the one that is there is as late; returns whether it was kept, as 1 or 0.
+pub(super) fn import_consent(
+    change: &Connection,
+    consent: &ConsentRecord,
+) -> rusqlite::Result<usize> {
+    let sql = format!("{REPLACE_CONSENT} WHERE allowed_at < excluded.allowed_at");
+    insert_consent(&mut *change.prepare_cached(&sql)?, consent)
+}
+
+fn insert_consent(
+    statement: &mut Statement<'_>,
+    consent: &ConsentRecord,
+) -> rusqlite::Result<usize> {
+    statement.execute(params![
         ConsentRecord::key(&consent.subject, &consent.client),
         consent.subject,
         consent.client.to_string(),
@@ -146,8 +180,7 @@ pub(super) fn keep_consent(change: &Connection, consent: &ConsentRecord) -> rusq
         consent.metadata_hash,
         moment(consent.allowed_at),
         moment(consent.expires_at),
-    ])?;
-    Ok(())
+    ])
 }
 
 /// What somebody has allowed a client.
@@ -156,94 +189,19 @@ pub(super) fn consent(
     subject: &str,
     client: &ClientIdentifier,
 ) -> Result<Option<ConsentRecord>, StoreError> {
-    let sql = "SELECT scope, redirect_uri, metadata_hash, allowed_at, expires_at FROM consents \
-        WHERE consent_id = ?1";
-    let found = connection.prepare_cached(sql).map_err(store_error)?.query_row(
-        [ConsentRecord::key(subject, client)],
-        |row| {
-            Ok(read_consent(subject, client, row)
-                .map_err(|error| corrupt(format!("the consent of {subject} to {client}"), error)))
-        },
-    );
-    found.optional().map_err(store_error)?.transpose()
+    let sql = "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
+        FROM consents WHERE consent_id = ?1";
+    first(connection, sql, [ConsentRecord::key(subject, client)])
 }
 
-fn read_consent(
-    subject: &str,
-    client: &ClientIdentifier,
-    row: &Row<'_>,
-) -> Result<ConsentRecord, Unreadable> {
-    Ok(ConsentRecord {
-        subject: subject.to_owned(),
-        client: client.clone(),
-        scope: scope(row, 0)?,
-        redirect_uri: row.get(1)?,
-        metadata_hash: row.get(2)?,
-        allowed_at: timestamp(row, 3)?,
-        expires_at: timestamp(row, 4)?,
-    })
-}
-
-fn record(grant_id: GrantId, row: &Row<'_>) -> Result<GrantRecord, Unreadable> {
-    let client: String = row.get(0)?;
-    let resources: String = row.get(3)?;
-    Ok(GrantRecord {
-        grant_id,
-        client: client.parse()?,
-        subject: row.get(1)?,
-        scope: scope(row, 2)?,
-        resources: resources.lines().map(ResourceIndicator::parse).collect::<Result<_, _>>()?,
-        issued_at: timestamp(row, 4)?,
-        expires_at: timestamp(row, 5)?,
-        code: CodeRecord {
-            hash: SecretHash::from_bytes(row.get(6)?),
-            redirect_uri: row.get(7)?,
-            challenge: CodeChallenge::from_bytes(row.get(8)?),
-            expires_at: timestamp(row, 9)?,
-            redeemed_at: optional_timestamp(row, 10)?,
-        },
-        refresh: refresh(row)?,
-    })
-}
-
-fn refresh(row: &Row<'_>) -> Result<Option<RefreshRecord>, Unreadable> {
-    let Some(family) = row.get::<_, Option<[u8; 32]>>(11)? else { return Ok(None) };
-    let previous = match row.get::<_, Option<[u8; 32]>>(13)? {
-        Some(hash) => Some((SecretHash::from_bytes(hash), timestamp(row, 14)?)),
-        None => None,
-    };
-    Ok(Some(RefreshRecord {
-        family: SecretHash::from_bytes(family),
-        current: SecretHash::from_bytes(row.get(12)?),
-        previous,
-        expires_at: timestamp(row, 15)?,
-    }))
-}
-
-fn scope(row: &Row<'_>, column: usize) -> Result<Option<Scope>, Unreadable> {
-    match row.get::<_, Option<String>>(column)? {
-        Some(text) => Ok(Scope::parse(&text)?),
-        None => Ok(None),
-    }
-}
-
-/// No record is later than the last moment that SQLite can write.
-pub(super) fn moment(at: Timestamp) -> i64 {
-    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn timestamp(row: &Row<'_>, column: usize) -> Result<Timestamp, Unreadable> {
-    Ok(Timestamp::from_millis(u64::try_from(row.get::<_, i64>(column)?)?))
-}
-
-fn optional_timestamp(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Unreadable> {
-    match row.get::<_, Option<i64>>(column)? {
-        Some(_) => timestamp(row, column).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// One a line: no indicator holds a line break.
-fn lines(resources: &[ResourceIndicator]) -> String {
-    resources.iter().map(ResourceIndicator::as_str).collect::<Vec<_>>().join("\n")
+/// One page of consents.
+pub(super) fn consents(
+    connection: &Connection,
+    after: Option<[u8; 32]>,
+    limit: usize,
+) -> Result<Vec<ConsentRecord>, StoreError> {
+    let sql = "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
+        FROM consents WHERE consent_id > ?1 ORDER BY consent_id LIMIT ?2";
+    let after = after.as_ref().map_or(&[][..], |key| key);
+    rows(connection, sql, params![after, row_count(limit)])
 }

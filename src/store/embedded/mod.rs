@@ -17,6 +17,7 @@ mod lookups;
 mod open;
 mod readers;
 mod reply;
+mod rows;
 mod schema;
 mod sessions;
 #[cfg(test)]
@@ -152,7 +153,7 @@ impl ClientStore for Embedded {
 #[async_trait]
 impl GrantStore for Embedded {
     async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError> {
-        self.work(move |change| grants::insert(change, &grant)).await
+        self.work(move |change| grants::insert(change, &grant).map(drop)).await
     }
 
     async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
@@ -171,6 +172,18 @@ impl GrantStore for Embedded {
         self.work(move |change| grants::rotate(change, id, &rotation)).await?
     }
 
+    async fn grants(
+        &self,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        self.readers.ask(move |connection| grants::grants(connection, after, limit)).await
+    }
+
+    async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
+        self.work(move |change| grants.iter().map(|one| grants::insert(change, one)).sum()).await
+    }
+
     async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
         self.work(move |change| grants::delete(change, id)).await
     }
@@ -187,12 +200,27 @@ impl GrantStore for Embedded {
     async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError> {
         self.work(move |change| grants::keep_consent(change, &consent)).await
     }
+
+    async fn consents(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Result<Vec<ConsentRecord>, StoreError> {
+        self.readers.ask(move |connection| grants::consents(connection, after, limit)).await
+    }
+
+    async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError> {
+        let import = move |change: &Connection| {
+            consents.iter().map(|one| grants::import_consent(change, one)).sum()
+        };
+        self.work(import).await
+    }
 }
 
 #[async_trait]
 impl SessionStore for Embedded {
     async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError> {
-        self.work(move |change| sessions::insert(change, &session)).await
+        self.work(move |change| sessions::insert(change, &session).map(drop)).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
@@ -205,6 +233,21 @@ impl SessionStore for Embedded {
 
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
         self.work(move |change| sessions::delete(change, id)).await
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.readers.ask(move |connection| sessions::sessions(connection, after, limit)).await
+    }
+
+    async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
+        let import = move |change: &Connection| {
+            sessions.iter().map(|one| sessions::insert(change, one)).sum()
+        };
+        self.work(import).await
     }
 
     async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
@@ -232,6 +275,10 @@ impl UpkeepStore for Embedded {
         newest: Option<String>,
     ) -> Result<KeyKept, StoreError> {
         self.work(move |change| upkeep::keep_key(change, &key, newest.as_deref())).await
+    }
+
+    async fn import_keys(&self, keys: Vec<KeyRecord>) -> Result<usize, StoreError> {
+        self.work(move |change| keys.iter().map(|key| upkeep::import_key(change, key)).sum()).await
     }
 
     async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {

@@ -1,22 +1,23 @@
 //! The sessions and sign-ins in SQL.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{
-    fault::{corrupt, store_error},
-    grants::{Unreadable, moment, timestamp},
-};
+use super::rows::{first, rows};
 use crate::{
     clock::Timestamp,
-    grant::CodeVerifier,
     secret::SecretHash,
-    store::{Deleted, ResourceOwner, SessionId, SessionRecord, SignInRecord, StoreError},
+    store::{
+        Deleted, SessionId, SessionRecord, SignInRecord, StoreError,
+        row::{FromRow, moment, row_count},
+    },
 };
 
-/// Keeps a new session.
-pub(super) fn insert(change: &Connection, session: &SessionRecord) -> rusqlite::Result<()> {
+/// Keeps a session that is new, or lives longer than it is kept; returns whether it was, as 1 or 0.
+pub(super) fn insert(change: &Connection, session: &SessionRecord) -> rusqlite::Result<usize> {
     let sql = "INSERT INTO sessions (session_id, hash, subject, name, email, signed_in_at, idle_at, \
-        expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+        ON CONFLICT (session_id) DO UPDATE SET idle_at = excluded.idle_at \
+        WHERE hash = excluded.hash AND idle_at < excluded.idle_at";
     change.prepare_cached(sql)?.execute(params![
         session.session_id.as_bytes(),
         session.hash.as_bytes(),
@@ -26,8 +27,7 @@ pub(super) fn insert(change: &Connection, session: &SessionRecord) -> rusqlite::
         moment(session.signed_in_at),
         moment(session.idle_at),
         moment(session.expires_at),
-    ])?;
-    Ok(())
+    ])
 }
 
 /// One session.
@@ -35,24 +35,21 @@ pub(super) fn session(
     connection: &Connection,
     id: SessionId,
 ) -> Result<Option<SessionRecord>, StoreError> {
-    let sql = "SELECT hash, subject, name, email, signed_in_at, idle_at, expires_at FROM sessions \
-        WHERE session_id = ?1";
-    let found =
-        connection.prepare_cached(sql).map_err(store_error)?.query_row([id.as_bytes()], |row| {
-            Ok(read(id, row).map_err(|error| corrupt(format!("session {id}"), error)))
-        });
-    found.optional().map_err(store_error)?.transpose()
+    let sql = "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
+        FROM sessions WHERE session_id = ?1";
+    first(connection, sql, [id.as_bytes()])
 }
 
-fn read(session_id: SessionId, row: &Row<'_>) -> Result<SessionRecord, Unreadable> {
-    Ok(SessionRecord {
-        session_id,
-        hash: SecretHash::from_bytes(row.get(0)?),
-        owner: ResourceOwner { subject: row.get(1)?, name: row.get(2)?, email: row.get(3)? },
-        signed_in_at: timestamp(row, 4)?,
-        idle_at: timestamp(row, 5)?,
-        expires_at: timestamp(row, 6)?,
-    })
+/// One page of sessions.
+pub(super) fn sessions(
+    connection: &Connection,
+    after: Option<SessionId>,
+    limit: usize,
+) -> Result<Vec<SessionRecord>, StoreError> {
+    let sql = "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
+        FROM sessions WHERE session_id > ?1 ORDER BY session_id LIMIT ?2";
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    rows(connection, sql, params![after, row_count(limit)])
 }
 
 /// Lets a session live on.
@@ -99,23 +96,8 @@ pub(super) fn take_sign_in(
     browser: &SecretHash,
 ) -> rusqlite::Result<Option<Result<SignInRecord, StoreError>>> {
     let sql = "DELETE FROM sign_ins WHERE sign_in_id = ?1 AND browser = ?2 \
-        RETURNING hash, browser, provider, nonce, verifier, authorization_request, expires_at";
+        RETURNING sign_in_id, hash, browser, provider, nonce, verifier, authorization_request, expires_at";
     let mut statement = change.prepare_cached(sql)?;
-    let taken = statement.query_row(params![id.as_bytes(), browser.as_bytes()], |row| {
-        Ok(read_sign_in(id, row).map_err(|error| corrupt(format!("sign-in {id}"), error)))
-    });
-    taken.optional()
-}
-
-fn read_sign_in(sign_in_id: SessionId, row: &Row<'_>) -> Result<SignInRecord, Unreadable> {
-    Ok(SignInRecord {
-        sign_in_id,
-        hash: SecretHash::from_bytes(row.get(0)?),
-        browser: SecretHash::from_bytes(row.get(1)?),
-        provider: row.get(2)?,
-        nonce: row.get(3)?,
-        verifier: CodeVerifier::parse(&row.get::<_, String>(4)?)?,
-        authorization_request: row.get(5)?,
-        expires_at: timestamp(row, 6)?,
-    })
+    let parameters = params![id.as_bytes(), browser.as_bytes()];
+    statement.query_row(parameters, |row| Ok(SignInRecord::from_row(row))).optional()
 }

@@ -1,35 +1,20 @@
 //! The signing keys in SQL, and the sweep of what has expired.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use super::{
-    fault::{corrupt, store_error},
-    grants::{Unreadable, moment, timestamp},
-};
+use super::rows::rows;
 use crate::{
     clock::Timestamp,
-    store::{KeyKept, KeyRecord, StoreError, Swept},
+    store::{
+        KeyKept, KeyRecord, StoreError, Swept,
+        row::{moment, row_count},
+    },
 };
 
 /// Every key, oldest first.
 pub(super) fn keys(connection: &Connection) -> Result<Vec<KeyRecord>, StoreError> {
     let sql = "SELECT key_id, algorithm, made_at, sealed FROM keys ORDER BY made_at, key_id";
-    let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
-    let mut rows = statement.query([]).map_err(store_error)?;
-    let mut keys = Vec::new();
-    while let Some(row) = rows.next().map_err(store_error)? {
-        keys.push(key(row).map_err(|error| corrupt("a signing key".to_owned(), error))?);
-    }
-    Ok(keys)
-}
-
-fn key(row: &Row<'_>) -> Result<KeyRecord, Unreadable> {
-    Ok(KeyRecord {
-        key_id: row.get(0)?,
-        algorithm: row.get(1)?,
-        made_at: timestamp(row, 2)?,
-        sealed: row.get(3)?,
-    })
+    rows(connection, sql, [])
 }
 
 /// Keeps a key, if the newest one is still the one that is meant.
@@ -45,6 +30,14 @@ pub(super) fn keep_key(
         0 => KeyKept::TooLate,
         _ => KeyKept::Kept,
     })
+}
+
+/// Keeps a key of another store unless it is there; returns whether it was kept, as 1 or 0.
+pub(super) fn import_key(change: &Connection, key: &KeyRecord) -> rusqlite::Result<usize> {
+    let sql = "INSERT INTO keys (key_id, algorithm, made_at, sealed) VALUES (?1, ?2, ?3, ?4) \
+        ON CONFLICT DO NOTHING";
+    let parameters = params![key.key_id, key.algorithm, moment(key.made_at), key.sealed];
+    change.prepare_cached(sql)?.execute(parameters)
 }
 
 /// Forgets a key.
@@ -64,8 +57,7 @@ pub(super) fn expired(
     let Kind { table, key, goes } = Kind::of(kind);
     let sql = format!("SELECT {key}, {goes} FROM {table} WHERE {key} > ?2 ORDER BY {key} LIMIT ?3");
     let mut statement = connection.prepare_cached(&sql)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let parameters = params![moment(now), after.unwrap_or_default(), limit];
+    let parameters = params![moment(now), after.unwrap_or_default(), row_count(limit)];
     statement.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 

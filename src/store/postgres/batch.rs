@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     client::ClientId,
-    store::{ClientRecord, StoreError},
+    store::{ClientRecord, StoreError, row::FromRow as _},
 };
 
 /// Between two tries.
@@ -187,7 +187,7 @@ fn compared(clients: &[Arc<ClientRecord>], rows: &[tokio_postgres::Row]) -> Vec<
     let mut there: HashMap<ClientId, Result<ClientRecord, StoreError>> = HashMap::new();
     for row in rows {
         if let Ok(id) = clients::id(row) {
-            there.insert(id, clients::record(row));
+            there.insert(id, ClientRecord::from_row(row));
         }
     }
     let outcome = |client: &Arc<ClientRecord>| match there.remove(&client.client_id) {

@@ -1,7 +1,5 @@
 //! The clients in SQL: every statement that touches the table, and the way between a record and a row.
 
-use std::{error::Error, net::IpAddr};
-
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -11,8 +9,10 @@ use uuid::Uuid;
 use super::{connect::Statement, fault::Fault};
 use crate::{
     client::{ClientId, ProfileName},
-    clock::Timestamp,
-    store::{ClientFilter, ClientFlags, ClientRecord, StoreError},
+    store::{
+        ClientFilter, ClientRecord, StoreError,
+        row::{corrupt, moment},
+    },
 };
 
 /// Keeps clients, and names those that were not there already.
@@ -126,8 +126,6 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub(super) fn of(filter: &ClientFilter) -> Self {
-        // No record is later than the last moment that the table can say.
-        let moment = |at: Timestamp| i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
         Self {
             profile: filter.profile.map(ProfileName::as_str),
             flags: filter.flags.bits().into(),
@@ -159,33 +157,7 @@ pub(super) fn id(row: &Row) -> Result<ClientId, StoreError> {
     Ok(ClientId::from_bytes(id.into_bytes()))
 }
 
-/// Reads a row back. Everything that a past release wrote must load.
-pub(super) fn record(row: &Row) -> Result<ClientRecord, StoreError> {
-    let client_id = id(row)?;
-    fields(client_id, row).map_err(|error| corrupt(client_id, error))
-}
-
-fn fields(client_id: ClientId, row: &Row) -> Result<ClientRecord, Box<dyn Error + Send + Sync>> {
-    let profile: &str = row.try_get(2)?;
-    let source = match row.try_get::<_, Option<&str>>(3)? {
-        Some(address) => Some(address.parse::<IpAddr>()?),
-        None => None,
-    };
-    Ok(ClientRecord {
-        client_id,
-        issued_at: Timestamp::from_millis(u64::try_from(row.try_get::<_, i64>(1)?)?),
-        profile: profile.parse().map_err(|()| format!("no profile is called {profile:?}"))?,
-        source,
-        flags: ClientFlags::from_bits(u32::try_from(row.try_get::<_, i64>(4)?)?),
-        metadata: row.try_get(5)?,
-    })
-}
-
 /// A new identifier holds 74 bits of chance: it is not there already unless something is wrong.
 pub(super) fn there_already(id: ClientId) -> StoreError {
-    corrupt(id, "another client has its identifier")
-}
-
-fn corrupt(id: ClientId, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-    StoreError::Corrupt { what: format!("client {id}"), source: source.into() }
+    corrupt(format!("client {id}"), "another client has its identifier")
 }

@@ -1,58 +1,75 @@
 //! The grants and consents in SQL. Each change is one statement, so that it happens entirely or not at all.
 
-use std::error::Error;
-
 use async_trait::async_trait;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::{Postgres, connect::Statement};
+use super::{
+    Postgres,
+    connect::{Parameters, Statement},
+    rows::{bytes, column},
+};
 use crate::{
     client::{ClientIdentifier, Scope},
     clock::Timestamp,
-    grant::{CodeChallenge, GrantId, ResourceIndicator},
+    grant::GrantId,
     secret::SecretHash,
     store::{
-        CodeRecord, ConsentRecord, Deleted, GrantRecord, GrantStore, Purchase, Redeemed,
-        RefreshRecord, Rotated, Rotation, Step, StoreError,
+        ConsentRecord, Deleted, GrantRecord, GrantStore, Purchase, Redeemed, Rotated, Rotation,
+        Step, StoreError,
+        row::{FromRow, lines, moment, row_count},
     },
 };
 
-/// What went wrong with the columns of a row.
-pub(super) type Unreadable = Box<dyn Error + Send + Sync>;
-
+/// Keeps grants, each a column of values. One that is there goes on to a later state, and never back.
 const INSERT: Statement = Statement {
     sql: "INSERT INTO grants (grant_id, client, subject, scope, resources, issued_at, expires_at, \
         code_hash, redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, \
         refresh_current, refresh_previous, superseded_at, refresh_expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
-        ON CONFLICT (grant_id) DO NOTHING",
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], \
+        $6::bigint[], $7::bigint[], $8::bytea[], $9::text[], $10::bytea[], $11::bigint[], \
+        $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bigint[], $17::bigint[]) \
+        ON CONFLICT (grant_id) DO UPDATE SET expires_at = excluded.expires_at, \
+        redeemed_at = excluded.redeemed_at, refresh_family = excluded.refresh_family, \
+        refresh_current = excluded.refresh_current, refresh_previous = excluded.refresh_previous, \
+        superseded_at = excluded.superseded_at, refresh_expires_at = excluded.refresh_expires_at \
+        WHERE grants.code_hash = excluded.code_hash \
+        AND (coalesce(grants.redeemed_at, -1), coalesce(grants.superseded_at, -1)) \
+        < (coalesce(excluded.redeemed_at, -1), coalesce(excluded.superseded_at, -1))",
     types: &[
-        Type::UUID,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::INT8,
-        Type::INT8,
-        Type::BYTEA,
-        Type::TEXT,
-        Type::BYTEA,
-        Type::INT8,
-        Type::INT8,
-        Type::BYTEA,
-        Type::BYTEA,
-        Type::BYTEA,
-        Type::INT8,
-        Type::INT8,
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
     ],
 };
 
 const SELECT: Statement = Statement {
-    sql: "SELECT client, subject, scope, resources, issued_at, expires_at, code_hash, redirect_uri, \
-        code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+    sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
+        redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
         refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id = $1",
     types: &[Type::UUID],
+};
+
+const SELECT_PAGE: Statement = Statement {
+    sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
+        redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+        refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id > $1 \
+        ORDER BY grant_id LIMIT $2",
+    types: &[Type::UUID, Type::INT8],
 };
 
 const REDEEM: Statement = Statement {
@@ -89,10 +106,37 @@ const KEEP_CONSENT: Statement = Statement {
     ],
 };
 
+/// Keeps consents, each a column of values. One that is there gives way to a later one.
+const IMPORT_CONSENTS: Statement = Statement {
+    sql: "INSERT INTO consents (consent_id, subject, client, scope, redirect_uri, metadata_hash, \
+        allowed_at, expires_at) SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], \
+        $4::text[], $5::text[], $6::bytea[], $7::bigint[], $8::bigint[]) \
+        ON CONFLICT (consent_id) DO UPDATE SET scope = excluded.scope, \
+        redirect_uri = excluded.redirect_uri, metadata_hash = excluded.metadata_hash, \
+        allowed_at = excluded.allowed_at, expires_at = excluded.expires_at \
+        WHERE consents.allowed_at < excluded.allowed_at",
+    types: &[
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+    ],
+};
+
 const SELECT_CONSENT: Statement = Statement {
-    sql: "SELECT scope, redirect_uri, metadata_hash, allowed_at, expires_at FROM consents \
-        WHERE consent_id = $1",
+    sql: "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
+        FROM consents WHERE consent_id = $1",
     types: &[Type::BYTEA],
+};
+
+const SELECT_CONSENTS: Statement = Statement {
+    sql: "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
+        FROM consents WHERE consent_id > $1 ORDER BY consent_id LIMIT $2",
+    types: &[Type::BYTEA, Type::INT8],
 };
 
 /// How often a rotation is decided anew because another one was quicker.
@@ -101,39 +145,46 @@ const TRIES_MAX: usize = 8;
 #[async_trait]
 impl GrantStore for Postgres {
     async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError> {
-        let (code, refresh) = (&grant.code, grant.refresh.as_ref());
-        let previous = refresh.and_then(|refresh| refresh.previous.as_ref());
-        let scope = grant.scope.as_ref().map(Scope::as_str);
-        self.change(
-            &INSERT,
-            &[
-                &Uuid::from(grant.grant_id),
-                &grant.client.to_string(),
-                &grant.subject,
-                &scope,
-                &lines(&grant.resources),
-                &moment(grant.issued_at),
-                &moment(grant.expires_at),
-                &bytes(&code.hash),
-                &code.redirect_uri,
-                &&code.challenge.as_bytes()[..],
-                &moment(code.expires_at),
-                &code.redeemed_at.map(moment),
-                &refresh.map(|refresh| bytes(&refresh.family)),
-                &refresh.map(|refresh| bytes(&refresh.current)),
-                &previous.map(|(hash, _)| bytes(hash)),
-                &previous.map(|(_, superseded_at)| moment(*superseded_at)),
-                &refresh.map(|refresh| moment(refresh.expires_at)),
-            ],
-        )
-        .await?;
-        Ok(())
+        self.import_grants(vec![grant]).await.map(drop)
     }
 
     async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         let rows = self.ask(&SELECT, &[&Uuid::from(id)]).await?;
-        let record = |row| record(id, row).map_err(|error| corrupt(format!("grant {id}"), error));
-        rows.first().map(record).transpose()
+        rows.first().map(FromRow::from_row).transpose()
+    }
+
+    async fn grants(
+        &self,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let after = after.map_or(Uuid::nil(), Uuid::from);
+        let rows = self.ask(&SELECT_PAGE, &[&after, &row_count(limit)]).await?;
+        rows.iter().map(FromRow::from_row).collect()
+    }
+
+    async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
+        let grants = &grants[..];
+        let columns: Parameters<'_> = &[
+            &column(grants, |grant| Uuid::from(grant.grant_id)),
+            &column(grants, |grant| grant.client.to_string()),
+            &column(grants, |grant| &*grant.subject),
+            &column(grants, |grant| grant.scope.as_ref().map(Scope::as_str)),
+            &column(grants, |grant| lines(&grant.resources)),
+            &column(grants, |grant| moment(grant.issued_at)),
+            &column(grants, |grant| moment(grant.expires_at)),
+            &column(grants, |grant| bytes(&grant.code.hash)),
+            &column(grants, |grant| &*grant.code.redirect_uri),
+            &column(grants, |grant| &grant.code.challenge.as_bytes()[..]),
+            &column(grants, |grant| moment(grant.code.expires_at)),
+            &column(grants, |grant| grant.code.redeemed_at.map(moment)),
+            &column(grants, |grant| grant.refresh.as_ref().map(|one| bytes(&one.family))),
+            &column(grants, |grant| grant.refresh.as_ref().map(|one| bytes(&one.current))),
+            &column(grants, |grant| previous(grant).map(|(hash, _)| bytes(hash))),
+            &column(grants, |grant| previous(grant).map(|(_, at)| moment(*at))),
+            &column(grants, |grant| grant.refresh.as_ref().map(|one| moment(one.expires_at))),
+        ];
+        self.change_many(&INSERT, columns).await
     }
 
     /// When the answer of the database is lost, the caller is told that the store is unavailable, and the
@@ -215,11 +266,7 @@ impl GrantStore for Postgres {
     ) -> Result<Option<ConsentRecord>, StoreError> {
         let key = ConsentRecord::key(subject, client);
         let rows = self.ask(&SELECT_CONSENT, &[&&key[..]]).await?;
-        let read = |row| {
-            consent(subject, client, row)
-                .map_err(|error| corrupt(format!("the consent of {subject} to {client}"), error))
-        };
-        rows.first().map(read).transpose()
+        rows.first().map(FromRow::from_row).transpose()
     }
 
     async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError> {
@@ -241,99 +288,34 @@ impl GrantStore for Postgres {
         .await?;
         Ok(())
     }
-}
 
-fn record(grant_id: GrantId, row: &Row) -> Result<GrantRecord, Unreadable> {
-    let (client, resources): (&str, &str) = (row.try_get(0)?, row.try_get(3)?);
-    Ok(GrantRecord {
-        grant_id,
-        client: client.parse()?,
-        subject: row.try_get(1)?,
-        scope: scope(row, 2)?,
-        resources: resources.lines().map(ResourceIndicator::parse).collect::<Result<_, _>>()?,
-        issued_at: timestamp(row, 4)?,
-        expires_at: timestamp(row, 5)?,
-        code: CodeRecord {
-            hash: hash(row, 6)?,
-            redirect_uri: row.try_get(7)?,
-            challenge: CodeChallenge::from_bytes(row.try_get::<_, &[u8]>(8)?.try_into()?),
-            expires_at: timestamp(row, 9)?,
-            redeemed_at: optional(row, 10, timestamp)?,
-        },
-        refresh: optional(row, 11, hash)?.map(|family| refresh(family, row)).transpose()?,
-    })
-}
+    async fn consents(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Result<Vec<ConsentRecord>, StoreError> {
+        let after = after.as_ref().map_or(&[][..], |key| key);
+        let rows = self.ask(&SELECT_CONSENTS, &[&after, &row_count(limit)]).await?;
+        rows.iter().map(FromRow::from_row).collect()
+    }
 
-fn refresh(family: SecretHash, row: &Row) -> Result<RefreshRecord, Unreadable> {
-    Ok(RefreshRecord {
-        family,
-        current: hash(row, 12)?,
-        previous: match optional(row, 13, hash)? {
-            Some(previous) => Some((previous, timestamp(row, 14)?)),
-            None => None,
-        },
-        expires_at: timestamp(row, 15)?,
-    })
-}
-
-fn consent(
-    subject: &str,
-    client: &ClientIdentifier,
-    row: &Row,
-) -> Result<ConsentRecord, Unreadable> {
-    Ok(ConsentRecord {
-        subject: subject.to_owned(),
-        client: client.clone(),
-        scope: scope(row, 0)?,
-        redirect_uri: row.try_get(1)?,
-        metadata_hash: row.try_get::<_, &[u8]>(2)?.try_into()?,
-        allowed_at: timestamp(row, 3)?,
-        expires_at: timestamp(row, 4)?,
-    })
-}
-
-fn scope(row: &Row, column: usize) -> Result<Option<Scope>, Unreadable> {
-    match row.try_get::<_, Option<&str>>(column)? {
-        Some(text) => Ok(Scope::parse(text)?),
-        None => Ok(None),
+    async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError> {
+        let consents = &consents[..];
+        let columns: Parameters<'_> = &[
+            &column(consents, |one| ConsentRecord::key(&one.subject, &one.client).to_vec()),
+            &column(consents, |one| &*one.subject),
+            &column(consents, |one| one.client.to_string()),
+            &column(consents, |one| one.scope.as_ref().map(Scope::as_str)),
+            &column(consents, |one| &*one.redirect_uri),
+            &column(consents, |one| &one.metadata_hash[..]),
+            &column(consents, |one| moment(one.allowed_at)),
+            &column(consents, |one| moment(one.expires_at)),
+        ];
+        self.change_many(&IMPORT_CONSENTS, columns).await
     }
 }
 
-/// What `read` makes of a column, unless it is NULL.
-fn optional<T>(
-    row: &Row,
-    column: usize,
-    read: impl Fn(&Row, usize) -> Result<T, Unreadable>,
-) -> Result<Option<T>, Unreadable> {
-    let is_null = match row.columns().get(column).map(tokio_postgres::Column::type_) {
-        Some(&Type::BYTEA) => row.try_get::<_, Option<&[u8]>>(column)?.is_none(),
-        _ => row.try_get::<_, Option<i64>>(column)?.is_none(),
-    };
-    if is_null { Ok(None) } else { read(row, column).map(Some) }
-}
-
-pub(super) fn hash(row: &Row, column: usize) -> Result<SecretHash, Unreadable> {
-    Ok(SecretHash::from_bytes(row.try_get::<_, &[u8]>(column)?.try_into()?))
-}
-
-pub(super) fn timestamp(row: &Row, column: usize) -> Result<Timestamp, Unreadable> {
-    Ok(Timestamp::from_millis(u64::try_from(row.try_get::<_, i64>(column)?)?))
-}
-
-/// No record is later than the last moment that a table can say.
-pub(super) fn moment(at: Timestamp) -> i64 {
-    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn bytes(hash: &SecretHash) -> &[u8] {
-    hash.as_bytes()
-}
-
-/// One a line: no indicator holds a line break.
-fn lines(resources: &[ResourceIndicator]) -> String {
-    resources.iter().map(ResourceIndicator::as_str).collect::<Vec<_>>().join("\n")
-}
-
-pub(super) fn corrupt(what: String, source: Unreadable) -> StoreError {
-    StoreError::Corrupt { what, source }
+/// What was superseded last.
+fn previous(grant: &GrantRecord) -> Option<&(SecretHash, Timestamp)> {
+    grant.refresh.as_ref().and_then(|refresh| refresh.previous.as_ref())
 }

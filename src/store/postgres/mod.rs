@@ -12,6 +12,7 @@ mod fault;
 mod gatherer;
 mod grants;
 mod open;
+mod rows;
 mod schema;
 mod sessions;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use self::{
 use super::{
     Access, ClientFilter, ClientRecord, ClientStore, Deleted, Imported, KeyKept, KeyRecord,
     StoreError, SweepPage, Swept, UpkeepStore,
+    row::{FromRow, row_count},
 };
 use crate::{
     client::ClientId,
@@ -127,6 +129,16 @@ impl Postgres {
         .map_err(store_error)
     }
 
+    /// As [`Self::change`], by a statement that takes each column of many records.
+    async fn change_many(
+        &self,
+        statement: &Statement,
+        columns: Parameters<'_>,
+    ) -> Result<usize, StoreError> {
+        let changed = self.change(statement, columns).await?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
     /// Clients from `first` on, the next of them where the page ends.
     async fn page(
         &self,
@@ -134,11 +146,11 @@ impl Postgres {
         first: Uuid,
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = row_count(limit);
         let Bounds { profile, flags, from, until } = bounds;
         let rows =
             self.ask(&clients::SELECT_PAGE, &[&first, profile, flags, from, until, &limit]).await?;
-        rows.iter().map(clients::record).collect()
+        rows.iter().map(FromRow::from_row).collect()
     }
 }
 
@@ -156,7 +168,7 @@ impl ClientStore for Postgres {
 
     async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
         let rows = self.ask(&clients::SELECT, &[&Uuid::from(id)]).await?;
-        rows.first().map(clients::record).transpose()
+        rows.first().map(FromRow::from_row).transpose()
     }
 
     async fn clients(
@@ -223,7 +235,8 @@ impl ClientStore for Postgres {
             return Ok(vec![Imported::Kept; kept.len()]);
         }
         let there = self.ask(&clients::SELECT_MANY, &[&columns.client_ids]).await?;
-        let there = there.iter().map(clients::record).collect::<Result<Vec<_>, _>>()?;
+        let there =
+            there.iter().map(FromRow::from_row).collect::<Result<Vec<ClientRecord>, _>>()?;
         let there: HashMap<_, _> = there.iter().map(|one| (one.client_id, one)).collect();
         let outcome = |client: &ClientRecord| {
             if let Some(index) = kept.iter().position(|id| *id == client.client_id) {
@@ -264,6 +277,10 @@ impl UpkeepStore for Postgres {
         newest: Option<String>,
     ) -> Result<KeyKept, StoreError> {
         upkeep::keep_key(self, &key, newest.as_deref()).await
+    }
+
+    async fn import_keys(&self, keys: Vec<KeyRecord>) -> Result<usize, StoreError> {
+        upkeep::import_keys(self, &keys).await
     }
 
     async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {

@@ -1,42 +1,52 @@
 //! The sessions and sign-ins in SQL.
 
 use async_trait::async_trait;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::{
     Postgres,
-    connect::Statement,
-    grants::{Unreadable, bytes, corrupt, hash, moment, timestamp},
+    connect::{Parameters, Statement},
+    rows::{bytes, column},
 };
 use crate::{
     clock::Timestamp,
-    grant::CodeVerifier,
     secret::SecretHash,
     store::{
-        Deleted, ResourceOwner, SessionId, SessionRecord, SessionStore, SignInRecord, StoreError,
+        Deleted, SessionId, SessionRecord, SessionStore, SignInRecord, StoreError,
+        row::{FromRow, moment, row_count},
     },
 };
 
+/// Keeps sessions, each a column of values. One that is there may live longer, and never shorter.
 const INSERT: Statement = Statement {
     sql: "INSERT INTO sessions (session_id, hash, subject, name, email, signed_in_at, idle_at, \
-        expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (session_id) DO NOTHING",
+        expires_at) SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[], $4::text[], \
+        $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]) \
+        ON CONFLICT (session_id) DO UPDATE SET idle_at = excluded.idle_at \
+        WHERE sessions.hash = excluded.hash AND sessions.idle_at < excluded.idle_at",
     types: &[
-        Type::UUID,
-        Type::BYTEA,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
+        Type::UUID_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
     ],
 };
 
 const SELECT: Statement = Statement {
-    sql: "SELECT hash, subject, name, email, signed_in_at, idle_at, expires_at FROM sessions \
-        WHERE session_id = $1",
+    sql: "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
+        FROM sessions WHERE session_id = $1",
     types: &[Type::UUID],
+};
+
+const SELECT_PAGE: Statement = Statement {
+    sql: "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
+        FROM sessions WHERE session_id > $1 ORDER BY session_id LIMIT $2",
+    types: &[Type::UUID, Type::INT8],
 };
 
 const PROLONG: Statement = Statement {
@@ -65,44 +75,53 @@ const INSERT_SIGN_IN: Statement = Statement {
 
 const TAKE_SIGN_IN: Statement = Statement {
     sql: "DELETE FROM sign_ins WHERE sign_in_id = $1 AND browser = $2 \
-        RETURNING hash, browser, provider, nonce, verifier, authorization_request, expires_at",
+        RETURNING sign_in_id, hash, browser, provider, nonce, verifier, authorization_request, expires_at",
     types: &[Type::UUID, Type::BYTEA],
 };
 
 #[async_trait]
 impl SessionStore for Postgres {
     async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError> {
-        let owner = &session.owner;
-        self.change(
-            &INSERT,
-            &[
-                &uuid(session.session_id),
-                &bytes(&session.hash),
-                &owner.subject,
-                &owner.name,
-                &owner.email,
-                &moment(session.signed_in_at),
-                &moment(session.idle_at),
-                &moment(session.expires_at),
-            ],
-        )
-        .await?;
-        Ok(())
+        self.import_sessions(vec![session]).await.map(drop)
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
-        let rows = self.ask(&SELECT, &[&uuid(id)]).await?;
-        let read = |row| record(id, row).map_err(|error| corrupt(format!("session {id}"), error));
-        rows.first().map(read).transpose()
+        let rows = self.ask(&SELECT, &[&Uuid::from(id)]).await?;
+        rows.first().map(FromRow::from_row).transpose()
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let after = after.map_or(Uuid::nil(), Uuid::from);
+        let rows = self.ask(&SELECT_PAGE, &[&after, &row_count(limit)]).await?;
+        rows.iter().map(FromRow::from_row).collect()
+    }
+
+    async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
+        let sessions = &sessions[..];
+        let columns: Parameters<'_> = &[
+            &column(sessions, |session| Uuid::from(session.session_id)),
+            &column(sessions, |session| bytes(&session.hash)),
+            &column(sessions, |session| &*session.owner.subject),
+            &column(sessions, |session| session.owner.name.as_deref()),
+            &column(sessions, |session| session.owner.email.as_deref()),
+            &column(sessions, |session| moment(session.signed_in_at)),
+            &column(sessions, |session| moment(session.idle_at)),
+            &column(sessions, |session| moment(session.expires_at)),
+        ];
+        self.change_many(&INSERT, columns).await
     }
 
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
-        self.change(&PROLONG, &[&uuid(id), &moment(idle_at)]).await?;
+        self.change(&PROLONG, &[&Uuid::from(id), &moment(idle_at)]).await?;
         Ok(())
     }
 
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        Ok(match self.change(&DELETE, &[&uuid(id)]).await? {
+        Ok(match self.change(&DELETE, &[&Uuid::from(id)]).await? {
             0 => Deleted::NotThere,
             _ => Deleted::Forgotten,
         })
@@ -112,7 +131,7 @@ impl SessionStore for Postgres {
         self.change(
             &INSERT_SIGN_IN,
             &[
-                &uuid(sign_in.sign_in_id),
+                &Uuid::from(sign_in.sign_in_id),
                 &bytes(&sign_in.hash),
                 &bytes(&sign_in.browser),
                 &sign_in.provider,
@@ -131,40 +150,8 @@ impl SessionStore for Postgres {
         id: SessionId,
         browser: SecretHash,
     ) -> Result<Option<SignInRecord>, StoreError> {
-        let rows = self.change_and_show(&TAKE_SIGN_IN, &[&uuid(id), &bytes(&browser)]).await?;
-        let read = |row| sign_in(id, row).map_err(|error| corrupt(format!("sign-in {id}"), error));
-        rows.first().map(read).transpose()
+        let parameters: Parameters<'_> = &[&Uuid::from(id), &bytes(&browser)];
+        let rows = self.change_and_show(&TAKE_SIGN_IN, parameters).await?;
+        rows.first().map(FromRow::from_row).transpose()
     }
-}
-
-fn uuid(id: SessionId) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
-}
-
-fn record(session_id: SessionId, row: &Row) -> Result<SessionRecord, Unreadable> {
-    Ok(SessionRecord {
-        session_id,
-        hash: hash(row, 0)?,
-        owner: ResourceOwner {
-            subject: row.try_get(1)?,
-            name: row.try_get(2)?,
-            email: row.try_get(3)?,
-        },
-        signed_in_at: timestamp(row, 4)?,
-        idle_at: timestamp(row, 5)?,
-        expires_at: timestamp(row, 6)?,
-    })
-}
-
-fn sign_in(sign_in_id: SessionId, row: &Row) -> Result<SignInRecord, Unreadable> {
-    Ok(SignInRecord {
-        sign_in_id,
-        hash: hash(row, 0)?,
-        browser: hash(row, 1)?,
-        provider: row.try_get(2)?,
-        nonce: row.try_get(3)?,
-        verifier: CodeVerifier::parse(row.try_get(4)?)?,
-        authorization_request: row.try_get(5)?,
-        expires_at: timestamp(row, 6)?,
-    })
 }

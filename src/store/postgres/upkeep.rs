@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 use super::{
     Postgres,
-    connect::Statement,
-    grants::{Unreadable, corrupt, moment, timestamp},
+    connect::{Parameters, Statement},
+    rows::column,
 };
 use crate::{
     clock::Timestamp,
-    store::{KeyKept, KeyRecord, StoreError, SweepPage, Swept},
+    store::{
+        KeyKept, KeyRecord, StoreError, SweepPage, Swept,
+        row::{FromRow, corrupt, moment, row_count},
+    },
 };
 
 const SELECT_KEYS: Statement = Statement {
@@ -27,6 +30,15 @@ const KEEP_KEY: Statement = Statement {
         COALESCE((SELECT key_id FROM keys ORDER BY made_at DESC, key_id DESC LIMIT 1), '') \
         ON CONFLICT DO NOTHING",
     types: &[Type::TEXT, Type::TEXT, Type::INT8, Type::BYTEA, Type::TEXT],
+};
+
+/// What a key of another store follows is not here: it is given something that no key is called.
+const IMPORT_KEYS: Statement = Statement {
+    sql: "INSERT INTO keys (key_id, algorithm, made_at, sealed, follows) \
+        SELECT key_id, algorithm, made_at, sealed, 'imported ' || key_id \
+        FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[]) \
+        AS imported (key_id, algorithm, made_at, sealed) ON CONFLICT DO NOTHING",
+    types: &[Type::TEXT_ARRAY, Type::TEXT_ARRAY, Type::INT8_ARRAY, Type::BYTEA_ARRAY],
 };
 
 const FORGET_KEY: Statement =
@@ -101,17 +113,7 @@ const SIGN_INS: Kind = Kind {
 /// Every key, oldest first.
 pub(super) async fn keys(store: &Postgres) -> Result<Vec<KeyRecord>, StoreError> {
     let rows = store.ask(&SELECT_KEYS, &[]).await?;
-    let read = |row| key(row).map_err(|error| corrupt("a signing key".to_owned(), error));
-    rows.iter().map(read).collect()
-}
-
-fn key(row: &Row) -> Result<KeyRecord, Unreadable> {
-    Ok(KeyRecord {
-        key_id: row.try_get(0)?,
-        algorithm: row.try_get(1)?,
-        made_at: timestamp(row, 2)?,
-        sealed: row.try_get(3)?,
-    })
+    rows.iter().map(FromRow::from_row).collect()
 }
 
 /// Keeps a key, if the newest one is still the one that is meant.
@@ -126,6 +128,17 @@ pub(super) async fn keep_key(
         .change(&KEEP_KEY, &[&key.key_id, &key.algorithm, &made_at, &key.sealed, &follows])
         .await?;
     Ok(if kept == 0 { KeyKept::TooLate } else { KeyKept::Kept })
+}
+
+/// Keeps keys of another store.
+pub(super) async fn import_keys(store: &Postgres, keys: &[KeyRecord]) -> Result<usize, StoreError> {
+    let columns: Parameters<'_> = &[
+        &column(keys, |key| &*key.key_id),
+        &column(keys, |key| &*key.algorithm),
+        &column(keys, |key| moment(key.made_at)),
+        &column(keys, |key| &*key.sealed),
+    ];
+    store.change_many(&IMPORT_KEYS, columns).await
 }
 
 /// Forgets a key.
@@ -176,12 +189,11 @@ impl Page<'_> {
         K: Clone + ToSql + Sync + for<'row> FromSql<'row>,
         Vec<K>: ToSql + Sync,
     {
-        let rows_max = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let rows_max = row_count(self.limit);
         let rows = self.store.ask(&kind.select, &[&after, &self.now, &rows_max]).await?;
         let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
         let found: Result<Vec<(K, bool)>, tokio_postgres::Error> = rows.iter().map(read).collect();
-        let found =
-            found.map_err(|error| corrupt("the key of a record".to_owned(), error.into()))?;
+        let found = found.map_err(|error| corrupt("the key of a record".to_owned(), error))?;
         let going: Vec<K> =
             found.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.clone()).collect();
         let forgotten = if going.is_empty() {

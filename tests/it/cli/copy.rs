@@ -1,10 +1,19 @@
 //! `doorward store copy`: from data folder to data folder, and to a database and back.
 
-use std::{thread, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
+use doorward::{
+    config::{self, Config, Sources},
+    store::{self, Access, Store},
+};
 use rusqlite::Connection;
 
 use super::{serve::Server, *};
+use crate::{
+    flow::{self, Browser, Client},
+    granted::{self, TOOLS},
+    harness::TestServer,
+};
 
 /// More than a page of them.
 fn clients(count: u32) -> Vec<String> {
@@ -29,11 +38,18 @@ fn copy(doorward: &Doorward, from: &str, to: &str, words: &[&str]) -> Ran {
     doorward.run(&[&copy[..], words].concat())
 }
 
-/// What a copy has to say, with exit code `code`.
+/// What a copy has to say of clients, with exit code `code`.
 #[track_caller]
 fn report(ran: &Ran, code: i32) -> Value {
+    whole_report(ran, code)["clients"].take()
+}
+
+#[track_caller]
+fn whole_report(ran: &Ran, code: i32) -> Value {
     assert_eq!(ran.code, Some(code), "{ran:?}");
-    serde_json::from_str(&ran.out).unwrap()
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["good"], code == 0, "{ran:?}");
+    report
 }
 
 fn export(doorward: &Doorward, place: &str) -> String {
@@ -66,7 +82,10 @@ fn a_copy_has_every_record_and_says_so() {
     let words = ["store", "copy", "--from", "old", "--to", "new"];
     let said = doorward.run(&words).result();
 
-    assert!(said.starts_with("Copied: 1200. There already: 0.\nSource: 1200 (SHA-256: "), "{said}");
+    let clients = "clients: copied 1200, there already 0; differing 0, missing 0, changed meanwhile 0, \
+        in the target alone 0\n  source 1200 (SHA-256: ";
+    assert!(said.starts_with(clients), "{said}");
+    assert!(said.contains("\ngrants: copied 0, there already 0; "), "{said}");
     assert!(said.ends_with("\nThe target has what the source has.\n"), "{said}");
     assert_eq!(export(&doorward, "new"), lines.join("\n") + "\n");
 }
@@ -117,7 +136,7 @@ fn a_client_with_another_record_is_named_and_stays_as_it_is() {
     let ran = copy(&doorward, "old", "new", &["--into-existing"]);
 
     let report = report(&ran, 3);
-    assert_eq!((&report["good"], &report["differing"]), (&false.into(), &1.into()));
+    assert_eq!((&report["copied"], &report["differing"]), (&2.into(), &1.into()));
     assert_ne!(report["source"]["sha256"], report["target"]["sha256"]);
     let told = "is in the target with another record, which stays as it is";
     assert_eq!(ran.err, format!("client {} {told}\n", id(1)));
@@ -137,7 +156,7 @@ fn a_record_that_changes_under_the_copy_is_found_at_the_end() {
 
     let report = report(&ran, 3);
     assert_eq!((&report["copied"], &report["differing"]), (&3.into(), &1.into()));
-    assert_eq!(report["source"]["clients"], report["target"]["clients"]);
+    assert_eq!(report["source"]["records"], report["target"]["records"]);
     assert_ne!(report["source"]["sha256"], report["target"]["sha256"]);
     assert!(ran.err.starts_with(&format!("client {} is in the target with ", id(1))), "{ran:?}");
 }
@@ -150,7 +169,7 @@ fn a_record_that_is_lost_on_the_way_is_found_at_the_end() {
     let ran = copy(&doorward, "old", "new", &[]);
 
     let report = report(&ran, 3);
-    assert_eq!((&report["missing"], &report["target"]["clients"]), (&2.into(), &0.into()));
+    assert_eq!((&report["missing"], &report["target"]["records"]), (&2.into(), &0.into()));
     assert_eq!(ran.err.matches(" is not in the target\n").count(), 2, "{ran:?}");
 }
 
@@ -164,9 +183,9 @@ fn servers_may_run_on_both_sides() {
     };
     let servers = [serve("old"), serve("new")];
 
-    let report = report(&copy(&doorward, "old", "new", &[]), 0);
+    let report = report(&copy(&doorward, "old", "new", &["--clients-only", "--into-existing"]), 0);
 
-    assert_eq!((&report["copied"], &report["registered_meanwhile"]), (&2.into(), &0.into()));
+    assert_eq!((&report["copied"], &report["changed_meanwhile"]), (&2.into(), &0.into()));
     for server in servers {
         assert_eq!(server.stop().code, Some(0));
     }
@@ -207,4 +226,171 @@ fn clients_go_into_a_database_and_come_back_as_they_were() {
 
     assert_eq!(back["target"], there["source"]);
     assert_eq!(export(&doorward, "new"), lines.join("\n") + "\n");
+}
+
+/// The settings of a server whose tokens a resource asks about, with the secret that it had elsewhere.
+fn settings(location: &str) -> Config {
+    let flags = [("store", location), ("token.keys_secret", "a secret that moves with the store")];
+    let flags = flags.map(|(key, value)| (key, value.to_owned())).to_vec();
+    let loaded = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
+    let mut config = granted::config();
+    flow::ISSUER.clone_into(&mut config.server.issuer);
+    config.token.keys_secret = loaded.token.keys_secret;
+    config.store = loaded.store;
+    config
+}
+
+async fn open(config: &Config) -> Arc<dyn Store> {
+    store::open(config, Access::Serve).await.unwrap()
+}
+
+/// What somebody holds who was here before the store moved.
+struct Held {
+    client: Client,
+    cookies: BTreeMap<String, String>,
+    access_token: String,
+    refresh_token: String,
+    /// Not redeemed yet.
+    code: String,
+}
+
+impl Held {
+    /// Signs in, allows a client twice, and rotates its refresh token once.
+    async fn on(server: &TestServer) -> Self {
+        let client = Client::register(server).await;
+        let request = client.request().and("scope", "read").and("resource", TOOLS);
+        let mut browser = Browser::new(server);
+        let welcome = browser.get(&request.path()).await;
+        let mut asked = browser.sign_in(&welcome).await;
+        let mut codes = Vec::new();
+        for _ in 0..2 {
+            codes.push(browser.submit(&asked, "decision", "allow").await.code());
+            asked = browser.get(&request.path()).await;
+        }
+        let [first, code] = codes.try_into().unwrap();
+        let bought = client.redeem(server, &first).await;
+        let (client, cookies) = (client, browser.cookies());
+        let access_token = granted::member(&bought, "access_token");
+        let refresh_token = granted::member(&bought, "refresh_token");
+        let mut held = Self { client, cookies, access_token, refresh_token, code };
+        held.refresh(server).await;
+        held
+    }
+
+    async fn refresh(&mut self, server: &TestServer) {
+        let answer = self.client.refresh(server, &self.refresh_token).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        self.refresh_token = granted::member(&answer, "refresh_token");
+    }
+
+    /// Everything is good on this server.
+    async fn is_good_on(&mut self, server: &TestServer) {
+        let told = server.introspect("tools", &self.access_token).await;
+        assert_eq!(told["active"], true, "an older access token is verified: {told}");
+        self.refresh(server).await;
+        let mut browser = Browser::with(server, self.cookies.clone());
+        let asked = browser.get(&self.client.request().and("resource", TOOLS).path()).await;
+        assert_eq!(asked.answer.status, 200, "{asked:?}");
+        asked.form("decision");
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_to_sign_in_or_consent_again_where_a_store_has_moved_to_and_back() {
+    let doorward = Doorward::new();
+    let place = |name: &str| doorward.path(name).to_str().unwrap().to_owned();
+    let (old, back) = (place("old"), place("back"));
+    let new = doorward.database.clone().unwrap_or_else(|| place("new"));
+    let config = settings(&old);
+    let server = TestServer::kept_by(open(&config).await, config).await;
+    let mut held = Held::on(&server).await;
+    let revoked = Held::on(&server).await;
+    revoked.client.revoke(&server, &revoked.refresh_token).await;
+    server.stop().await;
+
+    let there = whole_report(&copy(&doorward, &old, &new, &[]), 0);
+    let copied = ["clients", "consents", "grants", "sessions", "keys"].map(|kind| {
+        assert_eq!(there[kind]["source"], there[kind]["target"]);
+        there[kind]["copied"].as_u64().unwrap()
+    });
+    assert_eq!(copied, [2, 2, 3, 2, 1]);
+
+    let config = settings(&new);
+    let server = TestServer::kept_by(open(&config).await, config).await;
+    held.is_good_on(&server).await;
+    assert_eq!(held.client.redeem(&server, &held.code).await.status, 200);
+    assert_eq!(revoked.client.refresh(&server, &revoked.refresh_token).await.status, 400);
+    server.stop().await;
+
+    whole_report(&copy(&doorward, &new, &back, &[]), 0);
+    let config = settings(&back);
+    let server = TestServer::kept_by(open(&config).await, config).await;
+    held.is_good_on(&server).await;
+    assert_eq!(held.client.redeem(&server, &held.code).await.status, 400, "it was redeemed");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_copy_that_is_run_again_brings_grants_to_their_later_state() {
+    let doorward = Doorward::new();
+    let old = doorward.path("old").to_str().unwrap().to_owned();
+    let new = doorward.database.clone().unwrap_or_else(|| "new".to_owned());
+    let config = settings(&old);
+    let server = TestServer::kept_by(open(&config).await, config.clone()).await;
+    let mut held = Held::on(&server).await;
+    server.stop().await;
+    whole_report(&copy(&doorward, &old, &new, &[]), 0);
+    let again = copy(&doorward, &old, &new, &[]).complaint(1);
+    assert!(again.contains(" holds clients already"), "{again}");
+
+    let server = TestServer::kept_by(open(&config).await, config).await;
+    server.clock.advance(Duration::from_secs(1));
+    held.refresh(&server).await;
+    server.stop().await;
+    let report = whole_report(&copy(&doorward, &old, &new, &["--into-existing"]), 0);
+
+    let grants = &report["grants"];
+    assert_eq!((&grants["copied"], &grants["already_there"]), (&1.into(), &1.into()));
+    assert_eq!(grants["source"], grants["target"]);
+}
+
+#[test]
+fn a_target_with_nothing_but_keys_of_its_own_is_refused_as_well() {
+    let doorward = with_old(&clients(1));
+    fill(&doorward, "new", &[]);
+    let file = doorward.path("new").join("doorward.sqlite3");
+    let sql = "INSERT INTO keys VALUES ('own', 'ES256', 0, x'00')";
+    Connection::open(file).unwrap().execute_batch(sql).unwrap();
+
+    let complaint = copy(&doorward, "old", "new", &[]).complaint(1);
+    assert!(complaint.contains("the data folder new holds keys already"), "{complaint}");
+
+    let ran = copy(&doorward, "old", "new", &["--into-existing"]);
+    let report = whole_report(&ran, 0);
+    assert_eq!(report["keys"]["in_target_alone"], 1);
+    assert_eq!(report["clients"]["copied"], 1);
+}
+
+#[test]
+fn keys_that_were_copied_are_opened_where_the_secret_was_brought_along() {
+    let doorward = Doorward::new();
+    let new = doorward.database.clone().unwrap_or_else(|| "new".to_owned());
+    let listen = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+    let serve = |place: &str, words: &[&str]| {
+        let words = [&["serve", "--dev", "--data", place], &listen[..], words].concat();
+        Server::start(&doorward, &words, "curl ").stop().code
+    };
+    assert_eq!(serve("old", &[]), Some(0));
+    let report = whole_report(&copy(&doorward, "old", &new, &[]), 0);
+    assert_eq!(report["keys"]["copied"], 1);
+
+    let settings = |secret: &str| format!("[token]\nkeys_secret = \"{secret}\"\n");
+    doorward.write("right.toml", &settings(&doorward.read("old/keys.secret")));
+    doorward.write("wrong.toml", &settings(&"x".repeat(43)));
+    assert_eq!(serve(&new, &["--config", "right.toml"]), Some(0));
+    let wrong =
+        [&["serve", "--dev", "--data", &new, "--config", "wrong.toml"], &listen[..]].concat();
+    let ran = doorward.run(&wrong);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("cannot be unsealed: token.keys_secret"), "{ran:?}");
 }
