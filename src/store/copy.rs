@@ -292,7 +292,11 @@ mod tests {
     use crate::{
         client::{ClientId, ProfileName},
         config::Config,
-        store::{Access, ClientFlags, ClientRecord, contract::Records, open_folder},
+        store::{
+            Access, ClientFlags, ClientRecord, GrantRecord,
+            contract::{Records, grants::Grants},
+            open_folder,
+        },
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
@@ -382,5 +386,41 @@ mod tests {
 
         assert!(found.is_good(), "{found:?}");
         assert_eq!(found.others, 2, "before all others and after them");
+    }
+
+    #[tokio::test]
+    async fn what_has_expired_is_neither_copied_nor_missed() {
+        let (from, to, _, _folders) = copied(0).await;
+        let grants = Grants::new();
+        let mut wanted = grants.take(PAGE_RECORDS_MAX + 2);
+        // A whole page of them is no end.
+        for expired in &mut wanted[..=PAGE_RECORDS_MAX] {
+            expired.expires_at = NOW;
+        }
+        from.import_grants(wanted).await.unwrap();
+
+        let outcome = copy::<GrantRecord>(&*from, &*to, NOW, &mut |_| {}).await.unwrap();
+        let found = compare::<GrantRecord>(&*from, &*to, NOW, &mut |_, _| {}).await.unwrap();
+
+        assert_eq!(outcome, Copied { kept: 1, already_there: 0 });
+        assert!(found.is_good(), "{found:?}");
+        assert_eq!((found.source.records, found.target.records), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_grant_that_is_used_while_it_is_copied_is_no_fault() {
+        let (from, to, _, _folders) = copied(0).await;
+        let mut grant = Grants::new().next();
+        from.import_grants(vec![grant.clone()]).await.unwrap();
+        copy::<GrantRecord>(&*from, &*to, NOW, &mut |_| {}).await.unwrap();
+        grant.code.redeemed_at = Some(NOW.after_seconds(1));
+        from.import_grants(vec![grant]).await.unwrap();
+
+        let compared = async |began| {
+            let found = compare::<GrantRecord>(&*from, &*to, began, &mut |_, _| {}).await.unwrap();
+            (found.is_good(), found.later, found.differing)
+        };
+        assert_eq!(compared(NOW.after_seconds(1)).await, (true, 1, 0));
+        assert_eq!(compared(NOW.after_seconds(2)).await, (false, 0, 1));
     }
 }

@@ -23,15 +23,15 @@ pub(super) const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 const GRACE: u64 = 30;
 
 /// Makes grants that differ.
-pub(super) struct Grants(Entropy);
+pub(in crate::store) struct Grants(Entropy);
 
 impl Grants {
-    pub(super) fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         Self(Entropy::seeded(9))
     }
 
     /// A grant whose code can be redeemed for a minute.
-    pub(super) fn next(&self) -> GrantRecord {
+    pub(in crate::store) fn next(&self) -> GrantRecord {
         let verifier = CodeVerifier::generate(&self.0);
         GrantRecord {
             grant_id: GrantId::generate(NOW, &self.0),
@@ -52,6 +52,13 @@ impl Grants {
             },
             refresh: None,
         }
+    }
+
+    /// So many of them, in the order of their identifiers.
+    pub(in crate::store) fn take(&self, count: usize) -> Vec<GrantRecord> {
+        let mut grants: Vec<_> = (0..count).map(|_| self.next()).collect();
+        grants.sort_by_key(|grant| grant.grant_id);
+        grants
     }
 
     /// A grant that is kept, and the refresh token that was bought with it.

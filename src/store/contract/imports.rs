@@ -13,8 +13,7 @@ use crate::{
 };
 
 pub(in crate::store) async fn grants_are_imported_and_shown_in_pages(store: Arc<dyn Store>) {
-    let grants = Grants::new();
-    let mut wanted: Vec<GrantRecord> = (0..7).map(|_| grants.next()).collect();
+    let mut wanted = Grants::new().take(7);
     wanted[1].scope = None;
     wanted[2].resources = Vec::new();
     wanted[3].client = "https://app.example/client.json".parse().unwrap();
@@ -33,7 +32,6 @@ pub(in crate::store) async fn grants_are_imported_and_shown_in_pages(store: Arc<
         found.extend(page);
     }
 
-    wanted.sort_by_key(|grant| grant.grant_id);
     let all = |grants: &[GrantRecord]| grants.iter().map(shown).collect::<Vec<_>>();
     assert_eq!(all(&found), all(&wanted));
 }
