@@ -46,26 +46,30 @@ def run(*arguments):
 class Doorward:
     """One server. As a context manager it is stopped at the end, and has to stop cleanly."""
 
-    def __init__(self, data, settings=None, log=None, store=None):
+    def __init__(self, data, settings=None, log=None, store=None, dev=True):
         """`settings` are environment variables, such as `DOORWARD_RATE_LIMIT__PER_SOURCE`. The log goes
         beside the data unless `log` says where: on a full disk it has to go on elsewhere. With a `store`,
-        the URL of a database, nothing else is in the folder.
+        the URL of a database, nothing else is in the folder. Without `dev`, all but the addresses is said by
+        the settings.
         """
+        self.dev = dev
         self.data = pathlib.Path(data)
         self.store = store or self.data
         self.settings = settings or {}
         self.log = log or self.data.with_name(f"{self.data.name}.log")
         self.process = None
 
-    def start(self):
-        """Starts the server and waits until it is ready. Returns the seconds that took."""
-        self.port, self.management_port = free_port(), free_port()
+    def start(self, ports=None):
+        """Starts the server and waits until it is ready. Returns the seconds that took. The two `ports` are
+        chosen anew unless they are given.
+        """
+        self.port, self.management_port = ports or (free_port(), free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         begun = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [
-                    BINARY, "serve", "--dev", "--data", self.store,
+                    BINARY, "serve", *(["--dev", "--data", self.store] if self.dev else []),
                     "--listen", f"127.0.0.1:{self.port}",
                     "--management", f"127.0.0.1:{self.management_port}",
                 ],

@@ -2,7 +2,7 @@
 """The services of others that Doorward works with, started for a check and stopped after it.
 
     tests/services.py postgres -- COMMAND...
-    tests/services.py installed postgres|pgbouncer
+    tests/services.py installed postgres|pgbouncer|haproxy
 
 The first runs COMMAND with `DOORWARD_TEST_POSTGRES` set to the URL of a server of its own and
 `DOORWARD_TEST_POSTGRES_CA` to the file of its certificate, and ends as COMMAND ends. The second says by its exit
@@ -14,11 +14,13 @@ whatever happens. Python's standard library alone.
 
 import contextlib
 import glob
+import http.client
 import os
 import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -238,14 +240,60 @@ class PgBouncer(Service):
         return done.stdout.strip() == "1"
 
 
+class Redis(Service):
+    """A Redis that keeps nothing, with a password."""
+
+    def __init__(self, password, options=()):
+        """`options` are further words of its command."""
+        self.program = program("redis-server")
+        super().__init__()
+        self.password = password
+        self.options = ["--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", password, *options]
+
+    def command(self):
+        return [self.program, *self.options]
+
+    def is_ready(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5) as asked:
+            asked.sendall(f"AUTH {self.password}\r\n".encode())
+            return asked.recv(64).startswith(b"+OK")
+        return False
+
+
+class HAProxy(Service):
+    """A load balancer with these settings, which say where `up` is: the port of a frontend that answers `/up`."""
+
+    def __init__(self, settings, up):
+        self.program = program("haproxy")
+        super().__init__()
+        self.up = up
+        self.file = self.folder / "haproxy.cfg"
+        self.file.write_text(settings)
+        os.chmod(self.file, 0o644)
+
+    def command(self):
+        return [self.program, "-db", "-f", str(self.file)]
+
+    def is_ready(self):
+        """Whether it knows of a node that is ready."""
+        asked = http.client.HTTPConnection("127.0.0.1", self.up, timeout=5)
+        try:
+            asked.request("GET", "/up")
+            return asked.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            asked.close()
+
+
 def main():
     match sys.argv[1:]:
         case ["postgres", "--", *command] if command:
             pass
         case ["installed", "postgres"]:
             return 0 if all(program(name, DEBIAN) for name in ("initdb", "psql", "openssl")) else 1
-        case ["installed", "pgbouncer"]:
-            return 0 if program("pgbouncer") else 1
+        case ["installed", "pgbouncer" | "haproxy" as name]:
+            return 0 if program(name) else 1
         case _:
             sys.exit(__doc__.split("\n\n")[1])
     # Asked to end, it takes its services with it.

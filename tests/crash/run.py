@@ -10,7 +10,8 @@ Pause: SIGSTOP and SIGCONT under load lose nothing, and SIGTERM under load ends 
 Full disk: on a small tmpfs (root only). Registrations are answered 503 in the shape of their door, nothing
 of them is kept, `/readyz` says so, and once there is room both are well again without a restart.
 
-PostgreSQL: the same with the clients in a database, see `postgres.py`.
+PostgreSQL: the same with the clients in a database, see `postgres.py`. Compose: two nodes behind a load balancer,
+as packaging/compose/ has them, see `balancer.py`.
 
 Prints its seed; `--seed N` repeats the choices, though not the scheduling of the machine. Python's standard
 library alone.
@@ -28,6 +29,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import balancer  # noqa: E402
 import postgres  # noqa: E402
 from doorward import Fault  # noqa: E402
 from load import DATADOG, RFC7591, Load, doorward, expect, register, verify  # noqa: E402
@@ -203,7 +205,10 @@ def main():
         "kills": lambda folder: kills(folder, chance, arguments.rounds),
         "pause": lambda folder: pause(folder, chance),
         "full disk": full_disk,
-        **{name: lambda folder, check=check: check(folder, chance) for name, check in postgres.CHECKS.items()},
+        **{
+            name: lambda folder, check=check: check(folder, chance)
+            for name, check in (postgres.CHECKS | balancer.CHECKS).items()
+        },
     }
     passed = failed = 0
     for name, check in checks.items():
