@@ -187,7 +187,7 @@ def one_source(port, url):
 
 def topology(folder, chance):
     """Everything started, a node killed and started again, then the other."""
-    password = f"of this check {chance.randrange(1 << 32)}".replace(" ", "-")
+    password = f"of-this-check-{chance.randrange(1 << 32)}"
     program("haproxy")
     with Postgres() as database, Redis(password, ("--save", "", "--appendonly", "no")) as redis:
         database.psql(f"CREATE ROLE doorward LOGIN PASSWORD '{password}'")

@@ -113,6 +113,23 @@ def database_kills(folder, chance, rounds=3):
     return f"{rounds} kills, {told(answers, load.refused())}"
 
 
+def database_restarts(folder, chance, rounds=2):
+    """A database that its operator restarts: sessions are ended, and new ones refused for a while."""
+    with Postgres() as database, nodes(folder, [database.url()] * 2, SETTLING) as servers:
+        loads = [Load(server) for server in servers]
+        for _ in range(rounds):
+            for load in loads:
+                load.wait_for(load.count() + 20, seconds=20)
+            time.sleep(chance.uniform(0, 0.3))
+            database.restart()
+        for load in loads:
+            load.wait_for(load.count() + 20, seconds=20)
+        answers, refused = verify_loads(database.url(), loads)
+        for server in servers:
+            server.stop()
+    return f"{rounds} restarts, {told(answers, refused)}"
+
+
 def database_pause(folder, chance):
     """A database that stands still, and goes on: first for less, then for more than a statement may take."""
     with Postgres() as database, nodes(folder, [database.url()]) as [server]:
@@ -275,6 +292,7 @@ def backup(folder, _chance):
 CHECKS = {
     "postgres: kills of a node": node_kills,
     "postgres: kills of the database": database_kills,
+    "postgres: restarts of the database": database_restarts,
     "postgres: pauses of the database": database_pause,
     "postgres: three nodes": three_nodes,
     "postgres: failover": failover,

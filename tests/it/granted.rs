@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use doorward::{
     client::{ClientId, ClientIdentifier, Scope},
-    config::{Config, Resource, ResourceSecret},
+    config::{self, Config, Resource, ResourceSecret, Sources},
     grant::{AuthorizationCode, CodeVerifier, GrantId, RefreshToken, ResourceIndicator},
     secret::SecretHash,
     store::{CodeRecord, GrantRecord},
@@ -37,6 +37,18 @@ pub(crate) fn config() -> Config {
         }),
     };
     config.authorization.resources = vec![resource("tools", TOOLS), resource("notes", NOTES)];
+    config
+}
+
+/// The same for a server on this store, with the secret that others on it have as well.
+pub(crate) fn config_on(store: &str) -> Config {
+    let secret = "a secret that all servers on a store have";
+    let flags = [("store", store), ("token.keys_secret", secret)];
+    let flags = flags.map(|(key, value)| (key, value.to_owned())).to_vec();
+    let loaded = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
+    let mut config = config();
+    config.token.keys_secret = loaded.token.keys_secret;
+    config.store = loaded.store;
     config
 }
 

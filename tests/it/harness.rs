@@ -99,9 +99,14 @@ impl TestServer {
         Self { store, ..Self::of(app, described, kept, clock).await }
     }
 
-    /// A server on a store that is there, with the time and chance of now.
+    /// A server on a store that is there, at the time of now and with chance that is nobody else's.
     pub(crate) async fn kept_by(kept: Arc<dyn Store>, config: Config) -> Self {
-        let clock = Clock::held_at(Clock::System.now());
+        Self::kept_by_at(kept, config, Clock::System.now()).await
+    }
+
+    /// The same at another time.
+    pub(crate) async fn kept_by_at(kept: Arc<dyn Store>, config: Config, now: Timestamp) -> Self {
+        let clock = Clock::held_at(now);
         let described = described(&config);
         let app = App::new(config, Arc::clone(&kept), clock.clone(), Entropy::System);
         Self::of(app, described, kept, clock).await

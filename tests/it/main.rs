@@ -28,6 +28,7 @@ mod records;
 mod redis;
 mod registration;
 mod revocation;
+mod several_nodes;
 mod shared_limits;
 mod shutdown;
 mod sign_in;

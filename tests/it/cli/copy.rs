@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
 
 use doorward::{
-    config::{self, Config, Sources},
+    config::Config,
     store::{self, Access, Store},
 };
 use rusqlite::Connection;
@@ -228,15 +228,10 @@ fn clients_go_into_a_database_and_come_back_as_they_were() {
     assert_eq!(export(&doorward, "new"), lines.join("\n") + "\n");
 }
 
-/// The settings of a server whose tokens a resource asks about, with the secret that it had elsewhere.
-fn settings(location: &str) -> Config {
-    let flags = [("store", location), ("token.keys_secret", "a secret that moves with the store")];
-    let flags = flags.map(|(key, value)| (key, value.to_owned())).to_vec();
-    let loaded = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
-    let mut config = granted::config();
+/// The settings of a server on this store.
+fn settings(store: &str) -> Config {
+    let mut config = granted::config_on(store);
     flow::ISSUER.clone_into(&mut config.server.issuer);
-    config.token.keys_secret = loaded.token.keys_secret;
-    config.store = loaded.store;
     config
 }
 

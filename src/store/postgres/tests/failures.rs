@@ -156,6 +156,29 @@ async fn a_slow_database_lets_few_wait_and_those_not_for_long() {
 }
 
 #[tokio::test]
+async fn who_finds_every_connection_taken_is_refused_soon() {
+    let Some(mut database) = Database::migrated().await else { return };
+    database.settings.connections_max = 1;
+    database.settings.writers = 1;
+    database.settings.wait_timeout_seconds = 1;
+    let store = database.open(Access::Serve).await.unwrap();
+    let (other, mut records) = (database.client().await, Records::new());
+    lock(&other).await;
+    let client = records.next();
+    let first = stuck(&store, &other, &client).await;
+
+    let begun = Instant::now();
+    let (asked, ready) = tokio::join!(store.client(client.client_id), store.ready());
+
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(matches!(asked, Err(StoreError::Busy)), "{asked:?}");
+    assert!(matches!(ready, Err(StoreError::Busy)), "{ready:?}");
+    unlock(&other).await;
+    first.outcome().await.unwrap();
+    assert_eq!(store.client(client.client_id).await.unwrap(), Some(client));
+}
+
+#[tokio::test]
 async fn a_statement_that_takes_too_long_is_refused_and_nothing_of_it_is_kept() {
     let Some(mut database) = Database::migrated().await else { return };
     database.settings.statement_timeout_seconds = 1;
