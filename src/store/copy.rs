@@ -119,12 +119,11 @@ pub(crate) async fn copy<K: Kind>(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Copied, CopyError> {
     let mut copied = Copied::default();
-    let next = async |after| K::page(from, after, PAGE_RECORDS_MAX).await;
-    let mut page = next(None).await.map_err(CopyError::Source)?;
+    let mut page = page::<K>(from, None).await.map_err(CopyError::Source)?;
     while let Some(last) = page.last().map(Kind::key) {
         page.retain(|record| !record.is_over(began));
         let number = page.len();
-        let (kept, following) = tokio::join!(K::import(to, page), next(Some(last)));
+        let (kept, following) = tokio::join!(K::import(to, page), self::page(from, Some(last)));
         let kept = kept.map_err(CopyError::Target)?;
         copied.kept += kept as u64;
         copied.already_there += number.saturating_sub(kept) as u64;
@@ -270,8 +269,7 @@ impl<'store, K: Kind> Walk<'store, K> {
     async fn next(&mut self) -> Result<Option<K>, StoreError> {
         loop {
             if self.page.as_slice().is_empty() {
-                let page = K::page(self.store, self.last.take(), PAGE_RECORDS_MAX).await?;
-                self.page = page.into_iter();
+                self.page = page(self.store, self.last.take()).await?.into_iter();
             }
             let Some(record) = self.page.next() else { return Ok(None) };
             self.last = Some(record.key());
@@ -279,6 +277,18 @@ impl<'store, K: Kind> Walk<'store, K> {
                 return Ok(Some(record));
             }
         }
+    }
+}
+
+/// The next page. A store that goes back, as one whose keys are damaged does, would be walked for ever.
+async fn page<K: Kind>(store: &dyn Store, after: Option<K::Key>) -> Result<Vec<K>, StoreError> {
+    let page = K::page(store, after.clone(), PAGE_RECORDS_MAX).await?;
+    match page.last() {
+        Some(last) if Some(last.key()) <= after => Err(StoreError::Corrupt {
+            what: last.name(),
+            source: "it does not stand where it belongs".into(),
+        }),
+        _ => Ok(page),
     }
 }
 

@@ -389,3 +389,22 @@ fn keys_that_were_copied_are_opened_where_the_secret_was_brought_along() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.err.contains("cannot be unsealed: token.keys_secret"), "{ran:?}");
 }
+
+#[test]
+fn a_store_whose_keys_are_damaged_is_not_walked_for_ever() {
+    let doorward = with_old(&clients(1));
+    let file = doorward.path("old").join("doorward.sqlite3");
+    // Behind its own key, which stands for the greatest.
+    let sql = format!(
+        "INSERT INTO consents VALUES (x'{}', 'acme:7', '{}', NULL, '', x'{}', 0, 9000000000000)",
+        "ff".repeat(32),
+        id(1),
+        "00".repeat(32)
+    );
+    Connection::open(file).unwrap().execute_batch(&sql).unwrap();
+
+    let complaint = copy(&doorward, "old", "new", &[]).complaint(1);
+
+    let what = format!("the consent of acme:7 to {}: it does not stand where it belongs", id(1));
+    assert!(complaint.contains(&what), "{complaint}");
+}
