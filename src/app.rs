@@ -13,7 +13,7 @@ use crate::{
     entropy::Entropy,
     http::{
         client_address::Source,
-        rate_limit::{OwnLimit, RateLimit},
+        rate_limit::{FailureLimit, OwnLimit, RateLimit},
     },
     internet::Internet,
     keys::Keys,
@@ -36,6 +36,8 @@ pub struct App {
     pub internet: Internet,
     /// How often strangers may register.
     pub(crate) rate_limit: RateLimit,
+    /// How often each source may fail where something can be guessed.
+    pub(crate) failure_limit: FailureLimit,
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
     /// The clients that publish what they are.
@@ -70,8 +72,11 @@ impl App {
         clock: Clock,
         entropy: Entropy,
     ) -> Arc<Self> {
+        let (limits, issuer) = (&config.rate_limit, &config.server.issuer);
+        let rate_limit = RateLimit::new(limits, issuer, config.authorizes(), &entropy);
         Arc::new(Self {
-            rate_limit: RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy),
+            failure_limit: FailureLimit::new(limits, issuer, &rate_limit, &entropy),
+            rate_limit,
             protected_names: ProtectedNames::new(&config.registration.protected_names),
             client_documents: ClientDocuments::new(&config, internet.clone(), clock.clone()),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),

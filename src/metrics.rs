@@ -114,6 +114,10 @@ pub(crate) struct RateLimitMetrics {
     pub(crate) failed: Counter,
     /// Redis was not asked: there is no connection, or too much is waiting for it.
     pub(crate) not_asked: Counter,
+    /// Failures where something could be guessed.
+    pub(crate) failures: Counter,
+    /// Requests of sources that had failed too often.
+    pub(crate) failures_refused: Counter,
 }
 
 /// What became of the metadata documents of clients that were asked for.

@@ -106,6 +106,13 @@ impl ServerMetrics {
         ] {
             page.counter(name, &format!("outcome=\"{outcome}\""), counter);
         }
+        let name = "doorward_rate_limit_failures_total";
+        page.head(name, "counter", "Failures, and requests refused for too many of them.");
+        for (outcome, counter) in
+            [("counted", &self.rate_limit.failures), ("refused", &self.rate_limit.failures_refused)]
+        {
+            page.counter(name, &format!("outcome=\"{outcome}\""), counter);
+        }
     }
 
     fn documents_on(&self, page: &mut Page) {
