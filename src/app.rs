@@ -17,6 +17,7 @@ use crate::{
     },
     internet::Internet,
     keys::Keys,
+    metrics::AuthorizationMetrics,
     registration::ProtectedNames,
     sign_in::{LocalPassword, Providers},
     store::Store,
@@ -56,6 +57,8 @@ pub struct App {
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
     pub(crate) description: OnceLock<Bytes>,
+    /// What is counted where people can sign in.
+    pub(crate) metrics: Arc<AuthorizationMetrics>,
 }
 
 impl App {
@@ -86,6 +89,7 @@ impl App {
             metadata: discovery::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
+            metrics: Arc::default(),
             config,
             store,
             clock,

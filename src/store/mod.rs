@@ -26,7 +26,7 @@ pub use self::{
         RefreshRecord, ResourceOwner, SessionId, SessionRecord, SignInRecord,
     },
     sessions::SessionStore,
-    upkeep::{KeyKept, SweepPage, Swept, UpkeepStore},
+    upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept, UpkeepStore},
 };
 use crate::config::{Config, EmbeddedConfig, StoreLocation};
 

@@ -80,6 +80,10 @@ async fn exchange(
         }
         GrantType::RefreshToken => refresh_token::rotate(app, &client, grant?, &form, now).await?,
     };
+    match grant_type {
+        GrantType::AuthorizationCode => app.metrics.tokens.by_code.add_one(),
+        GrantType::RefreshToken => app.metrics.tokens.by_refresh_token.add_one(),
+    }
     Ok((client, tokens))
 }
 

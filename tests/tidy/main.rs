@@ -29,6 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "internet",
             "keys",
+            "metrics",
             "registration",
             "sign_in",
             "store",
@@ -148,13 +149,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "grant",
             "http",
             "internet",
+            "metrics",
             "pages",
             "secret",
             "store",
         ],
     ),
     ("special_use", &[]),
-    ("store", &["client", "clock", "config", "entropy", "grant", "secret"]),
+    ("store", &["client", "clock", "config", "entropy", "grant", "metrics", "secret"]),
     (
         "token",
         &[

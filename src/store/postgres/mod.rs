@@ -43,8 +43,8 @@ pub use self::{
     schema::Standing,
 };
 use super::{
-    Access, ClientFilter, ClientRecord, ClientStore, Deleted, Imported, KeyKept, KeyRecord,
-    StoreError, SweepPage, Swept, UpkeepStore,
+    Access, ClientFilter, ClientRecord, ClientStore, DatabaseFigures, Deleted, Imported, KeyKept,
+    KeyRecord, StoreError, SweepPage, Swept, UpkeepStore,
 };
 use crate::{
     client::ClientId,
@@ -88,6 +88,7 @@ impl Postgres {
     ) -> Result<Vec<Row>, StoreError> {
         match self.connections.query(statement, parameters).await {
             Err(fault) if fault.is_worth_another_try() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.query(statement, parameters).await
             }
             answer => answer,
@@ -104,6 +105,7 @@ impl Postgres {
         self.queue()?;
         match self.connections.execute(statement, parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.execute(statement, parameters).await
             }
             answer => answer,
@@ -120,6 +122,7 @@ impl Postgres {
         self.queue()?;
         match self.connections.query(statement, parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.query(statement, parameters).await
             }
             answer => answer,
@@ -245,6 +248,7 @@ impl Postgres {
         let parameters = columns.parameters();
         match self.connections.query(&clients::INSERT, &parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.query(&clients::INSERT, &parameters).await
             }
             answer => answer,
@@ -285,6 +289,7 @@ impl UpkeepStore for Postgres {
         let probed = match self.connections.execute(&clients::PROBE, &[]).await {
             // One write more or less does not matter.
             Err(fault) if fault.is_worth_another_try() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.execute(&clients::PROBE, &[]).await
             }
             answer => answer,
@@ -293,6 +298,10 @@ impl UpkeepStore for Postgres {
             1 => Ok(()),
             _ => Err(unavailable("the row that is written to for a probe is gone")),
         }
+    }
+
+    fn database(&self) -> Option<DatabaseFigures> {
+        Some(self.connections.figures())
     }
 
     async fn close(&self) -> Result<(), StoreError> {
