@@ -18,8 +18,8 @@ use crate::{
 /// Look whether everything is there that a server with these settings needs, and say what to do
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Looks at the settings, the data folder, the store, the clock, Redis, the certificate and the \
-addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
+    after_help = "Looks at the settings, the data folder, the store, the signing keys, the clock, Redis, the certificate, the \
+providers at which people sign in and the addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
 The exit code is 1 when there is a problem; warnings are none.
 
 Examples:

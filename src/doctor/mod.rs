@@ -5,7 +5,9 @@
 mod addresses;
 mod certificate;
 mod clock;
+mod keys;
 mod limiter;
+mod providers;
 mod store;
 
 use std::io;
@@ -23,9 +25,11 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     store::folder,
     store::database,
     store::tables,
+    keys::signing,
     clock::plausible,
     limiter::redis,
     certificate::files,
+    providers::reachable,
     addresses::listeners,
 ];
 

@@ -81,7 +81,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("discovery", &["app", "config", "http"]),
     // It looks at what the others use, with their own means.
-    ("doctor", &["clock", "config", "http", "server", "store"]),
+    (
+        "doctor",
+        &["clock", "config", "entropy", "http", "internet", "keys", "server", "sign_in", "store"],
+    ),
     ("entropy", &[]),
     ("error_code", &[]),
     // The doors of the fuzz targets, which no build but theirs has.
