@@ -9,8 +9,8 @@ use doorward::{
     grant::GrantId,
     secret::SecretHash,
     store::{
-        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
-        Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
+        GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
         SessionRecord, SessionStore, SignInRecord, Store, StoreError, SweepPage, Swept,
         UpkeepStore,
     },
@@ -67,6 +67,15 @@ impl GrantStore for Nothing {
 
     async fn grant(&self, _: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         Ok(None)
+    }
+
+    async fn grants(
+        &self,
+        _: &GrantFilter,
+        _: Option<GrantId>,
+        _: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn redeem_code(&self, _: GrantId, _: Purchase) -> Result<Redeemed, StoreError> {

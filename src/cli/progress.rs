@@ -28,6 +28,11 @@ pub(super) fn of_clients(total: Option<u64>, messages: Messages) -> ProgressBar 
     )
 }
 
+/// A running count of grants.
+pub(super) fn of_grants(messages: Messages) -> ProgressBar {
+    bar(None, "", "{human_pos} grants, {elapsed}", messages)
+}
+
 /// A bar towards `total` bytes; without one, a running count.
 pub(super) fn of_bytes(total: Option<u64>, messages: Messages) -> ProgressBar {
     bar(total, "{wide_bar} {bytes}/{total_bytes}, {eta} left", "{bytes}, {elapsed}", messages)

@@ -21,6 +21,17 @@ pub trait GrantStore: Send + Sync {
     /// The grant of this identifier, if there is one, expired or not.
     async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError>;
 
+    /// At most `limit` grants that pass `filter`, expired or not, in the order of their identifiers (which is the
+    /// order in which they were made), beginning after `after`.
+    ///
+    /// A page may hold fewer than `limit` grants and not be the last: the last page is the empty one.
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError>;
+
     /// Spends the code of a grant and keeps what it buys; both happen or neither. Of all callers, at once
     /// or one after another, one is told [`Redeemed::Now`].
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError>;
@@ -48,6 +59,15 @@ pub trait GrantStore: Send + Sync {
 
     /// Keeps a consent in the place of an earlier one of the same resource owner and client.
     async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError>;
+}
+
+/// Which grants a list shows; an absent bound lets everything through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantFilter {
+    /// Only grants to this client.
+    pub client: Option<ClientIdentifier>,
+    /// Only grants by this resource owner.
+    pub subject: Option<String>,
 }
 
 /// What an authorization code buys.

@@ -15,8 +15,8 @@ use doorward::{
     grant::GrantId,
     secret::SecretHash,
     store::{
-        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
-        Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
+        GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
         SessionRecord, SessionStore, SignInRecord, Step, StoreError, SweepPage, Swept, UpkeepStore,
     },
 };
@@ -173,6 +173,22 @@ impl GrantStore for MemoryStore {
     async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         self.check()?;
         Ok(self.grants.lock().unwrap().get(&id).cloned())
+    }
+
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        self.check()?;
+        let grants = self.grants.lock().unwrap();
+        let is_shown = |grant: &&GrantRecord| {
+            Some(grant.grant_id) > after
+                && filter.client.as_ref().is_none_or(|client| *client == grant.client)
+                && filter.subject.as_ref().is_none_or(|subject| *subject == grant.subject)
+        };
+        Ok(grants.values().filter(is_shown).take(limit).cloned().collect())
     }
 
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {

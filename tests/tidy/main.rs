@@ -64,6 +64,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "doctor",
             "entropy",
+            "grant",
             "json",
             "keys",
             "log",

@@ -41,6 +41,7 @@ macro_rules! store_contract {
             grants::a_token_of_another_family_changes_nothing,
             grants::a_token_that_has_expired_is_refused_and_nothing_is_forgotten,
             grants::revocation_ends_a_grant_for_whoever_comes_with_it_or_later,
+            grants::grants_are_listed_in_their_order_by_client_and_by_subject,
             grants::a_consent_replaces_the_one_before_of_the_same_two,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
             sessions::a_sign_in_is_taken_once,

@@ -43,9 +43,9 @@ use self::{
     writer::{Change, Task},
 };
 use super::{
-    ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
-    Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId, SessionRecord,
-    SessionStore, SignInRecord, StoreError, SweepPage, Swept, UpkeepStore,
+    ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
+    GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+    SessionRecord, SessionStore, SignInRecord, StoreError, SweepPage, Swept, UpkeepStore,
 };
 use crate::{
     client::{ClientId, ClientIdentifier},
@@ -157,6 +157,20 @@ impl GrantStore for Embedded {
 
     async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         self.lookups.grant(id).await
+    }
+
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |connection| {
+                grants::page(connection, &filter, after, limit, grants::LOOKED_THROUGH)
+            })
+            .await
     }
 
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {

@@ -13,8 +13,8 @@ use crate::{
     grant::{CodeChallenge, GrantId, ResourceIndicator},
     secret::SecretHash,
     store::{
-        CodeRecord, ConsentRecord, Deleted, GrantRecord, GrantStore, Purchase, Redeemed,
-        RefreshRecord, Rotated, Rotation, Step, StoreError,
+        CodeRecord, ConsentRecord, Deleted, GrantFilter, GrantRecord, GrantStore, Purchase,
+        Redeemed, RefreshRecord, Rotated, Rotation, Step, StoreError,
     },
 };
 
@@ -53,6 +53,15 @@ const SELECT: Statement = Statement {
         code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
         refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id = $1",
     types: &[Type::UUID],
+};
+
+const SELECT_PAGE: Statement = Statement {
+    sql: "SELECT client, subject, scope, resources, issued_at, expires_at, code_hash, redirect_uri, \
+        code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+        refresh_previous, superseded_at, refresh_expires_at, grant_id FROM grants \
+        WHERE grant_id >= $1 AND ($2::text IS NULL OR client = $2) \
+        AND ($3::text IS NULL OR subject = $3) ORDER BY grant_id LIMIT $4",
+    types: &[Type::UUID, Type::TEXT, Type::TEXT, Type::INT8],
 };
 
 const REDEEM: Statement = Statement {
@@ -134,6 +143,30 @@ impl GrantStore for Postgres {
         let rows = self.ask(&SELECT, &[&Uuid::from(id)]).await?;
         let record = |row| record(id, row).map_err(|error| corrupt(format!("grant {id}"), error));
         rows.first().map(record).transpose()
+    }
+
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let first = match after.map(|id| Uuid::from(id).as_u128().checked_add(1)) {
+            None => Uuid::nil(),
+            Some(Some(next)) => Uuid::from_u128(next),
+            Some(None) => return Ok(Vec::new()),
+        };
+        let client = filter.client.as_ref().map(ToString::to_string);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.ask(&SELECT_PAGE, &[&first, &client, &filter.subject, &limit]).await?;
+        let read = |row: &Row| {
+            let id: Uuid = row
+                .try_get(16)
+                .map_err(|error| corrupt("the identifier of a grant".to_owned(), error.into()))?;
+            let id = GrantId::from_bytes(id.into_bytes());
+            record(id, row).map_err(|error| corrupt(format!("grant {id}"), error))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// When the answer of the database is lost, the caller is told that the store is unavailable, and the
