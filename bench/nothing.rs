@@ -113,6 +113,15 @@ impl SessionStore for Nothing {
         Ok(None)
     }
 
+    async fn sessions(
+        &self,
+        _: Option<&str>,
+        _: Option<SessionId>,
+        _: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn prolong_session(&self, _: SessionId, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }

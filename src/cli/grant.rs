@@ -1,29 +1,23 @@
 //! `doorward grant`: what people have allowed clients, straight from the store, also beside a running server. No
 //! secret is shown: the store has hashes alone.
 
-use std::{
-    io::{self, IsTerminal as _},
-    num::NonZeroUsize,
-    sync::Arc,
-};
+use std::{num::NonZeroUsize, sync::Arc};
 
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
     exit::{Failure, Outcome},
-    output::{Messages, RecordOutput, insist, is_confirmed},
-    progress,
-    records::{self, Listed, Part},
+    output::{Messages, RecordOutput},
+    records::{self, Doomed, Listed, Part},
     settings::StoreArguments,
     time::to_rfc3339,
 };
 use crate::{
     client::{ClientIdentifier, Scope},
     grant::{GrantId, ResourceIndicator},
-    store::{Access, Deleted, GrantFilter, GrantRecord, Store, StoreError},
+    store::{Deleted, GrantFilter, GrantRecord, Store, StoreError},
 };
 
 /// List and revoke what people have allowed clients
@@ -129,45 +123,18 @@ fn grant(text: &str) -> Result<GrantId, String> {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        let store = self.store.open(Access::Read)?;
-        let bar = if io::stdout().is_terminal() {
-            ProgressBar::hidden() // It would stand between the lines.
-        } else {
-            progress::of_grants(messages)
-        };
-        let filter = self.filter.into_filter();
-        records::list::<GrantRecord>(&store, filter, &part, &bar, messages)
+        records::list::<GrantRecord>(self.store, self.filter.into_filter(), &part, messages)
     }
 }
 
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        if !self.yes && !io::stdin().is_terminal() {
-            return Err(Failure::Usage(
-                "there is no terminal to ask on: say --yes to revoke without being asked".into(),
-            ));
-        }
-        let store = self.store.open(Access::Command)?;
-        let named = self.grant_ids;
-        let whom = match named.len() {
-            0 => "all grants behind this filter".to_owned(),
-            1 => "1 grant".to_owned(),
-            number => format!("{number} grants"),
+        let doomed = Doomed::<GrantRecord> {
+            named: self.grant_ids,
+            filter: self.filter.into_filter(),
+            is_sure: self.yes,
         };
-        if !self.yes && !is_confirmed(&format!("Revoke {whom} for good?")) {
-            insist("Nothing was revoked.");
-            return Ok(Outcome::No);
-        }
-        let outcome = if named.is_empty() {
-            let (filter, bar) = (self.filter.into_filter(), progress::of_grants(messages));
-            records::forget_all::<GrantRecord>(&store, filter, "Revoked", &bar, messages)?;
-            Outcome::Done
-        } else {
-            let all = records::forget_named::<GrantRecord>(&store, named, "Revoked", messages)?;
-            Outcome::from_verdict(all)
-        };
-        store.close()?;
-        Ok(outcome)
+        records::forget(self.store, doomed, messages)
     }
 }
 
@@ -206,6 +173,7 @@ impl Listed for GrantRecord {
     type Id = GrantId;
     type Filter = GrantFilter;
     const NAME: &'static str = "grant";
+    const FORGET: &'static str = "Revoke";
     const HEADER: &'static [&'static str] =
         &["GRANT ID", "MADE", "ENDS", "SUBJECT", "CLIENT", "SCOPE", "RESOURCES"];
 

@@ -1,16 +1,15 @@
 //! `doorward key`: the keys that sign access tokens.
 
-use std::{
-    io::{self, IsTerminal as _},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
     exit::{Failure, Outcome},
-    output::{Format, Messages, ReportOutput, insist, is_confirmed, print, table},
+    output::{
+        Format, Messages, ReportOutput, insist, is_confirmed, needs_a_terminal, print, table,
+    },
     settings::{OpenStore, StoreArguments, waiting_runtime},
     time::to_rfc3339,
 };
@@ -147,16 +146,6 @@ impl RotateArguments {
         }
         Ok(Outcome::from_verdict(key.is_new))
     }
-}
-
-/// Whether somebody can be asked, or need not be.
-fn needs_a_terminal(is_sure: bool, what: &str) -> Result<(), Failure> {
-    if is_sure || io::stdin().is_terminal() {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!(
-        "there is no terminal to ask on: say --yes to {what} without being asked"
-    )))
 }
 
 impl DiscardArguments {

@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod records;
 mod serve;
+mod session;
 mod settings;
 mod store;
 mod time;
@@ -55,6 +56,8 @@ enum Command {
     Client(client::ClientCommand),
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     #[command(subcommand)]
     Metadata(metadata::MetadataCommand),
     #[command(subcommand)]
@@ -100,6 +103,7 @@ impl Command {
             Self::Serve(arguments) => arguments.run(messages),
             Self::Client(command) => command.run(messages),
             Self::Grant(command) => command.run(messages),
+            Self::Session(command) => command.run(messages),
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),
             Self::Migrate(command) => command.run(),

@@ -18,19 +18,15 @@ pub(super) fn is_seen(messages: Messages) -> bool {
     !messages.quiet && io::stderr().is_terminal()
 }
 
-/// A bar towards `total` clients; without one, a running count.
-pub(super) fn of_clients(total: Option<u64>, messages: Messages) -> ProgressBar {
-    bar(
-        total,
-        "{wide_bar} {human_pos}/{human_len} clients, {eta} left",
-        "{human_pos} clients, {elapsed}",
-        messages,
-    )
+/// A bar towards `total` records that are called `name`; without a total, a running count.
+pub(super) fn of_records(name: &str, total: Option<u64>, messages: Messages) -> ProgressBar {
+    let of_many = format!("{{wide_bar}} {{human_pos}}/{{human_len}} {name}s, {{eta}} left");
+    bar(total, &of_many, &format!("{{human_pos}} {name}s, {{elapsed}}"), messages)
 }
 
-/// A running count of grants.
-pub(super) fn of_grants(messages: Messages) -> ProgressBar {
-    bar(None, "", "{human_pos} grants, {elapsed}", messages)
+/// As [`of_records`].
+pub(super) fn of_clients(total: Option<u64>, messages: Messages) -> ProgressBar {
+    of_records("client", total, messages)
 }
 
 /// A bar towards `total` bytes; without one, a running count.

@@ -1,17 +1,28 @@
 //! Records one after the other, in the order of their identifiers, with a page of them in memory: how they are
 //! asked for, shown, and forgotten a few at a time.
 
-use std::{fmt, num::NonZeroUsize, sync::Arc, thread, time::Instant, vec};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+    time::Instant,
+    vec,
+};
 
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
 use super::{
     exit::{Failure, Outcome},
-    output::{Format, Messages, Results, insist, table, visible_json},
-    settings::OpenStore,
+    output::{
+        Format, Messages, Results, insist, is_confirmed, needs_a_terminal, table, visible_json,
+    },
+    progress,
+    settings::{OpenStore, StoreArguments},
 };
-use crate::store::{Deleted, Store, StoreError};
+use crate::store::{Access, Deleted, Store, StoreError};
 
 /// How many records are asked for at once, unless fewer are wanted.
 const PAGE_MAX: usize = 500;
@@ -29,6 +40,8 @@ pub(super) trait Listed: Sized {
     type Filter;
     /// What one of them is called.
     const NAME: &'static str;
+    /// What the command is called that forgets one.
+    const FORGET: &'static str;
     const HEADER: &'static [&'static str];
 
     /// As the method of the store that lists them.
@@ -43,6 +56,15 @@ pub(super) trait Listed: Sized {
         store: Arc<dyn Store>,
         id: Self::Id,
     ) -> impl Future<Output = Result<Deleted, StoreError>> + Send + 'static;
+
+    /// How far a command is that goes through all of them.
+    fn progress(
+        _: &OpenStore,
+        _: &Self::Filter,
+        messages: Messages,
+    ) -> Result<ProgressBar, Failure> {
+        Ok(progress::of_records(Self::NAME, None, messages))
+    }
 
     fn id(&self) -> Self::Id;
 
@@ -121,25 +143,27 @@ impl<I> Part<I> {
         };
         limit.map(NonZeroUsize::get)
     }
-
-    /// Whether a list has an end of its own.
-    pub(super) fn is_bounded(&self) -> bool {
-        self.limit().is_some() || self.after.is_some()
-    }
 }
 
 /// Shows a part of the records that pass a filter, and says how to go on behind it.
 pub(super) fn list<T: Listed>(
-    store: &OpenStore,
+    store: StoreArguments,
     filter: T::Filter,
     part: &Part<T::Id>,
-    bar: &ProgressBar,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
+    let store = store.open(Access::Read)?;
     let limit = part.limit();
+    let bar = if io::stdout().is_terminal() {
+        ProgressBar::hidden() // It would stand between the lines.
+    } else if limit.is_some() || part.after.is_some() {
+        progress::of_records(T::NAME, None, messages)
+    } else {
+        T::progress(&store, &filter, messages)?
+    };
     // One more than shown tells whether there is more.
     let expected = limit.map(|limit| limit.saturating_add(1));
-    let mut records = Pages::<T>::new(store, filter, part.after, expected).fuse();
+    let mut records = Pages::<T>::new(&store, filter, part.after, expected).fuse();
 
     let shown = records.by_ref().take(limit.unwrap_or(usize::MAX)).inspect(|_| bar.inc(1));
     let last = match part.format {
@@ -201,18 +225,54 @@ fn print_table<T: Listed>(records: impl Iterator<Item = Result<T, Failure>>) -> 
     Ok(Some(last.id()))
 }
 
-/// Forgets the records of these identifiers, says of each that it was `done`, and returns whether all of them
-/// were there.
-pub(super) fn forget_named<T: Listed>(
+/// What a command forgets.
+pub(super) struct Doomed<T: Listed> {
+    /// The records of these identifiers; those that pass the filter when there are none.
+    pub(super) named: Vec<T::Id>,
+    pub(super) filter: T::Filter,
+    /// Nobody has to be asked.
+    pub(super) is_sure: bool,
+}
+
+/// Forgets records, once somebody has said yes.
+pub(super) fn forget<T: Listed>(
+    store: StoreArguments,
+    doomed: Doomed<T>,
+    messages: Messages,
+) -> Result<Outcome, Failure> {
+    let Doomed { named, filter, is_sure } = doomed;
+    let verb = T::FORGET.to_ascii_lowercase();
+    needs_a_terminal(is_sure, &verb)?;
+    let store = store.open(Access::Command)?;
+    let whom = match named.len() {
+        0 => format!("all {}s behind this filter", T::NAME),
+        1 => format!("1 {}", T::NAME),
+        number => format!("{number} {}s", T::NAME),
+    };
+    if !is_sure && !is_confirmed(&format!("{} {whom} for good?", T::FORGET)) {
+        insist(format_args!("Nothing was {verb}d."));
+        return Ok(Outcome::No);
+    }
+    let outcome = if named.is_empty() {
+        forget_all::<T>(&store, filter, messages)?;
+        Outcome::Done
+    } else {
+        Outcome::from_verdict(forget_named::<T>(&store, named, messages)?)
+    };
+    store.close()?;
+    Ok(outcome)
+}
+
+/// Whether all of them were there.
+fn forget_named<T: Listed>(
     store: &OpenStore,
     ids: Vec<T::Id>,
-    done: &str,
     messages: Messages,
 ) -> Result<bool, Failure> {
     let mut is_complete = true;
     for id in ids {
         match store.wait(T::forget(Arc::clone(&store.handle), id))? {
-            Deleted::Forgotten => messages.say(format_args!("{done} {id}.")),
+            Deleted::Forgotten => messages.say(format_args!("{}d {id}.", T::FORGET)),
             Deleted::NotThere => {
                 insist(format_args!("There is no {} {id}.", T::NAME));
                 is_complete = false;
@@ -222,14 +282,12 @@ pub(super) fn forget_named<T: Listed>(
     Ok(is_complete)
 }
 
-/// Forgets all records that pass a filter, a few at a time, and says of how many that it was `done`.
-pub(super) fn forget_all<T: Listed>(
+fn forget_all<T: Listed>(
     store: &OpenStore,
     filter: T::Filter,
-    done: &str,
-    bar: &ProgressBar,
     messages: Messages,
 ) -> Result<(), Failure> {
+    let bar = T::progress(store, &filter, messages)?;
     let mut records = Pages::<T>::new(store, filter, None, None);
     loop {
         let some: Vec<T::Id> = records
@@ -247,7 +305,7 @@ pub(super) fn forget_all<T: Listed>(
     }
     bar.finish_and_clear();
     let plural = if bar.position() == 1 { "" } else { "s" };
-    messages.say(format_args!("{done} {} {}{plural}.", bar.position(), T::NAME));
+    messages.say(format_args!("{}d {} {}{plural}.", T::FORGET, bar.position(), T::NAME));
     Ok(())
 }
 

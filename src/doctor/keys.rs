@@ -55,7 +55,7 @@ fn kept(examined: &Examined<'_>) -> Option<Vec<KeyRecord>> {
 
 fn judged(standing: &Standing, now: Timestamp) -> Vec<Finding> {
     let look = |place: &str| Look::at("keys", &place);
-    let mut findings: Vec<Finding> = standing
+    let faults: Vec<Finding> = standing
         .faults
         .iter()
         .map(|fault| {
@@ -64,9 +64,12 @@ fn judged(standing: &Standing, now: Timestamp) -> Vec<Finding> {
             look(PLACE).problem(what, advice)
         })
         .collect();
+    if !faults.is_empty() {
+        return faults;
+    }
     let (key_id, algorithm) = &standing.signing;
     let left = standing.next_signs_from.as_seconds().saturating_sub(now.as_seconds());
-    findings.push(if standing.is_due {
+    vec![if standing.is_due {
         let advice =
             "start a server, which makes one; if one runs, its log says what is in the way";
         look(key_id).warning("it signs, and another should have been made by now", advice)
@@ -74,6 +77,5 @@ fn judged(standing: &Standing, now: Timestamp) -> Vec<Finding> {
         let (published, days) = (standing.published, left.div_ceil(DAY_SECONDS));
         look(key_id)
             .ok(format!("it signs ({algorithm}), for {days} days more; {published} published"))
-    });
-    findings
+    }]
 }

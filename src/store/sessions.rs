@@ -14,6 +14,17 @@ pub trait SessionStore: Send + Sync {
     /// The session of this identifier, if there is one, expired or not.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
 
+    /// At most `limit` sessions, of one resource owner where `subject` says so, expired or not, in the order of
+    /// their identifiers (which is the order in which they were begun), beginning after `after`.
+    ///
+    /// A page may hold fewer than `limit` sessions and not be the last: the last page is the empty one.
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError>;
+
     /// Lets a session live on until `idle_at`, unless it is gone.
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError>;
 

@@ -47,11 +47,11 @@ pub trait UpkeepStore: Send + Sync {
 /// it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseFigures {
-    /// Connections, those among them that nobody uses, and how many callers wait for one.
+    /// Connections.
     pub open: u64,
-    /// See [`Self::open`].
+    /// Those among them that nobody uses.
     pub idle: u64,
-    /// See [`Self::open`].
+    /// Callers that wait for one.
     pub waiting: u64,
     /// Batches of registrations that were sent.
     pub batches: u64,

@@ -264,6 +264,21 @@ impl SessionStore for MemoryStore {
         Ok(self.sessions.lock().unwrap().get(&id).cloned())
     }
 
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.check()?;
+        let sessions = self.sessions.lock().unwrap();
+        let is_shown = |session: &&SessionRecord| {
+            Some(session.session_id) > after
+                && subject.is_none_or(|subject| subject == session.owner.subject)
+        };
+        Ok(sessions.values().filter(is_shown).take(limit).cloned().collect())
+    }
+
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
         self.check()?;
         if let Some(session) = self.sessions.lock().unwrap().get_mut(&id) {

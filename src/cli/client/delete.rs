@@ -1,20 +1,18 @@
 //! `doorward client delete`: the named clients, or all behind a filter. Many are deleted a few at a time, with a
 //! pause after each few, so that a server on the same store hardly notices.
 
-use std::io::{self, IsTerminal as _};
-
 use clap::Args;
 
-use super::{FilterArguments, list};
+use super::FilterArguments;
 use crate::{
     cli::{
         exit::{Failure, Outcome},
-        output::{Messages, insist, is_confirmed},
-        records,
+        output::Messages,
+        records::{self, Doomed},
         settings::StoreArguments,
     },
     client::ClientId,
-    store::{Access, ClientRecord},
+    store::ClientRecord,
 };
 
 /// Delete clients for good
@@ -49,32 +47,11 @@ const FILTERS: [&str; 5] = ["profile", "flag", "since", "until", "name"];
 
 impl DeleteArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        if !self.yes && !io::stdin().is_terminal() {
-            return Err(Failure::Usage(
-                "there is no terminal to ask on: say --yes to delete without being asked".into(),
-            ));
-        }
-        let store = self.store.open(Access::Command)?;
-        let named = self.client_ids;
-        let whom = match named.len() {
-            0 => "all clients behind this filter".to_owned(),
-            1 => "1 client".to_owned(),
-            number => format!("{number} clients"),
+        let doomed = Doomed::<ClientRecord> {
+            named: self.client_ids,
+            filter: self.filter.into_filter(),
+            is_sure: self.yes,
         };
-        if !self.yes && !is_confirmed(&format!("Delete {whom} for good?")) {
-            insist("Nothing was deleted.");
-            return Ok(Outcome::No);
-        }
-        let outcome = if named.is_empty() {
-            let filter = self.filter.into_filter();
-            let bar = list::progress(&store, &filter, messages)?;
-            records::forget_all::<ClientRecord>(&store, filter, "Deleted", &bar, messages)?;
-            Outcome::Done
-        } else {
-            let all = records::forget_named::<ClientRecord>(&store, named, "Deleted", messages)?;
-            Outcome::from_verdict(all)
-        };
-        store.close()?;
-        Ok(outcome)
+        records::forget(self.store, doomed, messages)
     }
 }

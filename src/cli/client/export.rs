@@ -10,11 +10,11 @@ use std::{
 
 use clap::Args;
 
-use super::{FilterArguments, line, list};
+use super::{FilterArguments, line};
 use crate::cli::{
     exit::{Failure, Outcome},
     output::{Messages, Results},
-    records::Pages,
+    records::{Listed as _, Pages},
     settings::{OpenStore, StoreArguments},
 };
 use crate::store::{Access, ClientFilter, ClientRecord};
@@ -75,7 +75,7 @@ fn write(
     messages: Messages,
     mut put: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let bar = list::progress(store, &filter, messages)?;
+    let bar = ClientRecord::progress(store, &filter, messages)?;
     let mut number = 0;
     for client in Pages::<ClientRecord>::new(store, filter, None, None) {
         put(&line::print(&client?)?)?;

@@ -1,10 +1,6 @@
 //! `doorward client list`.
 
-use std::{
-    io::{self, IsTerminal as _},
-    num::NonZeroUsize,
-    sync::Arc,
-};
+use std::{num::NonZeroUsize, sync::Arc};
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -21,7 +17,7 @@ use crate::{
         time,
     },
     client::ClientId,
-    store::{Access, ClientFilter, ClientRecord, Deleted, Store, StoreError},
+    store::{ClientFilter, ClientRecord, Deleted, Store, StoreError},
 };
 
 /// List clients in the order of their registration
@@ -48,39 +44,15 @@ pub(in crate::cli) struct ListArguments {
 impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        let store = self.store.open(Access::Read)?;
-        let filter = self.filter.into_filter();
-        let bar = if io::stdout().is_terminal() {
-            ProgressBar::hidden() // It would stand between the lines.
-        } else if part.is_bounded() {
-            progress::of_clients(None, messages)
-        } else {
-            progress(&store, &filter, messages)?
-        };
-        records::list::<ClientRecord>(&store, filter, &part, &bar, messages)
+        records::list::<ClientRecord>(self.store, self.filter.into_filter(), &part, messages)
     }
-}
-
-/// How far a command is that goes through all clients behind `filter`. Their number is asked for when it is
-/// known without going through them, and when somebody sees it.
-pub(super) fn progress(
-    store: &OpenStore,
-    filter: &ClientFilter,
-    messages: Messages,
-) -> Result<ProgressBar, Failure> {
-    let is_everything = *filter == ClientFilter::default();
-    let total = if is_everything && progress::is_seen(messages) {
-        Some(store.wait(store.handle.count_clients())?)
-    } else {
-        None
-    };
-    Ok(progress::of_clients(total, messages))
 }
 
 impl Listed for ClientRecord {
     type Id = ClientId;
     type Filter = ClientFilter;
     const NAME: &'static str = "client";
+    const FORGET: &'static str = "Delete";
     const HEADER: &'static [&'static str] =
         &["CLIENT ID", "REGISTERED", "PROFILE", "NAME", "REDIRECT URIS", "FLAGS"];
 
@@ -95,6 +67,21 @@ impl Listed for ClientRecord {
 
     async fn forget(store: Arc<dyn Store>, id: ClientId) -> Result<Deleted, StoreError> {
         store.delete_client(id).await
+    }
+
+    /// Their number is asked for when it is known without going through them, and when somebody sees it.
+    fn progress(
+        store: &OpenStore,
+        filter: &ClientFilter,
+        messages: Messages,
+    ) -> Result<ProgressBar, Failure> {
+        let is_everything = *filter == ClientFilter::default();
+        let total = if is_everything && progress::is_seen(messages) {
+            Some(store.wait(store.handle.count_clients())?)
+        } else {
+            None
+        };
+        Ok(progress::of_clients(total, messages))
     }
 
     fn id(&self) -> ClientId {

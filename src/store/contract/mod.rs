@@ -44,6 +44,7 @@ macro_rules! store_contract {
             grants::grants_are_listed_in_their_order_by_client_and_by_subject,
             grants::a_consent_replaces_the_one_before_of_the_same_two,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
+            sessions::sessions_are_listed_in_their_order_and_by_subject,
             sessions::a_sign_in_is_taken_once,
             sessions::a_sign_in_of_another_browser_stays,
             sessions::of_all_who_make_a_key_at_once_one_does,

@@ -213,6 +213,18 @@ impl SessionStore for Embedded {
         self.readers.ask(move |connection| sessions::session(connection, id)).await
     }
 
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let subject = subject.map(str::to_owned);
+        self.readers
+            .ask(move |connection| sessions::page(connection, subject.as_deref(), after, limit))
+            .await
+    }
+
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
         self.work(move |change| sessions::prolong(change, id, idle_at)).await
     }

@@ -44,6 +44,29 @@ pub(super) fn session(
     found.optional().map_err(store_error)?.transpose()
 }
 
+/// One page of sessions. There are as many as people have signed in since yesterday: one snapshot does.
+pub(super) fn page(
+    connection: &Connection,
+    subject: Option<&str>,
+    after: Option<SessionId>,
+    limit: usize,
+) -> Result<Vec<SessionRecord>, StoreError> {
+    let sql = "SELECT hash, subject, name, email, signed_in_at, idle_at, expires_at, session_id \
+        FROM sessions WHERE session_id > ?1 AND (?2 IS NULL OR subject = ?2) \
+        ORDER BY session_id LIMIT ?3";
+    // What stands before every session when there is none.
+    let after: &[u8] = after.as_ref().map_or(&[], |id| id.as_bytes());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
+    let mut rows = statement.query(params![after, subject, limit]).map_err(store_error)?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let id = SessionId::from_bytes(row.get(7).map_err(store_error)?);
+        page.push(read(id, row).map_err(|error| corrupt(format!("session {id}"), error))?);
+    }
+    Ok(page)
+}
+
 fn read(session_id: SessionId, row: &Row<'_>) -> Result<SessionRecord, Unreadable> {
     Ok(SessionRecord {
         session_id,

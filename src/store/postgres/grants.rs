@@ -151,11 +151,7 @@ impl GrantStore for Postgres {
         after: Option<GrantId>,
         limit: usize,
     ) -> Result<Vec<GrantRecord>, StoreError> {
-        let first = match after.map(|id| Uuid::from(id).as_u128().checked_add(1)) {
-            None => Uuid::nil(),
-            Some(Some(next)) => Uuid::from_u128(next),
-            Some(None) => return Ok(Vec::new()),
-        };
+        let Some(first) = first_after(after.map(Uuid::from)) else { return Ok(Vec::new()) };
         let client = filter.client.as_ref().map(ToString::to_string);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.ask(&SELECT_PAGE, &[&first, &client, &filter.subject, &limit]).await?;
@@ -351,6 +347,14 @@ pub(super) fn hash(row: &Row, column: usize) -> Result<SecretHash, Unreadable> {
 
 pub(super) fn timestamp(row: &Row, column: usize) -> Result<Timestamp, Unreadable> {
     Ok(Timestamp::from_millis(u64::try_from(row.try_get::<_, i64>(column)?)?))
+}
+
+/// The first identifier that can come after another, or of all; `None` when there is none.
+pub(super) fn first_after(after: Option<Uuid>) -> Option<Uuid> {
+    match after {
+        None => Some(Uuid::nil()),
+        Some(id) => id.as_u128().checked_add(1).map(Uuid::from_u128),
+    }
 }
 
 /// No record is later than the last moment that a table can say.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Postgres,
     connect::Statement,
-    grants::{Unreadable, bytes, corrupt, hash, moment, timestamp},
+    grants::{Unreadable, bytes, corrupt, first_after, hash, moment, timestamp},
 };
 use crate::{
     clock::Timestamp,
@@ -37,6 +37,13 @@ const SELECT: Statement = Statement {
     sql: "SELECT hash, subject, name, email, signed_in_at, idle_at, expires_at FROM sessions \
         WHERE session_id = $1",
     types: &[Type::UUID],
+};
+
+const SELECT_PAGE: Statement = Statement {
+    sql: "SELECT hash, subject, name, email, signed_in_at, idle_at, expires_at, session_id \
+        FROM sessions WHERE session_id >= $1 AND ($2::text IS NULL OR subject = $2) \
+        ORDER BY session_id LIMIT $3",
+    types: &[Type::UUID, Type::TEXT, Type::INT8],
 };
 
 const PROLONG: Statement = Statement {
@@ -94,6 +101,25 @@ impl SessionStore for Postgres {
         let rows = self.ask(&SELECT, &[&uuid(id)]).await?;
         let read = |row| record(id, row).map_err(|error| corrupt(format!("session {id}"), error));
         rows.first().map(read).transpose()
+    }
+
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let Some(first) = first_after(after.map(uuid)) else { return Ok(Vec::new()) };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.ask(&SELECT_PAGE, &[&first, &subject, &limit]).await?;
+        let read = |row: &Row| {
+            let id: Uuid = row
+                .try_get(7)
+                .map_err(|error| corrupt("the identifier of a session".to_owned(), error.into()))?;
+            let id = SessionId::from_bytes(id.into_bytes());
+            record(id, row).map_err(|error| corrupt(format!("session {id}"), error))
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {

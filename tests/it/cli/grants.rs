@@ -1,4 +1,5 @@
-//! `doorward grant`: what people have allowed, listed and revoked without a server.
+//! `doorward grant` and `doorward session`: what people have allowed and with which browsers they are signed in,
+//! listed and revoked without a server.
 
 use doorward::{
     client::{ClientIdentifier, Scope},
@@ -7,7 +8,9 @@ use doorward::{
     entropy::Entropy,
     grant::{CodeVerifier, GrantId, ResourceIndicator},
     secret::SecretHash,
-    store::{self, Access, CodeRecord, GrantRecord},
+    store::{
+        self, Access, CodeRecord, GrantRecord, ResourceOwner, SessionId, SessionRecord, Store,
+    },
 };
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -43,11 +46,6 @@ fn grant(nth: u32, client: &str, subject: &str, entropy: &Entropy) -> GrantRecor
 /// Two people have allowed two clients something, in turn; the grants in their order.
 fn with_grants(number: u32) -> (Doorward, Vec<String>) {
     let doorward = Doorward::new();
-    let location = match &doorward.database {
-        Some(url) => StoreLocation::Postgres(url.parse().unwrap()),
-        None => StoreLocation::Folder(doorward.path("doorward-data")),
-    };
-    let config = Config { store: location, ..Config::default() };
     let entropy = Entropy::seeded(3);
     let grants: Vec<_> = (0..number)
         .map(|nth| {
@@ -56,14 +54,26 @@ fn with_grants(number: u32) -> (Doorward, Vec<String>) {
             grant(nth, client, subject, &entropy)
         })
         .collect();
-    Runtime::new().unwrap().block_on(async {
-        let store = store::open(&config, Access::Serve).await.unwrap();
+    in_store(&doorward, async |store| {
         for grant in &grants {
             store.keep_grant(grant.clone()).await.unwrap();
         }
-        store.close().await.unwrap();
     });
     (doorward, grants.iter().map(|grant| grant.grant_id.to_string()).collect())
+}
+
+/// Does something with the store, as a server would.
+fn in_store(doorward: &Doorward, work: impl AsyncFnOnce(&dyn Store)) {
+    let location = match &doorward.database {
+        Some(url) => StoreLocation::Postgres(url.parse().unwrap()),
+        None => StoreLocation::Folder(doorward.path("doorward-data")),
+    };
+    let config = Config { store: location, ..Config::default() };
+    Runtime::new().unwrap().block_on(async {
+        let store = store::open(&config, Access::Serve).await.unwrap();
+        work(&*store).await;
+        store.close().await.unwrap();
+    });
 }
 
 fn listed(doorward: &Doorward, more: &[&str]) -> Vec<String> {
@@ -136,4 +146,58 @@ fn grants_are_revoked_by_name_or_all_of_a_client_or_subject() {
     assert_eq!(doorward.run(&of_both).err, "Revoked 25 grants.\n");
     assert!(listed(&doorward, &["--client", DOCUMENT]).is_empty());
     assert_eq!(listed(&doorward, &[]).len(), 49);
+}
+
+#[test]
+fn sessions_are_listed_and_revoked_by_name_or_all_of_a_subject() {
+    let (doorward, entropy) = (Doorward::new(), Entropy::seeded(4));
+    let sessions: Vec<_> = (0..5)
+        .map(|nth| SessionRecord {
+            session_id: SessionId::generate(NOW.after_seconds(nth), &entropy),
+            hash: SecretHash::of(b"a cookie"),
+            owner: ResourceOwner {
+                subject: format!("acme:{}", nth % 2),
+                name: Some("Ada".to_owned()),
+                email: None,
+            },
+            signed_in_at: NOW,
+            idle_at: NOW.after_seconds(60),
+            expires_at: NOW.after_days(1),
+        })
+        .collect();
+    in_store(&doorward, async |store| {
+        for session in &sessions {
+            store.keep_session(session.clone()).await.unwrap();
+        }
+    });
+    let ids: Vec<String> = sessions.iter().map(|it| it.session_id.to_string()).collect();
+    let list = |more: &[&str]| -> Vec<Value> {
+        doorward.run(&[&["--quiet", "session", "list"], more].concat()).lines()
+    };
+    let of = |lines: Vec<Value>| -> Vec<String> {
+        lines.iter().map(|line| line["session_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(of(list(&[])), ids);
+    assert_eq!(of(list(&["--subject", "acme:1"])), [&*ids[1], &ids[3]]);
+    assert_eq!(of(list(&["--after", &ids[2], "--limit", "1"])), ids[3..4]);
+    assert_eq!(
+        list(&["--limit", "1"])[0],
+        json!({
+            "session_id": ids[0],
+            "sub": "acme:0",
+            "name": "Ada",
+            "signed_in_at": "2027-01-15T08:00:00Z",
+            "idle_at": "2027-01-15T08:01:00Z",
+            "expires_at": "2027-01-16T08:00:00Z",
+        })
+    );
+
+    assert_eq!(doorward.run(&["session", "revoke", &ids[0]]).code, Some(2), "unasked");
+    assert_eq!(doorward.run(&["session", "revoke", "--yes"]).code, Some(2), "none is named");
+    let ran = doorward.run(&["session", "revoke", "--yes", &ids[0]]);
+    assert_eq!((ran.code, ran.err), (Some(0), format!("Revoked {}.\n", ids[0])));
+    assert_eq!(doorward.run(&["session", "revoke", "--yes", &ids[0]]).code, Some(3));
+    let ran = doorward.run(&["session", "revoke", "--yes", "--subject", "acme:1"]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), "Revoked 2 sessions.\n"));
+    assert_eq!(of(list(&[])), [&*ids[2], &ids[4]]);
 }
