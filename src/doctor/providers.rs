@@ -13,6 +13,11 @@ pub(super) fn reachable(examined: &Examined<'_>) -> Vec<Finding> {
     if settings.is_empty() {
         return vec![Look::at("provider", &"sign_in.providers").ok("none is named")];
     }
+    if examined.is_offline {
+        return vec![
+            Look::at("provider", &"sign_in.providers").ok("they are not asked (--offline)"),
+        ];
+    }
     let providers = Providers::new(settings, Internet::System);
     let tried = examined.wait(providers.try_all(examined.clock.now()));
     settings.iter().zip(tried).flat_map(|(one, tried)| judged(&one.issuer, &tried)).collect()

@@ -141,8 +141,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Has another key sign before it is time, which is made unless one is waiting already. It is published first,
-    /// for as long as any; nodes take it up by their own upkeep.
+    /// Has another key sign before it is time: makes one, unless one is waiting already. It is published for as long as
+    /// any before it signs; nodes take it up by their own upkeep.
     pub(crate) async fn rotate(
         &self,
         store: &dyn Store,

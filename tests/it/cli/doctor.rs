@@ -356,6 +356,14 @@ fn each_provider_is_asked_for_what_a_sign_in_needs() {
     assert!(advice.contains("`client_secret_file`"), "{advice}");
 
     let nobody = format!("http://127.0.0.1:{}", free_port());
+    assert_eq!(look(&nobody, "secret").problem()[0], "provider");
+    let words = ["doctor", "--dev", "--config", "doorward.toml", "--offline"];
+    let addresses = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+    let mut offline = doorward.command(&[&words[..], &addresses].concat());
+    offline.env("DOORWARD_TOKEN__KEYS_SECRET", "a secret of thirty-two characters");
+    let looked = Looked::of(Ran::of(offline.spawn().unwrap()));
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    assert_eq!(looked.of_check("provider"), [["ok", "they are not asked (--offline)", ""]]);
     for (issuer, told, advised) in [
         (&*nobody, "its metadata could not be fetched: ", "to names and networks"),
         (&provider(|it| it["issuer"] = "http://127.0.0.1".into(), KEYS), "another issuer", "byte"),
