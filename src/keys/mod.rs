@@ -21,7 +21,10 @@ use self::{
     sealing::Derived,
     signing::SigningKey,
 };
-pub(crate) use self::{secret_file::{secret_of, secret_there}, signing::jwk_schema};
+pub(crate) use self::{
+    secret_file::{secret_of, secret_there},
+    signing::jwk_schema,
+};
 use crate::{
     clock::Timestamp,
     config::{SigningAlgorithm, TokenConfig},

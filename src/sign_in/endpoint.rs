@@ -161,7 +161,8 @@ async fn try_to_begin(
     if let Some(id) = form.one("provider")? {
         let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
         let begun = upstream::begin(app, headers, provider, request).await;
-        let begun = begun.map_err(|error| Interrupted { error, request: request.to_owned() }.into());
+        let begun =
+            begun.map_err(|error| Interrupted { error, request: request.to_owned() }.into());
         // Nobody is signed in yet, but that somebody will not be is certain.
         return begun.or_else(|error| ended(&app.metrics.provider_sign_ins, Err(error)));
     }

@@ -163,8 +163,7 @@ async fn looking_where_a_provider_sends_people_back_to_spends_nothing() {
 #[tokio::test]
 async fn sign_ins_are_counted_by_kind_and_how_they_ended() {
     let mut config = with_provider().await;
-    let nobody = Provider { issuer: "http://127.0.0.1:1".to_owned(), ..provider("gone").await };
-    config.sign_in.providers.push(Provider { id: "gone".to_owned(), ..nobody });
+    config.sign_in.providers.push(provider_at("gone", "http://127.0.0.1:1"));
     let server = TestServer::with(config).await;
     let password = server.password.clone().unwrap();
     let mut browser = Browser::new(&server);
