@@ -9,8 +9,8 @@ use doorward::{
     grant::GrantId,
     secret::SecretHash,
     store::{
-        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
-        Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
+        GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
         SessionRecord, SessionStore, SignInRecord, Store, StoreError, SweepPage, Swept,
         UpkeepStore,
     },
@@ -69,16 +69,21 @@ impl GrantStore for Nothing {
         Ok(None)
     }
 
+    async fn grants(
+        &self,
+        _: &GrantFilter,
+        _: Option<GrantId>,
+        _: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn redeem_code(&self, _: GrantId, _: Purchase) -> Result<Redeemed, StoreError> {
         Ok(Redeemed::NotThere)
     }
 
     async fn rotate_refresh_token(&self, _: GrantId, _: Rotation) -> Result<Rotated, StoreError> {
         Ok(Rotated::Refused)
-    }
-
-    async fn grants(&self, _: Option<GrantId>, _: usize) -> Result<Vec<GrantRecord>, StoreError> {
-        Ok(Vec::new())
     }
 
     async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
@@ -124,20 +129,21 @@ impl SessionStore for Nothing {
         Ok(None)
     }
 
+    async fn sessions(
+        &self,
+        _: Option<&str>,
+        _: Option<SessionId>,
+        _: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn prolong_session(&self, _: SessionId, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
 
     async fn end_session(&self, _: SessionId) -> Result<Deleted, StoreError> {
         Ok(Deleted::NotThere)
-    }
-
-    async fn sessions(
-        &self,
-        _: Option<SessionId>,
-        _: usize,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        Ok(Vec::new())
     }
 
     async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {

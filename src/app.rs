@@ -13,10 +13,11 @@ use crate::{
     entropy::Entropy,
     http::{
         client_address::Source,
-        rate_limit::{OwnLimit, RateLimit},
+        rate_limit::{FailureLimit, OwnLimit, RateLimit},
     },
     internet::Internet,
     keys::Keys,
+    metrics::AuthorizationMetrics,
     registration::ProtectedNames,
     sign_in::{LocalPassword, Providers},
     store::Store,
@@ -36,6 +37,8 @@ pub struct App {
     pub internet: Internet,
     /// How often strangers may register.
     pub(crate) rate_limit: RateLimit,
+    /// How often each source may fail where something can be guessed.
+    pub(crate) failure_limit: FailureLimit,
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
     /// The clients that publish what they are.
@@ -54,6 +57,8 @@ pub struct App {
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
     pub(crate) description: OnceLock<Bytes>,
+    /// What is counted where people can sign in.
+    pub(crate) metrics: Arc<AuthorizationMetrics>,
 }
 
 impl App {
@@ -70,8 +75,11 @@ impl App {
         clock: Clock,
         entropy: Entropy,
     ) -> Arc<Self> {
+        let (limits, issuer) = (&config.rate_limit, &config.server.issuer);
+        let rate_limit = RateLimit::new(limits, issuer, config.authorizes(), &entropy);
         Arc::new(Self {
-            rate_limit: RateLimit::new(&config.rate_limit, &config.server.issuer, &entropy),
+            failure_limit: FailureLimit::new(limits, issuer, &rate_limit, &entropy),
+            rate_limit,
             protected_names: ProtectedNames::new(&config.registration.protected_names),
             client_documents: ClientDocuments::new(&config, internet.clone(), clock.clone()),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
@@ -81,6 +89,7 @@ impl App {
             metadata: discovery::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
+            metrics: Arc::default(),
             config,
             store,
             clock,

@@ -82,7 +82,9 @@ impl Management {
     }
 
     fn metrics_page(&self) -> Response {
-        let mut response = Response::new(Full::from(self.metrics.page(self.started)));
+        let mut response = Response::new(Full::from(
+            self.metrics.page(self.started, self.app.store.database().as_ref()),
+        ));
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));

@@ -18,7 +18,11 @@ impl Counter {
         self.0.fetch_add(1, Relaxed);
     }
 
-    fn value(&self) -> u64 {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -34,7 +38,11 @@ impl Gauge {
         OneMore(self)
     }
 
-    fn value(&self) -> i64 {
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(i64::try_from(value).unwrap_or(i64::MAX), Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> i64 {
         self.0.load(Relaxed)
     }
 }
@@ -114,6 +122,10 @@ pub(crate) struct RateLimitMetrics {
     pub(crate) failed: Counter,
     /// Redis was not asked: there is no connection, or too much is waiting for it.
     pub(crate) not_asked: Counter,
+    /// Failures where something could be guessed.
+    pub(crate) failures: Counter,
+    /// Requests of sources that had failed too often.
+    pub(crate) failures_refused: Counter,
 }
 
 /// What became of the metadata documents of clients that were asked for.
@@ -129,6 +141,67 @@ pub(crate) struct DocumentMetrics {
     pub(crate) failed: Counter,
     /// As many as may be were being fetched.
     pub(crate) busy: Counter,
+    /// Clients with a document, or those of its host, are not let in.
+    pub(crate) refused: Counter,
+}
+
+/// What is done where people can sign in.
+#[derive(Debug, Default)]
+pub(crate) struct AuthorizationMetrics {
+    pub(crate) local_sign_ins: SignInMetrics,
+    pub(crate) provider_sign_ins: SignInMetrics,
+    pub(crate) tokens: TokenMetrics,
+    pub(crate) grants: SweepMetrics,
+    pub(crate) consents: SweepMetrics,
+    pub(crate) sessions: SweepMetrics,
+    pub(crate) sign_ins: SweepMetrics,
+}
+
+/// How sign-ins of one kind ended.
+#[derive(Debug, Default)]
+pub(crate) struct SignInMetrics {
+    pub(crate) succeeded: Counter,
+    /// Not this person, not with this password, or too late.
+    pub(crate) refused: Counter,
+    /// The provider or the store could not be used.
+    pub(crate) failed: Counter,
+}
+
+/// Answers with tokens, and who else wanted some.
+#[derive(Debug, Default)]
+pub(crate) struct TokenMetrics {
+    pub(crate) by_code: Counter,
+    pub(crate) by_refresh_token: Counter,
+    /// Codes that were used again by somebody who could have redeemed them.
+    pub(crate) codes_used_again: Counter,
+    /// Refresh tokens that were used again after their grace.
+    pub(crate) refresh_tokens_used_again: Counter,
+}
+
+/// What became of one kind of records that expire.
+#[derive(Debug, Default)]
+pub(crate) struct SweepMetrics {
+    pub(crate) forgotten: Counter,
+    /// Sweeps that did not come to their end.
+    pub(crate) failures: Counter,
+    /// When the last one that did ended, in seconds since 1970; 0 for never.
+    pub(crate) ended_at: Gauge,
+}
+
+/// What went over the connections to a database.
+#[derive(Debug, Default)]
+pub(crate) struct DatabaseMetrics {
+    pub(crate) batches: Counter,
+    /// Registrations in them.
+    pub(crate) batched: Counter,
+    /// Statements that were sent once more.
+    pub(crate) retries: Counter,
+    /// Batches whose answer was lost, and of which it was found out what became of them.
+    pub(crate) settled: Counter,
+    /// Batches of which it was not.
+    pub(crate) unsettled: Counter,
+    /// Connections that were thrown away.
+    pub(crate) discarded: Counter,
 }
 
 /// Writes metrics in Prometheus' text format.

@@ -1,6 +1,6 @@
 //! `/oauth2/authorize` and `/oauth2/consent`: who asks, who decides, and what becomes of it.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
@@ -25,15 +25,38 @@ use crate::{
 };
 
 /// `GET` and `POST /oauth2/authorize` (RFC 6749 §3.1); a `body` has the parameters of a POST.
-pub(crate) async fn authorize(app: &App, head: &Parts, body: Option<Incoming>) -> Response {
+pub(crate) async fn authorize(
+    app: &App,
+    source: IpAddr,
+    head: &Parts,
+    body: Option<Incoming>,
+) -> Response {
     let text = match body {
         None => Ok(head.uri.query().unwrap_or_default().to_owned()),
         Some(body) => text_of(app, body, REQUEST_BYTES_MAX).await,
     };
     match text {
-        Ok(text) => ask(app, &head.headers, &text).await.unwrap_or_else(|error| shown(app, error)),
+        Ok(text) => match admitted(app, source, ask(app, &head.headers, &text)).await {
+            Ok(response) => response,
+            Err(error) => shown(app, error),
+        },
         Err(error) => shown(app, error),
     }
+}
+
+/// What is answered to a source that has not failed too often.
+async fn admitted(
+    app: &App,
+    source: IpAddr,
+    answered: impl Future<Output = Result<Response, PageError>>,
+) -> Result<Response, PageError> {
+    let refused = |retry_after_seconds| PageError::TooManyFailures { retry_after_seconds };
+    app.failure_limit.admit(source, app.clock.now()).map_err(refused)?;
+    let answered = answered.await;
+    if answered.as_ref().is_err_and(PageError::may_be_a_guess) {
+        app.failure_limit.count(source, app.clock.now()).await.map_err(refused)?;
+    }
+    answered
 }
 
 /// Shows whoever is there what is asked, and asks who it is, if that is not known.
@@ -105,10 +128,10 @@ async fn consent_page(
 }
 
 /// `POST /oauth2/consent`: what the resource owner decided.
-pub(crate) async fn consent(app: &App, head: &Parts, body: Incoming) -> Response {
+pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let text = text_of(app, body, FORM_BYTES_MAX).await;
     let decided = async { decide(app, &head.headers, &text?).await };
-    decided.await.unwrap_or_else(|error| shown(app, error))
+    admitted(app, source, decided).await.unwrap_or_else(|error| shown(app, error))
 }
 
 async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, PageError> {
@@ -213,8 +236,12 @@ fn shown(app: &App, error: PageError) -> Response {
         back: None,
     };
     let mut response = page(&shown, status, FormTarget::Ourselves);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    let retry_after = match error {
+        PageError::TooManyFailures { retry_after_seconds } => Some(retry_after_seconds),
+        _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+    };
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     let cause = status.is_server_error().then(|| Arc::new(error) as _);
     let outcome = Outcome { error_code: Some(code.as_str()), cause, ..Outcome::default() };

@@ -41,6 +41,8 @@ pub(super) enum PageError {
         host: String,
         reason: Arc<DocumentError>,
     },
+    #[error("Too many requests from your network have failed.")]
+    TooManyFailures { retry_after_seconds: u32 },
     #[error("It cannot be found out which application this is.")]
     Client(#[source] StoreError),
     #[error("What you decided could not be kept.")]
@@ -60,6 +62,24 @@ impl From<IdentifyError> for PageError {
 }
 
 impl PageError {
+    /// Whether something was named that is not there, which cost a look: it counts against its source.
+    pub(super) fn may_be_a_guess(&self) -> bool {
+        match self {
+            Self::UnknownClient | Self::UnknownRedirectUri => true,
+            // It was others that took all the places.
+            Self::Document { reason, .. } => !matches!(**reason, DocumentError::Busy),
+            Self::Request(_)
+            | Self::Form(_)
+            | Self::Body(_)
+            | Self::Missing(_)
+            | Self::ForeignForm
+            | Self::OldForm
+            | Self::TooManyFailures { .. }
+            | Self::Client(_)
+            | Self::Store(_) => false,
+        }
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Request(_)
@@ -71,6 +91,7 @@ impl PageError {
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::ForeignForm | Self::OldForm => StatusCode::FORBIDDEN,
+            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Document { reason, .. } => match **reason {
                 DocumentError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 DocumentError::Off
@@ -93,6 +114,7 @@ impl PageError {
                 ErrorCode::TemporarilyUnavailable
             }
             Self::UnknownClient | Self::Document { .. } => ErrorCode::InvalidClient,
+            Self::TooManyFailures { .. } => ErrorCode::TemporarilyUnavailable,
             Self::Client(error) | Self::Store(error) => match error {
                 StoreError::Busy | StoreError::Unavailable(_) => ErrorCode::TemporarilyUnavailable,
                 StoreError::Corrupt { .. } => ErrorCode::ServerError,
@@ -125,6 +147,7 @@ impl PageError {
             Self::Document { .. } => {
                 "Try again in a moment. If it stays so, whoever makes the application has to mend it."
             }
+            Self::TooManyFailures { .. } => "Go back to the application and try again in a while.",
             Self::Client(_) | Self::Store(_) => "Try again in a moment.",
             Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
                 "Go back to the application. If it happens again, whoever makes it has to mend it."

@@ -54,6 +54,7 @@ pub(crate) fn of_query(config: &Config) -> Vec<Refusal> {
         PageError::Missing("client_id or redirect_uri"),
         PageError::UnknownClient,
         PageError::UnknownRedirectUri,
+        PageError::TooManyFailures { retry_after_seconds: 0 },
         PageError::Client(StoreError::Busy),
         PageError::Client(corrupt),
     ];

@@ -18,8 +18,8 @@ use crate::{
 /// Look whether everything is there that a server with these settings needs, and say what to do
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Looks at the settings, the data folder, the store, the clock, Redis, the certificate and the \
-addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
+    after_help = "Looks at the settings, the data folder, the store, the signing keys, the clock, Redis, the certificate, the \
+providers at which people sign in and the addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
 The exit code is 1 when there is a problem; warnings are none.
 
 Examples:
@@ -27,6 +27,9 @@ Examples:
   doorward doctor --config doorward.toml --output jsonl | jq 'select(.verdict != \"ok\")'"
 )]
 pub(super) struct DoctorArguments {
+    /// Leave out the providers at which people sign in: for a check that runs again and again
+    #[arg(long)]
+    offline: bool,
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
@@ -39,7 +42,7 @@ impl DoctorArguments {
         let findings = match self.server.load() {
             Ok(config) => {
                 let mut findings = vec![settings_are_good()];
-                let found = doctor::examine(&config, &Clock::System);
+                let found = doctor::examine(&config, &Clock::System, self.offline);
                 findings.extend(found.map_err(Failure::of("nothing can be looked at"))?);
                 findings
             }

@@ -1,22 +1,31 @@
 //! `doorward key`: the keys that sign access tokens.
 
-use std::io::{self, IsTerminal as _};
+use std::rc::Rc;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
     exit::{Failure, Outcome},
-    output::{Format, Messages, ReportOutput, insist, is_confirmed, print, table},
-    settings::StoreArguments,
+    output::{
+        Format, Messages, ReportOutput, insist, is_confirmed, needs_a_terminal, print, table,
+    },
+    settings::{OpenStore, StoreArguments, waiting_runtime},
     time::to_rfc3339,
 };
-use crate::store::Access;
+use crate::{
+    clock::Clock,
+    config::Secret,
+    entropy::Entropy,
+    keys::{self, Keys, KeysError},
+    store::Access,
+};
 
-/// Look at the keys that sign access tokens, or throw them away
+/// Look at the keys that sign access tokens, have another one sign, or throw them away
 #[derive(Subcommand, Debug)]
 pub(super) enum KeyCommand {
     List(ListArguments),
+    Rotate(RotateArguments),
     Discard(DiscardArguments),
 }
 
@@ -24,6 +33,7 @@ impl KeyCommand {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         match self {
             Self::List(arguments) => arguments.run(),
+            Self::Rotate(arguments) => arguments.run(messages),
             Self::Discard(arguments) => arguments.run(messages),
         }
     }
@@ -38,6 +48,25 @@ make another by themselves when it is `token.key_lifetime_days` old."
 pub(super) struct ListArguments {
     #[command(flatten)]
     output: ReportOutput,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Make another key, which signs in a day: before it is time
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The servers publish the new key within a minute, sign with it after a day, when whoever keeps a copy \
+of the published keys has it, and forget the old one when its last token has expired. No token becomes invalid. \
+Needs the secret that seals the keys: give the settings of the servers. When a key waits already, none is made, and the \
+exit code is 3. For a key that was seen by others see `doorward key discard`.
+
+Example:
+  doorward key rotate --yes --config doorward.toml"
+)]
+pub(super) struct RotateArguments {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     store: StoreArguments,
 }
@@ -88,13 +117,40 @@ impl ListArguments {
     }
 }
 
+impl RotateArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        needs_a_terminal(self.yes, "rotate")?;
+        let mut config = self.store.load()?;
+        let secret = keys::secret_there(&config).map_err(Failure::of("nothing was rotated"))?;
+        config.token.keys_secret = Secret::new(secret.as_deref().unwrap_or_default());
+        let keys = Keys::new(&config.token, &Entropy::System);
+        let store = OpenStore::open(config, Access::Command, &Rc::new(waiting_runtime()?))?;
+        if !self.yes && !is_confirmed("Have another key sign from tomorrow on?") {
+            insist("Nothing was rotated.");
+            return Ok(Outcome::No);
+        }
+        let rotated = store.wait_for(keys.rotate(&*store.handle, Clock::System.now()));
+        store.close()?;
+        let key = rotated.map_err(|error| match error {
+            KeysError::None => {
+                Failure::because("there is no signing key yet: a server makes one when it starts")
+            }
+            error => Failure::of("nothing was rotated")(error),
+        })?;
+        let (id, algorithm, signs_from) = (&key.key_id, &key.algorithm, to_rfc3339(key.signs_from));
+        if key.is_new {
+            messages
+                .say(format_args!("Made key {id} ({algorithm}), which signs from {signs_from}."));
+        } else {
+            insist(format!("Key {id} ({algorithm}) waits already, and signs from {signs_from}."));
+        }
+        Ok(Outcome::from_verdict(key.is_new))
+    }
+}
+
 impl DiscardArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        if !self.yes && !io::stdin().is_terminal() {
-            return Err(Failure::Usage(
-                "there is no terminal to ask on: say --yes to discard without being asked".into(),
-            ));
-        }
+        needs_a_terminal(self.yes, "discard")?;
         let store = self.store.open(Access::Command)?;
         let keys = store.wait(store.handle.keys())?;
         if !self.yes && !is_confirmed("Discard all signing keys for good?") {

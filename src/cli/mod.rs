@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod doctor;
 mod exit;
+mod grant;
 mod key;
 mod man;
 mod metadata;
@@ -13,7 +14,9 @@ mod migrate;
 mod openapi;
 mod output;
 mod progress;
+mod records;
 mod serve;
+mod session;
 mod settings;
 mod store;
 mod time;
@@ -51,6 +54,10 @@ enum Command {
     Serve(serve::ServeArguments),
     #[command(subcommand)]
     Client(client::ClientCommand),
+    #[command(subcommand)]
+    Grant(grant::GrantCommand),
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     #[command(subcommand)]
     Metadata(metadata::MetadataCommand),
     #[command(subcommand)]
@@ -95,6 +102,8 @@ impl Command {
         match self {
             Self::Serve(arguments) => arguments.run(messages),
             Self::Client(command) => command.run(messages),
+            Self::Grant(command) => command.run(messages),
+            Self::Session(command) => command.run(messages),
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),
             Self::Migrate(command) => command.run(),

@@ -98,6 +98,16 @@ pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
     results.finish()
 }
 
+/// Refuses to go on where nobody can be asked; `is_sure` when nobody need be. `what` is about to be done.
+pub(super) fn needs_a_terminal(is_sure: bool, what: &str) -> Result<(), Failure> {
+    if is_sure || io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "there is no terminal to ask on: say --yes to {what} without being asked"
+    )))
+}
+
 /// Whether the person at the terminal says yes. Silence is no.
 pub(super) fn is_confirmed(question: &str) -> bool {
     let mut stderr = io::stderr();

@@ -18,19 +18,15 @@ pub(super) fn is_seen(messages: Messages) -> bool {
     !messages.quiet && io::stderr().is_terminal()
 }
 
-/// A bar towards `total` clients; without one, a running count.
-pub(super) fn of_clients(total: Option<u64>, messages: Messages) -> ProgressBar {
-    of_records("clients", total, messages)
+/// A bar towards `total` records that are called `plural`; without a total, a running count.
+pub(super) fn of_records(plural: &str, total: Option<u64>, messages: Messages) -> ProgressBar {
+    let of_many = format!("{{wide_bar}} {{human_pos}}/{{human_len}} {plural}, {{eta}} left");
+    bar(total, &of_many, &format!("{{human_pos}} {plural}, {{elapsed}}"), messages)
 }
 
-/// A bar towards `total` records of a kind; without one, a running count.
-pub(super) fn of_records(plural: &str, total: Option<u64>, messages: Messages) -> ProgressBar {
-    bar(
-        total,
-        &format!("{{wide_bar}} {{human_pos}}/{{human_len}} {plural}, {{eta}} left"),
-        &format!("{{human_pos}} {plural}, {{elapsed}}"),
-        messages,
-    )
+/// As [`of_records`].
+pub(super) fn of_clients(total: Option<u64>, messages: Messages) -> ProgressBar {
+    of_records("clients", total, messages)
 }
 
 /// A bar towards `total` bytes; without one, a running count.

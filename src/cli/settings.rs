@@ -150,6 +150,11 @@ impl OpenStore {
         self.runtime.block_on(answer).map_err(Failure::of(self.name()))
     }
 
+    /// What comes of work that asks the store by itself.
+    pub(super) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// Lets go of the store, after everything that was asked of it.
     pub(super) fn close(self) -> Result<(), Failure> {
         self.wait(self.handle.close())

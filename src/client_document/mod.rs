@@ -124,13 +124,15 @@ impl ClientDocuments {
         let ClientDocumentsConfig { enabled, allowed_hosts, denied_hosts, .. } = &self.settings;
         let host = url.host();
         let is_among = |hosts: &[String]| hosts.iter().any(|other| is_below(host, other));
-        if !enabled {
-            Err(DocumentError::Off)
+        let refused = if !enabled {
+            DocumentError::Off
         } else if is_among(denied_hosts) || !(allowed_hosts.is_empty() || is_among(allowed_hosts)) {
-            Err(DocumentError::Host)
+            DocumentError::Host
         } else {
-            Ok(())
-        }
+            return Ok(());
+        };
+        self.metrics.refused.add_one();
+        Err(refused)
     }
 
     async fn fetch(&self, url: &DocumentUrl) -> Found {

@@ -216,6 +216,7 @@ async fn a_client_is_what_its_document_says() {
 async fn no_document_is_looked_for_unless_the_operator_wants_it() {
     let world = World::with(|config| config.client_documents.enabled = false).await;
     assert!(matches!(world.refusal().await, DocumentError::Off));
+    assert_eq!(world.documents.metrics().refused.value(), 1);
     assert_eq!(world.lookups.load(Relaxed), 0);
 }
 

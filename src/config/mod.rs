@@ -102,13 +102,20 @@ table! {
         idle_timeout_seconds: u64 = 60, Integer(1..=3600);
     }
 
-    /// How often strangers may register.
+    /// How often strangers may register, and fail.
     rate_limit: RateLimitConfig {
         /// Registrations that one source (IPv4 address, IPv6 /64) may ask for in a period; 0 for no
         /// limit.
         per_source: u32 = 60 dev 0, Integer(0..=10_000_000);
         /// Registrations that all sources together may ask for in a period; 0 for no limit.
         total: u32 = 6000 dev 0, Integer(0..=10_000_000);
+        /// How often one source may fail in a period: at the token, revocation and introspection endpoints
+        /// with a client, code, verifier, token or secret that is not good, and at the authorization endpoint
+        /// with a client or redirect URI that is not there; 0 for no limit.
+        ///
+        /// Who succeeds is not counted, so that an assistant that asks for many people is not held up; but
+        /// until the period ends, nothing more is answered to a source that has failed as often.
+        failures_per_source: u32 = 600 dev 0, Integer(0..=10_000_000);
         /// The length of a period, which is aligned to the clock.
         period_seconds: u32 = 60, Integer(1..=86_400);
         /// How many sources are remembered at most.

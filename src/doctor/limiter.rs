@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use super::{Examined, Finding, Look};
-use crate::{config::WhenUnreachable, http::request_event::chain};
+use crate::{
+    config::WhenUnreachable,
+    http::{rate_limit, request_event::chain},
+};
 
 /// Does Redis count, where there is one?
 pub(super) fn redis(examined: &Examined<'_>) -> Vec<Finding> {
@@ -25,7 +28,7 @@ pub(super) fn redis(examined: &Examined<'_>) -> Vec<Finding> {
             look().problem(chain(error), advice)
         }
     }];
-    if settings.per_source == 0 && settings.total == 0 {
+    if !rate_limit::is_counted(settings, examined.config.authorizes()) {
         let advice = "set rate_limit.per_source or rate_limit.total, or take rate_limit.redis away";
         findings.push(look().warning("it is never asked, as no limit is set", advice));
     }

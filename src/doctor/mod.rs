@@ -5,7 +5,9 @@
 mod addresses;
 mod certificate;
 mod clock;
+mod keys;
 mod limiter;
+mod providers;
 mod store;
 
 use std::io;
@@ -23,9 +25,11 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     store::folder,
     store::database,
     store::tables,
+    keys::signing,
     clock::plausible,
     limiter::redis,
     certificate::files,
+    providers::reachable,
     addresses::listeners,
 ];
 
@@ -96,6 +100,8 @@ struct Examined<'a> {
     clock: &'a Clock,
     /// What Redis said, and what time it was here then; `None` where there is none.
     redis: Option<(Timestamp, Result<Timestamp, LinkError>)>,
+    /// Nobody is asked who is not ours.
+    is_offline: bool,
     runtime: Runtime,
 }
 
@@ -106,11 +112,15 @@ impl Examined<'_> {
     }
 }
 
-/// Everything that is found, in the order of the checks.
-pub(crate) fn examine(config: &Config, clock: &Clock) -> io::Result<Vec<Finding>> {
+/// Everything that is found, in the order of the checks; `is_offline` leaves the providers of others alone.
+pub(crate) fn examine(
+    config: &Config,
+    clock: &Clock,
+    is_offline: bool,
+) -> io::Result<Vec<Finding>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let asked = rate_limit::probe(&config.rate_limit, &config.server.issuer);
     let redis = runtime.block_on(asked).map(|answer| (clock.now(), answer));
-    let examined = Examined { config, clock, redis, runtime };
+    let examined = Examined { config, clock, redis, is_offline, runtime };
     Ok(CHECKS.iter().flat_map(|check| check(&examined)).collect())
 }

@@ -145,6 +145,6 @@ pub(super) fn tables(examined: &Examined<'_>) -> Vec<Finding> {
 }
 
 /// What an error of opening says ends with what to do.
-fn split(text: &str) -> (&str, &str) {
+pub(super) fn split(text: &str) -> (&str, &str) {
     text.rsplit_once("; ").unwrap_or((text, "see the manual"))
 }

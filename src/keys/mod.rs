@@ -21,7 +21,10 @@ use self::{
     sealing::Derived,
     signing::SigningKey,
 };
-pub(crate) use self::{secret_file::secret_of, signing::jwk_schema};
+pub(crate) use self::{
+    secret_file::{secret_of, secret_there},
+    signing::jwk_schema,
+};
 use crate::{
     clock::Timestamp,
     config::{SigningAlgorithm, TokenConfig},
@@ -45,6 +48,30 @@ pub(crate) struct Keys {
 struct Ring {
     keys: Vec<(Timestamp, SigningKey)>,
     jwks: Bytes,
+}
+
+/// What an operator wants to know of the keys that are kept.
+pub(crate) struct Standing {
+    /// Why some of them cannot be used.
+    pub(crate) faults: Vec<KeysError>,
+    /// The one that signs: its `kid` and its algorithm.
+    pub(crate) signing: (String, String),
+    /// From when another does.
+    pub(crate) next_signs_from: Timestamp,
+    /// Whether another should have been made by now.
+    pub(crate) is_due: bool,
+    /// How many are published.
+    pub(crate) published: usize,
+}
+
+/// A key that takes the place of the one that signs.
+pub(crate) struct Successor {
+    pub(crate) key_id: String,
+    pub(crate) algorithm: String,
+    /// It is published until then, and others get to know it.
+    pub(crate) signs_from: Timestamp,
+    /// Whether it was made just now.
+    pub(crate) is_new: bool,
 }
 
 /// Why nothing can be signed.
@@ -94,16 +121,7 @@ impl Keys {
         let mut kept = store.keys().await?;
         let name = signing::name(self.algorithm);
         if schedule::is_due(&kept, name, self.lifetimes, now) {
-            // A node with the wrong secret makes no key, which no other node could open.
-            for key in &kept {
-                self.opened(key.clone())?;
-            }
-            let newest = kept.last().map(|key| key.key_id.clone());
-            let (key_id, private) = signing::generate(self.algorithm)
-                .ok_or_else(|| KeysError::Unusable(name.to_owned()))?;
-            let sealed = self.derived.seal(&key_id, &private, &self.entropy);
-            let key = KeyRecord { key_id, algorithm: name.to_owned(), made_at: now, sealed };
-            match store.keep_key(key, newest).await? {
+            match self.make(store, &kept, now).await? {
                 KeyKept::Kept => tracing::info!(algorithm = name, "a signing key was made"),
                 // Another node was quicker: its key is as good.
                 KeyKept::TooLate => {}
@@ -124,6 +142,62 @@ impl Keys {
         let jwks = json!({ "keys": public }).to_string().into();
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ring { keys, jwks });
         Ok(())
+    }
+
+    /// Has another key sign before it is time: makes one, unless one is waiting already. It is published for as long as
+    /// any before it signs; nodes take it up by their own upkeep.
+    pub(crate) async fn rotate(
+        &self,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<Successor, KeysError> {
+        let kept = store.keys().await?;
+        if kept.is_empty() {
+            return Err(KeysError::None);
+        }
+        let name = signing::name(self.algorithm);
+        let is_new = schedule::waiting(&kept, name, now).is_none()
+            && self.make(store, &kept, now).await? == KeyKept::Kept;
+        let kept = store.keys().await?;
+        let key = schedule::waiting(&kept, name, now).ok_or(KeysError::None)?;
+        let signs_from = schedule::next_signs_from(&kept, name, self.lifetimes, now);
+        let (key_id, algorithm) = (key.key_id.clone(), key.algorithm.clone());
+        Ok(Successor { key_id, algorithm, signs_from, is_new })
+    }
+
+    /// Makes a key, unless another node makes one at the same time.
+    async fn make(
+        &self,
+        store: &dyn Store,
+        kept: &[KeyRecord],
+        now: Timestamp,
+    ) -> Result<KeyKept, KeysError> {
+        // A node with the wrong secret makes no key, which no other node could open.
+        for key in kept {
+            self.opened(key.clone())?;
+        }
+        let newest = kept.last().map(|key| key.key_id.clone());
+        let name = signing::name(self.algorithm);
+        let (key_id, private) = signing::generate(self.algorithm)
+            .ok_or_else(|| KeysError::Unusable(name.to_owned()))?;
+        let sealed = self.derived.seal(&key_id, &private, &self.entropy);
+        let key = KeyRecord { key_id, algorithm: name.to_owned(), made_at: now, sealed };
+        Ok(store.keep_key(key, newest).await?)
+    }
+
+    /// How the keys stand that are kept; `None` when there is none. Changes nothing.
+    pub(crate) fn standing(&self, kept: &[KeyRecord], now: Timestamp) -> Option<Standing> {
+        let name = signing::name(self.algorithm);
+        let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
+        let signing = &kept[schedule::signing(made, name, now)?];
+        let phases = schedule::phases(kept, name, self.lifetimes, now);
+        Some(Standing {
+            faults: kept.iter().filter_map(|key| self.opened(key.clone()).err()).collect(),
+            signing: (signing.key_id.clone(), signing.algorithm.clone()),
+            next_signs_from: schedule::next_signs_from(kept, name, self.lifetimes, now),
+            is_due: schedule::is_due(kept, name, self.lifetimes, now),
+            published: phases.into_iter().filter(|phase| *phase == Phase::Published).count(),
+        })
     }
 
     fn opened(&self, key: KeyRecord) -> Result<SigningKey, KeysError> {
@@ -251,6 +325,45 @@ mod tests {
                 jsonwebtoken::decode::<serde_json::Value>(&token, &key, &validation).unwrap();
             assert_eq!(read.claims["sub"], "x");
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_rotated_in_is_published_by_whoever_runs_and_signs_a_day_later() {
+        let (_folder, store, running) = keys_of(SigningAlgorithm::Es256).await;
+        let command = Keys::new(&Config::default().token, &Entropy::seeded(1));
+        let later = NOW.after_days(10);
+        let old = running.sign(b"{}", later).unwrap();
+
+        let made = command.rotate(&*store, later).await.unwrap();
+        assert!(made.is_new);
+        assert_eq!(made.signs_from, later.after_days(1));
+        let again = command.rotate(&*store, later.after_seconds(60)).await.unwrap();
+        assert_eq!((again.key_id, again.is_new), (made.key_id.clone(), false));
+
+        running.upkeep(&*store, later.after_seconds(60)).await.unwrap();
+        let jwks: serde_json::Value = serde_json::from_slice(&running.jwks()).unwrap();
+        assert_eq!(jwks["keys"][1]["kid"], made.key_id.as_str());
+        let header = |token: &str| token.split('.').next().unwrap().to_owned();
+        let before = running.sign(b"{}", later.after_seconds(60)).unwrap();
+        assert_eq!(header(&before), header(&old), "not before others can know the new one");
+        running.upkeep(&*store, made.signs_from).await.unwrap();
+        assert_ne!(header(&running.sign(b"{}", made.signs_from).unwrap()), header(&old));
+        assert!(running.verify(&old).is_some(), "until its last token has expired");
+        let gone = made.signs_from.after_seconds(900 + 3_600);
+        running.upkeep(&*store, gone).await.unwrap();
+        assert!(running.verify(&old).is_none());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_rotated_where_no_key_is_or_with_another_secret() {
+        let (_folder, store, _keys) = keys_of(SigningAlgorithm::Es256).await;
+        let other = Keys::new(&Config::default().token, &Entropy::seeded(2));
+        let later = NOW.after_days(10);
+        assert!(matches!(other.rotate(&*store, later).await, Err(KeysError::Sealed(_))));
+        let kept = store.keys().await.unwrap();
+        assert_eq!(kept.len(), 1);
+        store.forget_key(kept[0].key_id.clone()).await.unwrap();
+        assert!(matches!(other.rotate(&*store, later).await, Err(KeysError::None)));
     }
 
     #[tokio::test]

@@ -64,6 +64,35 @@ pub(super) fn signing<'key>(
     ours.or_else(move || keys.rposition(|(made_at, _)| is_ready(made_at))).or(first)
 }
 
+/// The key that takes the place of the one that signs, if it was made already.
+pub(super) fn waiting<'kept>(
+    kept: &'kept [KeyRecord],
+    algorithm: &str,
+    now: Timestamp,
+) -> Option<&'kept KeyRecord> {
+    let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
+    let signs = signing(made, algorithm, now)?;
+    let is_waiting =
+        |key: &&KeyRecord| key.algorithm == algorithm && signs_from(key.made_at) > now.as_millis();
+    kept.iter().skip(signs + 1).find(is_waiting)
+}
+
+/// From when another key signs than now, as far as can be told: one that waits, or one that will be made.
+pub(super) fn next_signs_from(
+    kept: &[KeyRecord],
+    algorithm: &str,
+    lifetimes: Lifetimes,
+    now: Timestamp,
+) -> Timestamp {
+    let newest = kept.iter().rfind(|key| key.algorithm == algorithm);
+    let millis = match (waiting(kept, algorithm, now), newest) {
+        (Some(key), _) => signs_from(key.made_at),
+        (None, Some(key)) => signs_from(key.made_at) + lifetimes.key,
+        (None, None) => now.as_millis() + AHEAD_MILLIS,
+    };
+    Timestamp::from_millis(millis)
+}
+
 /// What each of the keys is for.
 pub(super) fn phases(
     kept: &[KeyRecord],

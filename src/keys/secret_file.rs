@@ -49,6 +49,18 @@ pub(crate) fn secret_of(config: &Config, entropy: &Entropy) -> Result<String, Se
     }
 }
 
+/// The secret of a server with these settings that is there; `None` when there is none yet. Makes nothing.
+///
+/// # Errors
+/// [`SecretFileError`]: one whole line for the operator.
+pub(crate) fn secret_there(config: &Config) -> Result<Option<String>, SecretFileError> {
+    let given = config.token.keys_secret.reveal();
+    match &config.store {
+        StoreLocation::Folder(folder) if given.is_empty() => read(&folder.join(NAME)),
+        _ => Ok(Some(given.to_owned()).filter(|given| !given.is_empty())),
+    }
+}
+
 fn read_or_make(path: &Path, entropy: &Entropy) -> Result<String, SecretFileError> {
     let failed = |error| SecretFileError::Io(path.to_owned(), error);
     let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -63,21 +75,30 @@ fn read_or_make(path: &Path, entropy: &Entropy) -> Result<String, SecretFileErro
             Ok(secret)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mut file = fs::File::open(path).map_err(failed)?;
-            let mode = file.metadata().map_err(failed)?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(SecretFileError::Open(path.to_owned()));
-            }
-            let mut secret = String::new();
-            file.read_to_string(&mut secret).map_err(failed)?;
-            let secret = secret.trim();
-            if secret.len() < 32 {
-                return Err(SecretFileError::Short(path.to_owned()));
-            }
-            Ok(secret.to_owned())
+            read(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// What the file holds; `None` when it is not there.
+fn read(path: &Path) -> Result<Option<String>, SecretFileError> {
+    let failed = |error| SecretFileError::Io(path.to_owned(), error);
+    let mut file = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    let mode = file.metadata().map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(SecretFileError::Open(path.to_owned()));
+    }
+    let mut secret = String::new();
+    file.read_to_string(&mut secret).map_err(failed)?;
+    let secret = secret.trim();
+    if secret.len() < 32 {
+        return Err(SecretFileError::Short(path.to_owned()));
+    }
+    Ok(Some(secret.to_owned()))
 }
 
 #[cfg(test)]
@@ -89,6 +110,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join(NAME);
         let entropy = Entropy::seeded(1);
+        assert!(read(&path).unwrap().is_none() && !path.exists(), "who only looks makes nothing");
         let secret = read_or_make(&path, &entropy).unwrap();
         assert_eq!(read_or_make(&path, &entropy).unwrap(), secret);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -9,9 +9,10 @@ use crate::{
     client::ProfileName,
     clock::Timestamp,
     metrics::{
-        ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page, RateLimitMetrics,
-        RegistrationMetrics, RouteMetrics,
+        AuthorizationMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page,
+        RateLimitMetrics, RegistrationMetrics, RouteMetrics,
     },
+    store::DatabaseFigures,
 };
 
 /// What one server counts.
@@ -24,6 +25,7 @@ pub(crate) struct ServerMetrics {
     pub(crate) connections: Arc<ConnectionMetrics>,
     rate_limit: Arc<RateLimitMetrics>,
     documents: Arc<DocumentMetrics>,
+    authorization: Arc<AuthorizationMetrics>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
@@ -31,8 +33,12 @@ pub(crate) struct ServerMetrics {
 
 impl ServerMetrics {
     /// Nothing is counted yet but what others count by themselves.
-    pub(crate) fn new(rate_limit: Arc<RateLimitMetrics>, documents: Arc<DocumentMetrics>) -> Self {
-        Self { rate_limit, documents, ..Self::default() }
+    pub(crate) fn new(
+        rate_limit: Arc<RateLimitMetrics>,
+        documents: Arc<DocumentMetrics>,
+        authorization: Arc<AuthorizationMetrics>,
+    ) -> Self {
+        Self { rate_limit, documents, authorization, ..Self::default() }
     }
 
     /// Counts an answer.
@@ -63,12 +69,17 @@ impl ServerMetrics {
         }
     }
 
-    /// Everything as Prometheus reads it.
-    pub(crate) fn page(&self, started: Timestamp) -> String {
+    /// Everything as Prometheus reads it, and how a database is doing, where there is one.
+    pub(crate) fn page(&self, started: Timestamp, database: Option<&DatabaseFigures>) -> String {
         let mut page = Page::new();
         self.registrations_on(&mut page);
         self.rate_limit_on(&mut page);
         self.documents_on(&mut page);
+        self.authorization_on(&mut page);
+        self.sweeps_on(&mut page);
+        if let Some(database) = database {
+            database_on(&mut page, database);
+        }
         self.requests_on(&mut page);
         self.connections_on(&mut page);
         process_on(&mut page, started);
@@ -106,6 +117,13 @@ impl ServerMetrics {
         ] {
             page.counter(name, &format!("outcome=\"{outcome}\""), counter);
         }
+        let name = "doorward_rate_limit_failures_total";
+        page.head(name, "counter", "Failures, and requests refused for too many of them.");
+        for (outcome, counter) in
+            [("counted", &self.rate_limit.failures), ("refused", &self.rate_limit.failures_refused)]
+        {
+            page.counter(name, &format!("outcome=\"{outcome}\""), counter);
+        }
     }
 
     fn documents_on(&self, page: &mut Page) {
@@ -118,8 +136,58 @@ impl ServerMetrics {
             ("gone", &self.documents.gone),
             ("failed", &self.documents.failed),
             ("busy", &self.documents.busy),
+            ("refused", &self.documents.refused),
         ] {
             page.counter(name, &format!("outcome=\"{outcome}\""), counter);
+        }
+    }
+
+    fn authorization_on(&self, page: &mut Page) {
+        let of = &self.authorization;
+        let name = "doorward_sign_ins_total";
+        page.head(name, "counter", "Sign-ins that have ended, by kind and outcome.");
+        for (kind, sign_ins) in [("local", &of.local_sign_ins), ("provider", &of.provider_sign_ins)]
+        {
+            for (outcome, counter) in [
+                ("succeeded", &sign_ins.succeeded),
+                ("refused", &sign_ins.refused),
+                ("failed", &sign_ins.failed),
+            ] {
+                page.counter(name, &format!("kind=\"{kind}\",outcome=\"{outcome}\""), counter);
+            }
+        }
+        let name = "doorward_tokens_issued_total";
+        page.head(name, "counter", "Answers with an access token, by grant type.");
+        page.counter(name, "grant_type=\"authorization_code\"", &of.tokens.by_code);
+        page.counter(name, "grant_type=\"refresh_token\"", &of.tokens.by_refresh_token);
+        let name = "doorward_used_again_total";
+        page.head(name, "counter", "Codes and refresh tokens that were used again, by kind.");
+        page.counter(name, "kind=\"code\"", &of.tokens.codes_used_again);
+        page.counter(name, "kind=\"refresh_token\"", &of.tokens.refresh_tokens_used_again);
+    }
+
+    fn sweeps_on(&self, page: &mut Page) {
+        let of = &self.authorization;
+        let kinds = [
+            ("grants", &of.grants),
+            ("consents", &of.consents),
+            ("sessions", &of.sessions),
+            ("sign_ins", &of.sign_ins),
+        ];
+        let name = "doorward_sweep_forgotten_total";
+        page.head(name, "counter", "Expired records that were forgotten, by kind.");
+        for (kind, sweep) in kinds {
+            page.counter(name, &format!("kind=\"{kind}\""), &sweep.forgotten);
+        }
+        let name = "doorward_sweep_failures_total";
+        page.head(name, "counter", "Sweeps that did not come to their end, by kind.");
+        for (kind, sweep) in kinds {
+            page.counter(name, &format!("kind=\"{kind}\""), &sweep.failures);
+        }
+        let name = "doorward_sweep_ended_timestamp_seconds";
+        page.head(name, "gauge", "When the last whole sweep ended, by kind; 0 for never.");
+        for (kind, sweep) in kinds {
+            page.gauge(name, &format!("kind=\"{kind}\""), &sweep.ended_at);
         }
     }
 
@@ -162,6 +230,52 @@ impl ServerMetrics {
         page.counter(name, "outcome=\"accepted\"", &self.certificate_reloads);
         page.counter(name, "outcome=\"failed\"", &self.certificate_reload_failures);
     }
+}
+
+fn database_on(page: &mut Page, database: &DatabaseFigures) {
+    let name = "doorward_postgres_connections";
+    page.head(name, "gauge", "Connections to PostgreSQL, by whether somebody uses them.");
+    page.sample(name, "state=\"idle\"", database.idle);
+    page.sample(name, "state=\"used\"", database.open.saturating_sub(database.idle));
+    for (name, kind, help, value) in [
+        (
+            "doorward_postgres_waiting",
+            "gauge",
+            "Callers that wait for a connection.",
+            database.waiting,
+        ),
+        (
+            "doorward_postgres_connections_discarded_total",
+            "counter",
+            "Connections that were thrown away.",
+            database.discarded,
+        ),
+        (
+            "doorward_postgres_batches_total",
+            "counter",
+            "Batches of registrations.",
+            database.batches,
+        ),
+        (
+            "doorward_postgres_batched_registrations_total",
+            "counter",
+            "Registrations in batches.",
+            database.batched,
+        ),
+        (
+            "doorward_postgres_retries_total",
+            "counter",
+            "Statements that were sent once more.",
+            database.retries,
+        ),
+    ] {
+        page.head(name, kind, help);
+        page.sample(name, "", value);
+    }
+    let name = "doorward_postgres_lost_answers_total";
+    page.head(name, "counter", "Batches whose answer was lost, by what was found out.");
+    page.sample(name, "outcome=\"settled\"", database.settled);
+    page.sample(name, "outcome=\"unsettled\"", database.unsettled);
 }
 
 /// The page size of every Linux that Rust supports and that does not say otherwise.

@@ -106,6 +106,7 @@ pub async fn serve(
     let metrics = Arc::new(ServerMetrics::new(
         Arc::clone(app.rate_limit.metrics()),
         Arc::clone(app.client_documents.metrics()),
+        Arc::clone(&app.metrics),
     ));
     let running = Running::start(&app, &metrics, certificate.as_ref(), (public, management));
     ready(running.addresses);

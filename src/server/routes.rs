@@ -253,21 +253,23 @@ async fn answer_of_authorization(
         (Route::Jwks, true, _) => discovery::jwks(app),
         (Route::Stylesheet, true, _) => pages::stylesheet(),
         (Route::Authorize | Route::AuthorizeAlias, true, _) => {
-            authorization::authorize(app, &head, None).await
+            authorization::authorize(app, source, &head, None).await
         }
         (Route::Authorize | Route::AuthorizeAlias, _, true) => {
-            authorization::authorize(app, &head, Some(body)).await
+            authorization::authorize(app, source, &head, Some(body)).await
         }
-        (Route::Consent, _, true) => authorization::consent(app, &head, body).await,
+        (Route::Consent, _, true) => authorization::consent(app, source, &head, body).await,
         (Route::SignIn, _, true) => sign_in::begin(app, source, &head, body).await,
         (Route::SignedIn, true, _) if head.method == Method::GET => {
             sign_in::finish(app, &head).await
         }
         (Route::SignOut, true, _) => sign_in::ask_to_sign_out(app, &head).await,
         (Route::SignOut, _, true) => sign_in::sign_out(app, &head, body).await,
-        (Route::Token | Route::TokenAlias, _, true) => token::token(app, &head.headers, body).await,
-        (Route::Revoke, _, true) => token::revoke(app, &head.headers, body).await,
-        (Route::Introspect, _, true) => token::introspect(app, &head.headers, body).await,
+        (Route::Token | Route::TokenAlias, _, true) => {
+            token::token(app, source, &head.headers, body).await
+        }
+        (Route::Revoke, _, true) => token::revoke(app, source, &head.headers, body).await,
+        (Route::Introspect, _, true) => token::introspect(app, source, &head.headers, body).await,
         _ => method_not_allowed(route),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::{app::App, http::request_event::chain, store::Swept};
+use crate::{app::App, http::request_event::chain, metrics::SweepMetrics, store::Swept};
 
 /// How often nodes look for keys that another one has made.
 const KEYS_EVERY: Duration = Duration::from_mins(1);
@@ -48,15 +48,18 @@ async fn sweep(app: &App) {
 
 /// Looks through all records of one kind, a few at a time.
 async fn sweep_all(app: &App, kind: Swept) {
+    let metrics = metrics_of(app, kind);
     let mut after = None;
     let mut forgotten = 0;
     loop {
         match app.store.sweep(kind, app.clock.now(), after, SWEEP_RECORDS).await {
             Ok(page) => {
                 forgotten += page.forgotten;
+                metrics.forgotten.add(page.forgotten as u64);
                 after = page.after;
             }
             Err(error) => {
+                metrics.failures.add_one();
                 tracing::warn!(
                     error = chain(&error),
                     ?kind,
@@ -70,7 +73,66 @@ async fn sweep_all(app: &App, kind: Swept) {
         }
         sleep(SWEEP_PAUSE).await;
     }
+    metrics.ended_at.set(app.clock.now().as_seconds());
     if forgotten > 0 {
         tracing::info!(?kind, forgotten, "forgot what had expired");
+    }
+}
+
+fn metrics_of(app: &App, kind: Swept) -> &SweepMetrics {
+    match kind {
+        Swept::Grants => &app.metrics.grants,
+        Swept::Consents => &app.metrics.consents,
+        Swept::Sessions => &app.metrics.sessions,
+        Swept::SignIns => &app.metrics.sign_ins,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        clock::{Clock, Timestamp},
+        config::Config,
+        entropy::Entropy,
+        secret::SecretHash,
+        store::{self, Access, ResourceOwner, SessionId, SessionRecord},
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn session(entropy: &Entropy, expires_at: Timestamp) -> SessionRecord {
+        SessionRecord {
+            session_id: SessionId::generate(NOW, entropy),
+            hash: SecretHash::of(b"a cookie"),
+            owner: ResourceOwner { subject: "a".to_owned(), name: None, email: None },
+            signed_in_at: NOW,
+            idle_at: expires_at,
+            expires_at,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sweep_counts_what_it_forgets_when_it_ended_and_that_it_did_not() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let config = Config::default();
+        let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
+        let (entropy, clock) = (Entropy::seeded(1), Clock::held_at(NOW));
+        let app = App::new(config, Arc::clone(&store), clock, entropy.clone());
+        for expires_at in [NOW, NOW, NOW.after_days(1)] {
+            store.keep_session(session(&entropy, expires_at)).await.unwrap();
+        }
+
+        let counted = &app.metrics.sessions;
+        sweep_all(&app, Swept::Sessions).await;
+        assert_eq!((counted.forgotten.value(), counted.failures.value()), (2, 0));
+        assert_eq!(counted.ended_at.value(), 1_800_000_000);
+
+        store.close().await.unwrap();
+        sweep_all(&app, Swept::Grants).await;
+        assert_eq!(app.metrics.grants.failures.value(), 1);
+        assert_eq!(app.metrics.grants.ended_at.value(), 0, "never");
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         request_event::Outcome,
         same_origin::is_same_origin,
     },
+    metrics::SignInMetrics,
     pages::{Back, FormTarget, MessagePage, SignOutPage, page},
     store::StoreError,
 };
@@ -160,16 +161,19 @@ async fn try_to_begin(
     if let Some(id) = form.one("provider")? {
         let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
         let begun = upstream::begin(app, headers, provider, request).await;
-        return begun.map_err(|error| Interrupted { error, request: request.to_owned() }.into());
+        let begun =
+            begun.map_err(|error| Interrupted { error, request: request.to_owned() }.into());
+        // Nobody is signed in yet, but that somebody will not be is certain.
+        return begun.or_else(|error| ended(&app.metrics.provider_sign_ins, Err(error)));
     }
     let local = app.local_password.as_ref();
     match (form.one("password")?, local) {
         (Some(presented), Some(password)) if password.is(presented) => {
             let mut response = see_other(&authorize_again(app, request));
-            session::begin(app, headers, local::owner(), &mut response).await?;
-            Ok(response)
+            let begun = session::begin(app, headers, local::owner(), &mut response).await;
+            ended(&app.metrics.local_sign_ins, begun.map(|()| response).map_err(Into::into))
         }
-        (_, Some(_)) => Err(SignInError::WrongPassword),
+        (_, Some(_)) => ended(&app.metrics.local_sign_ins, Err(SignInError::WrongPassword)),
         (_, None) => Err(SignInError::UnknownWay),
     }
 }
@@ -183,10 +187,26 @@ async fn try_to_finish(app: &App, head: &Parts) -> Result<Response, SignInError>
     let id = head.uri.path().rsplit('/').next().unwrap_or_default();
     let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
     let query = head.uri.query().unwrap_or_default();
-    let answer = Form::parse(query.as_bytes()).map_err(UpstreamError::from)?;
-    let begun = upstream::take(app, &head.headers, &answer).await?;
-    let finished = upstream::finish(app, &head.headers, provider, &answer, &begun).await;
-    finished.map_err(|error| Interrupted { error, request: begun.authorization_request }.into())
+    let back = async {
+        let answer = Form::parse(query.as_bytes()).map_err(UpstreamError::from)?;
+        let begun = upstream::take(app, &head.headers, &answer).await?;
+        let finished = upstream::finish(app, &head.headers, provider, &answer, &begun).await;
+        finished.map_err(|error| Interrupted { error, request: begun.authorization_request }.into())
+    };
+    ended(&app.metrics.provider_sign_ins, back.await)
+}
+
+/// Counts how a sign-in has ended.
+fn ended(
+    metrics: &SignInMetrics,
+    answer: Result<Response, SignInError>,
+) -> Result<Response, SignInError> {
+    match &answer {
+        Ok(_) => metrics.succeeded.add_one(),
+        Err(error) if error.status().is_server_error() => metrics.failed.add_one(),
+        Err(_) => metrics.refused.add_one(),
+    }
+    answer
 }
 
 /// `GET /oauth2/sign-out`: a page that asks.

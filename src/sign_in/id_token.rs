@@ -28,7 +28,7 @@ pub(super) struct Expected<'sign_in> {
 
 /// What is wrong with an ID token. It holds nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum IdTokenError {
+pub(crate) enum IdTokenError {
     #[error("its ID token cannot be read")]
     Unreadable,
     #[error("its ID token is signed with an algorithm that is not accepted")]
@@ -99,6 +99,11 @@ fn fits(key: &Jwk, id: Option<&str>, algorithm: Algorithm) -> bool {
     let signs_so = common.key_algorithm.is_none_or(|named| named == algorithm.into());
     let is_of_kind = DecodingKey::from_jwk(key).is_ok_and(|key| key.family() == algorithm.family());
     is_named && signs && signs_so && is_of_kind
+}
+
+/// Whether a key can verify tokens of one of these algorithms.
+pub(super) fn is_usable(key: &Jwk, algorithms: &[Algorithm]) -> bool {
+    algorithms.iter().any(|algorithm| fits(key, key.common.key_id.as_deref(), *algorithm))
 }
 
 fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), IdTokenError> {

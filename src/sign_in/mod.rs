@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(crate) use self::{
     endpoint::{ask_to_sign_out, begin, finish, sign_out},
     local::LocalPassword,
-    provider::Providers,
+    provider::{ProviderError, Providers, Tried},
     session::{Session, session},
 };
 use crate::{

@@ -71,7 +71,7 @@ impl Published {
 
 /// Why a provider does not say who somebody is. `Display` holds nothing of its answers.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ProviderError {
+pub(crate) enum ProviderError {
     #[error("its metadata could not be fetched")]
     Metadata(#[source] FetchError),
     #[error(transparent)]
@@ -80,6 +80,9 @@ pub(super) enum ProviderError {
     Keys(#[source] FetchError),
     #[error("its keys cannot be read")]
     KeysContent,
+    /// A sign-in finds that out by the token that it gets.
+    #[error("none of its keys fits an algorithm that it signs with and that is accepted here")]
+    NoUsableKey,
     #[error("its token endpoint could not be asked")]
     Token(#[source] FetchError),
     #[error("its token endpoint refused the code with status {}", .0.as_u16())]
@@ -90,6 +93,15 @@ pub(super) enum ProviderError {
     Secret(#[source] std::io::Error),
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
+}
+
+/// What a sign-in would find at a provider.
+pub(crate) struct Tried {
+    /// Whether the file with our secret can be read, if there is to be one.
+    pub(crate) secret: Result<(), ProviderError>,
+    pub(crate) metadata: Result<(), ProviderError>,
+    /// How many keys can be used; `None` where nothing says where they are.
+    pub(crate) keys: Option<Result<usize, ProviderError>>,
 }
 
 /// A code, and what it has to be worth.
@@ -177,6 +189,32 @@ impl Providers {
             }
             verified => Ok(verified?),
         }
+    }
+
+    /// Asks each provider, in the order of the settings, for what a sign-in there needs, and signs nobody in.
+    pub(crate) async fn try_all(&self, now: Timestamp) -> Vec<Tried> {
+        let mut all = Vec::new();
+        for provider in &self.all {
+            let metadata = self.metadata(provider, now).await;
+            let keys = match &metadata {
+                Ok(metadata) => Some(self.usable_keys(provider, metadata, now).await),
+                Err(_) => None,
+            };
+            let secret = provider.secret().await.map(drop);
+            all.push(Tried { secret, metadata: metadata.map(drop), keys });
+        }
+        all
+    }
+
+    async fn usable_keys(
+        &self,
+        provider: &Provider,
+        metadata: &ProviderMetadata,
+        now: Timestamp,
+    ) -> Result<usize, ProviderError> {
+        let keys = self.fetch_keys(provider, metadata, now).await?;
+        let usable = keys.iter().filter(|key| id_token::is_usable(key, &metadata.algorithms));
+        Some(usable.count()).filter(|count| *count > 0).ok_or(ProviderError::NoUsableKey)
     }
 
     async fn exchange(

@@ -30,7 +30,7 @@ pub(super) struct ProviderMetadata {
 
 /// What is wrong with the metadata of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ProviderMetadataError {
+pub(crate) enum ProviderMetadataError {
     #[error("its metadata is no JSON object")]
     NotAnObject,
     #[error("its metadata names another issuer")]

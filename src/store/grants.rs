@@ -21,6 +21,17 @@ pub trait GrantStore: Send + Sync {
     /// The grant of this identifier, if there is one, expired or not.
     async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError>;
 
+    /// At most `limit` grants that pass `filter`, expired or not, in the order of their identifiers (which is the
+    /// order in which they were made), beginning after `after`.
+    ///
+    /// A page may hold fewer than `limit` grants and not be the last: the last page is the empty one.
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError>;
+
     /// Spends the code of a grant and keeps what it buys; both happen or neither. Of all callers, at once
     /// or one after another, one is told [`Redeemed::Now`].
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError>;
@@ -34,14 +45,6 @@ pub trait GrantStore: Send + Sync {
         id: GrantId,
         rotation: Rotation,
     ) -> Result<Rotated, StoreError>;
-
-    /// At most `limit` grants in the order of their identifiers, beginning after `after`; expired ones, too.
-    /// The last page is the empty one.
-    async fn grants(
-        &self,
-        after: Option<GrantId>,
-        limit: usize,
-    ) -> Result<Vec<GrantRecord>, StoreError>;
 
     /// Keeps grants of another store, no two of them of one identifier, as one change. One that is there
     /// already is brought to the state that comes, if that is later: redeemed or rotated since. Returns how
@@ -74,6 +77,15 @@ pub trait GrantStore: Send + Sync {
     /// replaced if the one that comes was allowed later. Returns how many were changed by that; the others stay
     /// as they are.
     async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError>;
+}
+
+/// Which grants a list shows; an absent bound lets everything through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantFilter {
+    /// Only grants to this client.
+    pub client: Option<ClientIdentifier>,
+    /// Only grants by this resource owner.
+    pub subject: Option<String>,
 }
 
 /// What an authorization code buys.

@@ -21,13 +21,13 @@ use std::{path::Path, sync::Arc};
 pub use self::{
     clients::{ClientFilter, ClientStore, Deleted, Imported},
     embedded::Access,
-    grants::{GrantStore, Purchase, Redeemed, Rotated, Rotation, Step},
+    grants::{GrantFilter, GrantStore, Purchase, Redeemed, Rotated, Rotation, Step},
     record::{
         ClientFlags, ClientRecord, CodeRecord, ConsentRecord, GrantRecord, KeyRecord,
         RefreshRecord, ResourceOwner, SessionId, SessionRecord, SignInRecord,
     },
     sessions::SessionStore,
-    upkeep::{KeyKept, SweepPage, Swept, UpkeepStore},
+    upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept, UpkeepStore},
 };
 use crate::config::{Config, EmbeddedConfig, StoreLocation};
 

@@ -14,19 +14,22 @@ pub trait SessionStore: Send + Sync {
     /// The session of this identifier, if there is one, expired or not.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
 
+    /// At most `limit` sessions, of one resource owner where `subject` says so, expired or not, in the order of
+    /// their identifiers (which is the order in which they were begun), beginning after `after`.
+    ///
+    /// A page may hold fewer than `limit` sessions and not be the last: the last page is the empty one.
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError>;
+
     /// Lets a session live on until `idle_at`, unless it is gone.
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError>;
 
     /// Forgets a session, durably.
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError>;
-
-    /// At most `limit` sessions in the order of their identifiers, beginning after `after`; ended by time, too.
-    /// The last page is the empty one.
-    async fn sessions(
-        &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<Vec<SessionRecord>, StoreError>;
 
     /// Keeps sessions of another store, no two of them of one identifier, as one change. One that is there
     /// already lives on as long as the one that comes, if that is longer. Returns how many were changed by

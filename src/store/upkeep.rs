@@ -37,9 +37,38 @@ pub trait UpkeepStore: Send + Sync {
         limit: usize,
     ) -> Result<SweepPage, StoreError>;
 
+    /// How the connections to a database are doing; `None` where there is no database.
+    fn database(&self) -> Option<DatabaseFigures> {
+        None
+    }
+
     /// Waits until everything accepted so far is durable, then lets go of the store. Later calls of any
     /// method answer [`StoreError::Unavailable`].
     async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// What this process has to do with a database: how many connections there are now, and what was counted since
+/// it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseFigures {
+    /// Connections.
+    pub open: u64,
+    /// Those among them that nobody uses.
+    pub idle: u64,
+    /// Callers that wait for one.
+    pub waiting: u64,
+    /// Batches of registrations that were sent.
+    pub batches: u64,
+    /// Registrations in them.
+    pub batched: u64,
+    /// Statements that were sent once more.
+    pub retries: u64,
+    /// Batches whose answer was lost, and of which it was found out what became of them.
+    pub settled: u64,
+    /// Batches of which it was not.
+    pub unsettled: u64,
+    /// Connections that were thrown away after an answer, or for want of one.
+    pub discarded: u64,
 }
 
 /// What expires.

@@ -92,6 +92,7 @@ fn purchase(
 /// would only be a way to end the grants of others.
 async fn used_again(app: &App, grant: &GrantRecord) -> TokenError {
     tracing::warn!(grant.id = %grant.grant_id, "an authorization code was used again");
+    app.metrics.tokens.codes_used_again.add_one();
     match app.store.revoke_grant(grant.grant_id).await {
         Ok(_) => INVALID,
         Err(error) => error.into(),

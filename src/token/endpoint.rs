@@ -1,7 +1,7 @@
 //! The doors: `POST /oauth2/token`, `/oauth2/revoke` and `/oauth2/introspect`. Each reads a form, knows who
 //! asks, and does one thing.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -17,7 +17,7 @@ use super::{
     introspection::{self, Introspection},
     refresh_token,
     request::{self, required},
-    revocation,
+    revocation::{self, Revoked},
 };
 use crate::{
     app::App,
@@ -35,25 +35,31 @@ use crate::{
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// `POST /oauth2/token` (RFC 6749 §3.2).
-pub(crate) async fn token(app: &App, headers: &HeaderMap, body: Incoming) -> Response {
-    match exchange(app, headers, body).await {
+pub(crate) async fn token(
+    app: &App,
+    source: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Response {
+    match exchange(app, source, headers, body).await {
         Ok((client, tokens)) => {
             let mut response = answer::json(StatusCode::OK, tokens);
             let outcome = Outcome { client_id: uuid_of(&client), ..Outcome::default() };
             response.extensions_mut().insert(outcome);
             response
         }
-        Err(error) => refused(headers, error),
+        Err(error) => failed(app, source, headers, error).await,
     }
 }
 
 /// Who asked, and the body of the answer.
 async fn exchange(
     app: &App,
+    source: IpAddr,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<(Client, String), TokenError> {
-    let body = request::body(app, headers, body).await?;
+    let body = request::body(app, source, headers, body).await?;
     let form = Form::parse(&body)?;
     let now = app.clock.now();
     // Two questions that do not wait for each other.
@@ -74,6 +80,10 @@ async fn exchange(
         }
         GrantType::RefreshToken => refresh_token::rotate(app, &client, grant?, &form, now).await?,
     };
+    match grant_type {
+        GrantType::AuthorizationCode => app.metrics.tokens.by_code.add_one(),
+        GrantType::RefreshToken => app.metrics.tokens.by_refresh_token.add_one(),
+    }
     Ok((client, tokens))
 }
 
@@ -89,31 +99,45 @@ async fn presented(app: &App, form: &Form<'_>) -> Result<Option<GrantRecord>, St
 }
 
 /// `POST /oauth2/revoke` (RFC 7009 §2).
-pub(crate) async fn revoke(app: &App, headers: &HeaderMap, body: Incoming) -> Response {
+pub(crate) async fn revoke(
+    app: &App,
+    source: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Response {
     let revoked = async {
-        let body = request::body(app, headers, body).await?;
+        let body = request::body(app, source, headers, body).await?;
         let form = Form::parse(&body)?;
         let now = app.clock.now();
         let client = client::identified(app, headers, &form, now).await?;
-        revocation::revoke(app, &client, &form, now).await
+        match revocation::revoke(app, &client, &form, now).await? {
+            Revoked::Ended => Ok(()),
+            // A guess, for all that is known; the answer does not tell (RFC 7009 §2.2).
+            Revoked::Nothing => counted(app, source).await,
+        }
     };
     match revoked.await {
         Ok(()) => answer::json(StatusCode::OK, "{}"),
-        Err(error) => refused(headers, error),
+        Err(error) => failed(app, source, headers, error).await,
     }
 }
 
 /// `POST /oauth2/introspect` (RFC 7662 §2).
-pub(crate) async fn introspect(app: &App, headers: &HeaderMap, body: Incoming) -> Response {
+pub(crate) async fn introspect(
+    app: &App,
+    source: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Response {
     let answered = async {
-        let body = request::body(app, headers, body).await?;
+        let body = request::body(app, source, headers, body).await?;
         let form = Form::parse(&body)?;
         introspection::introspect(app, headers, &form, app.clock.now()).await
     };
     match answered.await {
         Ok(introspection) => answer::json(StatusCode::OK, body_of(&introspection)),
         Err(error) => {
-            let mut response = refused(headers, error);
+            let mut response = failed(app, source, headers, error).await;
             if response.status() == StatusCode::UNAUTHORIZED {
                 challenge(&mut response);
             }
@@ -126,11 +150,24 @@ fn body_of(introspection: &Introspection) -> Vec<u8> {
     serde_json::to_vec(introspection).expect("an introspection is strings and numbers")
 }
 
+/// Counts a failure of the source.
+async fn counted(app: &App, source: IpAddr) -> Result<(), TokenError> {
+    let counted = app.failure_limit.count(source, app.clock.now()).await;
+    counted.map_err(|retry_after_seconds| TokenError::TooManyFailures { retry_after_seconds })
+}
+
+/// What a failure is answered, unless the source has failed too often.
+async fn failed(app: &App, source: IpAddr, headers: &HeaderMap, error: TokenError) -> Response {
+    let counted = if error.may_be_a_guess() { counted(app, source).await } else { Ok(()) };
+    refused(headers, counted.err().unwrap_or(error))
+}
+
 fn refused(headers: &HeaderMap, error: TokenError) -> Response {
     let (status, code) = (error.status(), error.code());
     let mut response = refusal(Shape::OAuth, status, code.as_str(), &error.to_string());
     let retry_after = match error {
-        TokenError::TooManyRequests { retry_after_seconds } => Some(retry_after_seconds),
+        TokenError::TooManyRequests { retry_after_seconds }
+        | TokenError::TooManyFailures { retry_after_seconds } => Some(retry_after_seconds),
         _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
         _ => None,
     };

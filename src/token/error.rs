@@ -38,6 +38,12 @@ pub(crate) enum TokenError {
         /// When there is room again.
         retry_after_seconds: u32,
     },
+    /// What a source has failed with may be guesses.
+    #[error("too many requests from this address have failed")]
+    TooManyFailures {
+        /// When it may try again.
+        retry_after_seconds: u32,
+    },
     #[error("this grant_type is not supported")]
     UnsupportedGrantType,
     #[error("the client is not registered for this grant_type")]
@@ -60,10 +66,38 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
+    /// Whether somebody who guesses would be told this: it counts against its source.
+    pub(crate) fn may_be_a_guess(&self) -> bool {
+        match self {
+            Self::UnknownClient
+            | Self::UnknownResource
+            | Self::InvalidGrant(_)
+            | Self::Verifier
+            | Self::Client(IdentifyError::Unknown) => true,
+            Self::Client(IdentifyError::Document { reason, .. }) => !reason.is_passing(),
+            Self::MediaType
+            | Self::Body(_)
+            | Self::Form(_)
+            | Self::Missing(_)
+            | Self::TwoClients
+            | Self::TooManyRequests { .. }
+            | Self::TooManyFailures { .. }
+            | Self::UnsupportedGrantType
+            | Self::UnauthorizedClient
+            | Self::InvalidScope
+            | Self::InvalidTarget
+            | Self::Client(IdentifyError::Store(_))
+            | Self::Store(_)
+            | Self::Keys(_) => false,
+        }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::UnknownClient | Self::UnknownResource => StatusCode::UNAUTHORIZED,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::TooManyFailures { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType
@@ -91,7 +125,9 @@ impl TokenError {
             | Self::Missing(_)
             | Self::TwoClients => ErrorCode::InvalidRequest,
             Self::UnknownClient | Self::UnknownResource => ErrorCode::InvalidClient,
-            Self::TooManyRequests { .. } => ErrorCode::TemporarilyUnavailable,
+            Self::TooManyRequests { .. } | Self::TooManyFailures { .. } => {
+                ErrorCode::TemporarilyUnavailable
+            }
             Self::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
             Self::UnauthorizedClient => ErrorCode::UnauthorizedClient,
             Self::InvalidGrant(_) | Self::Verifier => ErrorCode::InvalidGrant,

@@ -59,6 +59,7 @@ pub(super) async fn rotate(
         Rotated::Refused => Err(INVALID),
         Rotated::Reused => {
             tracing::warn!(grant.id = %grant.grant_id, "an old refresh token was used again");
+            app.metrics.tokens.refresh_tokens_used_again.add_one();
             Err(INVALID)
         }
     }

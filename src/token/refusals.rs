@@ -35,7 +35,7 @@ pub(crate) fn of_introspection(config: &Config) -> Vec<Refusal> {
     told(of_any_form(config).into_iter().chain([TokenError::UnknownResource, client]))
 }
 
-fn of_any_form(config: &Config) -> [TokenError; 9] {
+fn of_any_form(config: &Config) -> [TokenError; 10] {
     let corrupt = StoreError::Corrupt { what: String::new(), source: "".into() };
     [
         TokenError::MediaType,
@@ -45,6 +45,7 @@ fn of_any_form(config: &Config) -> [TokenError; 9] {
         TokenError::Missing("a parameter that has to be there"),
         TokenError::Body(BodyError::TooLarge(BODY_BYTES_MAX)),
         TokenError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
+        TokenError::TooManyFailures { retry_after_seconds: 0 },
         TokenError::Store(StoreError::Busy),
         TokenError::Store(corrupt),
     ]

@@ -1,7 +1,7 @@
-//! A form that was posted: its media type and its body (RFC 6749 §3.2). What its parameters mean is for
-//! whoever answers it.
+//! A form that was posted, by somebody who has not failed too often: its media type and its body (RFC 6749 §3.2).
+//! What its parameters mean is for whoever answers it.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -22,6 +22,7 @@ pub(crate) const BODY_BYTES_MAX: usize = 16 << 10;
 /// The body of a form.
 pub(super) async fn body(
     app: &App,
+    source: IpAddr,
     headers: &HeaderMap,
     sent: Incoming,
 ) -> Result<Bytes, TokenError> {
@@ -29,6 +30,9 @@ pub(super) async fn body(
     let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
     // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
     let body = body::read(sent, BODY_BYTES_MAX, deadline).await?;
+    app.failure_limit
+        .admit(source, app.clock.now())
+        .map_err(|retry_after_seconds| TokenError::TooManyFailures { retry_after_seconds })?;
     if is_form { Ok(body) } else { Err(TokenError::MediaType) }
 }
 

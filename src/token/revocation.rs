@@ -10,6 +10,13 @@ use crate::{
     http::form::Form,
 };
 
+/// What became of a token.
+pub(super) enum Revoked {
+    Ended,
+    /// It is none of this client's, or not any more.
+    Nothing,
+}
+
 /// Revokes a token of this client. One that is unknown, expired or another's is passed over in silence
 /// (RFC 7009 §2.2): the answer tells nobody which tokens there are. `token_type_hint` is not needed, since a
 /// token says what it is.
@@ -18,15 +25,16 @@ pub(super) async fn revoke(
     client: &Client,
     form: &Form<'_>,
     now: Timestamp,
-) -> Result<(), TokenError> {
+) -> Result<Revoked, TokenError> {
     let token = required(form, "token")?;
     if let Some(id) = grant_of(app, token, now).await?
         && let Some(grant) = app.store.grant(id).await?
         && grant.client == client.identifier
     {
         app.store.revoke_grant(id).await?;
+        return Ok(Revoked::Ended);
     }
-    Ok(())
+    Ok(Revoked::Nothing)
 }
 
 /// The grant that a token of ours comes from.

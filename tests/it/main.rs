@@ -16,6 +16,7 @@ mod description;
 mod disk_full;
 mod every_route;
 mod failing_store;
+mod failures;
 mod flow;
 mod granted;
 mod harness;

@@ -1,8 +1,11 @@
 //! What the operator can see.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::{
+    granted::{self, member, redeeming, refreshing},
     harness::{TestServer, config},
     memory_store::Failure,
 };
@@ -79,6 +82,32 @@ async fn registrations_are_counted_by_door_and_by_what_became_of_them() {
     ] {
         let name = format!("doorward_registrations_total{{{labels}}}");
         assert!((server.metric(&name).await - count).abs() < 0.5, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_what_bought_them_and_so_is_what_is_used_again() {
+    let server = TestServer::with(granted::config()).await;
+    let client = server.new_client().await;
+    let redeem = redeeming(client, &server.grant(client).await, &[]);
+    let bought = server.token(&redeem).await;
+    let refresh = refreshing(client, &member(&bought, "refresh_token"), &[]);
+    for _ in 0..2 {
+        assert_eq!(server.token(&refresh).await.status, 200);
+    }
+    server.clock.advance(Duration::from_secs(31));
+    assert_eq!(server.token(&refresh).await.status, 400);
+    let other = redeeming(client, &server.grant(client).await, &[]);
+    assert_eq!(server.token(&other).await.status, 200);
+    assert_eq!(server.token(&other).await.status, 400);
+
+    for (name, count) in [
+        ("doorward_tokens_issued_total{grant_type=\"authorization_code\"}", 2.0),
+        ("doorward_tokens_issued_total{grant_type=\"refresh_token\"}", 2.0),
+        ("doorward_used_again_total{kind=\"refresh_token\"}", 1.0),
+        ("doorward_used_again_total{kind=\"code\"}", 1.0),
+    ] {
+        assert!((server.metric(name).await - count).abs() < 0.5, "{name}");
     }
 }
 

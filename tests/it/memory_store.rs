@@ -15,8 +15,8 @@ use doorward::{
     grant::GrantId,
     secret::SecretHash,
     store::{
-        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
-        Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+        ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
+        GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
         SessionRecord, SessionStore, SignInRecord, Step, StoreError, SweepPage, Swept, UpkeepStore,
     },
 };
@@ -206,6 +206,22 @@ impl GrantStore for MemoryStore {
         Ok(self.grants.lock().unwrap().get(&id).cloned())
     }
 
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        self.check()?;
+        let grants = self.grants.lock().unwrap();
+        let is_shown = |grant: &&GrantRecord| {
+            Some(grant.grant_id) > after
+                && filter.client.as_ref().is_none_or(|client| *client == grant.client)
+                && filter.subject.as_ref().is_none_or(|subject| *subject == grant.subject)
+        };
+        Ok(grants.values().filter(is_shown).take(limit).cloned().collect())
+    }
+
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {
         self.check()?;
         let mut grants = self.grants.lock().unwrap();
@@ -241,15 +257,6 @@ impl GrantStore for MemoryStore {
             }
             (Step::Refuse | Step::Supersede, _) => Rotated::Refused,
         })
-    }
-
-    async fn grants(
-        &self,
-        after: Option<GrantId>,
-        limit: usize,
-    ) -> Result<Vec<GrantRecord>, StoreError> {
-        self.check()?;
-        Ok(page(&self.grants, after, limit))
     }
 
     async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
@@ -314,6 +321,21 @@ impl SessionStore for MemoryStore {
         Ok(self.sessions.lock().unwrap().get(&id).cloned())
     }
 
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.check()?;
+        let sessions = self.sessions.lock().unwrap();
+        let is_shown = |session: &&SessionRecord| {
+            Some(session.session_id) > after
+                && subject.is_none_or(|subject| subject == session.owner.subject)
+        };
+        Ok(sessions.values().filter(is_shown).take(limit).cloned().collect())
+    }
+
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
         self.check()?;
         if let Some(session) = self.sessions.lock().unwrap().get_mut(&id) {
@@ -325,15 +347,6 @@ impl SessionStore for MemoryStore {
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
         self.check()?;
         Ok(deleted(self.sessions.lock().unwrap().remove(&id)))
-    }
-
-    async fn sessions(
-        &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        self.check()?;
-        Ok(page(&self.sessions, after, limit))
     }
 
     async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {

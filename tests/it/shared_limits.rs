@@ -147,6 +147,31 @@ async fn nodes_admit_together_exactly_what_all_may_ask_and_one_source_cannot_use
 }
 
 #[tokio::test]
+async fn nodes_tell_a_source_together_no_more_failures_than_one_would() {
+    let Some(redis) = Redis::start() else { return };
+    let more = [("rate_limit.failures_per_source", "20"), ("rate_limit.per_source", "0")];
+    let nodes = nodes(&redis, &more).await;
+    let fail = "POST /oauth2/revoke HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.1\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: 17\r\n\r\nclient_id=unknown";
+
+    let mut statuses = Vec::new();
+    for turn in 0..60 {
+        statuses.push(nodes[turn % 3].exchange(fail).await.status);
+    }
+    assert_eq!(statuses, [vec![401; 20], vec![429; 40]].concat());
+    // They were told, and do not ask again.
+    let mut counted = 0.0;
+    for node in &nodes {
+        counted += node.metric(COUNTED).await;
+    }
+    assert!((counted - 22.0).abs() < 0.5, "{counted}");
+    let other = nodes[0].exchange(&fail.replace("192.0.2.1", "192.0.2.2")).await;
+    assert_eq!(other.status, 401);
+    let registered = nodes[0].exchange(&request("192.0.2.1", "/register")).await;
+    assert_eq!(registered.status, 201, "a failure is no registration");
+}
+
+#[tokio::test]
 async fn an_ipv6_network_is_one_source_for_all_nodes() {
     let Some(redis) = Redis::start() else { return };
     let nodes = nodes(&redis, &[("rate_limit.per_source", "1")]).await;

@@ -161,6 +161,35 @@ async fn looking_where_a_provider_sends_people_back_to_spends_nothing() {
 }
 
 #[tokio::test]
+async fn sign_ins_are_counted_by_kind_and_how_they_ended() {
+    let mut config = with_provider().await;
+    config.sign_in.providers.push(provider_at("gone", "http://127.0.0.1:1"));
+    let server = TestServer::with(config).await;
+    let password = server.password.clone().unwrap();
+    let mut browser = Browser::new(&server);
+    let state = begin(&server, &mut browser).await;
+    assert_eq!(denied(&mut browser, &state).await.answer.status, 403);
+    let form = Request::default().and("request", "x");
+    for (name, value, status) in
+        [("provider", "gone", 502), ("password", "no", 403), ("password", &password, 303)]
+    {
+        let sent = browser.post("/oauth2/sign-in", &form.clone().and(name, value)).await;
+        assert_eq!(sent.answer.status, status, "{name}={value}");
+    }
+    for (labels, count) in [
+        ("kind=\"local\",outcome=\"succeeded\"", 1.0),
+        ("kind=\"local\",outcome=\"refused\"", 1.0),
+        ("kind=\"local\",outcome=\"failed\"", 0.0),
+        ("kind=\"provider\",outcome=\"succeeded\"", 0.0),
+        ("kind=\"provider\",outcome=\"refused\"", 1.0),
+        ("kind=\"provider\",outcome=\"failed\"", 1.0),
+    ] {
+        let name = format!("doorward_sign_ins_total{{{labels}}}");
+        assert!((server.metric(&name).await - count).abs() < 0.5, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_waits_leads_nowhere_but_to_our_own_endpoint() {
     let server = TestServer::with(config()).await;
     let password = server.password.clone().unwrap();

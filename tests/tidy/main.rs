@@ -29,6 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "internet",
             "keys",
+            "metrics",
             "registration",
             "sign_in",
             "store",
@@ -63,6 +64,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "doctor",
             "entropy",
+            "grant",
             "json",
             "keys",
             "log",
@@ -80,7 +82,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("discovery", &["app", "config", "http"]),
     // It looks at what the others use, with their own means.
-    ("doctor", &["clock", "config", "http", "server", "store"]),
+    (
+        "doctor",
+        &["clock", "config", "entropy", "http", "internet", "keys", "server", "sign_in", "store"],
+    ),
     ("entropy", &[]),
     ("error_code", &[]),
     // The doors of the fuzz targets, which no build but theirs has.
@@ -149,13 +154,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "grant",
             "http",
             "internet",
+            "metrics",
             "pages",
             "secret",
             "store",
         ],
     ),
     ("special_use", &[]),
-    ("store", &["client", "clock", "config", "grant", "id", "secret"]),
+    ("store", &["client", "clock", "config", "grant", "id", "metrics", "secret"]),
     (
         "token",
         &[

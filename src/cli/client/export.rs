@@ -10,16 +10,14 @@ use std::{
 
 use clap::Args;
 
-use super::{
-    FilterArguments, line,
-    pages::{self, Pages},
-};
+use super::{FilterArguments, line};
 use crate::cli::{
     exit::{Failure, Outcome},
     output::{Messages, Results},
+    records::{Listed as _, Pages},
     settings::{OpenStore, StoreArguments},
 };
-use crate::store::{Access, ClientFilter};
+use crate::store::{Access, ClientFilter, ClientRecord};
 
 /// Write clients as JSON Lines, to keep or to import elsewhere
 #[derive(Args, Debug)]
@@ -77,9 +75,9 @@ fn write(
     messages: Messages,
     mut put: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let bar = pages::progress(store, &filter, messages)?;
+    let bar = ClientRecord::progress(store, &filter, messages)?;
     let mut number = 0;
-    for client in Pages::new(store, filter, None, None) {
+    for client in Pages::<ClientRecord>::new(store, filter, None, None) {
         put(&line::print(&client?)?)?;
         number += 1;
         bar.inc(1);

@@ -1,32 +1,24 @@
 //! `doorward client list`.
 
-use std::{
-    io::{self, IsTerminal as _},
-    num::NonZeroUsize,
-};
+use std::{num::NonZeroUsize, sync::Arc};
 
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use super::{
-    FilterArguments, line,
-    pages::{self, Pages},
-};
+use super::{FilterArguments, line};
 use crate::{
     cli::{
         exit::{Failure, Outcome},
-        output::{Format, Messages, RecordOutput, Results, table, visible_json},
+        output::{Messages, RecordOutput},
         progress,
-        settings::StoreArguments,
+        records::{self, Listed, Part},
+        settings::{OpenStore, StoreArguments},
         time,
     },
     client::ClientId,
-    store::{Access, ClientRecord},
+    store::{ClientFilter, ClientRecord, Deleted, Store, StoreError},
 };
-
-/// A table is laid out as a whole, so it has an end even when nobody asked for one.
-const TABLE_CLIENTS_MAX: NonZeroUsize = NonZeroUsize::new(100).expect("100 is not 0");
 
 /// List clients in the order of their registration
 #[derive(Args, Debug)]
@@ -51,90 +43,58 @@ pub(in crate::cli) struct ListArguments {
 
 impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let format = self.output.format();
-        let limit = match format {
-            Format::Table => self.limit.or(Some(TABLE_CLIENTS_MAX)),
-            Format::Json | Format::Jsonl => self.limit,
-        };
-        let limit = limit.map(NonZeroUsize::get);
-        let store = self.store.open(Access::Read)?;
-        let filter = self.filter.into_filter();
-        let bar = if io::stdout().is_terminal() {
-            ProgressBar::hidden() // It would stand between the lines.
-        } else if limit.is_some() || self.after.is_some() {
-            progress::of_clients(None, messages)
+        let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
+        records::list::<ClientRecord>(self.store, self.filter.into_filter(), &part, messages)
+    }
+}
+
+impl Listed for ClientRecord {
+    type Id = ClientId;
+    type Filter = ClientFilter;
+    const NAME: &'static str = "client";
+    const FORGET: &'static str = "Delete";
+    const HEADER: &'static [&'static str] =
+        &["CLIENT ID", "REGISTERED", "PROFILE", "NAME", "REDIRECT URIS", "FLAGS"];
+
+    async fn page(
+        store: &dyn Store,
+        filter: &ClientFilter,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.clients(filter, after, limit).await
+    }
+
+    async fn forget(store: Arc<dyn Store>, id: ClientId) -> Result<Deleted, StoreError> {
+        store.delete_client(id).await
+    }
+
+    /// Their number is asked for when it is known without going through them, and when somebody sees it.
+    fn progress(
+        store: &OpenStore,
+        filter: &ClientFilter,
+        messages: Messages,
+    ) -> Result<ProgressBar, Failure> {
+        let is_everything = *filter == ClientFilter::default();
+        let total = if is_everything && progress::is_seen(messages) {
+            Some(store.wait(store.handle.count_clients())?)
         } else {
-            pages::progress(&store, &filter, messages)?
+            None
         };
-        // One more than shown tells whether there is more.
-        let expected = limit.map(|limit| limit.saturating_add(1));
-        let mut clients = Pages::new(&store, filter, self.after, expected).fuse();
-
-        let shown = clients.by_ref().take(limit.unwrap_or(usize::MAX)).inspect(|_| bar.inc(1));
-        let last = match format {
-            Format::Table => print_table(shown)?,
-            Format::Json => print_array(shown)?,
-            Format::Jsonl => print_lines(shown)?,
-        };
-        let next = clients.next().transpose()?;
-        bar.finish_and_clear();
-        match (last, next) {
-            (Some(last), Some(_)) => {
-                messages.say(format_args!("There are more: go on with --after {last}"));
-            }
-            (None, _) => messages.say("There is no such client."),
-            (Some(_), None) => {}
-        }
-        Ok(Outcome::Done)
+        Ok(progress::of_clients(total, messages))
     }
-}
 
-/// One client after the other, as the store gives them.
-trait Clients: Iterator<Item = Result<ClientRecord, Failure>> {}
-
-impl<T: Iterator<Item = Result<ClientRecord, Failure>>> Clients for T {}
-
-/// The last client that was printed, if there was one.
-type Printed = Result<Option<ClientId>, Failure>;
-
-fn print_lines(clients: impl Clients) -> Printed {
-    let mut results = Results::open();
-    let mut last = None;
-    for client in clients {
-        let client = client?;
-        results.line(visible_json(&line::print(&client)?))?;
-        last = Some(client.client_id);
+    fn id(&self) -> ClientId {
+        self.client_id
     }
-    results.finish()?;
-    Ok(last)
-}
 
-fn print_array(clients: impl Clients) -> Printed {
-    let mut results = Results::open();
-    let mut last = None;
-    for client in clients {
-        let client = client?;
-        results.bytes(if last.is_none() { b"[\n" } else { b",\n" })?;
-        results.bytes(visible_json(&line::print(&client)?).as_bytes())?;
-        last = Some(client.client_id);
+    fn line(&self) -> Result<String, Failure> {
+        line::print(self)
     }
-    results.line(if last.is_none() { "[]" } else { "\n]" })?;
-    results.finish()?;
-    Ok(last)
-}
 
-fn print_table(clients: impl Clients) -> Printed {
-    let clients: Vec<ClientRecord> = clients.collect::<Result<_, _>>()?;
-    let Some(last) = clients.last() else {
-        return Ok(None);
-    };
-    let rows: Vec<[String; 6]> = clients.iter().map(row).collect();
-    let header = ["CLIENT ID", "REGISTERED", "PROFILE", "NAME", "REDIRECT URIS", "FLAGS"];
-    let rows = rows.iter().map(|row| row.iter().map(String::as_str).collect());
-    let mut results = Results::open();
-    results.line(table(&header, rows))?;
-    results.finish()?;
-    Ok(Some(last.client_id))
+    fn row(&self) -> Vec<String> {
+        row(self).into()
+    }
 }
 
 fn row(client: &ClientRecord) -> [String; 6] {

@@ -7,7 +7,6 @@ mod get;
 mod import;
 mod line;
 mod list;
-mod pages;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
 

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hash, Hasher},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use super::{Counted, Limits};
@@ -55,9 +55,7 @@ impl<S: Eq + Hash> Local<S> {
 
     /// Counts one request.
     pub(super) fn count(&self, source: S, now: Timestamp) -> Counted {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.turn_to(now.as_seconds() / u64::from(self.limits.period_seconds));
-
+        let mut window = self.window(now);
         let own = self.limits.per_source.map(|_| {
             let counter = window.counter(source, self.sources_max, self.key);
             *counter = counter.saturating_add(1);
@@ -70,6 +68,31 @@ impl<S: Eq + Hash> Local<S> {
             window.total
         });
         Counted { own, all, now }
+    }
+
+    /// What was counted of a source, or of those that share its counter; `None` where it has no limit.
+    pub(super) fn counted(&self, source: &S, now: Timestamp) -> Option<u32> {
+        self.limits.per_source?;
+        let window = self.window(now);
+        Some(match window.sources.get(source) {
+            Some(counted) => *counted,
+            None if window.sources.len() < self.sources_max => 0,
+            None => window.shared[window.place(source, self.key)],
+        })
+    }
+
+    /// Counts what others have counted of a source: `own` in all, unless more is known.
+    pub(super) fn raise(&self, source: S, own: u32, now: Timestamp) {
+        let mut window = self.window(now);
+        let counter = window.counter(source, self.sources_max, self.key);
+        *counter = own.max(*counter);
+    }
+
+    /// The window of `now`.
+    fn window(&self, now: Timestamp) -> MutexGuard<'_, Window<S>> {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window.turn_to(now.as_seconds() / u64::from(self.limits.period_seconds));
+        window
     }
 }
 
@@ -92,9 +115,14 @@ impl<S: Eq + Hash> Window<S> {
         if self.sources.len() < sources_max || self.sources.contains_key(&source) {
             return self.sources.entry(source).or_insert(0);
         }
-        let counters = self.shared.len() as u64;
-        let place = usize::try_from(key.hash_one(source) % counters).unwrap_or(0);
+        let place = self.place(&source, key);
         &mut self.shared[place]
+    }
+
+    /// Which of the shared counters is that of a newcomer.
+    fn place(&self, source: &S, key: Key) -> usize {
+        let counters = self.shared.len() as u64;
+        usize::try_from(key.hash_one(source) % counters).unwrap_or(0)
     }
 }
 

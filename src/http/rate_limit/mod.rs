@@ -1,9 +1,10 @@
-//! How often strangers may ask: fixed windows aligned to the clock, per source and for all together.
+//! How often strangers may ask, and fail: fixed windows aligned to the clock, per source and for all together.
 //!
 //! Each node counts for itself ([`local`]), or all nodes of an issuer count together in Redis
 //! ([`shared`]); what was counted is judged here, in both cases alike. What is answered to a refused
 //! caller is the endpoint's.
 
+mod failures;
 mod link;
 mod local;
 mod own;
@@ -11,12 +12,12 @@ mod shared;
 
 use std::{net::IpAddr, sync::Arc};
 
+pub(crate) use self::{failures::FailureLimit, link::LinkError, own::OwnLimit};
 use self::{
     link::Link,
     local::Local,
     shared::{Names, Shared},
 };
-pub(crate) use self::{link::LinkError, own::OwnLimit};
 use super::client_address::Source;
 use crate::{
     clock::Timestamp,
@@ -25,11 +26,13 @@ use crate::{
     metrics::RateLimitMetrics,
 };
 
-/// Counts requests and judges them.
+/// Counts registrations and judges them.
 pub(crate) struct RateLimit {
     limits: Limits,
     local: Local,
-    shared: Option<Shared>,
+    names: Names,
+    /// [`FailureLimit`] counts there, too.
+    shared: Option<Arc<Shared>>,
     when_unreachable: WhenUnreachable,
     metrics: Arc<RateLimitMetrics>,
 }
@@ -77,14 +80,21 @@ struct Counted {
 }
 
 impl RateLimit {
-    /// The limits of one issuer.
-    pub(crate) fn new(settings: &RateLimitConfig, issuer: &str, entropy: &Entropy) -> Self {
+    /// The limits of one issuer. `counts_failures`, too, where there is something to guess.
+    pub(crate) fn new(
+        settings: &RateLimitConfig,
+        issuer: &str,
+        counts_failures: bool,
+        entropy: &Entropy,
+    ) -> Self {
         let limits = Limits::of(settings);
         let metrics = Arc::new(RateLimitMetrics::default());
-        let redis = settings.redis.as_ref().filter(|_| !limits.are_none());
-        let shared = redis.map(|url| Shared::new(url, settings, issuer, Arc::clone(&metrics)));
+        let redis = settings.redis.as_ref().filter(|_| is_counted(settings, counts_failures));
+        let shared =
+            redis.map(|url| Arc::new(Shared::new(url, settings, issuer, Arc::clone(&metrics))));
         Self {
             limits,
+            names: Names::new(issuer, limits),
             local: Local::new(limits, settings.sources_max, entropy),
             shared,
             when_unreachable: settings.when_unreachable,
@@ -105,7 +115,7 @@ impl RateLimit {
             return self.limits.judge(self.local.count(source, now));
         };
         // In a box, so that the others' requests are not made larger by what a question to Redis holds.
-        if let Some(counted) = Box::pin(shared.count(source)).await {
+        if let Some(counted) = Box::pin(shared.count(&self.names, source)).await {
             return self.limits.judge(counted);
         }
         let count = self.limits.judge(self.local.count(source, now))?;
@@ -126,13 +136,20 @@ impl RateLimit {
 
     /// Whether a request would be judged: not while Redis is away and nobody is admitted without.
     pub(crate) fn can_judge(&self) -> bool {
-        self.when_unreachable != WhenUnreachable::Closed
-            || self.shared.as_ref().is_none_or(Shared::is_connected)
+        self.limits.are_none()
+            || self.when_unreachable != WhenUnreachable::Closed
+            || self.shared.as_ref().is_none_or(|shared| shared.is_connected())
     }
 
     pub(crate) fn metrics(&self) -> &Arc<RateLimitMetrics> {
         &self.metrics
     }
+}
+
+/// Whether any limit is set, for Redis to count.
+pub(crate) fn is_counted(settings: &RateLimitConfig, counts_failures: bool) -> bool {
+    !Limits::of(settings).are_none()
+        || (counts_failures && !Limits::of_failures(settings).are_none())
 }
 
 /// Asks the Redis of these settings once whether requests can be counted there, and what time it is.
@@ -153,6 +170,17 @@ impl Limits {
             total: Some(settings.total).filter(|&limit| limit > 0),
             period_seconds: settings.period_seconds.max(1),
         }
+    }
+
+    fn of_failures(settings: &RateLimitConfig) -> Self {
+        let per_source = Some(settings.failures_per_source).filter(|&limit| limit > 0);
+        Self { per_source, total: None, ..Self::of(settings) }
+    }
+
+    /// When the window of `now` ends, in milliseconds.
+    fn window_end(self, now: Timestamp) -> u64 {
+        let period_millis = u64::from(self.period_seconds) * 1_000;
+        (now.as_millis() / period_millis + 1) * period_millis
     }
 
     fn are_none(self) -> bool {
@@ -177,8 +205,7 @@ impl Limits {
     }
 
     fn count(self, limit: u32, counted: u32, now: Timestamp) -> Count {
-        let period_millis = u64::from(self.period_seconds) * 1_000;
-        let left_millis = period_millis - now.as_millis() % period_millis;
+        let left_millis = self.window_end(now) - now.as_millis();
         Count {
             verdict: if counted <= limit { Verdict::Admitted } else { Verdict::Refused },
             limit,

@@ -37,7 +37,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     url: RedisUrl,
     timeout: Duration,
-    limits: Limits,
+    /// By which a connection is tried.
     names: Names,
     /// The connection that is there.
     connected: RwLock<Option<Connected>>,
@@ -60,28 +60,27 @@ impl Shared {
         issuer: &str,
         metrics: Arc<RateLimitMetrics>,
     ) -> Self {
-        let limits = Limits::of(settings);
         Self {
             url: url.clone(),
             timeout: Duration::from_millis(settings.redis_timeout_milliseconds),
-            limits,
-            names: Names::new(issuer, limits),
+            names: Names::new(issuer, Limits::of(settings)),
             connected: RwLock::default(),
             waiting: Semaphore::new(WAITING_MAX),
             metrics,
         }
     }
 
-    /// Counts one request. `None` when Redis did not: at once while it is away, else within the timeout.
-    pub(super) async fn count(&self, source: Source) -> Option<Counted> {
+    /// Counts one request, by the names of what it counts for. `None` when Redis did not: at once while it is
+    /// away, else within the timeout.
+    pub(super) async fn count(&self, names: &Names, source: Source) -> Option<Counted> {
         let Some((Connected { link, lost }, _waiting)) =
             self.connected().zip(self.waiting.try_acquire().ok())
         else {
             self.metrics.not_asked.add_one();
             return None;
         };
-        let own = self.names.of_source(source);
-        let counting = link.count([&own, self.names.of_all()], self.limits);
+        let own = names.of_source(source);
+        let counting = link.count([&own, names.of_all()], names.limits());
         match timeout(self.timeout, counting).await.unwrap_or(Err(LinkError::Late)) {
             Ok(counted) => {
                 self.metrics.counted.add_one();
@@ -160,7 +159,16 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(issuer: &str, limits: Limits) -> Self {
-        let prefix = format!("doorward:{{{issuer}}}:{}:", limits.period_seconds);
+        Self::beginning(format!("doorward:{{{issuer}}}:{}:", limits.period_seconds), limits)
+    }
+
+    /// Those of failures, which are no registrations.
+    pub(super) fn of_failures(issuer: &str, limits: Limits) -> Self {
+        let prefix = format!("doorward:{{{issuer}}}:{}:failures:", limits.period_seconds);
+        Self::beginning(prefix, limits)
+    }
+
+    fn beginning(prefix: String, limits: Limits) -> Self {
         let all = format!("{prefix}all");
         Self { limits, prefix, all }
     }
@@ -197,5 +205,9 @@ mod tests {
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_eq!(of("2001:db8:1:2:3::4"), "doorward:{https://door.example}:60:2001:db8:1:2::/64");
         assert_eq!(names.of_all(), "doorward:{https://door.example}:60:all");
+        let failures = Names::of_failures("https://door.example", limits);
+        let source = Source::of("192.0.2.1".parse().unwrap());
+        let name = "doorward:{https://door.example}:60:failures:192.0.2.1";
+        assert_eq!(failures.of_source(source), name);
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     grant::{CodeVerifier, GrantId, RefreshToken, ResourceIndicator},
     secret::SecretHash,
     store::{
-        CodeRecord, ConsentRecord, Deleted, GrantRecord, Purchase, Redeemed, RefreshRecord,
-        Rotated, Rotation, Store,
+        CodeRecord, ConsentRecord, Deleted, GrantFilter, GrantRecord, Purchase, Redeemed,
+        RefreshRecord, Rotated, Rotation, Store,
     },
 };
 
@@ -241,6 +241,50 @@ pub(in crate::store) async fn revocation_ends_a_grant_for_whoever_comes_with_it_
     let late = store.rotate_refresh_token(id, rotation(&successor(&token), 11)).await.unwrap();
     assert_eq!(late, Rotated::Refused);
     assert_eq!(store.revoke_grant(id).await.unwrap(), Deleted::NotThere);
+}
+
+pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_subject(
+    store: Arc<dyn Store>,
+) {
+    let grants = Grants::new();
+    let client = grants.next().client;
+    let mut all: Vec<GrantRecord> = (0..30)
+        .map(|nth| GrantRecord {
+            grant_id: GrantId::generate(NOW.after_seconds(nth), &grants.0),
+            client: if nth % 3 == 0 { client.clone() } else { grants.next().client },
+            subject: if nth % 2 == 0 { "acme:7".to_owned() } else { "acme:8 \u{e9}".to_owned() },
+            ..grants.next()
+        })
+        .collect();
+    for grant in all.iter().rev() {
+        store.keep_grant(grant.clone()).await.unwrap();
+    }
+    let (token, id) = (RefreshToken::generate(all[4].grant_id, &grants.0), all[4].grant_id);
+    store.redeem_code(id, purchase(Some(&token))).await.unwrap();
+    all[4] = store.grant(id).await.unwrap().unwrap();
+
+    for filter in [
+        GrantFilter::default(),
+        GrantFilter { client: Some(client.clone()), subject: None },
+        GrantFilter { client: None, subject: Some("acme:8 \u{e9}".to_owned()) },
+        GrantFilter { client: Some(client.clone()), subject: Some("acme:7".to_owned()) },
+        GrantFilter { client: None, subject: Some("acme:%".to_owned()) },
+    ] {
+        let passes = |grant: &&GrantRecord| {
+            filter.client.as_ref().is_none_or(|client| *client == grant.client)
+                && filter.subject.as_ref().is_none_or(|subject| *subject == grant.subject)
+        };
+        let expected: Vec<_> = all.iter().filter(passes).map(shown).collect();
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.grants(&filter, after, 4).await.unwrap();
+            assert!(page.len() <= 4);
+            let Some(last) = page.last() else { break };
+            after = Some(last.grant_id);
+            listed.extend(page.iter().map(shown));
+        }
+        assert_eq!(listed, expected, "{filter:?}");
+    }
 }
 
 pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(

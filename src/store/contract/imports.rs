@@ -9,7 +9,9 @@ use super::{
 use crate::{
     entropy::Entropy,
     secret::SecretHash,
-    store::{ConsentRecord, GrantRecord, KeyKept, KeyRecord, Rotated, SessionRecord, Store},
+    store::{
+        ConsentRecord, GrantFilter, GrantRecord, KeyKept, KeyRecord, Rotated, SessionRecord, Store,
+    },
 };
 
 pub(in crate::store) async fn grants_are_imported_and_shown_in_pages(store: Arc<dyn Store>) {
@@ -24,7 +26,7 @@ pub(in crate::store) async fn grants_are_imported_and_shown_in_pages(store: Arc<
     let mut found: Vec<GrantRecord> = Vec::new();
     loop {
         let after = found.last().map(|grant| grant.grant_id);
-        let page = store.grants(after, 3).await.unwrap();
+        let page = store.grants(&GrantFilter::default(), after, 3).await.unwrap();
         assert!(page.len() <= 3);
         if page.is_empty() {
             break;
@@ -115,10 +117,10 @@ pub(in crate::store) async fn sessions_are_imported_and_live_as_long_as_either(
     wanted[0] = used;
 
     wanted.sort_by_key(|session| session.session_id);
-    let mut found = store.sessions(None, 2).await.unwrap();
-    found.extend(store.sessions(Some(wanted[1].session_id), 2).await.unwrap());
+    let mut found = store.sessions(None, None, 2).await.unwrap();
+    found.extend(store.sessions(None, Some(wanted[1].session_id), 2).await.unwrap());
     assert_eq!(format!("{found:?}"), format!("{wanted:?}"));
-    assert!(store.sessions(Some(wanted[2].session_id), 2).await.unwrap().is_empty());
+    assert!(store.sessions(None, Some(wanted[2].session_id), 2).await.unwrap().is_empty());
 }
 
 pub(in crate::store) async fn imported_keys_stand_beside_those_that_are_there_and_are_followed(

@@ -77,6 +77,39 @@ pub(in crate::store) async fn a_session_lives_as_long_as_it_is_prolonged_and_not
     assert_eq!(find().await, None);
 }
 
+pub(in crate::store) async fn sessions_are_listed_in_their_order_and_by_subject(
+    store: Arc<dyn Store>,
+) {
+    let entropy = Entropy::seeded(3);
+    let all: Vec<SessionRecord> = (0..9)
+        .map(|nth| {
+            let mut session = session(&entropy);
+            session.session_id = SessionId::generate(NOW.after_seconds(nth), &entropy);
+            if nth % 2 == 1 {
+                session.owner.subject = "acme:8".to_owned();
+            }
+            session
+        })
+        .collect();
+    for session in all.iter().rev() {
+        store.keep_session(session.clone()).await.unwrap();
+    }
+    for subject in [None, Some("acme:8"), Some("acme:7"), Some("acme:%")] {
+        let passes =
+            |session: &&SessionRecord| subject.is_none_or(|it| it == session.owner.subject);
+        let expected: Vec<_> = all.iter().filter(passes).map(|it| format!("{it:?}")).collect();
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.sessions(subject, after, 2).await.unwrap();
+            assert!(page.len() <= 2);
+            let Some(last) = page.last() else { break };
+            after = Some(last.session_id);
+            listed.extend(page.iter().map(|it| format!("{it:?}")));
+        }
+        assert_eq!(listed, expected, "{subject:?}");
+    }
+}
+
 pub(in crate::store) async fn a_sign_in_is_taken_once(store: Arc<dyn Store>) {
     let kept = sign_in(&Entropy::seeded(3));
     store.keep_sign_in(kept.clone()).await.unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::{self, JoinSet};
 
 use super::{Records, grants::Grants, register_all};
-use crate::store::{ClientFilter, Store, StoreError};
+use crate::store::{ClientFilter, GrantFilter, Store, StoreError};
 
 pub(in crate::store) async fn an_open_store_is_ready(store: Arc<dyn Store>) {
     store.ready().await.unwrap();
@@ -31,9 +31,9 @@ pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc
     unavailable(store.count_clients().await.map(drop));
     unavailable(store.delete_client(id).await.map(drop));
     unavailable(store.import_clients(vec![client]).await.map(drop));
-    unavailable(store.grants(None, 1).await.map(drop));
+    unavailable(store.grants(&GrantFilter::default(), None, 1).await.map(drop));
     unavailable(store.import_grants(vec![Grants::new().next()]).await.map(drop));
-    unavailable(store.sessions(None, 1).await.map(drop));
+    unavailable(store.sessions(None, None, 1).await.map(drop));
     unavailable(store.keys().await.map(drop));
     unavailable(store.ready().await);
     unavailable(store.close().await);

@@ -7,8 +7,8 @@ use crate::{
     clock::Timestamp,
     grant::{GrantId, ResourceIndicator},
     store::{
-        ClientFilter, ClientRecord, ConsentRecord, GrantRecord, Imported, KeyRecord, SessionId,
-        SessionRecord, Store, StoreError,
+        ClientFilter, ClientRecord, ConsentRecord, GrantFilter, GrantRecord, Imported, KeyRecord,
+        SessionId, SessionRecord, Store, StoreError,
     },
 };
 
@@ -170,7 +170,7 @@ impl Kind for GrantRecord {
         after: Option<GrantId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        store.grants(after, limit).await
+        store.grants(&GrantFilter::default(), after, limit).await
     }
 
     async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError> {
@@ -216,7 +216,7 @@ impl Kind for SessionRecord {
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        store.sessions(after, limit).await
+        store.sessions(None, after, limit).await
     }
 
     async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError> {

@@ -1,14 +1,17 @@
 //! The grants and consents in SQL.
 
-use rusqlite::{Connection, Statement, params};
+use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
-use super::rows::{first, rows};
+use super::{
+    fault::store_error,
+    rows::{first, rows},
+};
 use crate::{
     client::{ClientIdentifier, Scope},
     grant::GrantId,
     store::{
-        ConsentRecord, Deleted, GrantRecord, Purchase, Redeemed, Rotated, Rotation, Step,
-        StoreError,
+        ConsentRecord, Deleted, GrantFilter, GrantRecord, Purchase, Redeemed, Rotated, Rotation,
+        Step, StoreError,
         row::{lines, moment, row_count},
     },
 };
@@ -19,8 +22,17 @@ const SELECT: &str = "SELECT grant_id, client, subject, scope, resources, issued
 
 const SELECT_PAGE: &str = "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, \
     code_hash, redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-    refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id > ?1 \
-    ORDER BY grant_id LIMIT ?2";
+    refresh_previous, superseded_at, refresh_expires_at FROM grants \
+    WHERE grant_id > ?1 AND grant_id <= ?2 AND (?3 IS NULL OR client = ?3) \
+    AND (?4 IS NULL OR subject = ?4) ORDER BY grant_id LIMIT ?5";
+
+/// The grant so many behind another.
+const SELECT_AHEAD: &str =
+    "SELECT grant_id FROM grants WHERE grant_id > ?1 ORDER BY grant_id LIMIT 1 OFFSET ?2";
+
+/// How many grants one snapshot looks through for those that pass a filter. As long as one is open, the log
+/// cannot be begun anew.
+pub(super) const LOOKED_THROUGH: usize = 20_000;
 
 /// A grant that is there goes on to a later state, and never back.
 const INSERT: &str = "INSERT INTO grants (grant_id, client, subject, scope, resources, issued_at, \
@@ -67,14 +79,45 @@ pub(super) fn grant(
     first(connection, SELECT, [id.as_bytes()])
 }
 
-/// One page of grants.
-pub(super) fn grants(
+/// One page of grants, from as many snapshots as it takes to fill it, each of which looks through
+/// `looked_through`.
+pub(super) fn page(
     connection: &Connection,
+    filter: &GrantFilter,
     after: Option<GrantId>,
     limit: usize,
+    looked_through: usize,
 ) -> Result<Vec<GrantRecord>, StoreError> {
-    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
-    rows(connection, SELECT_PAGE, params![after, row_count(limit)])
+    let client = filter.client.as_ref().map(ToString::to_string);
+    // What stands before every grant when there is none, and behind all.
+    let mut after = after.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
+    let mut page = Vec::new();
+    loop {
+        // Where all pass, a page is found at once.
+        let end = if *filter == GrantFilter::default() {
+            None
+        } else {
+            ahead(connection, &after, looked_through).map_err(store_error)?
+        };
+        let until = end.unwrap_or([u8::MAX; 16]);
+        let rest = row_count(limit - page.len());
+        let parameters = params![after, until, client, filter.subject, rest];
+        page.append(&mut rows(connection, SELECT_PAGE, parameters)?);
+        match end {
+            Some(end) if page.len() < limit => after = end.to_vec(),
+            _ => return Ok(page),
+        }
+    }
+}
+
+/// The grant `distance` behind the next one after `after`, if there are so many.
+fn ahead(
+    connection: &Connection,
+    after: &[u8],
+    distance: usize,
+) -> rusqlite::Result<Option<[u8; 16]>> {
+    let mut statement = connection.prepare_cached(SELECT_AHEAD)?;
+    statement.query_row(params![after, row_count(distance)], |row| row.get(0)).optional()
 }
 
 /// Spends the code of a grant.
@@ -204,4 +247,35 @@ pub(super) fn consents(
         FROM consents WHERE consent_id > ?1 ORDER BY consent_id LIMIT ?2";
     let after = after.as_ref().map_or(&[][..], |key| key);
     rows(connection, sql, params![after, row_count(limit)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{contract::grants::Grants, embedded::schema};
+
+    #[test]
+    fn grants_behind_a_filter_are_found_however_far_apart_they_are() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let grants = Grants::new();
+        let mut all: Vec<GrantRecord> = (0..40).map(|_| grants.next()).collect();
+        all.sort_by_key(|grant| grant.grant_id);
+        for nth in [0, 7, 39] {
+            all[nth].subject = "acme:rare".to_owned();
+        }
+        for grant in &all {
+            insert(&connection, grant).unwrap();
+        }
+        let filter = GrantFilter { client: None, subject: Some("acme:rare".to_owned()) };
+        let found = |after, limit| -> Vec<GrantId> {
+            let page = page(&connection, &filter, after, limit, 3).unwrap();
+            page.iter().map(|grant| grant.grant_id).collect()
+        };
+        let rare = [0, 7, 39].map(|nth: usize| all[nth].grant_id);
+        assert_eq!(found(None, 10), rare);
+        assert_eq!(found(None, 2), rare[..2]);
+        assert_eq!(found(Some(rare[1]), 1), rare[2..]);
+        assert!(found(Some(rare[2]), 1).is_empty());
+    }
 }

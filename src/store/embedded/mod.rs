@@ -44,9 +44,9 @@ use self::{
     writer::{Change, Task},
 };
 use super::{
-    ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantRecord, GrantStore,
-    Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId, SessionRecord,
-    SessionStore, SignInRecord, StoreError, SweepPage, Swept, UpkeepStore,
+    ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
+    GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
+    SessionRecord, SessionStore, SignInRecord, StoreError, SweepPage, Swept, UpkeepStore,
 };
 use crate::{
     client::{ClientId, ClientIdentifier},
@@ -160,6 +160,20 @@ impl GrantStore for Embedded {
         self.lookups.grant(id).await
     }
 
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |connection| {
+                grants::page(connection, &filter, after, limit, grants::LOOKED_THROUGH)
+            })
+            .await
+    }
+
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {
         self.work(move |change| grants::redeem(change, id, &purchase)).await
     }
@@ -170,14 +184,6 @@ impl GrantStore for Embedded {
         rotation: Rotation,
     ) -> Result<Rotated, StoreError> {
         self.work(move |change| grants::rotate(change, id, &rotation)).await?
-    }
-
-    async fn grants(
-        &self,
-        after: Option<GrantId>,
-        limit: usize,
-    ) -> Result<Vec<GrantRecord>, StoreError> {
-        self.readers.ask(move |connection| grants::grants(connection, after, limit)).await
     }
 
     async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
@@ -227,20 +233,24 @@ impl SessionStore for Embedded {
         self.readers.ask(move |connection| sessions::session(connection, id)).await
     }
 
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let subject = subject.map(str::to_owned);
+        self.readers
+            .ask(move |connection| sessions::page(connection, subject.as_deref(), after, limit))
+            .await
+    }
+
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {
         self.work(move |change| sessions::prolong(change, id, idle_at)).await
     }
 
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
         self.work(move |change| sessions::delete(change, id)).await
-    }
-
-    async fn sessions(
-        &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        self.readers.ask(move |connection| sessions::sessions(connection, after, limit)).await
     }
 
     async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {

@@ -40,16 +40,19 @@ pub(super) fn session(
     first(connection, sql, [id.as_bytes()])
 }
 
-/// One page of sessions.
-pub(super) fn sessions(
+/// One page of sessions. There are as many as people have signed in since yesterday: one snapshot does.
+pub(super) fn page(
     connection: &Connection,
+    subject: Option<&str>,
     after: Option<SessionId>,
     limit: usize,
 ) -> Result<Vec<SessionRecord>, StoreError> {
     let sql = "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
-        FROM sessions WHERE session_id > ?1 ORDER BY session_id LIMIT ?2";
+        FROM sessions WHERE session_id > ?1 AND (?2 IS NULL OR subject = ?2) \
+        ORDER BY session_id LIMIT ?3";
+    // What stands before every session when there is none.
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
-    rows(connection, sql, params![after, row_count(limit)])
+    rows(connection, sql, params![after, subject, row_count(limit)])
 }
 
 /// Lets a session live on.

@@ -74,6 +74,8 @@ impl Keeper {
             twin.answer(Err(clients::there_already(id)));
         }
         let clients: Vec<_> = batch.iter().map(|waiting| Arc::clone(&waiting.client)).collect();
+        self.connections.metrics.batches.add_one();
+        self.connections.metrics.batched.add(clients.len() as u64);
         let outcomes = self.outcomes(&clients).await;
         for (waiting, outcome) in batch.into_iter().zip(outcomes) {
             waiting.answer(outcome);
@@ -117,6 +119,7 @@ impl Keeper {
                 return Err(fault);
             }
             tries += 1;
+            self.connections.metrics.retries.add_one();
             sleep(PAUSE * tries).await;
         }
     }
@@ -142,7 +145,10 @@ impl Keeper {
         tracing::warn!(clients = clients.len(), error, "the answer to a batch was lost");
         loop {
             match timeout_at(until, self.send(&clients::INSERT_AGAIN, clients)).await {
-                Ok(Ok(rows)) => return Ok(compared(clients, &rows)),
+                Ok(Ok(rows)) => {
+                    self.connections.metrics.settled.add_one();
+                    return Ok(compared(clients, &rows));
+                }
                 Ok(Err(latest)) => fault = latest,
                 Err(_late) => {}
             }
@@ -153,6 +159,7 @@ impl Keeper {
                     error,
                     "what became of a batch is not known"
                 );
+                self.connections.metrics.unsettled.add_one();
                 return Err(Fault::Unsettled(Box::new(fault)));
             }
             sleep(PAUSE).await;

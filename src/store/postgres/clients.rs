@@ -135,14 +135,6 @@ impl Bounds {
     }
 }
 
-/// The first identifier that may stand on the page behind `after`; `None` when there is none.
-pub(super) fn first_after(after: Option<ClientId>) -> Option<Uuid> {
-    match after {
-        None => Some(Uuid::nil()),
-        Some(id) => Uuid::from(id).as_u128().checked_add(1).map(Uuid::from_u128),
-    }
-}
-
 /// Whether the name in a document contains `name`, which is in lower case. A document that is not JSON has
 /// no name.
 pub(super) fn has_name(metadata: &str, name: &str) -> bool {

@@ -28,7 +28,11 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::{Fault, innermost};
-use crate::config::{PostgresConfig, PostgresUrl};
+use crate::{
+    config::{PostgresConfig, PostgresUrl},
+    metrics::DatabaseMetrics,
+    store::DatabaseFigures,
+};
 
 /// What the server's list of sessions calls us, unless the URL says otherwise.
 const APPLICATION: &str = "doorward";
@@ -209,6 +213,7 @@ pub(super) struct Connections {
     /// How long to wait for a connection, be it another's or a new one.
     patience: Duration,
     statement_timeout: Duration,
+    pub(super) metrics: DatabaseMetrics,
 }
 
 impl Connections {
@@ -243,6 +248,23 @@ impl Connections {
             has_prepared_statements: settings.prepared_statements,
             patience,
             statement_timeout: statement_timeout + STATEMENT_GRACE,
+            metrics: DatabaseMetrics::default(),
+        }
+    }
+
+    /// How many connections there are, and what was counted.
+    pub(super) fn figures(&self) -> DatabaseFigures {
+        let (pool, counted) = (self.pool.status(), &self.metrics);
+        DatabaseFigures {
+            open: pool.size as u64,
+            idle: pool.available as u64,
+            waiting: pool.waiting as u64,
+            batches: counted.batches.value(),
+            batched: counted.batched.value(),
+            retries: counted.retries.value(),
+            settled: counted.settled.value(),
+            unsettled: counted.unsettled.value(),
+            discarded: counted.discarded.value(),
         }
     }
 
@@ -306,7 +328,7 @@ impl Connections {
             Ok(client) => client.map_err(Fault::NoConnection)?,
             Err(_) => return Err(Fault::NoConnection(PoolError::Timeout(TimeoutType::Create))),
         };
-        Ok(Borrowed { pool: &self.pool, client: Some(client) })
+        Ok(Borrowed { connections: self, client: Some(client) })
     }
 }
 
@@ -320,7 +342,7 @@ fn typed<'a>(
 /// A connection on loan. Unless it is given back well, it is thrown away: whoever asked may have stopped
 /// waiting, and the answer to come is not the next one's.
 struct Borrowed<'pool> {
-    pool: &'pool Pool,
+    connections: &'pool Connections,
     client: Option<Object>,
 }
 
@@ -337,7 +359,8 @@ impl Borrowed<'_> {
         if is_well {
             drop(self.client.take());
         } else {
-            let _idle = self.pool.retain(|_, _| false);
+            let idle = self.connections.pool.retain(|_, _| false);
+            self.connections.metrics.discarded.add(idle.removed.len() as u64);
         }
         answer
     }
@@ -346,6 +369,7 @@ impl Borrowed<'_> {
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
+            self.connections.metrics.discarded.add_one();
             drop(Object::take(client));
         }
     }

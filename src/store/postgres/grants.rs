@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Postgres,
     connect::{Parameters, Statement},
-    rows::{bytes, column},
+    rows::{bytes, column, first_after},
 };
 use crate::{
     client::{ClientIdentifier, Scope},
@@ -15,8 +15,8 @@ use crate::{
     grant::GrantId,
     secret::SecretHash,
     store::{
-        ConsentRecord, Deleted, GrantRecord, GrantStore, Purchase, Redeemed, Rotated, Rotation,
-        Step, StoreError,
+        ConsentRecord, Deleted, GrantFilter, GrantRecord, GrantStore, Purchase, Redeemed, Rotated,
+        Rotation, Step, StoreError,
         row::{FromRow, lines, moment, row_count},
     },
 };
@@ -67,9 +67,10 @@ const SELECT: Statement = Statement {
 const SELECT_PAGE: Statement = Statement {
     sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
         redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-        refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id > $1 \
-        ORDER BY grant_id LIMIT $2",
-    types: &[Type::UUID, Type::INT8],
+        refresh_previous, superseded_at, refresh_expires_at FROM grants \
+        WHERE grant_id >= $1 AND ($2::text IS NULL OR client = $2) \
+        AND ($3::text IS NULL OR subject = $3) ORDER BY grant_id LIMIT $4",
+    types: &[Type::UUID, Type::TEXT, Type::TEXT, Type::INT8],
 };
 
 const REDEEM: Statement = Statement {
@@ -153,16 +154,6 @@ impl GrantStore for Postgres {
         rows.first().map(FromRow::from_row).transpose()
     }
 
-    async fn grants(
-        &self,
-        after: Option<GrantId>,
-        limit: usize,
-    ) -> Result<Vec<GrantRecord>, StoreError> {
-        let after = after.map_or(Uuid::nil(), Uuid::from);
-        let rows = self.ask(&SELECT_PAGE, &[&after, &row_count(limit)]).await?;
-        rows.iter().map(FromRow::from_row).collect()
-    }
-
     async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
         let grants = &grants[..];
         let columns: Parameters<'_> = &[
@@ -185,6 +176,19 @@ impl GrantStore for Postgres {
             &column(grants, |grant| grant.refresh.as_ref().map(|one| moment(one.expires_at))),
         ];
         self.change_many(&INSERT, columns).await
+    }
+
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let Some(first) = first_after(after.map(Uuid::from)) else { return Ok(Vec::new()) };
+        let client = filter.client.as_ref().map(ToString::to_string);
+        let limit = row_count(limit);
+        let rows = self.ask(&SELECT_PAGE, &[&first, &client, &filter.subject, &limit]).await?;
+        rows.iter().map(FromRow::from_row).collect()
     }
 
     /// When the answer of the database is lost, the caller is told that the store is unavailable, and the

@@ -38,14 +38,15 @@ use self::{
     clients::{Bounds, Columns},
     connect::{Connections, Parameters, Statement},
     fault::{Fault, closed, store_error, unavailable},
+    rows::first_after,
 };
 pub use self::{
     open::{Migrated, OpenError, look, migrate},
     schema::Standing,
 };
 use super::{
-    Access, ClientFilter, ClientRecord, ClientStore, Deleted, Imported, KeyKept, KeyRecord,
-    StoreError, SweepPage, Swept, UpkeepStore,
+    Access, ClientFilter, ClientRecord, ClientStore, DatabaseFigures, Deleted, Imported, KeyKept,
+    KeyRecord, StoreError, SweepPage, Swept, UpkeepStore,
     row::{FromRow, row_count},
 };
 use crate::{
@@ -90,6 +91,7 @@ impl Postgres {
     ) -> Result<Vec<Row>, StoreError> {
         match self.connections.query(statement, parameters).await {
             Err(fault) if fault.is_worth_another_try() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.query(statement, parameters).await
             }
             answer => answer,
@@ -106,6 +108,7 @@ impl Postgres {
         self.queue()?;
         match self.connections.execute(statement, parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.execute(statement, parameters).await
             }
             answer => answer,
@@ -122,6 +125,7 @@ impl Postgres {
         self.queue()?;
         match self.connections.query(statement, parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.query(statement, parameters).await
             }
             answer => answer,
@@ -178,7 +182,7 @@ impl ClientStore for Postgres {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let bounds = Bounds::of(filter);
-        let mut next = clients::first_after(after);
+        let mut next = first_after(after.map(Uuid::from));
         let Some(name) = filter.name_contains.as_ref().map(|name| name.to_ascii_lowercase()) else {
             return match next {
                 Some(first) => self.page(&bounds, first, limit).await,
@@ -191,7 +195,7 @@ impl ClientStore for Postgres {
         {
             let page = self.page(&bounds, first, ROWS_LOOKED_THROUGH).await?;
             let last = page.last().map(|client| client.client_id);
-            next = last.and_then(|last| clients::first_after(Some(last)));
+            next = last.and_then(|last| first_after(Some(last.into())));
             found.extend(page.into_iter().filter(|one| clients::has_name(&one.metadata, &name)));
         }
         found.truncate(limit);
@@ -258,6 +262,7 @@ impl Postgres {
         let parameters = columns.parameters();
         match self.connections.query(&clients::INSERT, &parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.query(&clients::INSERT, &parameters).await
             }
             answer => answer,
@@ -302,6 +307,7 @@ impl UpkeepStore for Postgres {
         let probed = match self.connections.execute(&clients::PROBE, &[]).await {
             // One write more or less does not matter.
             Err(fault) if fault.is_worth_another_try() => {
+                self.connections.metrics.retries.add_one();
                 self.connections.execute(&clients::PROBE, &[]).await
             }
             answer => answer,
@@ -310,6 +316,10 @@ impl UpkeepStore for Postgres {
             1 => Ok(()),
             _ => Err(unavailable("the row that is written to for a probe is gone")),
         }
+    }
+
+    fn database(&self) -> Option<DatabaseFigures> {
+        Some(self.connections.figures())
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -13,6 +13,14 @@ pub(super) fn column<'a, R, T>(records: &'a [R], value: impl Fn(&'a R) -> T) -> 
     records.iter().map(value).collect()
 }
 
+/// The first identifier that can come after another, or of all; `None` when there is none.
+pub(super) fn first_after(after: Option<Uuid>) -> Option<Uuid> {
+    match after {
+        None => Some(Uuid::nil()),
+        Some(id) => id.as_u128().checked_add(1).map(Uuid::from_u128),
+    }
+}
+
 pub(super) fn bytes(hash: &SecretHash) -> &[u8] {
     hash.as_bytes()
 }

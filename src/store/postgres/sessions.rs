@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Postgres,
     connect::{Parameters, Statement},
-    rows::{bytes, column},
+    rows::{bytes, column, first_after},
 };
 use crate::{
     clock::Timestamp,
@@ -45,8 +45,9 @@ const SELECT: Statement = Statement {
 
 const SELECT_PAGE: Statement = Statement {
     sql: "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
-        FROM sessions WHERE session_id > $1 ORDER BY session_id LIMIT $2",
-    types: &[Type::UUID, Type::INT8],
+        FROM sessions WHERE session_id >= $1 AND ($2::text IS NULL OR subject = $2) \
+        ORDER BY session_id LIMIT $3",
+    types: &[Type::UUID, Type::TEXT, Type::INT8],
 };
 
 const PROLONG: Statement = Statement {
@@ -90,16 +91,6 @@ impl SessionStore for Postgres {
         rows.first().map(FromRow::from_row).transpose()
     }
 
-    async fn sessions(
-        &self,
-        after: Option<SessionId>,
-        limit: usize,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        let after = after.map_or(Uuid::nil(), Uuid::from);
-        let rows = self.ask(&SELECT_PAGE, &[&after, &row_count(limit)]).await?;
-        rows.iter().map(FromRow::from_row).collect()
-    }
-
     async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
         let sessions = &sessions[..];
         let columns: Parameters<'_> = &[
@@ -113,6 +104,18 @@ impl SessionStore for Postgres {
             &column(sessions, |session| moment(session.expires_at)),
         ];
         self.change_many(&INSERT, columns).await
+    }
+
+    async fn sessions(
+        &self,
+        subject: Option<&str>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let Some(first) = first_after(after.map(Uuid::from)) else { return Ok(Vec::new()) };
+        let limit = row_count(limit);
+        let rows = self.ask(&SELECT_PAGE, &[&first, &subject, &limit]).await?;
+        rows.iter().map(FromRow::from_row).collect()
     }
 
     async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! `doorward doctor`: what it finds, what it advises, and that it tells no secret and changes nothing.
 
 use std::{
+    io::{BufRead as _, BufReader},
     net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     time::{Duration, SystemTime},
@@ -70,8 +71,9 @@ fn nothing_is_wrong_where_a_server_has_never_run_and_nothing_is_made_there() {
     assert!(looked.err.starts_with("No problem was found (problems: 0, "), "{}", looked.err);
     let checks: Vec<&str> =
         looked.findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
-    let all = ["settings", "data folder", "disk", "store", "clock", "limiter", "certificate"];
-    assert_eq!(checks, [&all[..], &["address", "address"][..]].concat());
+    let all = ["settings", "data folder", "disk", "store", "keys", "clock", "limiter"];
+    let rest = ["certificate", "provider", "address", "address"];
+    assert_eq!(checks, [&all[..], &rest[..]].concat());
     let files = fs::read_dir(doorward.folder.path()).unwrap().count();
     assert_eq!(files, 1, "the settings alone are there");
 }
@@ -254,4 +256,138 @@ fn a_taken_address_is_a_problem_unless_a_doorward_has_it() {
     assert_eq!(told, [public, "a Doorward listens on it"]);
     assert_eq!(looked.of_check("store")[0][0], "ok", "beside a server");
     assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn the_keys_are_opened_with_the_secret_of_the_settings() {
+    let doorward = Doorward::new();
+    let settings = |secret: &str| format!("[token]\nkeys_secret = \"{secret}\"\n");
+    let (secret, other) = ("a".repeat(32), "b".repeat(32));
+    let keys = |looked: &Looked| looked.of_check("keys").concat().join(" ");
+    doorward.write("doorward.toml", &settings(&secret));
+    let words = ["serve", "--dev", "-c", "doorward.toml", "--listen", "127.0.0.1:0"];
+    let words = [&words[..], &["--management", "127.0.0.1:0"]].concat();
+    assert_eq!(Server::start(&doorward, &words, "curl ").stop().code, Some(0));
+
+    let looked = Looked::at(&doorward, &settings(&secret));
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    // Ninety days, and one on which it would only have been published, were it not the first.
+    assert_eq!(keys(&looked), "ok it signs (ES256), for 91 days more; 1 published ");
+
+    let looked = Looked::at(&doorward, &settings(&other));
+    let [check, what, advice] = looked.problem();
+    assert_eq!((check, looked.of_check("keys").len()), ("keys", 1));
+    assert!(what.contains("is not the secret that sealed it"), "{what}");
+    assert!(advice.contains("`doorward key discard`"), "{advice}");
+    assert!(!looked.text.contains(&other), "{}", looked.text);
+
+    if doorward.database.is_none() {
+        let looked = Looked::at(&doorward, "");
+        assert!(looked.problem()[1].contains("there is no keys.secret"), "{}", looked.text);
+        assert!(!doorward.path("doorward-data/keys.secret").exists(), "nothing is made");
+    }
+    let looked = Looked::at(&doorward, &format!("{}algorithm = \"EdDSA\"\n", settings(&secret)));
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    assert!(keys(&looked).starts_with("warning it signs, and another should"), "{}", looked.text);
+}
+
+/// A key that somebody published (RFC 7515, appendix A.3), for ES256.
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256",
+    "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
+/// A provider that publishes what `change` makes of good metadata, and these keys.
+fn provider(change: fn(&mut Value), keys: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let mut metadata = serde_json::json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/keys"),
+        "id_token_signing_alg_values_supported": ["HS256", "ES256"],
+    });
+    change(&mut metadata);
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut head = String::new();
+            let mut reader = BufReader::new(connection.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+            let body = match head.split(' ').nth(1) {
+                Some("/.well-known/openid-configuration") => metadata.to_string(),
+                Some("/keys") => keys.to_owned(),
+                path => panic!("nobody asks for {path:?}"),
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                 content-length: {length}\r\n\r\n{body}"
+            );
+            connection.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    issuer
+}
+
+#[test]
+fn each_provider_is_asked_for_what_a_sign_in_needs() {
+    let doorward = Doorward::new();
+    doorward.write("secret", "of the provider");
+    let look = |issuer: &str, secret: &str| {
+        let settings = format!(
+            "[sign_in]\nproviders = [{{ id = \"acme\", name = \"Acme\", issuer = \"{issuer}\", \
+             client_id = \"doorward\", client_secret_file = \"{secret}\" }}]\n"
+        );
+        let more = [("DOORWARD_TOKEN__KEYS_SECRET", "a secret of thirty-two characters")];
+        Looked::with(&doorward, &settings, &more)
+    };
+    let good = provider(|_| {}, KEYS);
+
+    let looked = look(&good, "secret");
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    let [metadata, keys] = looked.of_check("provider")[..] else { panic!("{}", looked.text) };
+    assert_eq!((metadata[0], keys[0], keys[1]), ("ok", "ok", "1 of its keys can be used"));
+
+    let looked = look(&good, "nowhere");
+    let [check, what, advice] = looked.problem();
+    assert_eq!(check, "provider");
+    assert!(what.starts_with("the file with our secret cannot be read: "), "{what}");
+    assert!(advice.contains("`client_secret_file`"), "{advice}");
+
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    assert_eq!(look(&nobody, "secret").problem()[0], "provider");
+    let words = ["doctor", "--dev", "--config", "doorward.toml", "--offline"];
+    let addresses = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
+    let mut offline = doorward.command(&[&words[..], &addresses].concat());
+    offline.env("DOORWARD_TOKEN__KEYS_SECRET", "a secret of thirty-two characters");
+    let looked = Looked::of(Ran::of(offline.spawn().unwrap()));
+    assert_eq!(looked.code, Some(0), "{}", looked.text);
+    assert_eq!(looked.of_check("provider"), [["ok", "they are not asked (--offline)", ""]]);
+    for (issuer, told, advised) in [
+        (&*nobody, "its metadata could not be fetched: ", "to names and networks"),
+        (&provider(|it| it["issuer"] = "http://127.0.0.1".into(), KEYS), "another issuer", "byte"),
+        (&provider(|it| it["token_endpoint"] = "ftp://x".into(), KEYS), "token_endpoint", "https"),
+        (
+            &provider(|it| it["id_token_signing_alg_values_supported"] = "HS256".into(), KEYS),
+            "nothing that is accepted",
+            "ES256",
+        ),
+        (&provider(|_| {}, "{}"), "its keys cannot be read", "jwks_uri"),
+        (&provider(|_| {}, r#"{"keys":[]}"#), "none of its keys fits", "jwks_uri"),
+        (
+            &provider(
+                |it| it["id_token_signing_alg_values_supported"] = vec!["RS256"].into(),
+                KEYS,
+            ),
+            "none of its keys fits",
+            "jwks_uri",
+        ),
+    ] {
+        let looked = look(issuer, "secret");
+        let [check, what, advice] = looked.problem();
+        assert_eq!(check, "provider");
+        assert!(what.contains(told), "{what}");
+        assert!(advice.contains(advised), "{advice}");
+    }
 }

@@ -70,6 +70,11 @@ async fn a_lost_answer_is_found_out_on_a_new_connection() {
         }
         assert_eq!(proxy.lost(), round + 1);
     }
+    let figures = store.database().unwrap();
+    assert_eq!((figures.settled, figures.unsettled), (3, 0));
+    assert!(figures.discarded >= 3 && figures.open >= 1, "{figures:?}");
+    assert_eq!(figures.batched, 40);
+    assert!((4..=40).contains(&figures.batches), "{figures:?}");
 
     assert_eq!(store.clients(&ClientFilter::default(), None, 100).await.unwrap(), clients);
 }
@@ -103,6 +108,7 @@ async fn who_cannot_be_told_in_time_is_told_that_the_store_is_unavailable() {
     let outcome = call.outcome().await;
 
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(store.database().unwrap().unsettled, 1);
     unlock(&other).await;
     store.register_client(Arc::new(records.next())).await.unwrap();
 }
@@ -207,6 +213,8 @@ async fn sessions_that_were_ended_are_replaced_without_anybody_noticing() {
         store.ready().await.unwrap();
         assert!(database.end_idle_sessions().await > 0);
     }
+    let figures = store.database().unwrap();
+    assert!(figures.retries > 0, "{figures:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,213 @@
+//! `doorward grant`: what people have allowed clients, straight from the store, also beside a running server. No
+//! secret is shown: the store has hashes alone.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    exit::{Failure, Outcome},
+    output::{Messages, RecordOutput},
+    records::{self, Doomed, Listed, Part},
+    settings::StoreArguments,
+    time::to_rfc3339,
+};
+use crate::{
+    client::{ClientIdentifier, Scope},
+    grant::{GrantId, ResourceIndicator},
+    store::{Deleted, GrantFilter, GrantRecord, Store, StoreError},
+};
+
+/// List and revoke what people have allowed clients
+#[derive(Subcommand, Debug)]
+pub(super) enum GrantCommand {
+    List(ListArguments),
+    Revoke(RevokeArguments),
+}
+
+impl GrantCommand {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        match self {
+            Self::List(arguments) => arguments.run(messages),
+            Self::Revoke(arguments) => arguments.run(messages),
+        }
+    }
+}
+
+/// Which grants are meant.
+#[derive(Args, Debug)]
+struct FilterArguments {
+    /// Only grants to this client: a UUID, or the URL of a metadata document
+    #[arg(long, value_name = "CLIENT_ID", value_parser = client)]
+    client: Option<ClientIdentifier>,
+    /// Only grants by this resource owner, as access tokens name it in `sub`
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<String>,
+}
+
+impl FilterArguments {
+    fn into_filter(self) -> GrantFilter {
+        GrantFilter { client: self.client, subject: self.subject }
+    }
+}
+
+/// List grants in the order in which they were made
+#[derive(Args, Debug)]
+#[command(
+    after_help = "A grant is listed until it is forgotten, within minutes of its end. All grants are looked \
+through, whatever the filter: among millions this takes a while.
+
+Examples:
+  doorward grant list --subject acme:248289761001
+  doorward grant list --client 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e --output jsonl | jq -r .subject"
+)]
+pub(super) struct ListArguments {
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// Show at most this many grants [default: 100 in a table, else all]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<NonZeroUsize>,
+    /// Go on behind this grant, the last of an earlier list
+    #[arg(long, value_name = "GRANT_ID", value_parser = grant)]
+    after: Option<GrantId>,
+    #[command(flatten)]
+    output: RecordOutput,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Revoke grants for good: their codes and refresh tokens end at once, access tokens when they expire
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Resources that introspect know at once that a token has ended; the others take it until it \
+expires (`token.access_token_lifetime_seconds`). What was allowed before is remembered all the same, and \
+makes the next question to the person shorter. With --client or --subject, or both, all such grants are \
+revoked, a few at a time; what is cut short is simply run again.
+
+Examples:
+  doorward grant revoke 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e
+  doorward grant revoke --subject acme:248289761001 --yes"
+)]
+pub(super) struct RevokeArguments {
+    /// The grants
+    #[arg(
+        value_name = "GRANT_ID",
+        value_parser = grant,
+        required_unless_present_any = FILTERS,
+        conflicts_with_all = FILTERS
+    )]
+    grant_ids: Vec<GrantId>,
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// The arguments of [`FilterArguments`].
+const FILTERS: [&str; 2] = ["client", "subject"];
+
+fn client(text: &str) -> Result<ClientIdentifier, String> {
+    text.parse().map_err(|_| "neither a UUID in lower case nor the URL of a document".to_owned())
+}
+
+fn grant(text: &str) -> Result<GrantId, String> {
+    let id = Uuid::try_parse(text).map_err(|error| error.to_string())?;
+    Ok(GrantId::from_bytes(id.into_bytes()))
+}
+
+impl ListArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
+        records::list::<GrantRecord>(self.store, self.filter.into_filter(), &part, messages)
+    }
+}
+
+impl RevokeArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let doomed = Doomed::<GrantRecord> {
+            named: self.grant_ids,
+            filter: self.filter.into_filter(),
+            is_sure: self.yes,
+        };
+        records::forget(self.store, doomed, messages)
+    }
+}
+
+/// A grant as programs read it. Names of RFC 7662 where it has one.
+#[derive(Serialize)]
+struct Line<'a> {
+    grant_id: String,
+    client_id: String,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    resources: Vec<&'a str>,
+    issued_at: String,
+    expires_at: String,
+    /// Whether its code has bought tokens.
+    is_redeemed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token_expires_at: Option<String>,
+}
+
+fn line(grant: &GrantRecord) -> Line<'_> {
+    Line {
+        grant_id: grant.grant_id.to_string(),
+        client_id: grant.client.to_string(),
+        sub: &grant.subject,
+        scope: grant.scope.as_ref().map(Scope::as_str),
+        resources: grant.resources.iter().map(ResourceIndicator::as_str).collect(),
+        issued_at: to_rfc3339(grant.issued_at),
+        expires_at: to_rfc3339(grant.expires_at),
+        is_redeemed: grant.code.redeemed_at.is_some(),
+        refresh_token_expires_at: grant.refresh.as_ref().map(|it| to_rfc3339(it.expires_at)),
+    }
+}
+
+impl Listed for GrantRecord {
+    type Id = GrantId;
+    type Filter = GrantFilter;
+    const NAME: &'static str = "grant";
+    const FORGET: &'static str = "Revoke";
+    const HEADER: &'static [&'static str] =
+        &["GRANT ID", "MADE", "ENDS", "SUBJECT", "CLIENT", "SCOPE", "RESOURCES"];
+
+    async fn page(
+        store: &dyn Store,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.grants(filter, after, limit).await
+    }
+
+    async fn forget(store: Arc<dyn Store>, id: GrantId) -> Result<Deleted, StoreError> {
+        store.revoke_grant(id).await
+    }
+
+    fn id(&self) -> GrantId {
+        self.grant_id
+    }
+
+    fn line(&self) -> Result<String, Failure> {
+        Ok(serde_json::to_string(&line(self)).expect("strings under string keys are JSON"))
+    }
+
+    fn row(&self) -> Vec<String> {
+        let line = line(self);
+        vec![
+            line.grant_id,
+            line.issued_at,
+            line.expires_at,
+            line.sub.to_owned(),
+            line.client_id,
+            line.scope.unwrap_or_default().to_owned(),
+            line.resources.join(" "),
+        ]
+    }
+}

@@ -1,0 +1,327 @@
+//! Records one after the other, in the order of their identifiers, with a page of them in memory: how they are
+//! asked for, shown, and forgotten a few at a time.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+    time::Instant,
+    vec,
+};
+
+use indicatif::ProgressBar;
+use tokio::task::JoinSet;
+
+use super::{
+    exit::{Failure, Outcome},
+    output::{
+        Format, Messages, Results, insist, is_confirmed, needs_a_terminal, table, visible_json,
+    },
+    progress,
+    settings::{OpenStore, StoreArguments},
+};
+use crate::store::{Access, Deleted, Store, StoreError};
+
+/// How many records are asked for at once, unless fewer are wanted.
+const PAGE_MAX: usize = 500;
+
+/// A table is laid out as a whole, so it has an end even when nobody asked for one.
+const TABLE_MAX: NonZeroUsize = NonZeroUsize::new(100).expect("100 is not 0");
+
+/// How many are forgotten at once: one transaction of the store, for which a server on it waits.
+const AT_ONCE: usize = 64;
+
+/// A kind of record that is listed.
+pub(super) trait Listed: Sized {
+    /// Names a record; they are listed in its order.
+    type Id: Copy + fmt::Display + Send + 'static;
+    type Filter;
+    /// What one of them is called.
+    const NAME: &'static str;
+    /// What the command is called that forgets one.
+    const FORGET: &'static str;
+    const HEADER: &'static [&'static str];
+
+    /// As the method of the store that lists them.
+    async fn page(
+        store: &dyn Store,
+        filter: &Self::Filter,
+        after: Option<Self::Id>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError>;
+
+    fn forget(
+        store: Arc<dyn Store>,
+        id: Self::Id,
+    ) -> impl Future<Output = Result<Deleted, StoreError>> + Send + 'static;
+
+    /// How far a command is that goes through all of them.
+    fn progress(
+        _: &OpenStore,
+        _: &Self::Filter,
+        messages: Messages,
+    ) -> Result<ProgressBar, Failure> {
+        Ok(progress::of_records(&format!("{}s", Self::NAME), None, messages))
+    }
+
+    fn id(&self) -> Self::Id;
+
+    /// As one line of JSON, without its line break.
+    fn line(&self) -> Result<String, Failure>;
+
+    /// As a row below [`Self::HEADER`].
+    fn row(&self) -> Vec<String>;
+}
+
+/// In the order of identifiers. Ends after the first failure.
+pub(super) struct Pages<'store, T: Listed> {
+    store: &'store OpenStore,
+    filter: T::Filter,
+    after: Option<T::Id>,
+    page: vec::IntoIter<T>,
+    page_max: usize,
+    is_at_end: bool,
+}
+
+impl<'store, T: Listed> Pages<'store, T> {
+    /// The records behind `after`; `expected` is how many will be taken, when that is known.
+    pub(super) fn new(
+        store: &'store OpenStore,
+        filter: T::Filter,
+        after: Option<T::Id>,
+        expected: Option<usize>,
+    ) -> Self {
+        let page_max = expected.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+        Self { store, filter, after, page: Vec::new().into_iter(), page_max, is_at_end: false }
+    }
+
+    fn turn(&mut self) -> Result<(), Failure> {
+        let question = T::page(&*self.store.handle, &self.filter, self.after, self.page_max);
+        let page = self.store.wait(question)?;
+        self.is_at_end = page.is_empty();
+        self.after = page.last().map_or(self.after, |record| Some(record.id()));
+        self.page = page.into_iter();
+        Ok(())
+    }
+}
+
+impl<T: Listed> Iterator for Pages<'_, T> {
+    type Item = Result<T, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(record) = self.page.next() {
+                return Some(Ok(record));
+            }
+            if self.is_at_end {
+                return None;
+            }
+            if let Err(failure) = self.turn() {
+                self.is_at_end = true;
+                return Some(Err(failure));
+            }
+        }
+    }
+}
+
+/// Which part of a list is shown, and how.
+pub(super) struct Part<I> {
+    pub(super) format: Format,
+    /// At most so many; of a table no more than a hundred unless more are asked for.
+    pub(super) limit: Option<NonZeroUsize>,
+    /// Behind this one.
+    pub(super) after: Option<I>,
+}
+
+impl<I> Part<I> {
+    fn limit(&self) -> Option<usize> {
+        let limit = match self.format {
+            Format::Table => self.limit.or(Some(TABLE_MAX)),
+            Format::Json | Format::Jsonl => self.limit,
+        };
+        limit.map(NonZeroUsize::get)
+    }
+}
+
+/// Shows a part of the records that pass a filter, and says how to go on behind it.
+pub(super) fn list<T: Listed>(
+    store: StoreArguments,
+    filter: T::Filter,
+    part: &Part<T::Id>,
+    messages: Messages,
+) -> Result<Outcome, Failure> {
+    let store = store.open(Access::Read)?;
+    let limit = part.limit();
+    let bar = if io::stdout().is_terminal() {
+        ProgressBar::hidden() // It would stand between the lines.
+    } else if limit.is_some() || part.after.is_some() {
+        progress::of_records(&format!("{}s", T::NAME), None, messages)
+    } else {
+        T::progress(&store, &filter, messages)?
+    };
+    // One more than shown tells whether there is more.
+    let expected = limit.map(|limit| limit.saturating_add(1));
+    let mut records = Pages::<T>::new(&store, filter, part.after, expected).fuse();
+
+    let shown = records.by_ref().take(limit.unwrap_or(usize::MAX)).inspect(|_| bar.inc(1));
+    let last = match part.format {
+        Format::Table => print_table(shown)?,
+        Format::Json => print_array(shown)?,
+        Format::Jsonl => print_lines(shown)?,
+    };
+    let next = records.next().transpose()?;
+    bar.finish_and_clear();
+    match (last, next) {
+        (Some(last), Some(_)) => {
+            messages.say(format_args!("There are more: go on with --after {last}"));
+        }
+        (None, _) => messages.say(format_args!("There is no such {}.", T::NAME)),
+        (Some(_), None) => {}
+    }
+    Ok(Outcome::Done)
+}
+
+/// The last record that was printed, if there was one.
+type Printed<T> = Result<Option<<T as Listed>::Id>, Failure>;
+
+fn print_lines<T: Listed>(records: impl Iterator<Item = Result<T, Failure>>) -> Printed<T> {
+    let mut results = Results::open();
+    let mut last = None;
+    for record in records {
+        let record = record?;
+        results.line(visible_json(&record.line()?))?;
+        last = Some(record.id());
+    }
+    results.finish()?;
+    Ok(last)
+}
+
+fn print_array<T: Listed>(records: impl Iterator<Item = Result<T, Failure>>) -> Printed<T> {
+    let mut results = Results::open();
+    let mut last = None;
+    for record in records {
+        let record = record?;
+        results.bytes(if last.is_none() { b"[\n" } else { b",\n" })?;
+        results.bytes(visible_json(&record.line()?).as_bytes())?;
+        last = Some(record.id());
+    }
+    results.line(if last.is_none() { "[]" } else { "\n]" })?;
+    results.finish()?;
+    Ok(last)
+}
+
+fn print_table<T: Listed>(records: impl Iterator<Item = Result<T, Failure>>) -> Printed<T> {
+    let records: Vec<T> = records.collect::<Result<_, _>>()?;
+    let Some(last) = records.last() else {
+        return Ok(None);
+    };
+    let rows: Vec<Vec<String>> = records.iter().map(Listed::row).collect();
+    let rows = rows.iter().map(|row| row.iter().map(String::as_str).collect());
+    let mut results = Results::open();
+    results.line(table(T::HEADER, rows))?;
+    results.finish()?;
+    Ok(Some(last.id()))
+}
+
+/// What a command forgets.
+pub(super) struct Doomed<T: Listed> {
+    /// The records of these identifiers; those that pass the filter when there are none.
+    pub(super) named: Vec<T::Id>,
+    pub(super) filter: T::Filter,
+    /// Nobody has to be asked.
+    pub(super) is_sure: bool,
+}
+
+/// Forgets records, once somebody has said yes.
+pub(super) fn forget<T: Listed>(
+    store: StoreArguments,
+    doomed: Doomed<T>,
+    messages: Messages,
+) -> Result<Outcome, Failure> {
+    let Doomed { named, filter, is_sure } = doomed;
+    let verb = T::FORGET.to_ascii_lowercase();
+    needs_a_terminal(is_sure, &verb)?;
+    let store = store.open(Access::Command)?;
+    let whom = match named.len() {
+        0 => format!("all {}s behind this filter", T::NAME),
+        1 => format!("1 {}", T::NAME),
+        number => format!("{number} {}s", T::NAME),
+    };
+    if !is_sure && !is_confirmed(&format!("{} {whom} for good?", T::FORGET)) {
+        insist(format_args!("Nothing was {verb}d."));
+        return Ok(Outcome::No);
+    }
+    let outcome = if named.is_empty() {
+        forget_all::<T>(&store, filter, messages)?;
+        Outcome::Done
+    } else {
+        Outcome::from_verdict(forget_named::<T>(&store, named, messages)?)
+    };
+    store.close()?;
+    Ok(outcome)
+}
+
+/// Whether all of them were there.
+fn forget_named<T: Listed>(
+    store: &OpenStore,
+    ids: Vec<T::Id>,
+    messages: Messages,
+) -> Result<bool, Failure> {
+    let mut is_complete = true;
+    for id in ids {
+        match store.wait(T::forget(Arc::clone(&store.handle), id))? {
+            Deleted::Forgotten => messages.say(format_args!("{}d {id}.", T::FORGET)),
+            Deleted::NotThere => {
+                insist(format_args!("There is no {} {id}.", T::NAME));
+                is_complete = false;
+            }
+        }
+    }
+    Ok(is_complete)
+}
+
+fn forget_all<T: Listed>(
+    store: &OpenStore,
+    filter: T::Filter,
+    messages: Messages,
+) -> Result<(), Failure> {
+    let bar = T::progress(store, &filter, messages)?;
+    let mut records = Pages::<T>::new(store, filter, None, None);
+    loop {
+        let some: Vec<T::Id> = records
+            .by_ref()
+            .take(AT_ONCE)
+            .map(|record| record.map(|record| record.id()))
+            .collect::<Result<_, _>>()?;
+        if some.is_empty() {
+            break;
+        }
+        let began = Instant::now();
+        bar.inc(store.wait(forget_together::<T>(&store.handle, some))?);
+        // Others have the disk for at least as long as this had it.
+        thread::sleep(began.elapsed());
+    }
+    bar.finish_and_clear();
+    let plural = if bar.position() == 1 { "" } else { "s" };
+    messages.say(format_args!("{}d {} {}{plural}.", T::FORGET, bar.position(), T::NAME));
+    Ok(())
+}
+
+/// Asks for all of them before it waits for one, so that the store makes few changes of them; returns how many
+/// were there.
+async fn forget_together<T: Listed>(
+    store: &Arc<dyn Store>,
+    ids: Vec<T::Id>,
+) -> Result<u64, StoreError> {
+    let mut calls = JoinSet::new();
+    for id in ids {
+        calls.spawn(T::forget(Arc::clone(store), id));
+    }
+    let mut forgotten = 0;
+    for outcome in calls.join_all().await {
+        forgotten += u64::from(outcome? == Deleted::Forgotten);
+    }
+    Ok(forgotten)
+}

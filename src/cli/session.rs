@@ -1,0 +1,172 @@
+//! `doorward session`: who is signed in with which browser, straight from the store, also beside a running server.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    exit::{Failure, Outcome},
+    output::{Messages, RecordOutput},
+    records::{self, Doomed, Listed, Part},
+    settings::StoreArguments,
+    time::to_rfc3339,
+};
+use crate::store::{Deleted, SessionId, SessionRecord, Store, StoreError};
+
+/// List and revoke the sessions of people who have signed in
+#[derive(Subcommand, Debug)]
+pub(super) enum SessionCommand {
+    List(ListArguments),
+    Revoke(RevokeArguments),
+}
+
+impl SessionCommand {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        match self {
+            Self::List(arguments) => arguments.run(messages),
+            Self::Revoke(arguments) => arguments.run(messages),
+        }
+    }
+}
+
+/// List sessions in the order in which they were begun
+#[derive(Args, Debug)]
+#[command(after_help = "A session is listed until it is forgotten, within minutes of its end.
+
+Example:
+  doorward session list --subject acme:248289761001")]
+pub(super) struct ListArguments {
+    /// Only sessions of this resource owner, as access tokens name it in `sub`
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<String>,
+    /// Show at most this many sessions [default: 100 in a table, else all]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<NonZeroUsize>,
+    /// Go on behind this session, the last of an earlier list
+    #[arg(long, value_name = "SESSION_ID", value_parser = session)]
+    after: Option<SessionId>,
+    #[command(flatten)]
+    output: RecordOutput,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Revoke sessions: whoever has one is asked to sign in again
+#[derive(Args, Debug)]
+#[command(
+    after_help = "What somebody has allowed goes on, and the provider may let them in again without a question: see \
+also `doorward grant revoke`.
+
+Examples:
+  doorward session revoke 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e
+  doorward session revoke --subject acme:248289761001 --yes"
+)]
+pub(super) struct RevokeArguments {
+    /// The sessions
+    #[arg(
+        value_name = "SESSION_ID",
+        value_parser = session,
+        required_unless_present = "subject",
+        conflicts_with = "subject"
+    )]
+    session_ids: Vec<SessionId>,
+    /// All sessions of this resource owner, as access tokens name it in `sub`
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<String>,
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+fn session(text: &str) -> Result<SessionId, String> {
+    let id = Uuid::try_parse(text).map_err(|error| error.to_string())?;
+    Ok(SessionId::from_bytes(id.into_bytes()))
+}
+
+impl ListArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
+        records::list::<SessionRecord>(self.store, self.subject, &part, messages)
+    }
+}
+
+impl RevokeArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let doomed = Doomed::<SessionRecord> {
+            named: self.session_ids,
+            filter: self.subject,
+            is_sure: self.yes,
+        };
+        records::forget(self.store, doomed, messages)
+    }
+}
+
+/// A session as programs read it.
+#[derive(Serialize)]
+struct Line<'a> {
+    session_id: String,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    signed_in_at: String,
+    /// When it ends unless it is used.
+    idle_at: String,
+    expires_at: String,
+}
+
+fn line(session: &SessionRecord) -> Line<'_> {
+    Line {
+        session_id: session.session_id.to_string(),
+        sub: &session.owner.subject,
+        name: session.owner.name.as_deref(),
+        email: session.owner.email.as_deref(),
+        signed_in_at: to_rfc3339(session.signed_in_at),
+        idle_at: to_rfc3339(session.idle_at),
+        expires_at: to_rfc3339(session.expires_at),
+    }
+}
+
+impl Listed for SessionRecord {
+    type Id = SessionId;
+    /// The subject.
+    type Filter = Option<String>;
+    const NAME: &'static str = "session";
+    const FORGET: &'static str = "Revoke";
+    const HEADER: &'static [&'static str] =
+        &["SESSION ID", "SIGNED IN", "IDLE", "ENDS", "SUBJECT", "NAME", "E-MAIL"];
+
+    async fn page(
+        store: &dyn Store,
+        subject: &Option<String>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.sessions(subject.as_deref(), after, limit).await
+    }
+
+    async fn forget(store: Arc<dyn Store>, id: SessionId) -> Result<Deleted, StoreError> {
+        store.end_session(id).await
+    }
+
+    fn id(&self) -> SessionId {
+        self.session_id
+    }
+
+    fn line(&self) -> Result<String, Failure> {
+        Ok(serde_json::to_string(&line(self)).expect("strings under string keys are JSON"))
+    }
+
+    fn row(&self) -> Vec<String> {
+        let line = line(self);
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let (name, email) = (text(line.name), text(line.email));
+        let sub = line.sub.to_owned();
+        vec![line.session_id, line.signed_in_at, line.idle_at, line.expires_at, sub, name, email]
+    }
+}
