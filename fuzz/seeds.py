@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Puts what real and hostile clients send (tests/corpus) where the fuzz targets start from (fuzz/corpus).
+"""Puts what real and hostile clients send (tests/corpus) where the fuzz targets start from (fuzz/corpus), and the
+headers and claims of JWTs, good ones and known attacks.
 
 What a target needs beside that stands in fuzz/seeds. Run again it changes nothing.
 """
@@ -28,6 +29,41 @@ def redirect_uris(request):
         yield from (uri for uri in listed if isinstance(uri, str))
 
 
+# As `src/keys/` and `src/sign_in/` write or want them, and as attackers have written them.
+HEADERS = {
+    "ours": {"alg": "ES256", "kid": "a", "typ": "at+jwt"},
+    "ec": {"alg": "ES256", "kid": "ec"},
+    "ed": {"alg": "EdDSA", "kid": "ed", "typ": "JWT"},
+    "nameless": {"alg": "EdDSA"},
+    "none": {"alg": "none"},
+    "confused": {"alg": "HS256", "kid": "ec"},
+    "longer": {"alg": "ES384", "kid": "ec"},
+    "critical": {"alg": "EdDSA", "kid": "ed", "crit": ["b64"], "b64": False},
+    "with a key of its own": {"alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AA"}},
+}
+ID_TOKEN = {
+    "iss": "https://login.example", "aud": ["doorward"], "nonce": "n", "sub": "7",
+    "iat": 1800000000, "exp": 1800000300.5, "azp": "doorward",
+}  # fmt: skip
+ACCESS_TOKEN = {
+    "iss": "https://door.example", "exp": 1800000900, "aud": "https://tools.example/mcp", "sub": "local:developer",
+    "client_id": "0199f2a4-7c11-7abc-8def-001122334455", "iat": 1800000000, "scope": "read write",
+    "jti": base64.urlsafe_b64encode(bytes(32)).decode().rstrip("="),
+}  # fmt: skip
+# What `altered` in src/fuzz.rs does: changes a byte, cuts, puts one in; each with its place and a byte.
+EDITS = [
+    bytes([0, 0, 0, 1]), bytes([0, 1, 0, 64]), bytes([1, 0, 90, 0]), bytes([2, 0, 40, 46]), bytes([2, 255, 255, 61]),
+]  # fmt: skip
+
+
+def jwts():
+    """A header, claims and an edit, each on a line."""
+    for nth, (name, header) in enumerate(HEADERS.items()):
+        for kind, claims in (("id", ID_TOKEN), ("access", ACCESS_TOKEN)):
+            text = "\n".join(json.dumps(part, separators=(",", ":")) for part in (header, claims))
+            yield f"{name} {kind}", text.encode() + b"\n" + EDITS[nth % len(EDITS)]
+
+
 def main():
     bodies, uris = {}, set()
     for line in RECORDED.read_text().splitlines():
@@ -38,6 +74,7 @@ def main():
     seeds["redirect_uri"] = {
         f"{number:03}": uri.encode("utf-8", "surrogatepass") for number, uri in enumerate(sorted(uris))
     }
+    seeds["jwt"] = dict(jwts())
     for target, inputs in seeds.items():
         folder = HERE / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
