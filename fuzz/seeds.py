@@ -39,7 +39,7 @@ HEADERS = {
     "confused": {"alg": "HS256", "kid": "ec"},
     "longer": {"alg": "ES384", "kid": "ec"},
     "critical": {"alg": "EdDSA", "kid": "ed", "crit": ["b64"], "b64": False},
-    "with a key of its own": {"alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AA"}},
+    "own-key": {"alg": "EdDSA", "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "AA"}},
 }
 ID_TOKEN = {
     "iss": "https://login.example", "aud": ["doorward"], "nonce": "n", "sub": "7",
@@ -50,18 +50,30 @@ ACCESS_TOKEN = {
     "client_id": "0199f2a4-7c11-7abc-8def-001122334455", "iat": 1800000000, "scope": "read write",
     "jti": base64.urlsafe_b64encode(bytes(32)).decode().rstrip("="),
 }  # fmt: skip
-# What `altered` in src/fuzz.rs does: changes a byte, cuts, puts one in; each with its place and a byte.
-EDITS = [
-    bytes([0, 0, 0, 1]), bytes([0, 1, 0, 64]), bytes([1, 0, 90, 0]), bytes([2, 0, 40, 46]), bytes([2, 255, 255, 61]),
+# Claims that make a good ID token a bad one.
+AMISS = [
+    {}, {"exp": 1700000000}, {"iat": 1900000000}, {"nbf": 1900000000}, {"iss": "https://other.example"},
+    {"aud": "other"}, {"aud": ["doorward", "other"], "azp": "other"}, {"nonce": "m"}, {"exp": "1900000000"},
 ]  # fmt: skip
+# What `altered` in src/fuzz.rs does, with a place from the end and a byte: replaces a character, cuts, puts one in.
+EDITS = [bytes([kind, 0, back, byte]) for kind, back, byte in (
+    (0, 1, 0), (0, 1, 1), (0, 1, 2), (0, 200, 5), (1, 1, 0), (1, 87, 0), (2, 0, 61), (2, 0, 65), (2, 87, 46),
+)]  # fmt: skip
 
 
 def jwts():
     """A header, claims and an edit, each on a line."""
     for nth, (name, header) in enumerate(HEADERS.items()):
-        for kind, claims in (("id", ID_TOKEN), ("access", ACCESS_TOKEN)):
-            text = "\n".join(json.dumps(part, separators=(",", ":")) for part in (header, claims))
-            yield f"{name} {kind}", text.encode() + b"\n" + EDITS[nth % len(EDITS)]
+        yield f"access-{name}", jwt(header, ACCESS_TOKEN, EDITS[nth % len(EDITS)])
+        for amiss in AMISS if name in ("ec", "ed") else AMISS[:1]:
+            yield f"id-{name}-{AMISS.index(amiss)}", jwt(header, {**ID_TOKEN, **amiss}, b"")
+    for nth, edit in enumerate(EDITS):
+        for length in range(3):  # One for each of our algorithms.
+            yield f"edit-{nth}-{length}", jwt({}, "." * length, edit)
+
+
+def jwt(header, claims, edit):
+    return b"\n".join([*(json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)), edit])
 
 
 def main():

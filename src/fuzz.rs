@@ -210,16 +210,20 @@ pub fn jwt(bytes: &[u8]) {
     token::fuzz_claims(claims);
 }
 
-/// A text with some of its bytes changed, some taken away and some put in; `None` when it is the same.
-fn altered(text: &str, edits: &[u8]) -> Option<String> {
-    let mut bytes = text.as_bytes().to_vec();
+/// A token with some of its characters replaced, some taken away and some put in; `None` when it is the same.
+fn altered(token: &str, edits: &[u8]) -> Option<String> {
+    const BASE64URL: &[u8; 64] =
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bytes = token.as_bytes().to_vec();
     for edit in edits.chunks_exact(4) {
-        let place = usize::from(u16::from_be_bytes([edit[1], edit[2]])) % (bytes.len() + 1);
+        // From the end, where the signature stands.
+        let back = usize::from(u16::from_be_bytes([edit[1], edit[2]])) % (bytes.len() + 1);
+        let place = bytes.len() - back;
         match (edit[0] % 3, place < bytes.len()) {
-            (0, true) => bytes[place] ^= edit[3],
+            (0, true) => bytes[place] = BASE64URL[usize::from(edit[3] % 64)],
             (1, true) => drop(bytes.drain(place..)),
             _ => bytes.insert(place, edit[3]),
         }
     }
-    String::from_utf8(bytes).ok().filter(|altered| altered != text)
+    String::from_utf8(bytes).ok().filter(|altered| altered != token)
 }

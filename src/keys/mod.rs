@@ -346,6 +346,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_token_with_any_bit_flipped_is_refused() {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa]
+        {
+            let (_folder, _store, keys) = keys_of(algorithm).await;
+            let token = keys.sign(b"{\"sub\":\"x\"}", NOW).unwrap();
+            for place in 0..token.len() {
+                // The eighth would make it no text.
+                for bit in 0..7 {
+                    let mut flipped = token.clone().into_bytes();
+                    flipped[place] ^= 1 << bit;
+                    let flipped = String::from_utf8(flipped).unwrap();
+                    assert_eq!(keys.verify(&flipped), None, "{flipped}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn another_library_verifies_by_what_is_published() {
         for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa]
         {
