@@ -297,6 +297,8 @@ async fn o_26_less_may_be_asked_for_and_never_more() {
         (("scope", "admin"), "invalid_scope"),
         (("scope", "re\"ad"), "invalid_scope"),
         (("resource", "https://other.example"), "invalid_target"),
+        (("resource", "https://tools.example/mcp#x"), "invalid_target"),
+        (("resource", "/mcp"), "invalid_target"),
     ] {
         let answer = server.token(&refreshing(client, &token, &[instead])).await;
         assert_eq!(refused(&answer), invalid(error), "{instead:?}");
