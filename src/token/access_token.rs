@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Extent<'grant> {
     pub(super) scope: Option<Scope>,
     pub(super) resources: Vec<&'grant ResourceIndicator>,
+    /// When the grant ends.
+    pub(super) expires_at: Timestamp,
 }
 
 /// The claims of an access token (RFC 9068 §2.2).
@@ -59,17 +61,26 @@ impl Audience {
     }
 }
 
-/// A new access token.
+/// An access token, signed.
+pub(super) struct AccessToken {
+    pub(super) text: String,
+    /// For how long it is good, in seconds.
+    pub(super) expires_in: u64,
+}
+
+/// A new access token, which is good no longer than its grant.
 pub(super) fn issue(
     app: &App,
     grant: &GrantRecord,
     extent: &Extent<'_>,
     now: Timestamp,
-) -> Result<String, KeysError> {
+) -> Result<AccessToken, KeysError> {
+    let left = extent.expires_at.as_seconds().saturating_sub(now.as_seconds());
+    let expires_in = app.config.token.access_token_lifetime_seconds.min(left);
     let chance: [u8; 16] = app.entropy.bytes();
     let claims = Claims {
         iss: app.config.server.issuer.clone(),
-        exp: now.as_seconds() + app.config.token.access_token_lifetime_seconds,
+        exp: now.as_seconds() + expires_in,
         aud: Audience::of(&extent.resources, &app.config.server.issuer),
         sub: grant.subject.clone(),
         client_id: grant.client.to_string(),
@@ -78,7 +89,7 @@ pub(super) fn issue(
         scope: extent.scope.as_ref().map(|scope| scope.as_str().to_owned()),
     };
     let claims = serde_json::to_vec(&claims).expect("claims are strings and numbers");
-    app.keys.sign(&claims, now)
+    Ok(AccessToken { text: app.keys.sign(&claims, now)?, expires_in })
 }
 
 /// The claims of an access token that was issued here and has not expired. Whether its grant is still there

@@ -49,13 +49,13 @@ pub(crate) fn schema() -> Value {
     let moment = json!({ "type": "integer", "description": "Seconds since 1970-01-01T00:00:00Z." });
     let active = json!({
         "type": "object",
-        "required": ["active", "client_id", "exp", "iat", "sub", "aud", "iss"],
+        "required": ["active", "client_id", "token_type", "exp", "iat", "sub", "aud", "iss"],
         "additionalProperties": false,
         "properties": {
             "active": { "const": true },
             "scope": text,
             "client_id": text,
-            "token_type": { "const": TOKEN_TYPE, "description": "Of an access token." },
+            "token_type": { "const": TOKEN_TYPE },
             "exp": moment,
             "iat": moment,
             "sub": text,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::access_token::AccessToken;
 use crate::{client::Scope, grant::RefreshToken};
 
 /// RFC 6750; here and at introspection.
@@ -17,16 +18,16 @@ const REST_BYTES: usize = 128;
 /// quotes nor backslashes (RFC 6749 §3.3). To look at every byte for it would be a tenth of all that an
 /// exchange costs beside its signature.
 pub(super) fn body(
-    access_token: &str,
-    expires_in: u64,
+    access_token: &AccessToken,
     refresh_token: Option<&RefreshToken>,
     scope: Option<&Scope>,
 ) -> String {
     let refresh_token = refresh_token.map(RefreshToken::to_string);
-    let texts = [Some(access_token), refresh_token.as_deref(), scope.map(Scope::as_str)];
+    let AccessToken { text, expires_in } = access_token;
+    let texts = [Some(text.as_str()), refresh_token.as_deref(), scope.map(Scope::as_str)];
     let length: usize = texts.iter().flatten().map(|text| text.len()).sum();
     let mut body = String::with_capacity(length + REST_BYTES);
-    body.extend(["{\"access_token\":\"", access_token, "\",\"token_type\":\"", TOKEN_TYPE]);
+    body.extend(["{\"access_token\":\"", text, "\",\"token_type\":\"", TOKEN_TYPE]);
     body.extend(["\",\"expires_in\":", &expires_in.to_string()]);
     if let Some(token) = &refresh_token {
         body.extend([",\"refresh_token\":\"", token, "\""]);
