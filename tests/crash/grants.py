@@ -30,7 +30,8 @@ from postgres import SETTLING, until_not_ready, until_well  # noqa: E402
 from services import Postgres  # noqa: E402
 
 CALLERS = 4
-ROUNDS = 15
+# As many kills as there is time for, within these bounds.
+ROUNDS_MIN, ROUNDS_MAX, SECONDS = 5, 15, 25
 # Answers of a token endpoint before a kill: one before the first would prove nothing.
 ANSWERS_MIN = 20
 RESOURCE, RESOURCE_ID, RESOURCE_SECRET = "https://tools.example/mcp", "tools", "what the resource proves itself with"
@@ -64,6 +65,8 @@ def post(connection, path, fields, headers=None):
 class Person:
     """Somebody who has signed in, and allows what is asked."""
 
+    cookie = ""  # until then
+
     def __init__(self, server):
         # The log goes on across starts, and each has another password.
         password = re.findall(r"with the password (\S+)", server.log.read_text())[-1]
@@ -73,8 +76,6 @@ class Person:
             )
         expect(status == 303, f"nobody could sign in: {status} {body!r}")
         self.cookie = headers["set-cookie"].split(";")[0]
-
-    cookie = ""
 
     def post(self, connection, path, fields):
         return post(connection, path, fields, {"sec-fetch-site": "same-origin", "cookie": self.cookie})
@@ -321,10 +322,11 @@ class Book:
 
 def node_kills(folder, chance, store=None):
     """`kill -9` of the server, again and again on one store."""
-    book = Book(chance)
+    book, begun, rounds = Book(chance), time.monotonic(), 0
     with doorward(folder / "grants", store=store, settings=dict(SETTINGS)) as server:
         server.start()
-        for _ in range(ROUNDS):
+        while rounds < ROUNDS_MIN or rounds < ROUNDS_MAX and time.monotonic() - begun < SECONDS:
+            rounds += 1
             load = Load(server, chance)
             load.wait_for(ANSWERS_MIN)
             time.sleep(chance.uniform(0, 0.4))
@@ -337,7 +339,7 @@ def node_kills(folder, chance, store=None):
         server.start()
         left = book.close(server)
         server.stop()
-    return book.told(ROUNDS, left)
+    return book.told(rounds, left)
 
 
 def node_kills_on_postgres(folder, chance):

@@ -207,7 +207,10 @@ def main():
         "kills": lambda folder: kills(folder, chance, arguments.rounds),
         "pause": lambda folder: pause(folder, chance),
         "full disk": full_disk,
-        **{name: lambda folder, check=check: check(folder, chance) for name, check in {**postgres.CHECKS, **grants.CHECKS}.items()},
+        **{
+            name: lambda folder, check=check: check(folder, chance)
+            for name, check in {**postgres.CHECKS, **grants.CHECKS}.items()
+        },
     }
     passed = failed = 0
     for name, check in checks.items():
