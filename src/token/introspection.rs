@@ -131,7 +131,7 @@ mod tests {
             is_good: true,
             scope: Some(text()),
             client_id: text(),
-            token_type: Some(TOKEN_TYPE),
+            token_type: TOKEN_TYPE,
             exp: 2,
             iat: 1,
             sub: text(),

@@ -63,6 +63,10 @@ mod tests {
     use super::*;
     use crate::{clock::Timestamp, entropy::Entropy, grant::GrantId};
 
+    fn issued(text: &str, expires_in: u64) -> AccessToken {
+        AccessToken { text: text.to_owned(), expires_in }
+    }
+
     #[test]
     fn the_answer_is_json_whatever_the_scope_and_the_description_has_every_member_of_it() {
         let entropy = Entropy::seeded(1);
@@ -73,8 +77,9 @@ mod tests {
         let scope = Scope::parse(&every_byte).unwrap().unwrap();
 
         let full: Value =
-            serde_json::from_str(&body("a.b_c-d", 600, Some(&token), Some(&scope))).unwrap();
-        let least: Value = serde_json::from_str(&body("a", 1, None, None)).unwrap();
+            serde_json::from_str(&body(&issued("a.b_c-d", 600), Some(&token), Some(&scope)))
+                .unwrap();
+        let least: Value = serde_json::from_str(&body(&issued("a", 1), None, None)).unwrap();
 
         assert_eq!(
             (&full["refresh_token"], &full["scope"]),
