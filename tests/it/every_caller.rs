@@ -10,6 +10,7 @@ use doorward::{
 };
 
 use crate::{
+    description,
     every_route::ROUTES,
     flow::{self, Browser, Page, Request},
     granted::{self, REDIRECT_URI, SECRET, TOOLS, basic, form, member, redeeming, refreshing},
@@ -118,6 +119,7 @@ fn config() -> Config {
     let mut config = flow::config();
     config.authorization.resources = granted::config().authorization.resources;
     config.token.per_client = 0;
+    config.sign_in.providers = description::everything().sign_in.providers;
     config
 }
 
