@@ -43,8 +43,8 @@ pub struct App {
     pub(crate) protected_names: ProtectedNames,
     /// The clients that publish what they are.
     pub(crate) client_documents: ClientDocuments,
-    /// How often each client may ask for tokens.
-    pub(crate) client_limit: OwnLimit<ClientIdentifier>,
+    /// How often each client may ask for tokens from each source.
+    pub(crate) client_limit: OwnLimit<(ClientIdentifier, Source)>,
     /// How often each source may try to sign in.
     pub(crate) sign_in_limit: OwnLimit<Source>,
     /// The password of a server for development.

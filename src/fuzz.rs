@@ -20,7 +20,7 @@ use crate::{
         cookie::Cookies,
         form::Form,
     },
-    registration, sign_in,
+    keys, registration, sign_in, token,
 };
 
 /// Any body, at either door: refused with reasons in printable ASCII, or admitted, and then what was
@@ -196,4 +196,34 @@ pub fn cookies(bytes: &[u8]) {
 /// Any answers of a provider, one a line: what nobody signed signs nobody in.
 pub fn provider_answers(bytes: &[u8]) {
     sign_in::fuzz_provider(bytes);
+}
+
+/// Any header and claims of a JWT, each on a line, and behind them what is done to a good one: only what a key
+/// has signed is accepted, of ours for access tokens and of a provider for ID tokens, and nothing of it may
+/// be another.
+pub fn jwt(bytes: &[u8]) {
+    let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (header, claims, edits) = (line(), line(), line());
+    keys::fuzz(header, claims, |token| altered(token, edits));
+    sign_in::fuzz_id_token(header, claims, |token| altered(token, edits));
+    token::fuzz_claims(claims);
+}
+
+/// A token with some of its characters replaced, some taken away and some put in; `None` when it is the same.
+fn altered(token: &str, edits: &[u8]) -> Option<String> {
+    const BASE64URL: &[u8; 64] =
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bytes = token.as_bytes().to_vec();
+    for edit in edits.chunks_exact(4) {
+        // From the end, where the signature stands.
+        let back = usize::from(u16::from_be_bytes([edit[1], edit[2]])) % (bytes.len() + 1);
+        let place = bytes.len() - back;
+        match (edit[0] % 3, place < bytes.len()) {
+            (0, true) => bytes[place] = BASE64URL[usize::from(edit[3] % 64)],
+            (1, true) => drop(bytes.drain(place..)),
+            _ => bytes.insert(place, edit[3]),
+        }
+    }
+    String::from_utf8(bytes).ok().filter(|altered| altered != token)
 }

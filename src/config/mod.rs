@@ -234,7 +234,8 @@ table! {
         /// How long the refresh token before the last one may still be presented, and gets the same
         /// successor.
         refresh_grace_seconds: u64 = 30, Integer(0..=300);
-        /// How many requests one client may make at the token endpoint in a minute; 0 for no limit.
+        /// How many requests one client may make at the token endpoint in a minute from each source (IPv4 address,
+        /// IPv6 /64); 0 for no limit.
         per_client: u32 = 600, Integer(0..=10_000_000);
         /// After how many days another key signs.
         key_lifetime_days: u64 = 90, Integer(2..=3650);

@@ -263,6 +263,43 @@ impl Keys {
     }
 }
 
+/// The door of a fuzz target: whatever is signed is verified; a token that is `altered` is not, nor is one that
+/// has no signature of ours.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(header: &[u8], claims: &[u8], altered: impl Fn(&str) -> Option<String>) {
+    use std::sync::LazyLock;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    static KEYS: LazyLock<Vec<Keys>> = LazyLock::new(|| {
+        let of = |algorithm| {
+            let settings = TokenConfig { algorithm, ..crate::config::Config::default().token };
+            let keys = Keys::new(&settings, &Entropy::seeded(1));
+            let (id, private) = signing::generate(algorithm).expect("a key is made");
+            let key = SigningKey::read(signing::name(algorithm), &id, &private);
+            let key = key.expect("what was made is read");
+            let ring = Ring { keys: vec![(NOW, key)], jwks: Bytes::new() };
+            *keys.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+            keys
+        };
+        [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256].map(of).into()
+    });
+    // One at a time: RSA takes as long as all the rest.
+    let keys = &KEYS[claims.len() % KEYS.len()];
+    let token = keys.sign(claims, NOW).expect("there is a key");
+    assert_eq!(keys.verify(&token).as_deref(), Some(claims));
+    if let Some(altered) = altered(&token) {
+        assert_eq!(keys.verify(&altered), None, "a token was altered: {altered}");
+    }
+    let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let (ours, signature) = (keys.ring().keys[0].1.header().to_owned(), text(&[0; 64]));
+    for header in [&text(header), &ours] {
+        for signature in ["", &text(claims), &signature] {
+            let forged = format!("{header}.{}.{signature}", text(claims));
+            assert_eq!(keys.verify(&forged), None, "a token was forged: {forged}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +341,24 @@ mod tests {
                 "..".to_owned(),
             ] {
                 assert_eq!(keys.verify(&forged), None, "{forged}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_with_any_bit_flipped_is_refused() {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa]
+        {
+            let (_folder, _store, keys) = keys_of(algorithm).await;
+            let token = keys.sign(b"{\"sub\":\"x\"}", NOW).unwrap();
+            for place in 0..token.len() {
+                // The eighth would make it no text.
+                for bit in 0..7 {
+                    let mut flipped = token.clone().into_bytes();
+                    flipped[place] ^= 1 << bit;
+                    let flipped = String::from_utf8(flipped).unwrap();
+                    assert_eq!(keys.verify(&flipped), None, "{flipped}");
+                }
             }
         }
     }

@@ -6,6 +6,8 @@
 
 mod claims;
 mod endpoint;
+#[cfg(fuzzing)]
+mod fuzz;
 mod held;
 mod id_token;
 mod local;
@@ -87,4 +89,14 @@ pub(crate) fn fuzz_provider(answers: &[u8]) {
     let _read = provider_metadata::ProviderMetadata::read(line(), "https://login.example");
     let _read = id_token::keys(line());
     id_token::fuzz(&String::from_utf8_lossy(line()));
+}
+
+/// The door of a fuzz target: the header and the claims of an ID token, and how a good one is altered.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_id_token(
+    header: &[u8],
+    claims: &[u8],
+    altered: impl Fn(&str) -> Option<String>,
+) {
+    fuzz::id_token(header, claims, altered);
 }

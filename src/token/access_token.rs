@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Extent<'grant> {
     pub(super) scope: Option<Scope>,
     pub(super) resources: Vec<&'grant ResourceIndicator>,
+    /// When the grant ends.
+    pub(super) expires_at: Timestamp,
 }
 
 /// The claims of an access token (RFC 9068 §2.2).
@@ -59,17 +61,26 @@ impl Audience {
     }
 }
 
-/// A new access token.
+/// An access token, signed.
+pub(super) struct AccessToken {
+    pub(super) text: String,
+    /// For how long it is good, in seconds.
+    pub(super) expires_in: u64,
+}
+
+/// A new access token, which is good no longer than its grant.
 pub(super) fn issue(
     app: &App,
     grant: &GrantRecord,
     extent: &Extent<'_>,
     now: Timestamp,
-) -> Result<String, KeysError> {
+) -> Result<AccessToken, KeysError> {
+    let left = extent.expires_at.as_seconds().saturating_sub(now.as_seconds());
+    let expires_in = app.config.token.access_token_lifetime_seconds.min(left);
     let chance: [u8; 16] = app.entropy.bytes();
     let claims = Claims {
         iss: app.config.server.issuer.clone(),
-        exp: now.as_seconds() + app.config.token.access_token_lifetime_seconds,
+        exp: now.as_seconds() + expires_in,
         aud: Audience::of(&extent.resources, &app.config.server.issuer),
         sub: grant.subject.clone(),
         client_id: grant.client.to_string(),
@@ -78,14 +89,30 @@ pub(super) fn issue(
         scope: extent.scope.as_ref().map(|scope| scope.as_str().to_owned()),
     };
     let claims = serde_json::to_vec(&claims).expect("claims are strings and numbers");
-    app.keys.sign(&claims, now)
+    Ok(AccessToken { text: app.keys.sign(&claims, now)?, expires_in })
 }
 
 /// The claims of an access token that was issued here and has not expired. Whether its grant is still there
 /// is another question.
 pub(super) fn read(app: &App, token: &str, now: Timestamp) -> Option<Claims> {
-    let claims: Claims = serde_json::from_slice(&app.keys.verify(token)?).ok()?;
-    (claims.exp > now.as_seconds() && claims.iss == app.config.server.issuer).then_some(claims)
+    claims(&app.keys.verify(token)?, &app.config.server.issuer, now)
+}
+
+fn claims(signed: &[u8], issuer: &str, now: Timestamp) -> Option<Claims> {
+    let claims: Claims = serde_json::from_slice(signed).ok()?;
+    (claims.exp > now.as_seconds() && claims.iss == issuer).then_some(claims)
+}
+
+/// The door of a fuzz target: whatever was signed, as claims of ours.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(signed: &[u8]) {
+    let now = Timestamp::from_millis(1_800_000_000_000);
+    if let Some(claims) = claims(signed, "https://door.example", now) {
+        assert!(claims.exp > 1_800_000_000 && claims.iss == "https://door.example");
+        let _named = claims.grant();
+        let again = serde_json::to_vec(&claims).expect("claims are strings and numbers");
+        assert!(self::claims(&again, "https://door.example", now).is_some());
+    }
 }
 
 impl Claims {

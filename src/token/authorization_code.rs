@@ -48,17 +48,16 @@ pub(super) async fn redeem(
     if grant.code.expires_at <= now {
         return Err(INVALID);
     }
-    let extent = Extent { scope: grant.scope.clone(), resources: narrowed(&grant, form)? };
-    let access_token = access_token::issue(app, &grant, &extent, now)?;
     let refresh_token = client
         .grant_types
         .as_slice()
         .contains(&GrantType::RefreshToken)
         .then(|| RefreshToken::generate(grant.grant_id, &app.entropy));
-    let lifetime = app.config.token.access_token_lifetime_seconds;
-    let body =
-        response::body(&access_token, lifetime, refresh_token.as_ref(), extent.scope.as_ref());
     let purchase = purchase(app, &grant, refresh_token.as_ref(), now);
+    let (scope, resources) = (grant.scope.clone(), narrowed(&grant, form)?);
+    let extent = Extent { scope, resources, expires_at: purchase.expires_at };
+    let access_token = access_token::issue(app, &grant, &extent, now)?;
+    let body = response::body(&access_token, refresh_token.as_ref(), extent.scope.as_ref());
     match app.store.redeem_code(grant.grant_id, purchase).await? {
         Redeemed::Now => Ok(body),
         Redeemed::Before => Err(used_again(app, &grant).await),

@@ -2,6 +2,8 @@
 //! secret that somebody sends all the same proves nothing either, and is passed over, since there are
 //! programs that cannot leave it out.
 
+use std::net::IpAddr;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header::AUTHORIZATION};
 
@@ -10,7 +12,7 @@ use crate::{
     app::App,
     client::{ClientIdentifier, GrantTypes},
     clock::Timestamp,
-    http::form::Form,
+    http::{client_address::Source, form::Form},
     identified_client,
 };
 
@@ -23,6 +25,7 @@ pub(super) struct Client {
 /// The client that asks, if there is one, and it has not asked too often.
 pub(super) async fn identified(
     app: &App,
+    source: IpAddr,
     headers: &HeaderMap,
     form: &Form<'_>,
     now: Timestamp,
@@ -38,8 +41,9 @@ pub(super) async fn identified(
     let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
     let grant_types = identified_client::grant_types(app, &identifier).await?;
     let grant_types = grant_types.ok_or(TokenError::UnknownClient)?;
-    // Counted only now: names that somebody made up must not take the place of those that are.
-    match app.client_limit.count(identifier.clone(), now) {
+    // Counted only now: names that somebody made up must not take the place of those that are. By source as well:
+    // everybody knows the name of a client, and many people use one with a document.
+    match app.client_limit.count((identifier.clone(), Source::of(source)), now) {
         Ok(()) => Ok(Client { identifier, grant_types }),
         Err(retry_after_seconds) => Err(TokenError::TooManyRequests { retry_after_seconds }),
     }

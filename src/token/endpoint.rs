@@ -64,7 +64,7 @@ async fn exchange(
     let now = app.clock.now();
     // Two questions that do not wait for each other.
     let (client, grant) =
-        tokio::join!(client::identified(app, headers, &form, now), presented(app, &form));
+        tokio::join!(client::identified(app, source, headers, &form, now), presented(app, &form));
     let client = client?;
     let grant_type = match required(&form, "grant_type")? {
         "authorization_code" => GrantType::AuthorizationCode,
@@ -109,7 +109,7 @@ pub(crate) async fn revoke(
         let body = request::body(app, source, headers, body).await?;
         let form = Form::parse(&body)?;
         let now = app.clock.now();
-        let client = client::identified(app, headers, &form, now).await?;
+        let client = client::identified(app, source, headers, &form, now).await?;
         match revocation::revoke(app, &client, &form, now).await? {
             Revoked::Ended => Ok(()),
             // A guess, for all that is known; the answer does not tell (RFC 7009 §2.2).

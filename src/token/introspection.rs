@@ -1,5 +1,7 @@
 //! What a protected resource may ask about a token (RFC 7662): whether it is good now, and what it allows.
-//! Only resources with a secret may ask, and each only about what is meant for it.
+//! Only resources with a secret may ask, and each only about what is meant for it: of a refresh token, which
+//! is shown to no resource (RFC 6749 §1.5), none is told that it is good, or it might let it pass for an access
+//! token.
 
 use http::HeaderMap;
 use serde::Serialize;
@@ -13,8 +15,8 @@ use super::{
     response::TOKEN_TYPE,
 };
 use crate::{
-    app::App, clock::Timestamp, config::Resource, grant::RefreshToken, http::form::Form,
-    identified_client, secret::SecretHash, store::GrantRecord,
+    app::App, clock::Timestamp, config::Resource, http::form::Form, identified_client,
+    secret::SecretHash, store::GrantRecord,
 };
 
 /// The answer (RFC 7662 §2.2). Of what is not good, nothing is told.
@@ -33,8 +35,7 @@ pub(super) struct Active {
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
     client_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_type: Option<&'static str>,
+    token_type: &'static str,
     exp: u64,
     iat: u64,
     sub: String,
@@ -48,13 +49,13 @@ pub(crate) fn schema() -> Value {
     let moment = json!({ "type": "integer", "description": "Seconds since 1970-01-01T00:00:00Z." });
     let active = json!({
         "type": "object",
-        "required": ["active", "client_id", "exp", "iat", "sub", "aud", "iss"],
+        "required": ["active", "client_id", "token_type", "exp", "iat", "sub", "aud", "iss"],
         "additionalProperties": false,
         "properties": {
             "active": { "const": true },
             "scope": text,
             "client_id": text,
-            "token_type": { "const": TOKEN_TYPE, "description": "Of an access token." },
+            "token_type": { "const": TOKEN_TYPE },
             "exp": moment,
             "iat": moment,
             "sub": text,
@@ -80,11 +81,7 @@ pub(super) async fn introspect(
 ) -> Result<Introspection, TokenError> {
     let resource = asking(app, headers).ok_or(TokenError::UnknownResource)?;
     let token = required(form, "token")?;
-    let active = match token.parse::<RefreshToken>() {
-        Ok(token) => of_refresh_token(app, &token, resource, now).await?,
-        Err(_) => of_access_token(app, token, resource, now).await?,
-    };
-    Ok(match active {
+    Ok(match of_access_token(app, token, resource, now).await? {
         Some(active) => Introspection::Active(Box::new(active)),
         None => Introspection::Inactive { active: false },
     })
@@ -113,47 +110,9 @@ async fn of_access_token(
     };
     let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
     let Claims { iss, exp, aud, sub, client_id, iat, scope, .. } = claims;
-    let active = Active {
-        is_good: true,
-        scope,
-        client_id,
-        token_type: Some(TOKEN_TYPE),
-        exp,
-        iat,
-        sub,
-        aud,
-        iss,
-    };
+    let active =
+        Active { is_good: true, scope, client_id, token_type: TOKEN_TYPE, exp, iat, sub, aud, iss };
     Ok(is_good(app, &grant, now).await?.then_some(active))
-}
-
-async fn of_refresh_token(
-    app: &App,
-    token: &RefreshToken,
-    resource: &Resource,
-    now: Timestamp,
-) -> Result<Option<Active>, TokenError> {
-    let Some(grant) = app.store.grant(token.grant).await? else { return Ok(None) };
-    let Some(kept) = &grant.refresh else { return Ok(None) };
-    let refresh_until = kept.expires_at;
-    let is_current = kept.family.matches(&token.family.hash())
-        && kept.current.matches(&token.secret.hash())
-        && refresh_until > now;
-    let is_meant = grant.resources.iter().any(|one| one.as_str() == resource.uri);
-    if !is_current || !is_meant || !is_good(app, &grant, now).await? {
-        return Ok(None);
-    }
-    Ok(Some(Active {
-        is_good: true,
-        scope: grant.scope.as_ref().map(|scope| scope.as_str().to_owned()),
-        client_id: grant.client.to_string(),
-        token_type: None,
-        exp: refresh_until.min(grant.expires_at).as_seconds(),
-        iat: grant.issued_at.as_seconds(),
-        sub: grant.subject,
-        aud: Audience::One(resource.uri.clone()),
-        iss: app.config.server.issuer.clone(),
-    }))
 }
 
 /// Whether a grant has neither expired nor lost its client.
@@ -172,7 +131,7 @@ mod tests {
             is_good: true,
             scope: Some(text()),
             client_id: text(),
-            token_type: Some(TOKEN_TYPE),
+            token_type: TOKEN_TYPE,
             exp: 2,
             iat: 1,
             sub: text(),

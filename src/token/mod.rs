@@ -23,3 +23,9 @@ pub(crate) use self::{
     request::BODY_BYTES_MAX,
     response::schema as token_response_schema,
 };
+
+/// The door of a fuzz target: claims of an access token.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_claims(signed: &[u8]) {
+    access_token::fuzz(signed);
+}

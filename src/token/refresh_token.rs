@@ -36,7 +36,8 @@ pub(super) async fn rotate(
     if !is_of_family || grant.client != client.identifier {
         return Err(INVALID);
     }
-    let extent = Extent { scope: scope(&grant, form)?, resources: narrowed(&grant, form)? };
+    let (scope, resources) = (scope(&grant, form)?, narrowed(&grant, form)?);
+    let extent = Extent { scope, resources, expires_at: grant.expires_at };
     let access_token = access_token::issue(app, &grant, &extent, now)?;
     let successor = token.successor(app.keys.successors());
     let settings = &app.config.token;
@@ -48,12 +49,7 @@ pub(super) async fn rotate(
         expires_at: now.after_days(settings.refresh_token_idle_days),
         graced_from: now.before_seconds(settings.refresh_grace_seconds),
     };
-    let body = response::body(
-        &access_token,
-        settings.access_token_lifetime_seconds,
-        Some(&successor),
-        extent.scope.as_ref(),
-    );
+    let body = response::body(&access_token, Some(&successor), extent.scope.as_ref());
     match app.store.rotate_refresh_token(grant.grant_id, rotation).await? {
         Rotated::Succeeded => Ok(body),
         Rotated::Refused => Err(INVALID),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::access_token::AccessToken;
 use crate::{client::Scope, grant::RefreshToken};
 
 /// RFC 6750; here and at introspection.
@@ -17,16 +18,16 @@ const REST_BYTES: usize = 128;
 /// quotes nor backslashes (RFC 6749 §3.3). To look at every byte for it would be a tenth of all that an
 /// exchange costs beside its signature.
 pub(super) fn body(
-    access_token: &str,
-    expires_in: u64,
+    access_token: &AccessToken,
     refresh_token: Option<&RefreshToken>,
     scope: Option<&Scope>,
 ) -> String {
     let refresh_token = refresh_token.map(RefreshToken::to_string);
-    let texts = [Some(access_token), refresh_token.as_deref(), scope.map(Scope::as_str)];
+    let AccessToken { text, expires_in } = access_token;
+    let texts = [Some(text.as_str()), refresh_token.as_deref(), scope.map(Scope::as_str)];
     let length: usize = texts.iter().flatten().map(|text| text.len()).sum();
     let mut body = String::with_capacity(length + REST_BYTES);
-    body.extend(["{\"access_token\":\"", access_token, "\",\"token_type\":\"", TOKEN_TYPE]);
+    body.extend(["{\"access_token\":\"", text, "\",\"token_type\":\"", TOKEN_TYPE]);
     body.extend(["\",\"expires_in\":", &expires_in.to_string()]);
     if let Some(token) = &refresh_token {
         body.extend([",\"refresh_token\":\"", token, "\""]);
@@ -62,6 +63,10 @@ mod tests {
     use super::*;
     use crate::{clock::Timestamp, entropy::Entropy, grant::GrantId};
 
+    fn issued(text: &str, expires_in: u64) -> AccessToken {
+        AccessToken { text: text.to_owned(), expires_in }
+    }
+
     #[test]
     fn the_answer_is_json_whatever_the_scope_and_the_description_has_every_member_of_it() {
         let entropy = Entropy::seeded(1);
@@ -72,8 +77,9 @@ mod tests {
         let scope = Scope::parse(&every_byte).unwrap().unwrap();
 
         let full: Value =
-            serde_json::from_str(&body("a.b_c-d", 600, Some(&token), Some(&scope))).unwrap();
-        let least: Value = serde_json::from_str(&body("a", 1, None, None)).unwrap();
+            serde_json::from_str(&body(&issued("a.b_c-d", 600), Some(&token), Some(&scope)))
+                .unwrap();
+        let least: Value = serde_json::from_str(&body(&issued("a", 1), None, None)).unwrap();
 
         assert_eq!(
             (&full["refresh_token"], &full["scope"]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whoever was answered 201 exists: the real binary under load, killed, stopped, and out of disk.
+"""What was answered is there: the real binary under load, killed, stopped, and out of disk.
 
 Kills: `kill -9` at a random moment while callers register through both doors, twenty times on one store.
 After every restart each client that was answered 201 is in the export with the metadata it was answered,
@@ -12,6 +12,9 @@ of them is kept, `/readyz` says so, and once there is room both are well again w
 
 PostgreSQL: the same with the clients in a database, see `postgres.py`. Compose: two nodes behind a load balancer,
 as packaging/compose/ has them, see `balancer.py`.
+
+Grants: no code or refresh token is honoured twice and none that was answered is lost, on either store, see
+`grants.py`.
 
 Prints its seed; `--seed N` repeats the choices, though not the scheduling of the machine. Python's standard
 library alone.
@@ -30,6 +33,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import balancer  # noqa: E402
+import grants  # noqa: E402
 import postgres  # noqa: E402
 from doorward import Fault  # noqa: E402
 from load import DATADOG, RFC7591, Load, doorward, expect, register, verify  # noqa: E402
@@ -207,7 +211,7 @@ def main():
         "full disk": full_disk,
         **{
             name: lambda folder, check=check: check(folder, chance)
-            for name, check in (postgres.CHECKS | balancer.CHECKS).items()
+            for name, check in (postgres.CHECKS | grants.CHECKS | balancer.CHECKS).items()
         },
     }
     passed = failed = 0

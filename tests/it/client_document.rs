@@ -135,6 +135,8 @@ async fn people_see_the_host_of_the_document_and_what_it_says() {
     assert_eq!(page.status, 200, "{page:?}");
     assert!(page.body.contains(&format!("<strong>{HOST}</strong>")), "{}", page.body);
     assert!(page.body.contains("My Editor"), "{}", page.body);
+    // Any program on this device can say that it is this one.
+    assert!(page.body.contains("class=\"warning\""), "{}", page.body);
     assert!(site.authorize("http://127.0.0.1/cb").await.status == 200);
     assert_eq!((site.counted("fetched").await, site.counted("remembered").await), (1.0, 1.0));
 }
@@ -207,4 +209,51 @@ async fn nobody_is_let_in_by_a_document_unless_the_operator_wants_it() {
     let site = Site::with(config()).await;
     assert_eq!(site.authorize("http://127.0.0.1/cb").await.status, 400);
     assert_eq!(site.refresh().await.status, 401);
+}
+
+#[tokio::test]
+async fn nothing_that_a_registered_client_names_is_fetched() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let names = {
+        let asked = Arc::clone(&asked);
+        Arc::new(move |name: &str| {
+            asked.lock().unwrap().push(name.to_owned());
+            vec![IpAddr::from([127, 0, 0, 1])]
+        })
+    };
+    let internet = Internet::Staged { names, roots: Arc::new(tls().1) };
+    let mut config = config();
+    config.sign_in.local = true;
+    config.client_documents.enabled = true;
+    let door = TestServer::on(internet, config).await;
+    let metadata = serde_json::json!({
+        "redirect_uris": ["https://app.example/cb"],
+        "client_uri": "https://app.example/",
+        "logo_uri": "https://app.example/logo",
+        "policy_uri": "https://app.example/policy",
+        "tos_uri": "https://app.example/terms",
+        "jwks_uri": "https://app.example/keys",
+        "sector_identifier_uri": "https://app.example/sector",
+        "request_uris": ["https://app.example/request"],
+        "initiate_login_uri": "https://app.example/login",
+    });
+    let answer = door.post("/oauth2/register", &metadata.to_string()).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let (client, challenge) = (answer.client_id(), "A".repeat(43));
+    for further in ["", "&request_uri=https://app.example/request"] {
+        let page = door
+            .exchange(&format!(
+                "GET /oauth2/authorize?response_type=code&client_id={client}&code_challenge={challenge}\
+                 &code_challenge_method=S256{further} HTTP/1.1\r\nhost: door.example\r\n\r\n"
+            ))
+            .await;
+        assert_eq!(page.status, if further.is_empty() { 200 } else { 400 }, "{page:?}");
+    }
+    let body = format!("grant_type=authorization_code&code=x&code_verifier=x&client_id={client}");
+    assert_eq!(door.post_form("/oauth2/token", "", &body).await.status, 400);
+    assert_eq!(*asked.lock().unwrap(), [""; 0]);
+    // While the document of a client is looked for.
+    let path = "/oauth2/authorize?client_id=https://app.example/client.json";
+    door.exchange(&format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n\r\n")).await;
+    assert_eq!(*asked.lock().unwrap(), ["app.example"]);
 }

@@ -1,10 +1,13 @@
-//! Every route, every method, every kind of caller: what is answered.
+//! Every route and every method: what is answered. Who asks is tried in `every_caller.rs`.
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
     description, flow,
-    harness::{Answer, TestServer, config},
+    harness::{Answer, TestServer, config, read_end},
     memory_store::Failure,
 };
 
@@ -134,14 +137,25 @@ async fn another_method_is_refused_and_told_which_there_are() {
 }
 
 #[tokio::test]
-async fn head_tells_of_the_document_what_get_does() {
-    let server = TestServer::start().await;
-    let get = server.exchange("GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    let head = server.exchange("HEAD /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert_eq!((get.status, head.status), (200, 200));
-    assert_eq!(head.header("content-length"), get.header("content-length"));
-    assert_eq!(head.header("content-type"), get.header("content-type"));
-    assert!(get.json()["paths"].is_object());
+async fn head_tells_of_a_route_what_get_does_and_has_no_body() {
+    let server = TestServer::with(flow::config()).await;
+    for (path, ..) in ROUTES.into_iter().filter(|(_, methods, _)| methods.contains("HEAD")) {
+        let path = path.replace("{provider}", "acme");
+        let rest = format!("{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let get = server.exchange(&format!("GET {rest}")).await;
+        let head = server.exchange(&format!("HEAD {rest}")).await;
+        assert_eq!(get.status, head.status, "{path}");
+        for header in ["content-length", "content-type", "cache-control"] {
+            assert_eq!(get.header(header), head.header(header), "{path}: {header}");
+        }
+        assert!(!get.body.is_empty(), "{path}");
+        let mut connection = TcpStream::connect(server.public).await.unwrap();
+        connection.write_all(format!("HEAD {rest}").as_bytes()).await.unwrap();
+        let sent = read_end(&mut connection).await;
+        assert!(sent.ends_with("\r\n\r\n") && sent.matches("\r\n\r\n").count() == 1, "{sent}");
+    }
+    let document = server.exchange("GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(document.json()["paths"].is_object());
 }
 
 #[tokio::test]
@@ -163,8 +177,12 @@ async fn every_answer_forbids_to_keep_it_and_names_its_request() {
     }
 }
 
-/// Every route of authorization, the methods it has, and whether scripts of other origins may read its answers.
-const AUTHORIZATION: [(&str, &str, bool); 14] = [
+/// Every route, the methods it has, and whether scripts of other origins may read its answers.
+pub(crate) const ROUTES: [(&str, &str, bool); 18] = [
+    ("/api/v2/oauth2/register", "POST, OPTIONS", true),
+    ("/oauth2/register", "POST, OPTIONS", true),
+    ("/register", "POST, OPTIONS", true),
+    ("/openapi.json", "GET, HEAD", false),
     ("/.well-known/oauth-authorization-server", "GET, HEAD, OPTIONS", true),
     ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS", true),
     ("/oauth2/jwks", "GET, HEAD, OPTIONS", true),
@@ -172,7 +190,7 @@ const AUTHORIZATION: [(&str, &str, bool); 14] = [
     ("/authorize", "GET, HEAD, POST", false),
     ("/oauth2/consent", "POST", false),
     ("/oauth2/sign-in", "POST", false),
-    ("/oauth2/sign-in/acme", "GET", false),
+    ("/oauth2/sign-in/{provider}", "GET", false),
     ("/oauth2/sign-out", "GET, HEAD, POST", false),
     ("/oauth2/token", "POST, OPTIONS", true),
     ("/token", "POST, OPTIONS", true),
@@ -181,10 +199,32 @@ const AUTHORIZATION: [(&str, &str, bool); 14] = [
     ("/oauth2/style.css", "GET, HEAD", false),
 ];
 
+/// The routes that are there only where people can sign in.
+fn of_authorization() -> impl Iterator<Item = (String, &'static str, bool)> {
+    let is_there_always = |path: &str| REGISTRATION.contains(&path) || path == "/openapi.json";
+    ROUTES
+        .into_iter()
+        .filter(move |(path, ..)| !is_there_always(path))
+        .map(|(path, allowed, is_open)| (path.replace("{provider}", "acme"), allowed, is_open))
+}
+
 #[tokio::test]
-async fn every_route_of_authorization_has_its_methods() {
+async fn every_route_has_a_row_here() {
+    let server = TestServer::with(flow::config()).await;
+    let metrics = server.look("/metrics").await.body;
+    let counted = metrics.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("doorward_http_requests_total{route=\"")?;
+        Some(rest.split_once('"')?.0)
+    });
+    let known = ROUTES.iter().map(|(path, ..)| *path).chain(["unknown"]);
+    assert_eq!(counted.collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
+}
+
+#[tokio::test]
+async fn every_route_has_its_methods() {
     let server = TestServer::with(description::everything()).await;
-    for (path, allowed, is_open) in AUTHORIZATION {
+    for (path, allowed, is_open) in ROUTES {
+        let path = path.replace("{provider}", "acme");
         for method in ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "BREW"] {
             let request =
                 format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
@@ -204,7 +244,7 @@ async fn every_route_of_authorization_has_its_methods() {
 #[tokio::test]
 async fn nothing_of_authorization_is_there_where_nobody_can_sign_in() {
     let server = TestServer::start().await;
-    for (path, _, _) in AUTHORIZATION {
+    for (path, ..) in of_authorization() {
         for method in ["GET", "POST", "OPTIONS"] {
             let request =
                 format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
@@ -262,7 +302,7 @@ async fn whatever_comes_to_a_page_is_answered_by_a_page() {
     let server = TestServer::with(description::everything()).await;
     let large = "x".repeat(64 << 10);
     for path in PAGES {
-        let methods = AUTHORIZATION.iter().find(|(known, ..)| *known == path).unwrap().1;
+        let methods = of_authorization().find(|(known, ..)| known == path).unwrap().1;
         for body in ["", "%FF=%FF", "a=1&a=2", "request=%0D%0A&decision=allow", &large] {
             let answer = if methods.contains("POST") {
                 server.post_form(path, "sec-fetch-site: same-origin\r\n", body).await

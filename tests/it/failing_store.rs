@@ -46,7 +46,8 @@ async fn whichever_call_to_the_store_fails_no_token_is_lost_and_none_is_made() {
     let server = TestServer::with(config()).await;
     let client = server.new_client().await;
     let code = server.grant(client).await;
-    let token = member(&server.tokens(client).await, "refresh_token");
+    let bought = server.tokens(client).await;
+    let (access, token) = (member(&bought, "access_token"), member(&bought, "refresh_token"));
     let to_revoke = member(&server.tokens(client).await, "refresh_token");
     let id = client.to_string();
     let named = [("client_id", &*id), ("token", &to_revoke)];
@@ -55,7 +56,7 @@ async fn whichever_call_to_the_store_fails_no_token_is_lost_and_none_is_made() {
     for (path, headers, body, calls) in [
         ("/oauth2/token", "", redeeming(client, &code, &[]), 3),
         ("/oauth2/token", "", refreshing(client, &token, &[]), 3),
-        ("/oauth2/introspect", &*tools, form(&[("token", &to_revoke)]), 2),
+        ("/oauth2/introspect", &*tools, form(&[("token", &access)]), 2),
         ("/oauth2/revoke", "", form(&named), 4),
     ] {
         for before in 0..calls {

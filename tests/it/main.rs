@@ -14,6 +14,7 @@ mod configuration;
 mod corpus;
 mod description;
 mod disk_full;
+mod every_caller;
 mod every_route;
 mod failing_store;
 mod failures;

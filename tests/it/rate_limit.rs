@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    granted::{self, redeeming},
     harness::{TestServer, config},
     memory_store::Failure,
 };
@@ -95,4 +96,24 @@ async fn a_request_identifier_is_taken_over_from_a_trusted_proxy_alone() {
     config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     let server = TestServer::with(config).await;
     assert_eq!(server.exchange(request).await.header("x-request-id"), Some("abc-1"));
+}
+
+#[tokio::test]
+async fn nobody_uses_up_what_a_client_may_ask_elsewhere() {
+    let mut config = granted::config();
+    config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    config.token.per_client = 2;
+    let server = TestServer::with(config).await;
+    let client = server.new_client().await;
+    let code = server.grant(client).await;
+    let body = redeeming(client, &code, &[]);
+    let nonsense = redeeming(client, "nonsense", &[]);
+    let from = |source: &str| format!("x-forwarded-for: {source}\r\n");
+    for status in [400, 400, 429, 429] {
+        let answer = server.post_form("/oauth2/token", &from("203.0.113.1"), &nonsense).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    // Everybody knows the name of a client.
+    assert_eq!(server.post_form("/oauth2/token", &from("203.0.113.1"), &body).await.status, 429);
+    assert_eq!(server.post_form("/oauth2/token", &from("203.0.113.2"), &body).await.status, 200);
 }

@@ -6,8 +6,10 @@ use doorward::client::ClientId;
 use serde_json::json;
 
 use crate::{
+    flow::{self, Browser},
     granted::{
-        NOTES, SECRET, TOOLS, basic, config, crossed_token, form, member, refreshing, refused,
+        NOTES, SECRET, TOOLS, basic, config, crossed_token, form, member, redeeming, refreshing,
+        refused,
     },
     harness::{Answer, TestServer},
 };
@@ -18,11 +20,9 @@ async fn revoke(server: &TestServer, client: ClientId, token: &str, hint: &str) 
     server.post_form("/oauth2/revoke", "", &form(&parameters)).await
 }
 
-/// Whether both tokens of an answer are good, and neither is.
+/// Whether both tokens of an answer are good, or neither is.
 async fn is_alive(server: &TestServer, client: ClientId, bought: &Answer) -> bool {
     let told = server.introspect("tools", &member(bought, "access_token")).await;
-    let told_of_refresh = server.introspect("tools", &member(bought, "refresh_token")).await;
-    assert_eq!(told["active"], told_of_refresh["active"]);
     let token = member(bought, "refresh_token");
     let refreshed = server.token(&refreshing(client, &token, &[])).await.status == 200;
     assert_eq!(told["active"], refreshed);
@@ -104,8 +104,11 @@ async fn rv_1_whoever_revokes_says_which_client_it_is() {
     let answer = server.post_form("/oauth2/revoke", "", &anonymous).await;
     assert_eq!(refused(&answer), (400, "invalid_request".to_owned()));
     let nothing = form(&[("client_id", &client.to_string())]);
-    let answer = server.post_form("/oauth2/revoke", "", &nothing).await;
-    assert_eq!(refused(&answer), (400, "invalid_request".to_owned()));
+    let twice = form(&[("client_id", &client.to_string()), ("token", &token), ("token", &token)]);
+    for body in [nothing, twice] {
+        let answer = server.post_form("/oauth2/revoke", "", &body).await;
+        assert_eq!(refused(&answer), (400, "invalid_request".to_owned()), "{body}");
+    }
     assert!(is_alive(&server, client, &bought).await);
 }
 
@@ -129,6 +132,11 @@ async fn scripts_of_every_origin_may_revoke_and_exchange_but_not_introspect() {
         assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}");
         let answer = server.exchange(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
         assert_eq!(answer.status, 405, "{path}");
+        // The challenge of a refusal can be read, too.
+        let answer = server.post_form(path, &basic("nobody", ""), "token=x").await;
+        assert_eq!(answer.status, 401, "{path}: {answer:?}");
+        let exposed = answer.header("access-control-expose-headers").unwrap_or_default();
+        assert_eq!(exposed.contains("www-authenticate"), status == 204, "{path}");
     }
 }
 
@@ -144,8 +152,10 @@ async fn in_1_only_a_resource_that_proves_itself_may_ask() {
         assert_eq!(refused(&answer), (401, "invalid_client".to_owned()), "{headers}");
         assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"doorward\""));
     }
-    let answer = server.post_form("/oauth2/introspect", &basic("tools", SECRET), "a=b").await;
-    assert_eq!(refused(&answer), (400, "invalid_request".to_owned()));
+    for body in ["a=b", "token=", "token=x&token=x"] {
+        let answer = server.post_form("/oauth2/introspect", &basic("tools", SECRET), body).await;
+        assert_eq!(refused(&answer), (400, "invalid_request".to_owned()), "{body}");
+    }
 }
 
 #[tokio::test]
@@ -192,7 +202,49 @@ async fn in_3_of_a_good_token_a_resource_is_told_what_it_allows() {
             "iss": config().server.issuer,
         })
     );
-    let told = server.introspect("notes", &member(&bought, "refresh_token")).await;
-    assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!(NOTES)));
-    assert_eq!(told["token_type"], json!(null), "it is none to be used at a resource");
+}
+
+#[tokio::test]
+async fn in_2_a_refresh_token_is_good_at_no_resource() {
+    let server = TestServer::with(config()).await;
+    let client = server.new_client().await;
+    let token = member(&server.tokens(client).await, "refresh_token");
+    for resource in ["tools", "notes"] {
+        let told = server.introspect(resource, &token).await;
+        assert_eq!(told, json!({ "active": false }), "it would pass for an access token");
+    }
+    assert_eq!(server.token(&refreshing(client, &token, &[])).await.status, 200);
+}
+
+#[tokio::test]
+async fn in_2_a_resource_that_asks_is_told_at_once_that_a_grant_or_its_client_has_ended() {
+    let server = TestServer::with(config()).await;
+    for ending in ["revocation", "reuse of the code", "deletion of the client"] {
+        let client = server.new_client().await;
+        let code = server.grant(client).await;
+        let bought = server.token(&redeeming(client, &code, &[])).await;
+        let access = member(&bought, "access_token");
+        assert_eq!(server.introspect("tools", &access).await["active"], true);
+        match ending {
+            "revocation" => drop(revoke(&server, client, &access, "").await),
+            "reuse of the code" => drop(server.token(&redeeming(client, &code, &[])).await),
+            _ => drop(server.kept.delete_client(client).await.unwrap()),
+        }
+        let told = server.introspect("tools", &access).await;
+        assert_eq!(told, json!({ "active": false }), "{ending}");
+    }
+}
+
+#[tokio::test]
+async fn signing_out_ends_a_session_and_no_grant() {
+    let mut config = config();
+    flow::ISSUER.clone_into(&mut config.server.issuer);
+    let server = TestServer::with(config).await;
+    let client = server.new_client().await;
+    let bought = server.tokens(client).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get("/oauth2/sign-out").await;
+    let (path, form) = page.form("form_token");
+    assert_eq!(browser.post(&path, &form).await.answer.status, 200);
+    assert!(is_alive(&server, client, &bought).await);
 }

@@ -297,6 +297,8 @@ async fn o_26_less_may_be_asked_for_and_never_more() {
         (("scope", "admin"), "invalid_scope"),
         (("scope", "re\"ad"), "invalid_scope"),
         (("resource", "https://other.example"), "invalid_target"),
+        (("resource", "https://tools.example/mcp#x"), "invalid_target"),
+        (("resource", "/mcp"), "invalid_target"),
     ] {
         let answer = server.token(&refreshing(client, &token, &[instead])).await;
         assert_eq!(refused(&answer), invalid(error), "{instead:?}");
@@ -340,16 +342,18 @@ async fn o_27_a_refresh_token_that_nobody_uses_expires() {
 }
 
 #[tokio::test]
-async fn a_grant_ends_however_often_it_is_used() {
+async fn a_grant_ends_however_often_it_is_used_and_its_access_tokens_with_it() {
     let mut config = config();
     config.token.grant_lifetime_days = 2;
     let server = TestServer::with(config).await;
     let client = server.new_client().await;
     let token = member(&server.tokens(client).await, "refresh_token");
-    server.clock.advance(DAY);
-    let token = member(&server.token(&refreshing(client, &token, &[])).await, "refresh_token");
-    server.clock.advance(DAY);
-    let answer = server.token(&refreshing(client, &token, &[])).await;
+    server.clock.advance(Duration::from_mins(2 * 24 * 60 - 1));
+    let last = server.token(&refreshing(client, &token, &[])).await;
+    let exp = server.clock.now().as_seconds() + 60;
+    assert_eq!((&last.json()["expires_in"], &claims(&last)["exp"]), (&json!(60), &json!(exp)));
+    server.clock.advance(Duration::from_mins(1));
+    let answer = server.token(&refreshing(client, &member(&last, "refresh_token"), &[])).await;
     assert_eq!(refused(&answer), invalid("invalid_grant"));
 }
 

@@ -89,7 +89,20 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("entropy", &[]),
     ("error_code", &[]),
     // The doors of the fuzz targets, which no build but theirs has.
-    ("fuzz", &["authorization", "client", "config", "grant", "http", "registration", "sign_in"]),
+    (
+        "fuzz",
+        &[
+            "authorization",
+            "client",
+            "config",
+            "grant",
+            "http",
+            "keys",
+            "registration",
+            "sign_in",
+            "token",
+        ],
+    ),
     ("grant", &["entropy", "id", "secret"]),
     ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
     ("id", &["clock", "entropy"]),

@@ -1,4 +1,4 @@
-//! A limit of each of many, whoever they are: clients at the token endpoint, sources at the sign-in. Each node
+//! A limit of each of many, whoever they are: clients at the token endpoint by source, sources at the sign-in. Each node
 //! counts for itself.
 
 use std::hash::Hash;
