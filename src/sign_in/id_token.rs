@@ -168,7 +168,7 @@ fn require(is_so: bool, claim: &'static str) -> Result<(), IdTokenError> {
     is_so.then_some(()).ok_or(IdTokenError::Claim(claim))
 }
 
-/// The door of a fuzz target: any token, verified with a key whose private half nobody has.
+/// The door of a fuzz target: any token, verified with a key whose private half the fuzzer is not given.
 #[cfg(fuzzing)]
 pub(super) fn fuzz(token: &str) {
     // RFC 7515, appendix A.3.
