@@ -318,6 +318,18 @@ impl Serialize for Value<'_> {
     }
 }
 
+/// Adds `text` to a JSON text as a string (RFC 8259 §7).
+pub(crate) fn write_text(json: &mut String, text: &str) {
+    let is_special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+    // Hardly a text holds anything special. To look at every byte without stopping is quicker than to look
+    // for the first: the compiler takes many at once.
+    if text.bytes().fold(false, |so_far, byte| so_far | is_special(byte)) {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        json.extend(["\"", text, "\""]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

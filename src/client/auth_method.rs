@@ -8,7 +8,7 @@ use super::{
     fault::{MemberFaults, Problem},
     member::{Member, text},
 };
-use crate::json::Value;
+use crate::json::{self, Value};
 
 /// How a client proves who it is at the token endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,15 @@ impl Member for TokenEndpointAuthMethod {
             Ok(_) => faults.refuse(Problem::AuthMethod),
             Err(problem) => faults.refuse(problem),
         }
+    }
+
+    fn write(&self, json: &mut String) {
+        let text = match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        };
+        json::write_text(json, text);
     }
 
     fn schema() -> serde_json::Value {

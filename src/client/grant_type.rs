@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     fault::{MemberFaults, Problem},
-    member::{Member, array_schema, read_texts},
+    member::{Member, array_schema, read_texts, write_texts},
 };
 use crate::json::Value;
 
@@ -88,6 +88,16 @@ impl Member for GrantTypes {
         }
     }
 
+    fn write(&self, json: &mut String) {
+        write_texts(
+            json,
+            self.0.iter().map(|grant_type| match grant_type {
+                GrantType::AuthorizationCode => "authorization_code",
+                GrantType::RefreshToken => "refresh_token",
+            }),
+        );
+    }
+
     fn schema() -> serde_json::Value {
         array_schema(
             &json!({ "type": "string", "examples": ["authorization_code", "refresh_token"] }),
@@ -106,6 +116,15 @@ impl Member for ResponseTypes {
         if !has_code && faults.faults.len() == before {
             faults.refuse(Problem::GrantType(GrantTypeError::NoCode));
         }
+    }
+
+    fn write(&self, json: &mut String) {
+        write_texts(
+            json,
+            self.0.iter().map(|response_type| match response_type {
+                ResponseType::Code => "code",
+            }),
+        );
     }
 
     fn schema() -> serde_json::Value {

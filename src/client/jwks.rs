@@ -58,6 +58,11 @@ impl Member for Option<JwkSet> {
         }
     }
 
+    fn write(&self, json: &mut String) {
+        let set = self.as_ref().map(|set| set.0.to_string());
+        json.push_str(set.as_deref().unwrap_or("null"));
+    }
+
     fn is_absent(&self) -> bool {
         self.is_none()
     }

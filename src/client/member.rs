@@ -4,12 +4,15 @@
 use serde_json::json;
 
 use super::fault::{MemberFaults, Problem};
-use crate::json::Value;
+use crate::json::{self, Value};
 
 /// A kind of member.
 pub(crate) trait Member: Default {
     /// Takes `value`, which is neither `null` nor `""`; what is wrong with it goes to `faults`.
     fn read(&mut self, value: &Value<'_>, faults: &mut MemberFaults<'_>);
+
+    /// Adds the member to a JSON text.
+    fn write(&self, json: &mut String);
 
     /// Whether there is nothing to keep or to echo.
     fn is_absent(&self) -> bool {
@@ -25,6 +28,9 @@ pub(crate) trait TextMember: Sized {
     /// Reads the string; `None` when it counts as omitted.
     fn parse(text: &str) -> Result<Option<Self>, Problem>;
 
+    /// The string to keep and to echo.
+    fn as_text(&self) -> &str;
+
     /// As [`Member::schema`].
     fn schema() -> serde_json::Value;
 }
@@ -35,6 +41,10 @@ impl<T: TextMember> Member for Option<T> {
             Ok(member) => *self = member,
             Err(problem) => faults.refuse(problem),
         }
+    }
+
+    fn write(&self, json: &mut String) {
+        json::write_text(json, self.as_ref().map_or("", T::as_text));
     }
 
     fn is_absent(&self) -> bool {
@@ -69,6 +79,18 @@ pub(super) fn read_texts<'value>(
             faults.refuse_entry(entry, problem);
         }
     }
+}
+
+/// Adds an array of strings to a JSON text.
+pub(super) fn write_texts<'text>(json: &mut String, texts: impl Iterator<Item = &'text str>) {
+    json.push('[');
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        json::write_text(json, text);
+    }
+    json.push(']');
 }
 
 /// Schema of an array of strings of the kind `entry`.

@@ -12,17 +12,20 @@ use super::{
     fault::{Fault, MemberFaults, Problem},
     grant_type::{GrantTypes, ResponseTypes},
     jwks::JwkSet,
-    member::{Member, TextMember, array_schema, read_texts},
+    member::{Member, TextMember, array_schema, read_texts, write_texts},
     name::ClientName,
     redirect_uri::{self, Reach, RedirectUri, RedirectUriError},
     scope::Scope,
     text::{ApplicationType, Contacts, Text},
     web_uri::WebUri,
 };
-use crate::json::{Object, Value};
+use crate::json::{self, Object, Value};
 
 /// The most redirect URIs of one client.
 pub const REDIRECT_URIS_MAX: usize = 50;
+
+/// Room for what most clients say of themselves, in bytes; for the others it grows.
+const DOCUMENT_BYTES: usize = 768;
 
 macro_rules! members {
     ($($(#[$about:meta])* $name:ident: $kind:ty $([$localized:ident])?,)*) => {
@@ -48,6 +51,26 @@ macro_rules! members {
                     _ => return false,
                 }
                 true
+            }
+
+            /// What is kept and echoed (RFC 7591 §3.2.1): one JSON object without what is absent. The
+            /// same bytes as by `Serialize`, for a quarter of the instructions.
+            pub(crate) fn document(&self) -> String {
+                let mut json = String::with_capacity(DOCUMENT_BYTES);
+                $(if !self.$name.is_absent() {
+                    json.push_str(concat!(",\"", stringify!($name), "\":"));
+                    self.$name.write(&mut json);
+                })*
+                for (name, text) in &self.localized {
+                    json.push(',');
+                    json::write_text(&mut json, name);
+                    json.push(':');
+                    json::write_text(&mut json, text);
+                }
+                json.push('}');
+                // In the place of the first comma: some member is always there.
+                json.replace_range(..1, "{");
+                json
             }
 
             /// Whether `name` is a member that is kept.
@@ -194,6 +217,10 @@ impl Member for RedirectUris {
         });
     }
 
+    fn write(&self, json: &mut String) {
+        write_texts(json, self.0.iter().map(RedirectUri::as_str));
+    }
+
     fn is_absent(&self) -> bool {
         self.0.is_empty()
     }
@@ -210,6 +237,10 @@ impl Member for RedirectUris {
 impl TextMember for WebUri {
     fn parse(text: &str) -> Result<Option<Self>, Problem> {
         Self::parse(text).map(Some).map_err(Problem::WebUri)
+    }
+
+    fn as_text(&self) -> &str {
+        self.as_str()
     }
 
     fn schema() -> serde_json::Value {
@@ -234,7 +265,36 @@ impl TextMember for JwksUri {
         WebUri::parse(text).map(|uri| Some(Self(uri))).map_err(Problem::JwksUri)
     }
 
+    fn as_text(&self) -> &str {
+        self.as_str()
+    }
+
     fn schema() -> serde_json::Value {
         <WebUri as TextMember>::schema()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_document_is_what_the_library_would_write(
+            texts: [String; 5], uris in prop::collection::vec("https://[a-z]{1,9}/[a-z.]{0,5}", 0..3), scope in "[!-~ ]*",
+        ) {
+            let [name, software, contact, localized, other] = &texts;
+            let sent = json!({
+                "client_name": name, "software_id": software, "contacts": [contact, other],
+                "client_name#de": localized, "redirect_uris": uris, "scope": scope,
+                "client_uri": uris.first(), "application_type": "native", "response_types": ["code"],
+                "jwks": { "keys": [{ "kty": "EC", "x": other }] },
+            });
+            let sent = sent.to_string();
+            let metadata = ClientMetadata::read(&json::read(sent.as_bytes()).unwrap(), &mut Vec::new());
+            prop_assert_eq!(metadata.document(), serde_json::to_string(&metadata).unwrap());
+        }
     }
 }

@@ -55,6 +55,10 @@ impl TextMember for ClientName {
         Ok((!text.trim().is_empty()).then(|| Self(text.to_owned())))
     }
 
+    fn as_text(&self) -> &str {
+        &self.0
+    }
+
     fn schema() -> serde_json::Value {
         json!({ "type": "string", "maxLength": CHARACTERS_MAX })
     }

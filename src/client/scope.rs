@@ -73,6 +73,10 @@ impl TextMember for Scope {
         Ok(Self::join(tokens, text.len()))
     }
 
+    fn as_text(&self) -> &str {
+        &self.0
+    }
+
     fn schema() -> serde_json::Value {
         json!({ "type": "string", "description": "Scope tokens, separated by spaces (RFC 6749 section 3.3)." })
     }

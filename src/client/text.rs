@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     fault::{MemberFaults, Problem},
-    member::{Member, TextMember, array_schema, read_texts},
+    member::{Member, TextMember, array_schema, read_texts, write_texts},
 };
 use crate::json::Value;
 
@@ -53,6 +53,10 @@ impl TextMember for Text {
         bounded(text, TEXT_CHARACTERS_MAX).map(|text| Some(Self(text)))
     }
 
+    fn as_text(&self) -> &str {
+        &self.0
+    }
+
     fn schema() -> serde_json::Value {
         json!({ "type": "string", "maxLength": TEXT_CHARACTERS_MAX })
     }
@@ -69,6 +73,10 @@ impl Member for Contacts {
             self.0.push(bounded(text, CONTACT_CHARACTERS_MAX)?);
             Ok(())
         });
+    }
+
+    fn write(&self, json: &mut String) {
+        write_texts(json, self.0.iter().map(String::as_str));
     }
 
     fn is_absent(&self) -> bool {
@@ -90,6 +98,13 @@ impl TextMember for ApplicationType {
             "web" => Some(Self::Web),
             _ => None,
         })
+    }
+
+    fn as_text(&self) -> &str {
+        match self {
+            Self::Native => "native",
+            Self::Web => "web",
+        }
     }
 
     fn schema() -> serde_json::Value {

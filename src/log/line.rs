@@ -16,7 +16,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::clock::{Clock, Timestamp};
+use crate::{
+    clock::{Clock, Timestamp},
+    json,
+};
 
 /// Room for the line of a registration, in bytes.
 const LINE_BYTES: usize = 512;
@@ -43,7 +46,7 @@ where
         line.0.push_str("\",\"level\":\"");
         line.0.push_str(about.level().as_str());
         line.0.push_str("\",\"target\":");
-        line.quoted(about.target());
+        json::write_text(&mut line.0, about.target());
         event.record(&mut line);
         line.0.push_str("}\n");
         writer.write_str(&line.0)
@@ -83,14 +86,8 @@ struct Line(String);
 impl Line {
     fn name(&mut self, field: &Field) {
         self.0.push(',');
-        self.quoted(field.name());
+        json::write_text(&mut self.0, field.name());
         self.0.push(':');
-    }
-
-    fn quoted(&mut self, text: &str) {
-        self.0.push('"');
-        escape(&mut self.0, text);
-        self.0.push('"');
     }
 
     /// A value that JSON writes as Rust does.
@@ -103,7 +100,7 @@ impl Line {
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
-        self.quoted(value);
+        json::write_text(&mut self.0, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -130,44 +127,8 @@ impl Visit for Line {
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.name(field);
-        self.0.push('"');
-        write!(Escaped(&mut self.0), "{value:?}").expect("a string takes any text");
-        self.0.push('"');
+        json::write_text(&mut self.0, &format!("{value:?}"));
     }
-}
-
-/// What is written to it becomes the inside of a JSON string.
-struct Escaped<'line>(&'line mut String);
-
-impl fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        escape(self.0, text);
-        Ok(())
-    }
-}
-
-/// Adds `text` as the inside of a JSON string (RFC 8259 §7).
-fn escape(line: &mut String, mut text: &str) {
-    let is_special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
-    // Most texts hold nothing special. Looking at every byte is quicker than looking for the first: the
-    // compiler takes many at once.
-    if !text.bytes().fold(false, |so_far, byte| so_far | is_special(byte)) {
-        return line.push_str(text);
-    }
-    while let Some(place) = text.bytes().position(is_special) {
-        let (plain, rest) = text.split_at(place);
-        // What is special is ASCII, and thus one byte.
-        let (special, rest) = rest.split_at(1);
-        line.push_str(plain);
-        match special {
-            "\"" | "\\" => line.extend(["\\", special]),
-            _ => {
-                write!(line, "\\u{:04x}", special.as_bytes()[0]).expect("a string takes any text");
-            }
-        }
-        text = rest;
-    }
-    line.push_str(text);
 }
 
 #[cfg(test)]

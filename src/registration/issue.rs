@@ -10,9 +10,6 @@ use crate::{
     store::{ClientFlags, ClientRecord},
 };
 
-/// Room for what most clients say of themselves, in bytes; for the others it grows.
-const METADATA_BYTES: usize = 768;
-
 /// Who asked, and by which door.
 pub(crate) struct Requester {
     pub(crate) profile: &'static Profile,
@@ -32,15 +29,12 @@ pub(crate) fn client(
     if protected_names.are_borrowed_by(admitted.metadata()) {
         flags.insert(ClientFlags::LOOK_ALIKE);
     }
-    let mut metadata = Vec::with_capacity(METADATA_BYTES);
-    serde_json::to_writer(&mut metadata, admitted.metadata())
-        .expect("metadata is strings under string keys");
     ClientRecord {
         client_id: ClientId::generate(now, entropy),
         issued_at: now,
         profile: requester.profile.name,
         source: requester.source,
         flags,
-        metadata: String::from_utf8(metadata).expect("JSON is UTF-8"),
+        metadata: admitted.metadata().document(),
     }
 }

@@ -110,7 +110,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("internet", &[]),
     ("json", &[]),
     ("keys", &["clock", "config", "entropy", "store"]),
-    ("log", &["clock", "config"]),
+    ("log", &["clock", "config", "json"]),
     ("management", &["app", "clock", "http", "server"]),
     ("metrics", &[]),
     // It describes what the others answer, by their own tables.
