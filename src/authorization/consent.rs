@@ -189,8 +189,7 @@ pub(super) fn still_meant(
 /// What the client says of itself, and where it wants to act in somebody's name, as a hash: when that is something
 /// else, it is asked about anew.
 fn metadata_hash(question: &Question<'_>) -> [u8; 32] {
-    let metadata = &question.request.client.metadata;
-    let mut shown = serde_json::to_string(metadata).expect("metadata is strings");
+    let mut shown = question.request.client.metadata.document();
     let mut resources: Vec<&str> =
         question.asked.resources.iter().map(ResourceIndicator::as_str).collect();
     resources.sort_unstable();
