@@ -10,10 +10,8 @@ mod nothing;
 use std::{error::Error, path::Path, sync::Arc};
 
 use doorward::{
-    app::App,
-    clock::Clock,
+    bench,
     config::{self, Sources},
-    entropy::Entropy,
     log,
     server::{self, Signals},
     store::{self, Access, Store},
@@ -37,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "embedded" => store::open_folder(Path::new(folder), &config.embedded, Access::Serve)?,
         other => return Err(format!("`{other}` is neither `nothing` nor `embedded`").into()),
     };
-    let app = App::new(config, store, Clock::System, Entropy::System);
+    let app = bench::app(config, store)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         server::serve(app, Signals::system()?, |_| ()).await?;

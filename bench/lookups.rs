@@ -9,10 +9,8 @@ use std::{error::Error, io, net::Ipv4Addr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use doorward::{
-    app::App,
-    clock::Clock,
+    bench,
     config::{self, Sources},
-    entropy::Entropy,
     log,
     server::{self, Signals},
     store::{self, Access, Store},
@@ -39,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = config::load(Sources { dev: true, flags, ..Sources::default() })?;
     let _log = log::init(&config.log)?;
     let store = store::open_folder(Path::new(folder), &config.embedded, Access::Serve)?;
-    let app = App::new(config, Arc::clone(&store), Clock::System, Entropy::System);
+    let app = bench::app(config, Arc::clone(&store))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, lookup_port)).await?;

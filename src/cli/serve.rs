@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::App,
     clock::Clock,
-    config::{Config, Secret},
+    config::Config,
     entropy::Entropy,
     keys, log,
     server::{self, Addresses, Ended, Signals},
@@ -42,7 +42,7 @@ pub(super) struct ServeArguments {
 impl ServeArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let is_dev = self.server.is_dev();
-        let mut config = self.server.load().map_err(|errors| refused(&errors))?;
+        let config = self.server.load().map_err(|errors| refused(&errors))?;
         let _log = log::init(&config.log).map_err(Failure::of("cannot log"))?;
         let cannot_start = "the server cannot start";
         let runtime = runtime::Builder::new_multi_thread()
@@ -53,9 +53,8 @@ impl ServeArguments {
         let store = runtime
             .block_on(store::open(&config, Access::Serve))
             .map_err(|error| Failure::because(error.to_string()))?;
-        let secret =
-            keys::secret_of(&config, &Entropy::System).map_err(Failure::of(cannot_start))?;
-        config.token.keys_secret = Secret::new(&secret);
+        let config =
+            keys::with_secret(config, &Entropy::System).map_err(Failure::of(cannot_start))?;
         let app = App::new(config, store, Clock::System, Entropy::System);
         announcement.password = app.take_local_password();
         let ended = runtime.block_on(async {

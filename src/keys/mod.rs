@@ -22,7 +22,7 @@ use self::{
     signing::SigningKey,
 };
 pub(crate) use self::{
-    secret_file::{secret_of, secret_there},
+    secret_file::{secret_there, with_secret},
     signing::jwk_schema,
 };
 use crate::{

@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
-    config::{Config, StoreLocation},
+    config::{Config, Secret, StoreLocation},
     entropy::Entropy,
 };
 
@@ -34,19 +34,22 @@ pub(crate) enum SecretFileError {
     Short(PathBuf),
 }
 
-/// The secret of a server with these settings: the operator's, or that of the file. Empty where nothing is
-/// signed.
+/// These settings with the secret of the file, which is made at the first start, where something is signed and
+/// the operator has given none. The folder of the store is there.
 ///
 /// # Errors
 /// [`SecretFileError`]: one whole line for the operator.
-pub(crate) fn secret_of(config: &Config, entropy: &Entropy) -> Result<String, SecretFileError> {
-    let given = config.token.keys_secret.reveal();
-    match &config.store {
-        StoreLocation::Folder(folder) if given.is_empty() && config.authorizes() => {
-            read_or_make(&folder.join(NAME), entropy)
-        }
-        _ => Ok(given.to_owned()),
+pub(crate) fn with_secret(
+    mut config: Config,
+    entropy: &Entropy,
+) -> Result<Config, SecretFileError> {
+    if let StoreLocation::Folder(folder) = &config.store
+        && config.token.keys_secret.reveal().is_empty()
+        && config.authorizes()
+    {
+        config.token.keys_secret = Secret::new(&read_or_make(&folder.join(NAME), entropy)?);
     }
+    Ok(config)
 }
 
 /// The secret of a server with these settings that is there; `None` when there is none yet. Makes nothing.

@@ -54,7 +54,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     // The door of the benches.
-    ("bench", &["app", "registration", "store"]),
+    ("bench", &["app", "clock", "config", "entropy", "keys", "registration", "store"]),
     (
         "cli",
         &[
