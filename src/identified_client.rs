@@ -10,7 +10,7 @@ use crate::{
     client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl, GrantTypes},
     client_document::DocumentError,
     clock::Timestamp,
-    store::{ClientFlags, StoreError},
+    store::{ClientFlags, ClientRecord, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -95,13 +95,17 @@ pub(crate) async fn identify(
 
 async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, IdentifyError> {
     let record = app.store.client(id).await?.ok_or(IdentifyError::Unknown)?;
-    let metadata = serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
     Ok(IdentifiedClient {
         identifier: id.into(),
-        metadata,
+        metadata: metadata(&record)?,
         registered_at: Some(record.issued_at),
         flags: record.flags,
     })
+}
+
+/// What a client said of itself when it registered.
+pub(crate) fn metadata(record: &ClientRecord) -> Result<ClientMetadata, StoreError> {
+    serde_json::from_str(&record.metadata).map_err(|error| unreadable(record.client_id, error))
 }
 
 fn unreadable(id: ClientId, error: serde_json::Error) -> StoreError {

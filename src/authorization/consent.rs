@@ -6,7 +6,7 @@ use url::Url;
 use super::request::{Asked, AuthorizationRequest};
 use crate::{
     app::App,
-    client::{ClientIdentifier, ClientMetadata, ClientName, Reach, Scope, WebUri},
+    client::{ClientIdentifier, ClientMetadata, ClientName, Reach, RedirectUri, Scope, WebUri},
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId, ResourceIndicator},
     pages::{ClientBox, Link, Wanted, WantedResource},
@@ -36,27 +36,50 @@ pub(super) fn client_box(
     let client = &request.client;
     let uri = request.redirect_uri.as_str();
     let (_, host) = request.redirect_uri.scheme_and_host();
-    let is_local = matches!(request.reach, Reach::Loopback | Reach::PrivateUse);
-    let language = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = language.unwrap_or_default();
-    let name = client.metadata.client_name.as_ref().map(ClientName::as_str);
+    let is_local = is_local(request.reach);
+    let language = language(headers);
     ClientBox {
-        destination: if is_local {
-            "an application on this device".to_owned()
-        } else {
-            host.to_owned()
-        },
+        destination: destination(&request.redirect_uri, request.reach),
         destination_detail: is_local.then(|| format!("It waits at {uri}")),
         is_local,
-        name: localized(&client.metadata, ("client_name", name), language).map(shortened),
-        document_host: match &client.identifier {
-            ClientIdentifier::Document(url) => Some(url.host().to_owned()),
-            ClientIdentifier::Registered(_) => None,
-        },
+        name: name(&client.metadata, language),
+        document_host: document_host(&client.identifier),
         is_look_alike: client.flags.contains(ClientFlags::LOOK_ALIKE),
         registered: client.registered_at.map(|at| ago(at, now)),
         links: if is_local { Vec::new() } else { links(&client.metadata, host, language) },
     }
+}
+
+/// Where answers go, as people know it.
+pub(super) fn destination(redirect_uri: &RedirectUri, reach: Reach) -> String {
+    if is_local(reach) {
+        "an application on this device".to_owned()
+    } else {
+        redirect_uri.scheme_and_host().1.to_owned()
+    }
+}
+
+fn is_local(reach: Reach) -> bool {
+    matches!(reach, Reach::Loopback | Reach::PrivateUse)
+}
+
+/// The host of the document of a client, if it has one.
+pub(super) fn document_host(client: &ClientIdentifier) -> Option<String> {
+    match client {
+        ClientIdentifier::Document(url) => Some(url.host().to_owned()),
+        ClientIdentifier::Registered(_) => None,
+    }
+}
+
+/// What somebody reads best, as their browser says.
+pub(super) fn language(headers: &HeaderMap) -> &str {
+    headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// What a client calls itself.
+pub(super) fn name(metadata: &ClientMetadata, language: &str) -> Option<String> {
+    let plain = metadata.client_name.as_ref().map(ClientName::as_str);
+    localized(metadata, ("client_name", plain), language).map(shortened)
 }
 
 /// A member in the language that the person reads best (RFC 7591 §2.2), else the one without a language.
@@ -134,7 +157,7 @@ fn host_of(url: &str) -> Option<String> {
 }
 
 /// How long ago, in words.
-fn ago(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_seconds().saturating_sub(at.as_seconds());
     let (count, unit) = match seconds {
         0..60 => return "less than a minute ago".to_owned(),
@@ -146,8 +169,12 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// What is wanted, and what of it is new.
-pub(super) fn wanted(app: &App, asked: &Asked, before: Option<&ConsentRecord>) -> Vec<Wanted> {
-    let tokens = asked.scope.iter().flat_map(Scope::tokens);
+pub(super) fn wanted(
+    app: &App,
+    scope: Option<&Scope>,
+    before: Option<&ConsentRecord>,
+) -> Vec<Wanted> {
+    let tokens = scope.into_iter().flat_map(Scope::tokens);
     tokens
         .map(|token| {
             let known = app.config.registration.scopes.iter().find(|known| known.scope == token);
@@ -163,14 +190,14 @@ pub(super) fn wanted(app: &App, asked: &Asked, before: Option<&ConsentRecord>) -
         .collect()
 }
 
-/// The resources that are asked for, and what people call them.
-pub(super) fn wanted_resources(app: &App, asked: &Asked) -> Vec<WantedResource> {
+/// Resources, and what people call them.
+pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Vec<WantedResource> {
     let configured = &app.config.authorization.resources;
     let shown = |uri: &str| WantedResource {
         uri: uri.to_owned(),
         name: configured.iter().find(|known| known.uri == uri).and_then(|known| known.name.clone()),
     };
-    asked.resources.iter().map(|resource| shown(resource.as_str())).collect()
+    resources.iter().map(|resource| shown(resource.as_str())).collect()
 }
 
 /// The earlier consent, if it was given to the client as it is now, at this redirect URI and for these resources.

@@ -20,7 +20,7 @@ use crate::{
         request_event::Outcome,
         same_origin::is_same_origin,
     },
-    pages::{Back, ConsentPage, FormTarget, MessagePage, SignInPage, page},
+    pages::{Back, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, page},
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX},
 };
 
@@ -73,7 +73,10 @@ async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, Pag
         None if asked.is_silent => {
             Ok(broken(app, &request, &AuthorizationError::LoginRequired, text))
         }
-        None => Ok(sign_in_page(app, &request, headers, text)),
+        None => {
+            let client = decision::client_box(&request, headers, app.clock.now());
+            Ok(sign_in_page(app, Some(client), text))
+        }
         Some(_) if asked.is_silent => {
             let error = AuthorizationError::ConsentRequired;
             Ok(refused(&request, &error, &app.config.server.issuer))
@@ -85,18 +88,14 @@ async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, Pag
     }
 }
 
-fn sign_in_page(
-    app: &App,
-    request: &AuthorizationRequest,
-    headers: &HeaderMap,
-    text: &str,
-) -> Response {
+/// Asks who it is, for a `client` whose authorization request waits, or for nobody.
+pub(super) fn sign_in_page(app: &App, client: Option<ClientBox>, request: &str) -> Response {
     let providers = sign_in::choices(app);
     let target = if providers.is_empty() { FormTarget::Ourselves } else { FormTarget::AnyProvider };
     let shown = SignInPage {
         site: sign_in::site(app),
-        client: decision::client_box(request, headers, app.clock.now()),
-        request: text.to_owned(),
+        client,
+        request: request.to_owned(),
         providers,
         is_local: app.config.sign_in.local,
     };
@@ -112,14 +111,14 @@ async fn consent_page(
     let now = app.clock.now();
     let before = app.store.consent(&session.owner.subject, &request.client.identifier).await?;
     let before = decision::still_meant(before, question, now);
-    let wanted = decision::wanted(app, asked, before.as_ref());
+    let wanted = decision::wanted(app, asked.scope.as_ref(), before.as_ref());
     let shown = ConsentPage {
         site: sign_in::site(app),
         client: decision::client_box(request, headers, now),
         account: sign_in::account(&session.owner),
         request: text.to_owned(),
         form_token: session.form_token(app, text.as_bytes()),
-        resources: decision::wanted_resources(app, asked),
+        resources: decision::wanted_resources(app, &asked.resources),
         is_known: before.is_some() && wanted.iter().all(|one| !one.is_added),
         wanted,
     };
@@ -142,7 +141,7 @@ async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, 
     let form = Form::parse(body.as_bytes())?;
     let text = form.one("request")?.ok_or(PageError::Missing("request"))?;
     let request = AuthorizationRequest::resolve(app, text).await?;
-    let again = || see_other(&sign_in::authorize_again(app, text));
+    let again = || see_other(&sign_in::go_on(app, text));
     if form.one("decision")? == Some("back") {
         // The page that offers it says where that is.
         return Ok(match &request.asked {
@@ -191,7 +190,11 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
     }
 }
 
-async fn text_of(app: &App, body: Incoming, bytes_max: usize) -> Result<String, PageError> {
+pub(super) async fn text_of(
+    app: &App,
+    body: Incoming,
+    bytes_max: usize,
+) -> Result<String, PageError> {
     let bytes = body::read(body, bytes_max, sign_in::body_deadline(app)).await?;
     String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max))
 }
@@ -226,7 +229,7 @@ fn broken(
 }
 
 /// What the person reads when nobody can be sent back.
-fn shown(app: &App, error: PageError) -> Response {
+pub(super) fn shown(app: &App, error: PageError) -> Response {
     let (status, code) = (error.status(), error.code());
     let shown = MessagePage {
         site: sign_in::site(app),

@@ -45,6 +45,8 @@ pub(super) enum PageError {
     TooManyFailures { retry_after_seconds: u32 },
     #[error("It cannot be found out which application this is.")]
     Client(#[source] StoreError),
+    #[error("It cannot be looked up what you have allowed.")]
+    Grants(#[source] StoreError),
     #[error("What you decided could not be kept.")]
     Store(#[from] StoreError),
 }
@@ -76,6 +78,7 @@ impl PageError {
             | Self::OldForm
             | Self::TooManyFailures { .. }
             | Self::Client(_)
+            | Self::Grants(_)
             | Self::Store(_) => false,
         }
     }
@@ -100,7 +103,7 @@ impl PageError {
                 | DocumentError::Fetch(_)
                 | DocumentError::Invalid(_) => StatusCode::BAD_REQUEST,
             },
-            Self::Client(error) | Self::Store(error) => match error {
+            Self::Client(error) | Self::Grants(error) | Self::Store(error) => match error {
                 StoreError::Busy | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -115,7 +118,7 @@ impl PageError {
             }
             Self::UnknownClient | Self::Document { .. } => ErrorCode::InvalidClient,
             Self::TooManyFailures { .. } => ErrorCode::TemporarilyUnavailable,
-            Self::Client(error) | Self::Store(error) => match error {
+            Self::Client(error) | Self::Grants(error) | Self::Store(error) => match error {
                 StoreError::Busy | StoreError::Unavailable(_) => ErrorCode::TemporarilyUnavailable,
                 StoreError::Corrupt { .. } => ErrorCode::ServerError,
             },
@@ -148,7 +151,7 @@ impl PageError {
                 "Try again in a moment. If it stays so, whoever makes the application has to mend it."
             }
             Self::TooManyFailures { .. } => "Go back to the application and try again in a while.",
-            Self::Client(_) | Self::Store(_) => "Try again in a moment.",
+            Self::Client(_) | Self::Grants(_) | Self::Store(_) => "Try again in a moment.",
             Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
                 "Go back to the application. If it happens again, whoever makes it has to mend it."
             }

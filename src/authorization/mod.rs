@@ -2,16 +2,21 @@
 //!
 //! `request.rs` reads what is asked, `endpoint.rs` tells the story, `consent.rs` says what is shown and what
 //! an answer grants, `response.rs` and `error.rs` how the client or the person is told. All clients have
-//! registered themselves, so none is ever allowed anything without a click.
+//! registered themselves, so none is ever allowed anything without a click. `grants.rs` shows what was allowed, to
+//! be taken back.
 
 mod consent;
 mod endpoint;
 mod error;
+mod grants;
 pub(crate) mod refusals;
 mod request;
 mod response;
 
-pub(crate) use self::endpoint::{authorize, consent};
+pub(crate) use self::{
+    endpoint::{authorize, consent},
+    grants::{grants, take_back},
+};
 
 /// The door of the fuzz target; the promises stand in `src/fuzz.rs`.
 #[cfg(fuzzing)]

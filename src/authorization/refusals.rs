@@ -81,6 +81,27 @@ pub(crate) fn of_decision(config: &Config) -> Vec<Refusal> {
     [of_query(config), told(of_body(config, FORM_BYTES_MAX)), own].concat()
 }
 
+/// What the person is told at `GET /oauth2/grants`.
+pub(crate) fn of_grants() -> Vec<Refusal> {
+    told(of_lookup())
+}
+
+/// What the person is told at `POST /oauth2/grants`.
+pub(crate) fn of_revocation(config: &Config) -> Vec<Refusal> {
+    let own = told([PageError::ForeignForm, PageError::OldForm]);
+    [told(of_lookup()), told(of_body(config, FORM_BYTES_MAX)), own].concat()
+}
+
+fn of_lookup() -> [PageError; 4] {
+    let corrupt = StoreError::Corrupt { what: String::new(), source: "".into() };
+    [
+        PageError::Form(FormError::TooMany),
+        PageError::Form(FormError::NotUtf8),
+        PageError::Grants(StoreError::Busy),
+        PageError::Grants(corrupt),
+    ]
+}
+
 fn of_body(config: &Config, bytes_max: usize) -> [PageError; 2] {
     [
         PageError::Body(BodyError::TooLarge(bytes_max)),

@@ -165,6 +165,49 @@ pub(crate) fn consent(config: &Config) -> Value {
     })
 }
 
+/// `GET /oauth2/grants`.
+pub(crate) fn grants(_: &Config) -> Value {
+    let shown = "A page with what somebody has allowed, or one that asks who it is.";
+    let mut responses = answers([("200", page(shown, &[]))]);
+    add_pages(&mut responses, refusals::of_grants());
+    json!({
+        "operationId": "showGrants",
+        "summary": "What a person has allowed (OAuth 2.1 §7.9).",
+        "tags": ["pages"],
+        "parameters": [{
+            "name": "after",
+            "in": "query",
+            "description": "The grant behind which the page begins.",
+            "schema": { "type": "string", "format": "uuid" },
+        }],
+        "responses": responses,
+    })
+}
+
+/// `POST /oauth2/grants`.
+pub(crate) fn take_back(config: &Config) -> Value {
+    let request = json!({
+        "type": "object",
+        "required": ["grant", "form_token"],
+        "properties": {
+            "grant": { "type": "string", "format": "uuid" },
+            "form_token": { "type": "string", "description": "What binds the form to session and grant." },
+        },
+    });
+    let led = "Back to the page: the grant has ended, and its refresh token with it.";
+    let mut responses =
+        answers([("200", page("One that asks who it is.", &[])), ("303", see_other(led))]);
+    add_pages(&mut responses, refusals::of_revocation(config));
+    json!({
+        "operationId": "takeBack",
+        "summary": "Take back what one has allowed.",
+        "description": OWN_FORM,
+        "tags": ["pages"],
+        "requestBody": form(&request, FORM_BYTES_MAX),
+        "responses": responses,
+    })
+}
+
 /// `POST /oauth2/sign-in`, by the ways that there are.
 pub(crate) fn sign_in(config: &Config) -> Value {
     let mut properties = json!({

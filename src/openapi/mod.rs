@@ -16,8 +16,8 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::{
     authorization::{
-        authorize, authorize_by_form, consent, return_from_provider, sign_in, sign_out,
-        sign_out_page, stylesheet,
+        authorize, authorize_by_form, consent, grants, return_from_provider, sign_in, sign_out,
+        sign_out_page, stylesheet, take_back,
     },
     discovery::{description, jwks, metadata},
     registration::{datadog, rfc7591},

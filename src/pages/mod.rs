@@ -64,8 +64,9 @@ pub(crate) struct ProviderChoice {
 #[template(path = "sign_in.html")]
 pub(crate) struct SignInPage {
     pub(crate) site: Site,
-    pub(crate) client: ClientBox,
-    /// The authorization request that waits.
+    /// Whose authorization request waits, if one does.
+    pub(crate) client: Option<ClientBox>,
+    /// The authorization request; empty if none waits.
     pub(crate) request: String,
     pub(crate) providers: Vec<ProviderChoice>,
     pub(crate) is_local: bool,
@@ -100,6 +101,36 @@ pub(crate) struct ConsentPage {
     pub(crate) wanted: Vec<Wanted>,
     /// The same was allowed before.
     pub(crate) is_known: bool,
+}
+
+/// What somebody has allowed a client.
+#[derive(Clone, Debug)]
+pub(crate) struct AllowedGrant {
+    pub(crate) grant: String,
+    /// Of the form that takes it back.
+    pub(crate) form_token: String,
+    /// Where the answer went, as people know it.
+    pub(crate) destination: String,
+    /// What the client calls itself.
+    pub(crate) name: Option<String>,
+    /// The host of its document, if it has one.
+    pub(crate) document_host: Option<String>,
+    /// How long ago it was allowed, in words.
+    pub(crate) allowed: String,
+    pub(crate) resources: Vec<WantedResource>,
+    pub(crate) wanted: Vec<Wanted>,
+}
+
+/// Shows what somebody has allowed, to be taken back.
+#[derive(Template)]
+#[template(path = "grants.html")]
+pub(crate) struct GrantsPage {
+    pub(crate) site: Site,
+    pub(crate) account: String,
+    /// The oldest first.
+    pub(crate) grants: Vec<AllowedGrant>,
+    /// The last grant that was looked up, if there may be more behind it.
+    pub(crate) more: Option<String>,
 }
 
 /// Says what happened, and what to do next.

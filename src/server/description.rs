@@ -43,6 +43,7 @@ const fn operations(route: Route) -> &'static [(&'static str, Operation)] {
             &[("GET", openapi::authorize), ("POST", openapi::authorize_by_form)]
         }
         Route::Consent => &[("POST", openapi::consent)],
+        Route::Grants => &[("GET", openapi::grants), ("POST", openapi::take_back)],
         Route::SignIn => &[("POST", openapi::sign_in)],
         Route::SignedIn => &[("GET", openapi::return_from_provider)],
         Route::SignOut => &[("GET", openapi::sign_out_page), ("POST", openapi::sign_out)],

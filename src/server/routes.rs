@@ -33,6 +33,7 @@ pub(crate) enum Route {
     /// The alias of [`Route::Authorize`].
     AuthorizeAlias,
     Consent,
+    Grants,
     SignIn,
     /// Where a provider sends people back to; its last segment names the provider.
     SignedIn,
@@ -48,7 +49,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Datadog,
         Self::Rfc7591,
         Self::Register,
@@ -59,6 +60,7 @@ impl Route {
         Self::Authorize,
         Self::AuthorizeAlias,
         Self::Consent,
+        Self::Grants,
         Self::SignIn,
         Self::SignedIn,
         Self::SignOut,
@@ -105,6 +107,7 @@ impl Route {
             "/oauth2/authorize" => Self::Authorize,
             "/authorize" => Self::AuthorizeAlias,
             "/oauth2/consent" => Self::Consent,
+            "/oauth2/grants" => Self::Grants,
             "/oauth2/sign-in" => Self::SignIn,
             "/oauth2/sign-out" => Self::SignOut,
             "/oauth2/introspect" => Self::Introspect,
@@ -133,6 +136,7 @@ impl Route {
             Self::Authorize => "/oauth2/authorize",
             Self::AuthorizeAlias => "/authorize",
             Self::Consent => "/oauth2/consent",
+            Self::Grants => "/oauth2/grants",
             Self::SignIn => "/oauth2/sign-in",
             Self::SignedIn => "/oauth2/sign-in/{provider}",
             Self::SignOut => "/oauth2/sign-out",
@@ -201,7 +205,9 @@ impl Route {
             Self::OpenApi | Self::Stylesheet => "GET, HEAD",
             // GET takes the sign-in away; whoever only looks must not (RFC 9110 §9.2.1).
             Self::SignedIn => "GET",
-            Self::Authorize | Self::AuthorizeAlias | Self::SignOut => "GET, HEAD, POST",
+            Self::Authorize | Self::AuthorizeAlias | Self::Grants | Self::SignOut => {
+                "GET, HEAD, POST"
+            }
             Self::Consent | Self::SignIn | Self::Introspect => "POST",
             Self::Unknown => "",
         }
@@ -259,6 +265,8 @@ async fn answer_of_authorization(
             authorization::authorize(app, source, &head, Some(body)).await
         }
         (Route::Consent, _, true) => authorization::consent(app, source, &head, body).await,
+        (Route::Grants, true, _) => authorization::grants(app, &head).await,
+        (Route::Grants, _, true) => authorization::take_back(app, &head, body).await,
         (Route::SignIn, _, true) => sign_in::begin(app, source, &head, body).await,
         (Route::SignedIn, true, _) if head.method == Method::GET => {
             sign_in::finish(app, &head).await

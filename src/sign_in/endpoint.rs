@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    FORM_BYTES_MAX, account, authorize_again, body_deadline, can_wait, local, session, site,
+    FORM_BYTES_MAX, account, body_deadline, can_wait, go_on, local, session, site,
     upstream::{self, Interrupted, UpstreamError},
 };
 use crate::{
@@ -95,7 +95,7 @@ impl SignInError {
             text: self.to_string(),
             next: self.next(),
             back: match &self {
-                Self::Interrupted(Interrupted { request, .. }) => {
+                Self::Interrupted(Interrupted { request, .. }) if !request.is_empty() => {
                     Some(Back { request: request.clone(), destination: "the sign-in".to_owned() })
                 }
                 _ => None,
@@ -169,7 +169,7 @@ async fn try_to_begin(
     let local = app.local_password.as_ref();
     match (form.one("password")?, local) {
         (Some(presented), Some(password)) if password.is(presented) => {
-            let mut response = see_other(&authorize_again(app, request));
+            let mut response = see_other(&go_on(app, request));
             let begun = session::begin(app, headers, local::owner(), &mut response).await;
             ended(&app.metrics.local_sign_ins, begun.map(|()| response).map_err(Into::into))
         }
@@ -250,7 +250,7 @@ async fn try_to_sign_out(
     // Somebody else is to decide about what was asked.
     let waiting = form.one("request")?.filter(|text| text.bytes().all(|it| it.is_ascii_graphic()));
     let mut response = match waiting {
-        Some(request) => see_other(&authorize_again(app, request)),
+        Some(request) => see_other(&go_on(app, request)),
         None => signed_out(app),
     };
     session::forget(app, &mut response);

@@ -70,9 +70,14 @@ pub(crate) fn account(owner: &ResourceOwner) -> String {
     }
 }
 
-/// Where an authorization request is taken up again.
-pub(crate) fn authorize_again(app: &App, request: &str) -> String {
-    format!("{}/oauth2/authorize?{request}", app.config.issuer_path())
+/// Where whoever has signed in goes on: to the authorization request that waits, or, if none does, to what they
+/// have allowed.
+pub(crate) fn go_on(app: &App, request: &str) -> String {
+    let path = app.config.issuer_path();
+    match request {
+        "" => format!("{path}/oauth2/grants"),
+        request => format!("{path}/oauth2/authorize?{request}"),
+    }
 }
 
 /// The door of a fuzz target: the value of a cookie.

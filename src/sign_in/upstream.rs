@@ -8,8 +8,8 @@ use std::{error::Error, fmt};
 use http::HeaderMap;
 
 use super::{
-    authorize_again,
     claims::{self, ClaimsError},
+    go_on,
     held::Held,
     provider::{Exchange, Provider, ProviderError},
     session::{self, cookies},
@@ -151,7 +151,7 @@ pub(super) async fn finish(
     };
     let claims = app.providers.claims(provider, &exchange).await?;
     let owner = claims::owner(&provider.settings, &claims)?;
-    let mut response = see_other(&authorize_again(app, &begun.authorization_request));
+    let mut response = see_other(&go_on(app, &begun.authorization_request));
     session::begin(app, headers, owner, &mut response).await?;
     Ok(response)
 }

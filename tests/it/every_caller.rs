@@ -41,7 +41,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 21] = {
+const ANSWERS: [(&str, [&str; 6]); 22] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -69,6 +69,10 @@ const ANSWERS: [(&str, [&str; 6]); 21] = {
         (
             "/oauth2/consent",
             ["303 again", "303 code", "403 page", "303 again", "303 again", "400 page"],
+        ),
+        (
+            "/oauth2/grants",
+            ["200 sign-in", "303 grants", "403 page", "200 sign-in", "200 sign-in", "303 grants"],
         ),
         // Who one is, is asked of everybody anew.
         (
@@ -136,6 +140,7 @@ struct Held<'server> {
     /// The forms that the browser was shown, filled in.
     decision: Request,
     sign_out: Request,
+    taking_back: Request,
 }
 
 impl<'server> Held<'server> {
@@ -147,6 +152,7 @@ impl<'server> Held<'server> {
         let mut browser = Browser::signed_in(server).await;
         let asked = browser.get(&request(client).path()).await;
         let leaving = browser.get("/oauth2/sign-out").await;
+        let allowed = browser.get("/oauth2/grants").await;
         Self {
             client,
             code: server.grant(client).await,
@@ -154,6 +160,7 @@ impl<'server> Held<'server> {
             refresh_token: member(&bought, "refresh_token"),
             decision: asked.form("decision").1.and("decision", "allow"),
             sign_out: leaving.form("form_token").1,
+            taking_back: allowed.form("grant").1,
             browser,
         }
     }
@@ -196,6 +203,7 @@ impl<'server> Held<'server> {
                 self.browser.get(&format!("{path}?{query}")).await.answer
             }
             "/oauth2/consent" => self.browser.post(path, &self.decision).await.answer,
+            "/oauth2/grants" => self.browser.post(path, &self.taking_back).await.answer,
             "/oauth2/sign-out" => self.browser.post(path, &self.sign_out).await.answer,
             "/oauth2/sign-in" => {
                 let password = server.password.as_deref().filter(|_| !nothing).unwrap_or("");
@@ -271,6 +279,7 @@ fn told(answer: Answer) -> String {
         let page = Page { answer };
         return match page.location() {
             ours if ours.starts_with("/oauth2/authorize?") => "303 again".to_owned(),
+            "/oauth2/grants" => "303 grants".to_owned(),
             theirs if theirs.starts_with(REDIRECT_URI) && theirs.contains("code=") => {
                 "303 code".to_owned()
             }

@@ -178,7 +178,7 @@ async fn every_answer_forbids_to_keep_it_and_names_its_request() {
 }
 
 /// Every route, the methods it has, and whether scripts of other origins may read its answers.
-pub(crate) const ROUTES: [(&str, &str, bool); 18] = [
+pub(crate) const ROUTES: [(&str, &str, bool); 19] = [
     ("/api/v2/oauth2/register", "POST, OPTIONS", true),
     ("/oauth2/register", "POST, OPTIONS", true),
     ("/register", "POST, OPTIONS", true),
@@ -189,6 +189,7 @@ pub(crate) const ROUTES: [(&str, &str, bool); 18] = [
     ("/oauth2/authorize", "GET, HEAD, POST", false),
     ("/authorize", "GET, HEAD, POST", false),
     ("/oauth2/consent", "POST", false),
+    ("/oauth2/grants", "GET, HEAD, POST", false),
     ("/oauth2/sign-in", "POST", false),
     ("/oauth2/sign-in/{provider}", "GET", false),
     ("/oauth2/sign-out", "GET, HEAD, POST", false),
@@ -288,10 +289,11 @@ async fn what_a_client_reads_first_names_what_is_there() {
 }
 
 /// Those that people see.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "/oauth2/authorize",
     "/authorize",
     "/oauth2/consent",
+    "/oauth2/grants",
     "/oauth2/sign-in",
     "/oauth2/sign-in/acme",
     "/oauth2/sign-out",

@@ -20,6 +20,7 @@ mod failing_store;
 mod failures;
 mod flow;
 mod granted;
+mod grants;
 mod harness;
 mod management;
 mod memory_store;

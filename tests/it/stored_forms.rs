@@ -83,6 +83,11 @@ async fn a_store_of_version_3_loads_what_clients_were_allowed() {
     loads_what_clients_were_allowed("3.sql").await;
 }
 
+#[tokio::test]
+async fn a_store_of_version_4_loads_what_clients_were_allowed() {
+    loads_what_clients_were_allowed("4.sql").await;
+}
+
 async fn loads_what_clients_were_allowed(sample: &str) {
     let folder = written_by(sample);
     let store =

@@ -82,6 +82,8 @@ for (const [look_, options] of Object.entries(LOOKS)) {
     await look(page, `unknown client ${look_}`);
     await page.goto(authorize(client, { redirect_uri: "https://elsewhere.example/cb" }));
     await look(page, `unknown redirect ${look_}`);
+    await page.goto(`${DOORWARD_URL}/oauth2/grants`);
+    await look(page, `grants ${look_}`);
     await page.goto(`${DOORWARD_URL}/oauth2/sign-out`);
     await look(page, `sign-out ${look_}`);
     // What was answered 400 is a complaint of the browser's; a blocked style or form would be another.
@@ -106,6 +108,28 @@ test("a person allows with the keyboard, without scripts, and arrives at the cli
   assert.match(searchParams.get("code"), /^dwc_/);
   assert.equal(searchParams.get("state"), "xyz");
   assert.equal(searchParams.get("iss"), DOORWARD_URL);
+  await context.close();
+});
+
+test("a person takes back what was allowed, without scripts", async () => {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(`${DOORWARD_URL}/oauth2/grants`);
+  await look(page, "sign-in for grants");
+  await page.locator("input[type=password]").fill(DOORWARD_PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${DOORWARD_URL}/oauth2/grants`);
+  const grants = page.getByRole("button", { name: "Take back" });
+  const before = await grants.count();
+  await page.goto(authorize(await register({ client_name: "Taken back" })));
+  await page.getByRole("button", { name: /allow/i }).click();
+  await page.waitForURL(`${REDIRECT_URI}*`);
+  await page.goto(`${DOORWARD_URL}/oauth2/grants`);
+  assert.equal(await grants.count(), before + 1);
+  await look(page, "grants of a person");
+  await page.locator("section", { hasText: "Taken back" }).getByRole("button").click();
+  await page.waitForURL(`${DOORWARD_URL}/oauth2/grants`);
+  assert.equal(await grants.count(), before);
   await context.close();
 });
 

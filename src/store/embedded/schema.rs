@@ -94,6 +94,10 @@ const MIGRATIONS: &[&str] = &[
     INSERT INTO clients SELECT * FROM clients_before ORDER BY client_id;
     DROP TABLE clients_before;
 ",
+    // What somebody has allowed is looked for by whoever has: written once a grant, when a person decides.
+    "
+    CREATE INDEX grants_of_subject ON grants (subject);
+",
 ];
 
 /// The version that this release reads and writes.

@@ -68,9 +68,17 @@ const SELECT_PAGE: Statement = Statement {
     sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
         redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
         refresh_previous, superseded_at, refresh_expires_at FROM grants \
-        WHERE grant_id >= $1 AND ($2::text IS NULL OR client = $2) \
-        AND ($3::text IS NULL OR subject = $3) ORDER BY grant_id LIMIT $4",
-    types: &[Type::UUID, Type::TEXT, Type::TEXT, Type::INT8],
+        WHERE grant_id >= $1 AND ($2::text IS NULL OR client = $2) ORDER BY grant_id LIMIT $3",
+    types: &[Type::UUID, Type::TEXT, Type::INT8],
+};
+
+const SELECT_PAGE_OF_SUBJECT: Statement = Statement {
+    sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
+        redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+        refresh_previous, superseded_at, refresh_expires_at FROM grants \
+        WHERE subject = $1 AND grant_id >= $2 AND ($3::text IS NULL OR client = $3) \
+        ORDER BY grant_id LIMIT $4",
+    types: &[Type::TEXT, Type::UUID, Type::TEXT, Type::INT8],
 };
 
 const REDEEM: Statement = Statement {
@@ -187,7 +195,13 @@ impl GrantStore for Postgres {
         let Some(first) = first_after(after.map(Uuid::from)) else { return Ok(Vec::new()) };
         let client = filter.client.as_ref().map(ToString::to_string);
         let limit = row_count(limit);
-        let rows = self.ask(&SELECT_PAGE, &[&first, &client, &filter.subject, &limit]).await?;
+        let asked = match &filter.subject {
+            Some(subject) => {
+                self.ask(&SELECT_PAGE_OF_SUBJECT, &[subject, &first, &client, &limit]).await
+            }
+            None => self.ask(&SELECT_PAGE, &[&first, &client, &limit]).await,
+        };
+        let rows = asked?;
         rows.iter().map(FromRow::from_row).collect()
     }
 

@@ -30,6 +30,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0002_grants.sql"),
         compatible_from: 1,
     },
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0003_grants_of_subject.sql"),
+        compatible_from: 1,
+    },
 ];
 
 /// The version that this release works on.
