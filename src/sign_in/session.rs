@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::HeaderMap;
 
-use super::held::Held;
+use super::{claims, held::Held};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -46,12 +46,17 @@ impl Session {
     }
 }
 
-/// The session that the cookie of a request names, if it lives. Being used, it lives on.
+/// The session that the cookie of a request names, if it lives and whoever began it would still be let in. Being
+/// used, it lives on.
 pub(crate) async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Session>, StoreError> {
     let Some(held) = held(app, headers) else { return Ok(None) };
     let now = app.clock.now();
     let Some(kept) = app.store.session(held.id).await? else { return Ok(None) };
     if !kept.hash.matches(&held.secret.hash()) || kept.idle_at <= now || kept.expires_at <= now {
+        return Ok(None);
+    }
+    // The settings may have become stricter since.
+    if !claims::may_stay(&app.config.sign_in, &kept.owner) {
         return Ok(None);
     }
     let idle_at = idle_at(app, now);
