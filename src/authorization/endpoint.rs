@@ -15,8 +15,7 @@ use crate::{
     app::App,
     http::{
         answer::{Response, see_other},
-        body,
-        form::Form,
+        form::{self, Form},
         request_event::Outcome,
         same_origin::is_same_origin,
     },
@@ -33,7 +32,7 @@ pub(crate) async fn authorize(
 ) -> Response {
     let text = match body {
         None => Ok(head.uri.query().unwrap_or_default().to_owned()),
-        Some(body) => text_of(app, body, REQUEST_BYTES_MAX).await,
+        Some(body) => text_of(app, &head.headers, body, REQUEST_BYTES_MAX).await,
     };
     match text {
         Ok(text) => match admitted(app, source, ask(app, &head.headers, &text)).await {
@@ -129,7 +128,7 @@ async fn consent_page(
 
 /// `POST /oauth2/consent`: what the resource owner decided.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
-    let text = text_of(app, body, FORM_BYTES_MAX).await;
+    let text = text_of(app, &head.headers, body, FORM_BYTES_MAX).await;
     let decided = async { decide(app, &head.headers, &text?).await };
     admitted(app, source, decided).await.unwrap_or_else(|error| shown(app, error))
 }
@@ -191,8 +190,14 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
     }
 }
 
-async fn text_of(app: &App, body: Incoming, bytes_max: usize) -> Result<String, PageError> {
-    let bytes = body::read(body, bytes_max, sign_in::body_deadline(app)).await?;
+async fn text_of(
+    app: &App,
+    headers: &HeaderMap,
+    body: Incoming,
+    bytes_max: usize,
+) -> Result<String, PageError> {
+    let deadline = sign_in::body_deadline(app);
+    let bytes = form::posted::<PageError>(headers, body, bytes_max, deadline).await?;
     String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max))
 }
 

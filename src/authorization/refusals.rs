@@ -81,8 +81,9 @@ pub(crate) fn of_decision(config: &Config) -> Vec<Refusal> {
     [of_query(config), told(of_body(config, FORM_BYTES_MAX)), own].concat()
 }
 
-fn of_body(config: &Config, bytes_max: usize) -> [PageError; 2] {
+fn of_body(config: &Config, bytes_max: usize) -> [PageError; 3] {
     [
+        PageError::Form(FormError::MediaType),
         PageError::Body(BodyError::TooLarge(bytes_max)),
         PageError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
     ]

@@ -13,9 +13,9 @@ use crate::{
     app::App,
     http::{
         answer::{Response, see_other},
-        body::{self, BodyError},
+        body::BodyError,
         client_address::Source,
-        form::{Form, FormError},
+        form::{self, Form, FormError},
         request_event::Outcome,
         same_origin::is_same_origin,
     },
@@ -146,7 +146,8 @@ async fn try_to_begin(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response, SignInError> {
-    let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
+    let deadline = body_deadline(app);
+    let body = form::posted::<SignInError>(headers, body, FORM_BYTES_MAX, deadline).await?;
     if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }
@@ -236,7 +237,8 @@ async fn try_to_sign_out(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response, SignInError> {
-    let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
+    let deadline = body_deadline(app);
+    let body = form::posted::<SignInError>(headers, body, FORM_BYTES_MAX, deadline).await?;
     if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }
