@@ -35,7 +35,7 @@ pub(crate) async fn authorize(
         Some(body) => text_of(app, &head.headers, body, REQUEST_BYTES_MAX).await,
     };
     match text {
-        Ok(text) => match admitted(app, source, ask(app, &head.headers, &text)).await {
+        Ok(text) => match admitted(app, source, ask(app, head, &text)).await {
             Ok(response) => response,
             Err(error) => shown(app, error),
         },
@@ -59,9 +59,9 @@ async fn admitted(
 }
 
 /// Shows whoever is there what is asked, and asks who it is, if that is not known.
-async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, PageError> {
+async fn ask(app: &App, head: &Parts, text: &str) -> Result<Response, PageError> {
     let request = AuthorizationRequest::resolve(app, text).await?;
-    let session = sign_in::session(app, headers).await?;
+    let session = sign_in::session(app, head).await?;
     let asked = match (&request.asked, &session) {
         (Ok(asked), _) => asked,
         (Err(error), Some(_)) => return Ok(refused(&request, error, &app.config.server.issuer)),
@@ -72,14 +72,14 @@ async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, Pag
         None if asked.is_silent => {
             Ok(broken(app, &request, &AuthorizationError::LoginRequired, text))
         }
-        None => Ok(sign_in_page(app, &request, headers, text)),
+        None => Ok(sign_in_page(app, &request, &head.headers, text)),
         Some(_) if asked.is_silent => {
             let error = AuthorizationError::ConsentRequired;
             Ok(refused(&request, &error, &app.config.server.issuer))
         }
         Some(session) => {
             let question = Question { request: &request, asked, session: &session, text };
-            consent_page(app, &question, headers).await
+            consent_page(app, &question, &head.headers).await
         }
     }
 }
@@ -129,13 +129,13 @@ async fn consent_page(
 /// `POST /oauth2/consent`: what the resource owner decided.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let text = text_of(app, &head.headers, body, FORM_BYTES_MAX).await;
-    let decided = async { decide(app, &head.headers, &text?).await };
+    let decided = async { decide(app, head, &text?).await };
     admitted(app, source, decided).await.unwrap_or_else(|error| shown(app, error))
 }
 
-async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, PageError> {
+async fn decide(app: &App, head: &Parts, body: &str) -> Result<Response, PageError> {
     let issuer = &app.config.server.issuer;
-    if !is_same_origin(headers, app.config.issuer_origin()) {
+    if !is_same_origin(&head.headers, app.config.issuer_origin()) {
         return Err(PageError::ForeignForm);
     }
     let form = Form::parse(body.as_bytes())?;
@@ -152,7 +152,7 @@ async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, 
             Ok(_) => again(),
         });
     }
-    let Some(session) = sign_in::session(app, headers).await? else { return Ok(again()) };
+    let Some(session) = sign_in::session(app, head).await? else { return Ok(again()) };
     let sent = form.one("form_token")?;
     let asked = match &request.asked {
         Ok(asked) => asked,
