@@ -318,15 +318,19 @@ impl Serialize for Value<'_> {
     }
 }
 
+/// Whether all bytes of `text` are alike in this. Looks at every one of them, which is quicker than to end at
+/// the first that is not: the compiler then takes many at once.
+pub(crate) fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |so_far, byte| so_far & is(byte))
+}
+
 /// Adds `text` to a JSON text as a string (RFC 8259 §7).
 pub(crate) fn write_text(json: &mut String, text: &str) {
-    let is_special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
-    // Hardly a text holds anything special. To look at every byte without stopping is quicker than to look
-    // for the first: the compiler takes many at once.
-    if text.bytes().fold(false, |so_far, byte| so_far | is_special(byte)) {
-        json.push_str(&serde_json::Value::from(text).to_string());
-    } else {
+    // Hardly a text holds anything else.
+    if all(text, |byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
         json.extend(["\"", text, "\""]);
+    } else {
+        json.push_str(&serde_json::Value::from(text).to_string());
     }
 }
 
@@ -414,6 +418,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_text_is_written_as_the_library_would_write_it(text in "[\\x00-\u{ff}]{0,4}") {
+            let mut json = String::new();
+            write_text(&mut json, &text);
+            prop_assert_eq!(json, serde_json::to_string(&text).unwrap());
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             drop(read(&bytes));

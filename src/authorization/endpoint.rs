@@ -15,8 +15,7 @@ use crate::{
     app::App,
     http::{
         answer::{Response, see_other},
-        body,
-        form::Form,
+        form::{self, Form},
         request_event::Outcome,
         same_origin::is_same_origin,
     },
@@ -33,10 +32,10 @@ pub(crate) async fn authorize(
 ) -> Response {
     let text = match body {
         None => Ok(head.uri.query().unwrap_or_default().to_owned()),
-        Some(body) => text_of(app, body, REQUEST_BYTES_MAX).await,
+        Some(body) => text_of(app, &head.headers, body, REQUEST_BYTES_MAX).await,
     };
     match text {
-        Ok(text) => match admitted(app, source, ask(app, &head.headers, &text)).await {
+        Ok(text) => match admitted(app, source, ask(app, head, &text)).await {
             Ok(response) => response,
             Err(error) => shown(app, error),
         },
@@ -60,9 +59,9 @@ async fn admitted(
 }
 
 /// Shows whoever is there what is asked, and asks who it is, if that is not known.
-async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, PageError> {
+async fn ask(app: &App, head: &Parts, text: &str) -> Result<Response, PageError> {
     let request = AuthorizationRequest::resolve(app, text).await?;
-    let session = sign_in::session(app, headers).await?;
+    let session = sign_in::session(app, head).await?;
     let asked = match (&request.asked, &session) {
         (Ok(asked), _) => asked,
         (Err(error), Some(_)) => return Ok(refused(&request, error, &app.config.server.issuer)),
@@ -74,7 +73,7 @@ async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, Pag
             Ok(broken(app, &request, &AuthorizationError::LoginRequired, text))
         }
         None => {
-            let client = decision::client_box(&request, headers, app.clock.now());
+            let client = decision::client_box(&request, &head.headers, app.clock.now());
             Ok(sign_in_page(app, Some(client), text))
         }
         Some(_) if asked.is_silent => {
@@ -83,7 +82,7 @@ async fn ask(app: &App, headers: &HeaderMap, text: &str) -> Result<Response, Pag
         }
         Some(session) => {
             let question = Question { request: &request, asked, session: &session, text };
-            consent_page(app, &question, headers).await
+            consent_page(app, &question, &head.headers).await
         }
     }
 }
@@ -128,14 +127,14 @@ async fn consent_page(
 
 /// `POST /oauth2/consent`: what the resource owner decided.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
-    let text = text_of(app, body, FORM_BYTES_MAX).await;
-    let decided = async { decide(app, &head.headers, &text?).await };
+    let text = text_of(app, &head.headers, body, FORM_BYTES_MAX).await;
+    let decided = async { decide(app, head, &text?).await };
     admitted(app, source, decided).await.unwrap_or_else(|error| shown(app, error))
 }
 
-async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, PageError> {
+async fn decide(app: &App, head: &Parts, body: &str) -> Result<Response, PageError> {
     let issuer = &app.config.server.issuer;
-    if !is_same_origin(headers, app.config.issuer_origin()) {
+    if !is_same_origin(&head.headers, app.config.issuer_origin()) {
         return Err(PageError::ForeignForm);
     }
     let form = Form::parse(body.as_bytes())?;
@@ -152,7 +151,7 @@ async fn decide(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, 
             Ok(_) => again(),
         });
     }
-    let Some(session) = sign_in::session(app, headers).await? else { return Ok(again()) };
+    let Some(session) = sign_in::session(app, head).await? else { return Ok(again()) };
     let sent = form.one("form_token")?;
     let asked = match &request.asked {
         Ok(asked) => asked,
@@ -192,10 +191,12 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
 
 pub(super) async fn text_of(
     app: &App,
+    headers: &HeaderMap,
     body: Incoming,
     bytes_max: usize,
 ) -> Result<String, PageError> {
-    let bytes = body::read(body, bytes_max, sign_in::body_deadline(app)).await?;
+    let deadline = sign_in::body_deadline(app);
+    let bytes = form::posted::<PageError>(headers, body, bytes_max, deadline).await?;
     String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max))
 }
 

@@ -1,6 +1,6 @@
 //! `/oauth2/grants`: what somebody has allowed, for them to look at and to take back (OAuth 2.1 §7.9).
 
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -29,21 +29,20 @@ const PAGE_MAX: usize = 50;
 
 /// `GET /oauth2/grants`.
 pub(crate) async fn grants(app: &App, head: &Parts) -> Response {
-    let query = head.uri.query().unwrap_or_default();
-    list(app, &head.headers, query).await.unwrap_or_else(|error| shown(app, error))
+    list(app, head).await.unwrap_or_else(|error| shown(app, error))
 }
 
-async fn list(app: &App, headers: &HeaderMap, query: &str) -> Result<Response, PageError> {
-    let session = sign_in::session(app, headers).await.map_err(PageError::Grants)?;
+async fn list(app: &App, head: &Parts) -> Result<Response, PageError> {
+    let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
     let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
-    let form = Form::parse(query.as_bytes())?;
+    let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
     let after = form.one("after")?.and_then(|id| id.parse().ok());
     let filter = GrantFilter { client: None, subject: Some(session.owner.subject.clone()) };
     let kept = app.store.grants(&filter, after, PAGE_MAX).await.map_err(PageError::Grants)?;
     let now = app.clock.now();
     let mut grants = Vec::new();
     for grant in kept.iter().filter(|grant| grant.expires_at > now) {
-        let allowed = allowed(app, &session, grant, language(headers), now).await;
+        let allowed = allowed(app, &session, grant, language(&head.headers), now).await;
         grants.extend(allowed.map_err(PageError::Grants)?);
     }
     let shown = GrantsPage {
@@ -97,18 +96,18 @@ fn about(grant: GrantId) -> Vec<u8> {
 /// `POST /oauth2/grants`: takes a grant back.
 pub(crate) async fn take_back(app: &App, head: &Parts, body: Incoming) -> Response {
     let taken = async {
-        let text = text_of(app, body, FORM_BYTES_MAX).await?;
-        revoke(app, &head.headers, &text).await
+        let text = text_of(app, &head.headers, body, FORM_BYTES_MAX).await?;
+        revoke(app, head, &text).await
     };
     taken.await.unwrap_or_else(|error| shown(app, error))
 }
 
-async fn revoke(app: &App, headers: &HeaderMap, body: &str) -> Result<Response, PageError> {
-    if !is_same_origin(headers, app.config.issuer_origin()) {
+async fn revoke(app: &App, head: &Parts, body: &str) -> Result<Response, PageError> {
+    if !is_same_origin(&head.headers, app.config.issuer_origin()) {
         return Err(PageError::ForeignForm);
     }
     let form = Form::parse(body.as_bytes())?;
-    let session = sign_in::session(app, headers).await.map_err(PageError::Grants)?;
+    let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
     let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
     let id: Option<GrantId> = form.one("grant")?.and_then(|id| id.parse().ok());
     // Only the page makes this token, and only of grants that are theirs who look at it.

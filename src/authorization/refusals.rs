@@ -102,8 +102,9 @@ fn of_lookup() -> [PageError; 4] {
     ]
 }
 
-fn of_body(config: &Config, bytes_max: usize) -> [PageError; 2] {
+fn of_body(config: &Config, bytes_max: usize) -> [PageError; 3] {
     [
+        PageError::Form(FormError::MediaType),
         PageError::Body(BodyError::TooLarge(bytes_max)),
         PageError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
     ]

@@ -142,7 +142,9 @@ fn one<'form>(
     form.one(name).map_err(|error| match error {
         FormError::Repeated(name) => AuthorizationError::Repeated(name),
         // Was found when the form was read.
-        FormError::TooMany | FormError::NotUtf8 => AuthorizationError::Missing(name),
+        FormError::TooMany | FormError::NotUtf8 | FormError::MediaType => {
+            AuthorizationError::Missing(name)
+        }
     })
 }
 

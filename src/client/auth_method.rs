@@ -1,7 +1,7 @@
 //! `token_endpoint_auth_method` (RFC 7591 §2). Clients here are public and keep no secret; the methods
 //! with a secret are known because real clients ask for them, and a profile may replace them by `none`.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::json::{self, Value};
 
 /// How a client proves who it is at the token endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenEndpointAuthMethod {
     /// Not at all: a public client.

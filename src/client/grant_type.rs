@@ -1,7 +1,7 @@
 //! `grant_types` and `response_types`, and which go together (RFC 7591 §2.1). A client may list more than
 //! is supported here; what remains is what it may use (RFC 7591 §3.2.1 lets a server replace values).
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::json::Value;
 
 /// A way to get a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
     /// RFC 6749 §4.1.
@@ -21,12 +21,12 @@ pub enum GrantType {
 }
 
 /// The grants a client may use: `authorization_code` always among them, none twice, in the order sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct GrantTypes(Vec<GrantType>);
 
 /// What the authorization endpoint answers with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseType {
     /// RFC 6749 §4.1.2.
@@ -34,7 +34,7 @@ pub enum ResponseType {
 }
 
 /// The response types a client may use: `code`, the only one there is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct ResponseTypes(Vec<ResponseType>);
 

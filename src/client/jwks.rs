@@ -1,6 +1,6 @@
 //! `jwks` (RFC 7591 §2, RFC 7517): a client's public keys by value.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -13,7 +13,7 @@ use crate::json::{Object, Value};
 const SECRET_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// A JWK Set as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct JwkSet(serde_json::Value);
 

@@ -2,7 +2,7 @@
 //! person could not see or would misread is refused here; a borrowed name is flagged
 //! (`registration/look_alike.rs`), never trusted.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::skeleton;
@@ -13,7 +13,7 @@ use super::{fault::Problem, member::TextMember, uri};
 const CHARACTERS_MAX: usize = 1_000;
 
 /// A name as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct ClientName(String);
 

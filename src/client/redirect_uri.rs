@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::uri::{self, Host, UriError};
 use crate::special_use;
@@ -41,7 +41,7 @@ const LOOPBACK_HOSTS: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 const LAN_SUFFIXES: &[&str] = &[".local", ".lan", ".internal", ".home.arpa"];
 
 /// A redirect URI as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(transparent)]
 pub struct RedirectUri(String);
 
@@ -457,8 +457,8 @@ mod tests {
             if let Ok((uri, _)) = RedirectUri::parse(&text) {
                 prop_assert_eq!(uri.as_str(), &text);
                 prop_assert!(uri.matches(&text));
-                let written = serde_json::to_string(&uri).unwrap();
-                prop_assert_eq!(serde_json::from_str::<RedirectUri>(&written).unwrap(), uri);
+                let written = serde_json::Value::from(uri.as_str());
+                prop_assert_eq!(serde_json::from_value::<RedirectUri>(written).unwrap(), uri);
             }
         }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{fault::Problem, member::TextMember};
@@ -12,7 +12,7 @@ use super::{fault::Problem, member::TextMember};
 const PAIRWISE_MAX: usize = 16;
 
 /// Scope tokens with one space between them, none twice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Scope(String);
 

@@ -2,7 +2,7 @@
 //! `software_version` (RFC 7591 §2) and `application_type` (OpenID Connect Dynamic Client Registration
 //! 1.0 §2). They are bounded, and free of control characters because people read them in terminals.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -19,17 +19,17 @@ const CONTACTS_MAX: usize = 10;
 const CONTACT_CHARACTERS_MAX: usize = 320;
 
 /// A bounded text as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Text(String);
 
 /// How to reach the people behind a client.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Contacts(Vec<String>);
 
 /// What kind of program the client says it is. Recorded; no redirect URI is refused for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplicationType {
     /// Runs on the resource owner's device.

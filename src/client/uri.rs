@@ -15,6 +15,8 @@ use icu_properties::{
     props::{BidiControl, DefaultIgnorableCodePoint},
 };
 
+use crate::json::all;
+
 /// The longest scheme that is read, in bytes.
 const SCHEME_BYTES_MAX: usize = 64;
 
@@ -181,12 +183,6 @@ fn has_one_reading(scheme: &str, host: Host<'_>) -> bool {
         Host::None => false,
     };
     is_plain && matches!(scheme, "http" | "https")
-}
-
-/// Whether all bytes of `text` are alike in this. Looks at every one of them, which is quicker than to end at
-/// the first that is not: the compiler then takes many at once.
-fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |so_far, byte| so_far & is(byte))
 }
 
 /// Whether `text` holds nothing that is worth a closer look, as most do.

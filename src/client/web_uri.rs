@@ -2,7 +2,7 @@
 //! (RFC 7591 §2). They are kept, shown and, once asked for, fetched; so each is `https` to a public host,
 //! or `http` to this device. Nothing is fetched at registration. Lengths are the profile's.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     redirect_uri::{is_dangerous_scheme, is_localhost, is_loopback_host},
@@ -11,7 +11,7 @@ use super::{
 use crate::special_use;
 
 /// An address of a web page, as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct WebUri(String);
 

@@ -205,6 +205,10 @@ fn check_sign_in(config: &Config, values: &Values<'_>, faults: &mut Faults) {
         refuse(values, "token.keys_secret", faults, reason);
     }
     let ids = config.sign_in.providers.iter().map(|provider| provider.id.as_str());
+    if ids.clone().any(|id| id == "local") {
+        let reason = "no provider has the id \"local\": people of the local sign-in are called so";
+        refuse(values, "sign_in.providers", faults, reason);
+    }
     if let Some(twice) = repeated(ids) {
         let reason = format_args!("two providers have the id {twice:?}");
         refuse(values, "sign_in.providers", faults, reason);

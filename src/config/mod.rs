@@ -187,8 +187,8 @@ table! {
         local: bool = false dev true, Boolean;
         /// OpenID Providers at which people sign in; with several, they choose on a page.
         ///
-        /// `id` is part of the redirect URI to register there: `<issuer>/oauth2/sign-in/<id>`. The secret of a
-        /// confidential client is in `client_secret_file`. `subject_claim`, `name_claim`, `email_claim` and
+        /// `id` is part of the redirect URI to register there: `<issuer>/oauth2/sign-in/<id>`; none is `local`.
+        /// The secret of a confidential client is in `client_secret_file`. `subject_claim`, `name_claim`, `email_claim` and
         /// `groups_claim` say which claims of the ID token tell who it is; `allowed_domains` (of verified
         /// e-mail addresses) and `allowed_groups` say who may sign in, everybody when both are empty.
         providers: Vec<Provider> = [] example [

@@ -1,7 +1,13 @@
 //! Parameters of a query or a form body (RFC 6749 Appendix B): a repeated one is refused, an empty one counts
 //! as omitted (OAuth 2.1 §3.1).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use hyper::body::Incoming;
+
+use super::body::{self, BodyError};
 
 /// The media type of a form body.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
@@ -25,6 +31,26 @@ pub(crate) enum FormError {
     /// Percent-encoded bytes that are no UTF-8.
     #[error("a parameter is not UTF-8")]
     NotUtf8,
+    /// Of a body that was posted.
+    #[error("its Content-Type is not {FORM}")]
+    MediaType,
+}
+
+/// The body of a form that was posted, at most `bytes_max` bytes, all of which must have arrived before `deadline`
+/// is over.
+pub(crate) async fn posted<E>(
+    headers: &HeaderMap,
+    body: Incoming,
+    bytes_max: usize,
+    deadline: Duration,
+) -> Result<Bytes, E>
+where
+    E: From<BodyError> + From<FormError>,
+{
+    let is_form = body::media_type(headers).eq_ignore_ascii_case(FORM.as_bytes());
+    // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
+    let body = body::read(body, bytes_max, deadline).await?;
+    if is_form { Ok(body) } else { Err(FormError::MediaType.into()) }
 }
 
 impl<'text> Form<'text> {

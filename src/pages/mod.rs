@@ -189,6 +189,7 @@ pub(crate) fn page(
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // No Cross-Origin-Opener-Policy: a client that opened the page in a window would lose hold of it.
     response
 }
 

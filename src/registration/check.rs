@@ -17,8 +17,7 @@ pub(crate) fn check(
         Ok(policy::admit(request, profile, settings)?)
     };
     match admitted() {
-        Ok(admitted) => Ok(serde_json::to_string(admitted.metadata())
-            .expect("metadata is strings under string keys")),
+        Ok(admitted) => Ok(admitted.metadata().document()),
         Err(error) => Err(error.violations(profile)),
     }
 }

@@ -2,13 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use crate::{config::Provider, store::ResourceOwner};
+use super::local;
+use crate::{
+    config::{Provider, SignInConfig},
+    store::ResourceOwner,
+};
 
 /// The most bytes of what tells people apart. OpenID Connect Core 1.0 §2 knows 255.
 const SUBJECT_BYTES_MAX: usize = 255;
 
-/// The most characters of a name or an address that are kept.
-const TEXT_CHARS_MAX: usize = 200;
+/// The most characters of a name that are kept.
+const NAME_CHARS_MAX: usize = 200;
+
+/// The most bytes of an address (RFC 5321 §4.5.3.1.3). Nothing is cut off: it would be of another domain.
+const EMAIL_BYTES_MAX: usize = 254;
 
 /// Why somebody cannot sign in whom the provider knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,35 +39,45 @@ pub(super) fn owner(
     if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX {
         return Err(ClaimsError::NoSubject);
     }
-    let email = text(claims, &provider.email_claim);
-    let is_of_domain = || {
-        // An address that nobody verified is whatever somebody typed.
-        let is_verified = claims.get("email_verified").is_some_and(is_true);
-        let domain = email.and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
-        let is_allowed = |domain: &str| {
-            provider.allowed_domains.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain))
-        };
-        is_verified && domain.is_some_and(is_allowed)
+    let email = text(claims, &provider.email_claim).filter(|it| it.len() <= EMAIL_BYTES_MAX);
+    let groups = match claims.get(&provider.groups_claim) {
+        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(group)) => vec![group.as_str()],
+        _ => Vec::new(),
     };
-    let is_in_group = || {
-        let groups = match claims.get(&provider.groups_claim) {
-            Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
-            Some(Value::String(group)) => vec![group.as_str()],
-            _ => Vec::new(),
-        };
-        provider.allowed_groups.iter().any(|allowed| groups.contains(&allowed.as_str()))
-    };
-    let may_sign_in = (provider.allowed_domains.is_empty() || is_of_domain())
-        && (provider.allowed_groups.is_empty() || is_in_group());
-    if !may_sign_in {
+    let is_in_group = provider.allowed_groups.is_empty()
+        || provider.allowed_groups.iter().any(|allowed| groups.contains(&allowed.as_str()));
+    // An address that nobody verified is whatever somebody typed.
+    let is_verified =
+        provider.allowed_domains.is_empty() || claims.get("email_verified").is_some_and(is_true);
+    if !(is_of_allowed_domain(provider, email) && is_verified && is_in_group) {
         return Err(ClaimsError::NotAllowed);
     }
     Ok(ResourceOwner {
         // Two providers may call two people the same.
         subject: format!("{}:{subject}", provider.id),
-        name: text(claims, &provider.name_claim).map(shown),
-        email: email.map(shown),
+        name: text(claims, &provider.name_claim)
+            .map(|name| shown(name).take(NAME_CHARS_MAX).collect()),
+        email: email.map(|email| shown(email).collect()),
     })
+}
+
+/// Whether somebody who has signed in would be let in by the settings of now, as far as it is kept what they were
+/// let in by: the provider and the address. Whether that was verified, and in which groups they are, is not.
+pub(super) fn may_stay(settings: &SignInConfig, owner: &ResourceOwner) -> bool {
+    if owner.subject == local::SUBJECT {
+        return settings.local;
+    }
+    let id = owner.subject.split_once(':').map(|(id, _)| id);
+    let mut providers = settings.providers.iter().filter(|provider| id == Some(&provider.id));
+    providers.any(|provider| is_of_allowed_domain(provider, owner.email.as_deref()))
+}
+
+fn is_of_allowed_domain(provider: &Provider, email: Option<&str>) -> bool {
+    let allowed = &provider.allowed_domains;
+    let domain = email.and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
+    let is_allowed = |domain: &str| allowed.iter().any(|one| one.eq_ignore_ascii_case(domain));
+    allowed.is_empty() || domain.is_some_and(is_allowed)
 }
 
 fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> Option<&'claims str> {
@@ -72,9 +89,9 @@ fn is_true(value: &Value) -> bool {
     value.as_bool().unwrap_or_else(|| value.as_str() == Some("true"))
 }
 
-/// As much as a page shows, without what would move other text about.
-fn shown(text: &str) -> String {
-    text.trim().chars().filter(|it| !it.is_control()).take(TEXT_CHARS_MAX).collect()
+/// What a page shows of a text, without what would move other text about.
+fn shown(text: &str) -> impl Iterator<Item = char> {
+    text.trim().chars().filter(|it| !it.is_control())
 }
 
 #[cfg(test)]
@@ -82,6 +99,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Config;
 
     fn provider(domains: &[&str], groups: &[&str]) -> Provider {
         let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
@@ -99,6 +117,10 @@ mod tests {
             allowed_domains: texts(domains),
             allowed_groups: texts(groups),
         }
+    }
+
+    fn settings(providers: Vec<Provider>) -> SignInConfig {
+        SignInConfig { providers, ..Config::default().sign_in }
     }
 
     fn owner_of(provider: &Provider, claims: &Value) -> Result<ResourceOwner, ClaimsError> {
@@ -149,7 +171,43 @@ mod tests {
             ("acme.example", json!(true), false),
         ] {
             let claims = json!({ "sub": "1", "email": email, "email_verified": verified });
-            assert_eq!(owner_of(&provider, &claims).is_ok(), may, "{claims}");
+            let owner = owner_of(&provider, &claims).ok();
+            assert_eq!(owner.is_some(), may, "{claims}");
+            let settings = settings(vec![provider.clone()]);
+            assert!(owner.is_none_or(|owner| may_stay(&settings, &owner)), "{claims}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_kept_whole_or_not_at_all() {
+        for (local, may) in [(254 - "@acme.example".len(), true), (255, false)] {
+            let email = format!("{}@acme.example", "a".repeat(local));
+            let claims = json!({ "sub": "1", "email": email, "email_verified": true });
+            assert_eq!(owner_of(&provider(&["acme.example"], &[]), &claims).is_ok(), may);
+            let owner = owner_of(&provider(&[], &[]), &claims).unwrap();
+            assert_eq!(owner.email, may.then_some(email));
+        }
+    }
+
+    #[test]
+    fn whoever_would_not_be_let_in_any_more_does_not_stay() {
+        let claims = json!({ "sub": "1", "email": "ada@acme.example", "groups": ["staff"] });
+        let ada = owner_of(&provider(&[], &[]), &claims).unwrap();
+        let nameless = owner_of(&provider(&[], &[]), &json!({ "sub": "local:developer" })).unwrap();
+        let other = Provider { id: "other".into(), ..provider(&[], &[]) };
+        for (providers, ada_may, nameless_may) in [
+            (vec![provider(&[], &[])], true, true),
+            (vec![other.clone(), provider(&["acme.example"], &["guests"])], true, false),
+            (vec![provider(&["example"], &[])], false, false),
+            (vec![other], false, false),
+            (vec![], false, false),
+        ] {
+            for local in [true, false] {
+                let settings = SignInConfig { local, ..settings(providers.clone()) };
+                assert_eq!(may_stay(&settings, &ada), ada_may, "{settings:?}");
+                assert_eq!(may_stay(&settings, &nameless), nameless_may, "{settings:?}");
+                assert_eq!(may_stay(&settings, &local::owner()), local, "{settings:?}");
+            }
         }
     }
 

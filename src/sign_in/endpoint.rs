@@ -13,9 +13,9 @@ use crate::{
     app::App,
     http::{
         answer::{Response, see_other},
-        body::{self, BodyError},
+        body::BodyError,
         client_address::Source,
-        form::{Form, FormError},
+        form::{self, Form, FormError},
         request_event::Outcome,
         same_origin::is_same_origin,
     },
@@ -146,7 +146,8 @@ async fn try_to_begin(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response, SignInError> {
-    let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
+    let deadline = body_deadline(app);
+    let body = form::posted::<SignInError>(headers, body, FORM_BYTES_MAX, deadline).await?;
     if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }
@@ -211,7 +212,7 @@ fn ended(
 
 /// `GET /oauth2/sign-out`: a page that asks.
 pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
-    match session(app, &head.headers).await {
+    match session(app, head).await {
         Ok(Some(session)) => {
             let shown = SignOutPage {
                 site: site(app),
@@ -228,20 +229,18 @@ pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
 
 /// `POST /oauth2/sign-out`.
 pub(crate) async fn sign_out(app: &App, head: &Parts, body: Incoming) -> Response {
-    try_to_sign_out(app, &head.headers, body).await.unwrap_or_else(|error| error.shown(app))
+    try_to_sign_out(app, head, body).await.unwrap_or_else(|error| error.shown(app))
 }
 
-async fn try_to_sign_out(
-    app: &App,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Response, SignInError> {
-    let body = body::read(body, FORM_BYTES_MAX, body_deadline(app)).await?;
+async fn try_to_sign_out(app: &App, head: &Parts, body: Incoming) -> Result<Response, SignInError> {
+    let headers = &head.headers;
+    let deadline = body_deadline(app);
+    let body = form::posted::<SignInError>(headers, body, FORM_BYTES_MAX, deadline).await?;
     if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }
     let form = Form::parse(&body)?;
-    if let Some(session) = session(app, headers).await? {
+    if let Some(session) = session(app, head).await? {
         if !session.made_form(app, SIGN_OUT, form.one("form_token")?) {
             return Err(SignInError::Foreign);
         }

@@ -4,6 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::{entropy::Entropy, secret::SecretHash, store::ResourceOwner};
 
+/// Who signs in with it. No provider is called `local`.
+pub(super) const SUBJECT: &str = "local:developer";
+
 /// Letters and digits that are not taken for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
@@ -43,13 +46,9 @@ impl LocalPassword {
     }
 }
 
-/// Who signs in with it.
+/// How they are called.
 pub(super) fn owner() -> ResourceOwner {
-    ResourceOwner {
-        subject: "local:developer".to_owned(),
-        name: Some("Developer".to_owned()),
-        email: None,
-    }
+    ResourceOwner { subject: SUBJECT.to_owned(), name: Some("Developer".to_owned()), email: None }
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ fn of_any_form(config: &Config) -> Vec<SignInError> {
         SignInError::Form(FormError::Repeated("a parameter")),
         SignInError::Form(FormError::TooMany),
         SignInError::Form(FormError::NotUtf8),
+        SignInError::Form(FormError::MediaType),
         SignInError::Foreign,
         SignInError::Body(BodyError::TooLarge(FORM_BYTES_MAX)),
         SignInError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),

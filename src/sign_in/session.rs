@@ -2,9 +2,9 @@
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use http::HeaderMap;
+use http::{HeaderMap, Method, request::Parts};
 
-use super::held::Held;
+use super::{claims, held::Held};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -46,19 +46,25 @@ impl Session {
     }
 }
 
-/// The session that the cookie of a request names, if it lives. Being used, it lives on.
-pub(crate) async fn session(app: &App, headers: &HeaderMap) -> Result<Option<Session>, StoreError> {
-    let Some(held) = held(app, headers) else { return Ok(None) };
+/// The session that the cookie of a request names, if it lives and whoever began it would still be let in. Being
+/// used, it lives on; a HEAD uses nothing.
+pub(crate) async fn session(app: &App, head: &Parts) -> Result<Option<Session>, StoreError> {
+    let Some(cookie) = held(app, &head.headers) else { return Ok(None) };
     let now = app.clock.now();
-    let Some(kept) = app.store.session(held.id).await? else { return Ok(None) };
-    if !kept.hash.matches(&held.secret.hash()) || kept.idle_at <= now || kept.expires_at <= now {
+    let Some(kept) = app.store.session(cookie.id).await? else { return Ok(None) };
+    if !kept.hash.matches(&cookie.secret.hash()) || kept.idle_at <= now || kept.expires_at <= now {
+        return Ok(None);
+    }
+    // The settings may have become stricter since.
+    if !claims::may_stay(&app.config.sign_in, &kept.owner) {
         return Ok(None);
     }
     let idle_at = idle_at(app, now);
-    if idle_at.as_millis() >= kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS {
-        app.store.prolong_session(held.id, idle_at).await?;
+    let is_due = idle_at.as_millis() >= kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS;
+    if is_due && head.method != Method::HEAD {
+        app.store.prolong_session(cookie.id, idle_at).await?;
     }
-    Ok(Some(Session { id: held.id, owner: kept.owner }))
+    Ok(Some(Session { id: cookie.id, owner: kept.owner }))
 }
 
 fn held(app: &App, headers: &HeaderMap) -> Option<Held> {

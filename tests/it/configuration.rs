@@ -495,6 +495,22 @@ fn the_issuer_of_a_provider_is_kept_as_it_is_spelled_with_its_slash() {
 }
 
 #[test]
+fn no_provider_goes_by_the_name_of_the_local_sign_in_or_by_that_of_another() {
+    let entry = |id| {
+        format!(r#"{{ id = "{id}", name = "A", issuer = "https://a.example", client_id = "c" }}"#)
+    };
+    for (ids, fault) in [
+        (["local", "b"], "no provider has the id \"local\""),
+        (["b", "b"], "two providers have the id \"b\""),
+    ] {
+        let given =
+            Given::dev().flag("sign_in.providers", &format!("[{}]", ids.map(entry).join(",")));
+        let found = given.only_fault();
+        assert!(found.contains(fault), "{found}");
+    }
+}
+
+#[test]
 fn outside_of_development_the_issuer_must_be_set() {
     let fault = Given::new().only_fault();
     assert!(fault.starts_with("server.issuer: must be set to an https or http URL"), "{fault}");

@@ -300,6 +300,31 @@ const PAGES: [&str; 7] = [
 ];
 
 #[tokio::test]
+async fn a_page_reads_forms_and_nothing_else() {
+    let server = TestServer::with(description::everything()).await;
+    let posted = of_authorization().filter(|(_, methods, _)| methods.contains("POST"));
+    for (path, ..) in posted.filter(|(path, ..)| PAGES.contains(&path.as_str())) {
+        for (media_type, is_form) in [
+            ("", false),
+            ("content-type: text/plain\r\n", false),
+            ("content-type: application/json\r\n", false),
+            ("content-type: multipart/form-data; boundary=x\r\n", false),
+            ("content-type: application/x-www-form-urlencoded\r\n", true),
+            ("content-type: Application/X-WWW-Form-Urlencoded; charset=UTF-8\r\n", true),
+        ] {
+            let request = format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\nsec-fetch-site: same-origin\r\n{media_type}\
+                 content-length: 3\r\n\r\na=b"
+            );
+            let answer = server.exchange(&request).await;
+            let text = "its Content-Type is not application/x-www-form-urlencoded.";
+            assert_eq!(answer.body.contains(text), !is_form, "{path} {media_type}: {answer:?}");
+            assert!(is_form || answer.status == 400, "{path} {media_type}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn whatever_comes_to_a_page_is_answered_by_a_page() {
     let server = TestServer::with(description::everything()).await;
     let large = "x".repeat(64 << 10);

@@ -296,6 +296,21 @@ async fn a_session_ends_when_it_is_idle_and_at_last_in_any_case() {
 }
 
 #[tokio::test]
+async fn a_session_at_which_somebody_only_looks_does_not_live_on() {
+    let config = config();
+    let almost_idle = Duration::from_mins(config.sign_in.session_idle_minutes - 1);
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    for path in [client.request().path(), "/oauth2/sign-out".to_owned()] {
+        let mut browser = Browser::signed_in(&server).await;
+        server.clock.advance(almost_idle);
+        assert_eq!(browser.head(&path).await.answer.status, 200, "{path}");
+        server.clock.advance(almost_idle);
+        assert!(!is_signed_in(&mut browser, &client).await, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn who_signs_in_has_a_new_session_and_who_signs_out_has_none() {
     let server = TestServer::with(config()).await;
     let client = Client::register(&server).await;

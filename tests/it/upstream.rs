@@ -12,6 +12,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use doorward::config::{Config, Provider};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::{
@@ -21,6 +22,7 @@ use tokio::{
 
 use crate::{
     flow::{Browser, Client, Page, config},
+    granted::config_on,
     harness::TestServer,
     sign_in::provider_at,
 };
@@ -119,16 +121,32 @@ async fn read_path(connection: &mut TcpStream) -> String {
     }
 }
 
-async fn start(provider: &OpenIdProvider) -> TestServer {
+/// The settings of a server at which people sign in there.
+fn settings(provider: &OpenIdProvider) -> Config {
     let mut config = config();
     config.sign_in.providers = vec![provider_at("acme", &provider.issuer)];
-    TestServer::with(config).await
+    // Others may be on the same store.
+    config.token.keys_secret = config_on("anywhere").token.keys_secret;
+    config
+}
+
+async fn start(provider: &OpenIdProvider) -> TestServer {
+    TestServer::with(settings(provider)).await
 }
 
 /// Goes to the provider, which knows who it is, and comes back.
 async fn sign_in(server: &TestServer, provider: &OpenIdProvider, more: &Value) -> Page {
+    sign_in_with(&mut Browser::new(server), server, provider, more).await
+}
+
+/// The same in this browser.
+async fn sign_in_with(
+    browser: &mut Browser<'_>,
+    server: &TestServer,
+    provider: &OpenIdProvider,
+    more: &Value,
+) -> Page {
     let client = Client::register(server).await;
-    let mut browser = Browser::new(server);
     let page = browser.get(&client.request().path()).await;
     let sent: BTreeMap<String, String> = browser.submit(&page, "provider", "acme").await.brought();
     let now = server.clock.now().as_seconds();
@@ -181,5 +199,36 @@ async fn a_provider_may_change_its_key_whether_keys_have_names_or_not() {
         assert_eq!(status().await, 502, "{ids:?}: once a minute");
         server.clock.advance(Duration::from_mins(1));
         assert_eq!(status().await, 200, "{ids:?}: and again");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_when_the_settings_would_not_let_it_begin_any_more() {
+    let provider = OpenIdProvider::start(None).await;
+    let server = start(&provider).await;
+    let mut browser = Browser::new(&server);
+    let address = json!({ "email": "ada@acme.example" });
+    let page = sign_in_with(&mut browser, &server, &provider, &address).await;
+    assert_eq!(page.answer.status, 200);
+    let cookies = browser.cookies();
+    let local = Browser::signed_in(&server).await.cookies();
+    for (id, domains, is_local, stays) in [
+        ("acme", &[][..], true, true),
+        ("acme", &["other.example", "acme.example"], false, true),
+        ("acme", &["other.example"], true, false),
+        ("other", &[], false, false),
+    ] {
+        let mut config = settings(&provider);
+        config.sign_in.local = is_local;
+        let allowed_domains = domains.iter().map(|&domain| domain.to_owned()).collect();
+        let named = provider_at(id, &provider.issuer);
+        config.sign_in.providers = vec![Provider { allowed_domains, ..named }];
+        let kept = Arc::clone(&server.kept);
+        let later = TestServer::kept_by_at(kept, config, server.clock.now()).await;
+        for (cookies, stays) in [(&cookies, stays), (&local, is_local)] {
+            let page = Browser::with(&later, cookies.clone()).get("/oauth2/sign-out").await;
+            let is_signed_in = page.answer.body.contains("name=\"form_token\"");
+            assert_eq!(is_signed_in, stays, "{id} {domains:?} {is_local}");
+        }
     }
 }

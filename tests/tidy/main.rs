@@ -260,7 +260,6 @@ const CONFINED: &[Confined] = &[
             "src/identified_client.rs",
             "src/json.rs",
             "src/registration/error.rs",
-            "src/registration/response.rs",
             "src/token/access_token.rs",
             "src/token/introspection.rs",
         ],

@@ -132,7 +132,7 @@ fn check_metadata(text: &str) -> Result<(), LineError> {
         return Err(LineError::Member("redirect_uris is missing".to_owned()));
     }
     let sent: Value = serde_json::from_str(text).map_err(LineError::NotALine)?;
-    let read = serde_json::to_value(&metadata).map_err(LineError::NotALine)?;
+    let read: Value = serde_json::from_str(&metadata.document()).map_err(LineError::NotALine)?;
     let differs = |(name, value): &(&String, &Value)| read.get(name) != Some(value);
     match sent.as_object().into_iter().flatten().find(differs) {
         None => Ok(()),

@@ -73,6 +73,10 @@ fn every_refused_line_is_told_with_its_number_and_reason_and_the_rest_is_kept() 
             "metadata: \"scope\"",
         ),
         (
+            good.replace("{\"client_name\"", "{\"scope\":\"b a a\",\"client_name\""),
+            "metadata: \"scope\" is not as it is stored",
+        ),
+        (
             good.replace("{\"client_name\"", "{\"scope\":\"a\",\"scope\":\"a\",\"client_name\""),
             "metadata: ",
         ),
