@@ -75,7 +75,8 @@ pub(super) fn fuzz(bytes: &[u8]) {
         registered_at: None,
         flags: ClientFlags::default(),
     };
-    let Ok(request) = AuthorizationRequest::of(client, &form, &Config::default()) else { return };
+    let request = AuthorizationRequest::of(client, &form, &Config::default(), &[]);
+    let Ok(request) = request else { return };
 
     let uri = request.redirect_uri.as_str();
     let registered = request.client.metadata.redirect_uris.as_slice();

@@ -5,7 +5,6 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::{
     exit::{Failure, Outcome},
@@ -70,7 +69,7 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
     /// Go on behind this grant, the last of an earlier list
-    #[arg(long, value_name = "GRANT_ID", value_parser = grant)]
+    #[arg(long, value_name = "GRANT_ID")]
     after: Option<GrantId>,
     #[command(flatten)]
     output: RecordOutput,
@@ -94,7 +93,6 @@ pub(super) struct RevokeArguments {
     /// The grants
     #[arg(
         value_name = "GRANT_ID",
-        value_parser = grant,
         required_unless_present_any = FILTERS,
         conflicts_with_all = FILTERS
     )]
@@ -113,11 +111,6 @@ const FILTERS: [&str; 2] = ["client", "subject"];
 
 fn client(text: &str) -> Result<ClientIdentifier, String> {
     text.parse().map_err(|_| "neither a UUID in lower case nor the URL of a document".to_owned())
-}
-
-fn grant(text: &str) -> Result<GrantId, String> {
-    let id = Uuid::try_parse(text).map_err(|error| error.to_string())?;
-    Ok(GrantId::from_bytes(id.into_bytes()))
 }
 
 impl ListArguments {

@@ -4,7 +4,6 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::{
     exit::{Failure, Outcome},
@@ -45,7 +44,7 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
     /// Go on behind this session, the last of an earlier list
-    #[arg(long, value_name = "SESSION_ID", value_parser = session)]
+    #[arg(long, value_name = "SESSION_ID")]
     after: Option<SessionId>,
     #[command(flatten)]
     output: RecordOutput,
@@ -67,7 +66,6 @@ pub(super) struct RevokeArguments {
     /// The sessions
     #[arg(
         value_name = "SESSION_ID",
-        value_parser = session,
         required_unless_present = "subject",
         conflicts_with = "subject"
     )]
@@ -80,11 +78,6 @@ pub(super) struct RevokeArguments {
     yes: bool,
     #[command(flatten)]
     store: StoreArguments,
-}
-
-fn session(text: &str) -> Result<SessionId, String> {
-    let id = Uuid::try_parse(text).map_err(|error| error.to_string())?;
-    Ok(SessionId::from_bytes(id.into_bytes()))
 }
 
 impl ListArguments {

@@ -215,10 +215,10 @@ pub(super) const CLAIM: Text<String> = Text {
 
 /// A resource indicator (RFC 8707 §2), except that here it is a place one can ask at.
 pub(super) const RESOURCE: Text<String> = Text {
-    expected: "an absolute URI without fragment, such as https://mcp.example.com/mcp",
+    expected: "an absolute URI without fragment, at most 2048 bytes, such as https://mcp.example.com/mcp",
     parse: |text| {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('#');
-        accept_if(text, is_plain && Url::parse(text).is_ok())
+        accept_if(text, is_plain && text.len() <= 2_048 && Url::parse(text).is_ok())
     },
     print: String::clone,
     show: str::to_owned,

@@ -93,7 +93,7 @@ pub(crate) fn fuzz_provider(answers: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let _read = provider_metadata::ProviderMetadata::read(line(), "https://login.example");
     let _read = id_token::keys(line());
-    id_token::fuzz(&String::from_utf8_lossy(line()));
+    fuzz::token(&String::from_utf8_lossy(line()));
 }
 
 /// The door of a fuzz target: the header and the claims of an ID token, and how a good one is altered.

@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use doorward::config::{self, Config, LogFormat, Sources, StoreLocation};
+use doorward::{
+    config::{self, Config, LogFormat, Sources, StoreLocation},
+    grant::ResourceIndicator,
+};
 use tempfile::TempDir;
 
 /// The least that a server outside of development must be told.
@@ -491,6 +494,26 @@ fn the_issuer_of_a_provider_is_kept_as_it_is_spelled_with_its_slash() {
     {
         let fault = given(issuer).only_fault();
         assert!(fault.contains("issuer") && fault.contains("expected an https"), "{fault}");
+    }
+}
+
+#[test]
+fn whatever_resource_can_be_set_can_be_asked_for() {
+    let given = |uri: &str| {
+        Given::dev().flag("authorization.resources", &format!("[{{ uri = \"{uri}\" }}]"))
+    };
+    let longest = format!("https://mcp.example/{}", "x".repeat(2_048 - 20));
+    for uri in [&*longest, "https://mcp.example", "urn:example:tools", "https://mcp.example/?a=%20"]
+    {
+        assert_eq!(given(uri).config().authorization.resources[0].uri, uri);
+        assert_eq!(ResourceIndicator::parse(uri).unwrap().as_str(), uri);
+    }
+    for uri in
+        [&*format!("{longest}x"), "", "/mcp", "https://mcp.example/#", "https://mcp.example/ a"]
+    {
+        assert!(ResourceIndicator::parse(uri).is_err(), "{uri}");
+        let fault = given(uri).only_fault();
+        assert!(fault.contains("expected an absolute URI without fragment"), "{fault}");
     }
 }
 

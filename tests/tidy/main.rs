@@ -26,6 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "discovery",
             "entropy",
+            "grant",
             "http",
             "internet",
             "keys",
