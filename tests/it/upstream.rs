@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    flow::{Browser, Client, Page, config},
+    flow::{Browser, Client, Page, claims, config},
     harness::TestServer,
     sign_in::provider_at,
 };
@@ -128,6 +128,16 @@ async fn start(provider: &OpenIdProvider) -> TestServer {
 /// Goes to the provider, which knows who it is, and comes back.
 async fn sign_in(server: &TestServer, provider: &OpenIdProvider, more: &Value) -> Page {
     let client = Client::register(server).await;
+    sign_in_for(&client, server, provider, more).await.1
+}
+
+/// The same on behalf of this client, and the browser in which it is done.
+async fn sign_in_for<'server>(
+    client: &Client,
+    server: &'server TestServer,
+    provider: &OpenIdProvider,
+    more: &Value,
+) -> (Browser<'server>, Page) {
     let mut browser = Browser::new(server);
     let page = browser.get(&client.request().path()).await;
     let sent: BTreeMap<String, String> = browser.submit(&page, "provider", "acme").await.brought();
@@ -143,10 +153,11 @@ async fn sign_in(server: &TestServer, provider: &OpenIdProvider, more: &Value) -
     let back = format!("/oauth2/sign-in/acme?code=x&state={}", sent["state"]);
     let returned = browser.get(&back).await;
     if returned.answer.status != 303 {
-        return returned;
+        return (browser, returned);
     }
     let location = returned.location().to_owned();
-    browser.get(&location).await
+    let page = browser.get(&location).await;
+    (browser, page)
 }
 
 #[tokio::test]
@@ -165,6 +176,24 @@ async fn who_the_provider_says_it_is_decides_under_that_name() {
         let page = sign_in(&server, &provider, &json!({ (claim): value })).await;
         assert_eq!(page.answer.status, 502, "{claim}");
         assert!(page.text().contains(&format!("{claim} of its ID token")), "{}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn a_code_buys_tokens_for_whoever_has_allowed_it() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let client = Client::register(&server).await;
+    let mut codes = Vec::new();
+    for subject in ["7", "8"] {
+        let person = json!({ "sub": subject });
+        let (mut browser, page) = sign_in_for(&client, &server, &provider, &person).await;
+        codes.push((subject, browser.submit(&page, "decision", "allow").await.code()));
+    }
+    for (subject, code) in codes {
+        let bought = client.redeem(&server, &code).await.json();
+        let claims = claims(bought["access_token"].as_str().unwrap());
+        assert_eq!(claims["sub"], format!("acme:{subject}"));
     }
 }
 
