@@ -87,15 +87,17 @@ mod tests {
         config.server.issuer = "https://door.example/acme".into();
         let read = read(&config);
         assert_eq!(read["issuer"], "https://door.example/acme");
-        for member in
-            ["authorization_endpoint", "token_endpoint", "registration_endpoint", "jwks_uri"]
-        {
-            let address = read[member].as_str().unwrap();
+        let addresses = read.as_object().unwrap().iter().filter(|(member, _)| *member != "issuer");
+        let addresses = addresses.filter_map(|(member, value)| Some((member, value.as_str()?)));
+        let mut count = 0;
+        for (member, address) in addresses {
             assert!(
                 address.starts_with("https://door.example/acme/oauth2/"),
                 "{member}: {address}"
             );
+            count += 1;
         }
+        assert_eq!(count, 5, "{read}");
     }
 
     #[test]
@@ -120,8 +122,12 @@ mod tests {
         config.client_documents.enabled = true;
         let full = read(&config);
         assert!(optional.iter().all(|member| full.get(member).is_some()), "{full}");
-        for (member, value) in full.as_object().unwrap() {
-            assert!(!value.is_null() && *value != json!([]), "{member}");
+        assert_eq!(full["protected_resources"], json!(["https://mcp.example"]));
+        let methods = &full["introspection_endpoint_auth_methods_supported"];
+        assert_eq!(*methods, json!(["client_secret_basic"]));
+        for (member, value) in [&bare, &full].into_iter().flat_map(|it| it.as_object().unwrap()) {
+            let is_empty = [json!(null), json!([]), json!({}), json!("")].contains(value);
+            assert!(!is_empty, "{member}");
         }
     }
 }

@@ -193,6 +193,10 @@ fn check_postgres(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     }
 }
 
+/// What the subjects of a provider must not begin with: those of the local sign-in do, and the identifiers of clients
+/// that publish their metadata, which no subject may be (RFC 9068 §5).
+const SUBJECT_PREFIXES_TAKEN: [&str; 2] = ["https", "local"];
+
 fn check_sign_in(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     if config.sign_in.local && !is_loopback_issuer(config) {
         let reason = "is for development, and server.issuer is not this machine: \
@@ -205,12 +209,15 @@ fn check_sign_in(config: &Config, values: &Values<'_>, faults: &mut Faults) {
         refuse(values, "token.keys_secret", faults, reason);
     }
     let ids = config.sign_in.providers.iter().map(|provider| provider.id.as_str());
-    if ids.clone().any(|id| id == "local") {
-        let reason = "no provider has the id \"local\": people of the local sign-in are called so";
-        refuse(values, "sign_in.providers", faults, reason);
-    }
     if let Some(twice) = repeated(ids) {
         let reason = format_args!("two providers have the id {twice:?}");
+        refuse(values, "sign_in.providers", faults, reason);
+    }
+    let mut ids = config.sign_in.providers.iter().map(|provider| provider.id.as_str());
+    if let Some(taken) = ids.find(|id| SUBJECT_PREFIXES_TAKEN.contains(id)) {
+        let reason = format_args!(
+            "no provider may have the id {taken:?}, which means something else in a subject"
+        );
         refuse(values, "sign_in.providers", faults, reason);
     }
 }

@@ -187,10 +187,11 @@ table! {
         local: bool = false dev true, Boolean;
         /// OpenID Providers at which people sign in; with several, they choose on a page.
         ///
-        /// `id` is part of the redirect URI to register there: `<issuer>/oauth2/sign-in/<id>`; none is `local`.
-        /// The secret of a confidential client is in `client_secret_file`. `subject_claim`, `name_claim`, `email_claim` and
-        /// `groups_claim` say which claims of the ID token tell who it is; `allowed_domains` (of verified
-        /// e-mail addresses) and `allowed_groups` say who may sign in, everybody when both are empty.
+        /// `id` is part of the redirect URI to register there: `<issuer>/oauth2/sign-in/<id>`, and of the subjects
+        /// of its people; `https` and `local` are taken. The secret of a confidential client is in
+        /// `client_secret_file`. `subject_claim`, `name_claim`, `email_claim` and `groups_claim` say which claims
+        /// of the ID token tell who it is; `allowed_domains` (of verified e-mail addresses) and `allowed_groups`
+        /// say who may sign in, everybody when both are empty.
         providers: Vec<Provider> = [] example [
             { id = "acme", name = "Acme", issuer = "https://login.acme.example", client_id = "doorward",
               client_secret_file = "/etc/doorward/acme.secret", allowed_domains = ["acme.example"] },

@@ -108,6 +108,8 @@ async fn a_redirect_uri_is_compared_as_text_but_for_the_port_of_a_loopback_one()
     for (client, other) in [
         (&loopback, "http://127.0.0.1:7001/cb/"),
         (&loopback, "http://127.0.0.1:7001/other"),
+        (&loopback, "http://127.0.0.1:7001/CB"),
+        (&loopback, "http://localhost.evil.example/cb"),
         (&loopback, "https://127.0.0.1:7001/cb"),
         (&loopback, "http://127.0.0.1@evil.example/cb"),
         (&loopback, "http://127.0.0.1.evil.example/cb"),
@@ -122,7 +124,10 @@ async fn a_redirect_uri_is_compared_as_text_but_for_the_port_of_a_loopback_one()
         (&remote, "https://app.example/cb/"),
         (&remote, "https://app.example/cb?x=1"),
         (&remote, "https://app.example/cb#x"),
+        (&remote, "https://app.example/CB"),
         (&remote, "https://app.example/./cb"),
+        (&remote, "https://app.example/x/../cb"),
+        (&remote, "https://app.example/cb/%2e%2e/cb"),
         (&remote, "https://app.example/c%62"),
         (&remote, "https://user@app.example/cb"),
         (&remote, "https://app.example\\@evil.example/cb"),
@@ -169,9 +174,11 @@ async fn a_query_of_the_redirect_uri_is_kept() {
     let mut browser = Browser::signed_in(&server).await;
     let request = client.request().with("redirect_uri", redirect_uri);
     let page = browser.get(&request.path()).await;
-    let denied = browser.submit(&page, "decision", "deny").await;
-    let expected = format!("{redirect_uri}&error=access_denied&");
-    assert!(denied.location().starts_with(&expected), "{}", denied.location());
+    for (decision, answer) in [("deny", "error=access_denied&"), ("allow", "code=dwc_")] {
+        let decided = browser.submit(&page, "decision", decision).await;
+        let expected = format!("{redirect_uri}&{answer}");
+        assert!(decided.location().starts_with(&expected), "{}", decided.location());
+    }
 }
 
 #[tokio::test]
@@ -196,6 +203,9 @@ async fn unknown_parameters_are_ignored_and_empty_ones_count_as_omitted() {
     check_dead_end(&Browser::new(&server).get(&request.path()).await, 200);
     let empty = client.request().with("code_challenge", "");
     check_dead_end(&Browser::new(&server).get(&empty.path()).await, 400);
+    let empty = client.request().with("state", "").with("response_type", "");
+    let expected = [("error", "invalid_request"), ("iss", ISSUER)];
+    assert_eq!(brought(&server, &empty).await, pairs(&expected), "an empty state is none");
 }
 
 #[tokio::test]
@@ -211,6 +221,7 @@ async fn every_fault_has_its_code_and_is_told_with_state_and_issuer() {
     let good = client.request();
     for (request, code) in [
         (good.clone().and("scope", "read").and("scope", "read"), "invalid_request"),
+        (good.clone().and("scope", "read").and("scope", "write"), "invalid_request"),
         (good.clone().without("response_type"), "invalid_request"),
         (good.clone().with("response_type", "token"), "unsupported_response_type"),
         (good.clone().with("response_type", "code id_token"), "unsupported_response_type"),
@@ -494,6 +505,17 @@ async fn a_server_for_development_without_resources_takes_the_one_that_a_client_
 }
 
 #[tokio::test]
+async fn a_token_for_no_resource_is_for_the_issuer_and_has_no_scope_that_nobody_asked_for() {
+    let server = start().await;
+    let client = Client::register(&server).await;
+    let tokens = tokens(&server, &client, &client.request()).await;
+    let claims = claims(tokens["access_token"].as_str().unwrap());
+    assert_eq!(claims["aud"], ISSUER);
+    let names: Vec<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["aud", "client_id", "exp", "iat", "iss", "jti", "sub"]);
+}
+
+#[tokio::test]
 async fn a_scope_is_what_client_and_catalogue_have_in_common() {
     let mut config = config();
     let described = |scope: &str, description: Option<&str>| doorward::config::CatalogueScope {
@@ -570,6 +592,7 @@ async fn an_application_on_this_device_is_called_so_and_warned_of() {
     for (redirect_uri, source) in [
         ("http://127.0.0.1:7001/cb", "http://127.0.0.1:7001"),
         ("http://[::1]:7001/cb", "http:"),
+        ("http://localhost:7001/cb", "http://localhost:7001"),
         ("cursor://anysphere.example/cb", "cursor:"),
     ] {
         let metadata = json!({
@@ -588,6 +611,26 @@ async fn an_application_on_this_device_is_called_so_and_warned_of() {
         assert!(policy.ends_with(&format!("form-action 'self' {source}")), "{policy}");
         let denied = browser.submit(&page, "decision", "deny").await;
         assert!(denied.location().starts_with(redirect_uri), "{}", denied.location());
+    }
+}
+
+#[tokio::test]
+async fn an_application_on_this_device_is_asked_about_each_time() {
+    let server = start().await;
+    for redirect_uri in ["http://127.0.0.1:7001/cb", "http://localhost/cb", "com.example.app:/cb"] {
+        let client = Client::with(&server, json!({ "redirect_uris": [redirect_uri] })).await;
+        let request = client.request().with("redirect_uri", redirect_uri).and("scope", "read");
+        let mut browser = Browser::signed_in(&server).await;
+        for is_known in [false, true, true] {
+            let page = browser.get(&request.path()).await;
+            check_dead_end(&page, 200);
+            assert_eq!(page.answer.body.contains("<details"), is_known, "{redirect_uri}");
+            assert!(page.text().contains("this device"), "{redirect_uri}");
+            let allowed = browser.submit(&page, "decision", "allow").await;
+            assert!(allowed.location().starts_with(&format!("{redirect_uri}?code=")));
+        }
+        let silent = browser.get(&request.and("prompt", "none").path()).await;
+        assert!(silent.location().starts_with(&format!("{redirect_uri}?error=consent_required&")));
     }
 }
 
@@ -687,6 +730,7 @@ async fn a_store_that_fails_is_told_to_the_person_and_after_a_decision_to_the_cl
     server.store.fail_after(3, Failure::Corrupt);
     let failed = browser.submit(&page, "decision", "allow").await.brought();
     assert_eq!(failed["error"], "server_error");
+    assert_eq!((&*failed["state"], &*failed["iss"]), ("of the client", ISSUER));
 }
 
 #[tokio::test]

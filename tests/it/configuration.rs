@@ -477,6 +477,36 @@ fn something_speaks_the_scheme_of_the_issuer_and_http_stays_on_this_machine() {
 }
 
 #[test]
+fn no_subject_of_a_provider_is_one_of_another_kind_or_a_client() {
+    for (id, is_good) in [("acme", true), ("https", false), ("local", false)] {
+        let provider = format!(
+            "{{ id = \"{id}\", name = \"A\", issuer = \"https://a.example\", client_id = \"c\" }}"
+        );
+        let given =
+            Given::dev().file("doorward.toml", format!("[sign_in]\nproviders = [{provider}]"));
+        if is_good {
+            assert_eq!(given.config().sign_in.providers[0].id, id);
+        } else {
+            let fault = given.only_fault();
+            assert!(fault.contains(&format!("no provider may have the id \"{id}\"")), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn a_code_is_good_for_ten_minutes_at_most() {
+    for (seconds, is_good) in [("0", false), ("1", true), ("600", true), ("601", false)] {
+        let given = Given::dev().flag("authorization.code_lifetime_seconds", seconds);
+        if is_good {
+            let read = given.config().authorization.code_lifetime_seconds;
+            assert_eq!(read.to_string(), seconds);
+        } else {
+            assert!(given.only_fault().contains("authorization.code_lifetime_seconds"));
+        }
+    }
+}
+
+#[test]
 fn the_issuer_of_a_provider_is_kept_as_it_is_spelled_with_its_slash() {
     let given = |issuer: &str| {
         let provider =
@@ -518,19 +548,11 @@ fn whatever_resource_can_be_set_can_be_asked_for() {
 }
 
 #[test]
-fn no_provider_goes_by_the_name_of_the_local_sign_in_or_by_that_of_another() {
-    let entry = |id| {
-        format!(r#"{{ id = "{id}", name = "A", issuer = "https://a.example", client_id = "c" }}"#)
-    };
-    for (ids, fault) in [
-        (["local", "b"], "no provider has the id \"local\""),
-        (["b", "b"], "two providers have the id \"b\""),
-    ] {
-        let given =
-            Given::dev().flag("sign_in.providers", &format!("[{}]", ids.map(entry).join(",")));
-        let found = given.only_fault();
-        assert!(found.contains(fault), "{found}");
-    }
+fn no_two_providers_have_one_id() {
+    let provider = r#"{ id = "b", name = "A", issuer = "https://a.example", client_id = "c" }"#;
+    let given = Given::dev().flag("sign_in.providers", &format!("[{provider},{provider}]"));
+    let found = given.only_fault();
+    assert!(found.contains("two providers have the id \"b\""), "{found}");
 }
 
 #[test]

@@ -238,6 +238,7 @@ async fn every_route_has_its_methods() {
             }
             let origin = answer.header("access-control-allow-origin");
             assert_eq!(origin, is_open.then_some("*"), "{method} {path}");
+            assert_eq!(answer.header("access-control-allow-credentials"), None, "{path}");
         }
     }
 }
@@ -276,6 +277,9 @@ async fn what_a_client_reads_first_names_what_is_there() {
     let document = answer.json();
     assert_eq!(document["issuer"], "https://door.example/acme");
     assert_eq!(document["token_endpoint_auth_methods_supported"], json!(["none"]));
+    assert_eq!(document["revocation_endpoint_auth_methods_supported"], json!(["none"]));
+    assert_eq!(document["response_types_supported"], json!(["code"]));
+    assert_eq!(document["response_modes_supported"], json!(["query"]));
     assert_eq!(document["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
     assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(document["authorization_response_iss_parameter_supported"], true);
@@ -339,6 +343,8 @@ async fn whatever_comes_to_a_page_is_answered_by_a_page() {
             };
             assert!((200..500).contains(&answer.status), "{path} {body:.20}: {answer:?}");
             assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{path} {body:.20}");
+            let policy = answer.header("content-security-policy").unwrap_or_default();
+            assert!(policy.contains("frame-ancestors 'none'"), "{path} {body:.20}: {policy}");
             let media_type = answer.header("content-type");
             assert_eq!(media_type, Some("text/html; charset=utf-8"), "{path} {body:.20}");
             let is_kept = |cookie: &&str| !cookie.ends_with("Max-Age=0");

@@ -2,7 +2,7 @@
 //! registration to tokens, and back. The browser follows no link by itself, keeps cookies, fills in the forms that
 //! it is shown, and says of itself what browsers say.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use doorward::{config::Config, grant::CodeVerifier};
@@ -335,4 +335,47 @@ async fn a_registration_leads_to_tokens_that_are_refreshed_and_end() {
     assert_eq!(client.revoke(&server, last).await.status, 200);
     let refused = client.refresh(&server, last).await;
     assert_eq!((refused.status, &refused.json()["error"]), (400, &json!("invalid_grant")));
+}
+
+#[tokio::test]
+async fn the_issuer_is_spelled_alike_wherever_it_is_told() {
+    let mut config = config();
+    config.server.issuer = format!("{ISSUER}/acme");
+    let server = TestServer::with(config).await;
+    let path = "/.well-known/oauth-authorization-server/acme";
+    let metadata = server.exchange(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await.json();
+    let issuer = metadata["issuer"].as_str().unwrap();
+    let client = Client::register(&server).await;
+    let good = client.request();
+    let mut browser = Browser::new(&server);
+    let welcome = browser.get(&good.path()).await;
+    let mut page = browser.sign_in(&welcome).await;
+    for decision in ["deny", "allow"] {
+        page = browser.submit(&page, "decision", decision).await;
+        assert_eq!(page.brought()["iss"], issuer);
+        if decision == "deny" {
+            page = browser.get(&good.path()).await;
+        }
+    }
+    let bought = client.redeem(&server, &page.code()).await.json();
+    assert_eq!(claims(bought["access_token"].as_str().unwrap())["iss"], issuer);
+    for broken in [good.clone().without("code_challenge"), good.and("resource", "relative")] {
+        assert_eq!(browser.get(&broken.path()).await.brought()["iss"], issuer);
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_as_long_as_the_settings_say() {
+    let mut config = config();
+    config.authorization.code_lifetime_seconds = 10;
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    for (after, status) in [(9, 200), (10, 400)] {
+        let page = browser.get(&client.request().path()).await;
+        let code = browser.submit(&page, "decision", "allow").await.code();
+        server.clock.advance(Duration::from_secs(after));
+        let answer = client.redeem(&server, &code).await;
+        assert_eq!(answer.status, status, "{after}: {answer:?}");
+    }
 }

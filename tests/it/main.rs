@@ -12,6 +12,7 @@ mod cli;
 mod client_document;
 mod configuration;
 mod corpus;
+mod declined;
 mod description;
 mod disk_full;
 mod every_caller;

@@ -82,6 +82,22 @@ async fn rv_1_2_what_is_no_token_of_the_client_is_answered_alike_and_ends_nothin
 }
 
 #[tokio::test]
+async fn rv_2_what_has_expired_is_answered_alike_and_ends_nothing() {
+    let server = TestServer::with(config()).await;
+    let client = server.new_client().await;
+    let bought = server.tokens(client).await;
+    let (access, refresh) = (member(&bought, "access_token"), member(&bought, "refresh_token"));
+    server.clock.advance(Duration::from_mins(15));
+    let answer = revoke(&server, client, &access, "access_token").await;
+    assert_eq!((answer.status, &*answer.body), (200, "{}"));
+    let next = server.token(&refreshing(client, &refresh, &[])).await;
+    assert_eq!(next.status, 200, "{next:?}");
+    server.clock.advance(Duration::from_hours(31 * 24));
+    let answer = revoke(&server, client, &member(&next, "refresh_token"), "refresh_token").await;
+    assert_eq!((answer.status, &*answer.body), (200, "{}"));
+}
+
+#[tokio::test]
 async fn rv_5_another_installation_of_the_same_client_keeps_its_grant() {
     let server = TestServer::with(config()).await;
     let client = server.new_client().await;

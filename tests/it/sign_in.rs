@@ -121,6 +121,30 @@ async fn a_sign_in_at_a_provider_is_good_once_and_in_one_browser() {
 }
 
 #[tokio::test]
+async fn nothing_that_one_provider_answers_counts_for_another() {
+    let mut config = with_provider().await;
+    config.sign_in.providers.push(provider("other", "").await);
+    let acme = config.sign_in.providers[0].issuer.clone();
+    let other = config.sign_in.providers[1].issuer.clone();
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    for (path, answer) in [
+        ("other", "code=x".to_owned()),
+        ("other", "error=access_denied".to_owned()),
+        ("other", format!("code=x&iss={acme}")),
+        ("acme", format!("code=x&iss={other}")),
+        ("acme", format!("error=access_denied&iss={acme}/")),
+    ] {
+        let mut browser = Browser::new(&server);
+        let state = begin(&server, &mut browser).await;
+        let page = browser.get(&format!("/oauth2/sign-in/{path}?{answer}&state={state}")).await;
+        assert_eq!(page.answer.status, 400, "{path} {answer}");
+        assert!(page.text().contains("not come from the provider that was asked"), "{answer}");
+        assert!(!is_signed_in(&mut browser, &client).await);
+    }
+}
+
+#[tokio::test]
 async fn whoever_comes_back_without_success_can_go_back_to_the_sign_in() {
     let server = TestServer::with(with_provider().await).await;
     let mut browser = Browser::new(&server);

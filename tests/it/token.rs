@@ -48,7 +48,10 @@ async fn a_code_buys_tokens_for_what_was_allowed() {
     assert!(member(&answer, "refresh_token").starts_with("dwr_"));
 
     let claims = claims(&answer);
+    let names: Vec<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["aud", "client_id", "exp", "iat", "iss", "jti", "scope", "sub"]);
     let now = server.clock.now().as_seconds();
+    assert_eq!(claims["iss"], config().server.issuer);
     assert_eq!(claims["client_id"], client.to_string());
     assert_eq!(claims["sub"], "local:developer");
     assert_eq!(claims["aud"], json!([TOOLS, NOTES]));
@@ -90,9 +93,12 @@ async fn o_19_21_22_a_code_is_good_for_nobody_but_whom_it_was_sent_to() {
         let answer = server.token(&redeeming(client, &code, instead)).await;
         assert_eq!(refused(&answer), invalid(error), "{instead:?}");
     }
-    // None of them has spent it; and where it was sent need not be said again.
-    let answer = server.token(&redeeming(client, &code, &[("redirect_uri", "")])).await;
+    // None of them has spent it; and where it was sent need not be said again. It buys what was allowed, whatever is
+    // asked for now.
+    let more = [("redirect_uri", ""), ("scope", "read write admin")];
+    let answer = server.token(&redeeming(client, &code, &more)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(claims(&answer)["scope"], "read write");
 }
 
 #[tokio::test]
@@ -366,6 +372,9 @@ async fn o_28_no_two_secrets_are_alike() {
         let answer = server.tokens(client).await;
         // The prefix, sixteen bytes of the grant, and twice 256 bits.
         assert_eq!(member(&answer, "refresh_token").len(), 4 + (16 + 32 + 32) * 8 / 6 + 1);
+        let code = server.grant(client).await;
+        assert_eq!(code.len(), 4 + (16 + 32) * 8 / 6);
+        assert!(seen.insert(code));
         assert!(seen.insert(member(&answer, "refresh_token")));
         assert!(seen.insert(claims(&answer)["jti"].to_string()));
     }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    flow::{Browser, Client, Page, config},
+    flow::{Browser, Client, Page, claims, config},
     granted::config_on,
     harness::TestServer,
     sign_in::provider_at,
@@ -136,17 +136,18 @@ async fn start(provider: &OpenIdProvider) -> TestServer {
 
 /// Goes to the provider, which knows who it is, and comes back.
 async fn sign_in(server: &TestServer, provider: &OpenIdProvider, more: &Value) -> Page {
-    sign_in_with(&mut Browser::new(server), server, provider, more).await
+    let client = Client::register(server).await;
+    sign_in_with(&mut Browser::new(server), &client, server, provider, more).await
 }
 
-/// The same in this browser.
+/// The same in this browser, for this client.
 async fn sign_in_with(
     browser: &mut Browser<'_>,
+    client: &Client,
     server: &TestServer,
     provider: &OpenIdProvider,
     more: &Value,
 ) -> Page {
-    let client = Client::register(server).await;
     let page = browser.get(&client.request().path()).await;
     let sent: BTreeMap<String, String> = browser.submit(&page, "provider", "acme").await.brought();
     let now = server.clock.now().as_seconds();
@@ -187,6 +188,25 @@ async fn who_the_provider_says_it_is_decides_under_that_name() {
 }
 
 #[tokio::test]
+async fn a_code_buys_tokens_for_whoever_has_allowed_it() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let client = Client::register(&server).await;
+    let mut codes = Vec::new();
+    for subject in ["7", "8"] {
+        let person = json!({ "sub": subject });
+        let mut browser = Browser::new(&server);
+        let page = sign_in_with(&mut browser, &client, &server, &provider, &person).await;
+        codes.push((subject, browser.submit(&page, "decision", "allow").await.code()));
+    }
+    for (subject, code) in codes {
+        let bought = client.redeem(&server, &code).await.json();
+        let claims = claims(bought["access_token"].as_str().unwrap());
+        assert_eq!(claims["sub"], format!("acme:{subject}"));
+    }
+}
+
+#[tokio::test]
 async fn a_provider_may_change_its_key_whether_keys_have_names_or_not() {
     for ids in [[Some("one"), Some("two"), Some("three")], [None; 3], [Some("same"); 3]] {
         let provider = OpenIdProvider::start(ids[0]).await;
@@ -208,7 +228,8 @@ async fn a_session_ends_when_the_settings_would_not_let_it_begin_any_more() {
     let server = start(&provider).await;
     let mut browser = Browser::new(&server);
     let address = json!({ "email": "ada@acme.example" });
-    let page = sign_in_with(&mut browser, &server, &provider, &address).await;
+    let client = Client::register(&server).await;
+    let page = sign_in_with(&mut browser, &client, &server, &provider, &address).await;
     assert_eq!(page.answer.status, 200);
     let cookies = browser.cookies();
     let local = Browser::signed_in(&server).await.cookies();

@@ -453,7 +453,7 @@ fn every_parameter_that_is_read_is_described() {
 }
 
 #[test]
-fn every_test_that_the_protocol_names_is_there() {
+fn every_test_that_the_protocol_or_a_checklist_names_is_there() {
     let mut functions = BTreeSet::new();
     for source in sources().iter().chain(&read_sources("tests")) {
         let tests = if source.is_test { 0 } else { source.tests_at() };
@@ -462,21 +462,36 @@ fn every_test_that_the_protocol_names_is_there() {
         functions.extend(names.map(|(name, _)| name.to_owned()));
     }
     let mut faults = Vec::new();
-    let mut has_tests = false;
-    for line in read("docs/protocol.md").lines().filter(|line| !line.starts_with("|-")) {
-        let Some(cells) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) else {
-            has_tests = false;
-            continue;
-        };
-        let cell = cells.rsplit(" | ").next().unwrap_or_default();
-        if cell == "Test" {
-            has_tests = true;
-        } else if has_tests && cell.trim().is_empty() {
-            faults.push(format!("no test is named: {line}"));
-        } else if has_tests {
-            let missing = quoted(cell).into_iter().filter(|word| !word.contains('/'));
-            let missing = missing.filter(|word| !functions.contains(*word));
-            faults.extend(missing.map(|name| format!("there is no test {name}")));
+    let mut documents = files(&["docs/checklists"]);
+    documents.push(root().join("docs/protocol.md"));
+    for document in &documents {
+        let (text, document) = (fs::read_to_string(document).unwrap_or_default(), shown(document));
+        let mut has_tests = false;
+        let mut rows = 0;
+        for line in text.lines().filter(|line| !line.starts_with("|-")) {
+            let cells = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |"));
+            let Some(cells) = cells else {
+                has_tests = false;
+                continue;
+            };
+            let cell = cells.rsplit(" | ").next().unwrap_or_default();
+            if cell == "Test" {
+                has_tests = true;
+                continue;
+            }
+            if !has_tests {
+                continue;
+            }
+            rows += 1;
+            if cell.trim().is_empty() {
+                faults.push(format!("{document}: no test is named: {line}"));
+            }
+            let names = quoted(cell).into_iter().filter(|word| !word.contains('/'));
+            let missing = names.filter(|word| !functions.contains(*word));
+            faults.extend(missing.map(|name| format!("{document}: there is no test {name}")));
+        }
+        if rows == 0 {
+            faults.push(format!("{document} has no row with a test"));
         }
     }
     none(&faults);
