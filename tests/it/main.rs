@@ -22,6 +22,7 @@ mod flow;
 mod granted;
 mod harness;
 mod management;
+mod mcp;
 mod memory_store;
 mod postgres;
 mod random_walk;
