@@ -1,20 +1,30 @@
 //! What MCP asks of an authorization server beside OAuth itself: consent for each client, nothing announced that is
 //! not there, and the lists of redirect URIs that its clients send.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    flow::{Browser, Client, REDIRECT_URI, config, tokens},
-    harness::TestServer,
+    flow::{Browser, Client, ISSUER, REDIRECT_URI, config, tokens},
+    harness::{Answer, TestServer},
 };
 
 async fn start() -> TestServer {
     TestServer::with(config()).await
 }
 
-async fn metadata(server: &TestServer) -> Value {
-    let path = "/.well-known/oauth-authorization-server";
-    server.exchange(&format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n\r\n")).await.json()
+async fn get(server: &TestServer, path: &str) -> Answer {
+    server.exchange(&format!("GET {path} HTTP/1.1\r\nhost: evil.example\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn both_documents_name_the_issuer_that_a_client_began_with() {
+    let server = start().await;
+    let document = get(&server, "/.well-known/oauth-authorization-server").await;
+    assert_eq!(document.json()["issuer"], ISSUER);
+    assert_eq!(document.json()["code_challenge_methods_supported"], json!(["S256"]));
+    let other = get(&server, "/.well-known/openid-configuration").await;
+    assert_eq!((other.status, other.header("content-type")), (200, Some("application/json")));
+    assert_eq!(other.body, document.body);
 }
 
 #[tokio::test]
@@ -82,7 +92,7 @@ async fn no_extension_is_announced_and_none_is_answered() {
     let mut config = config();
     config.client_documents.enabled = true;
     let server = TestServer::with(config).await;
-    let metadata = metadata(&server).await;
+    let metadata = get(&server, "/.well-known/oauth-authorization-server").await.json();
     for member in [
         "authorization_grant_profiles_supported",
         "device_authorization_endpoint",
