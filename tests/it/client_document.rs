@@ -425,6 +425,7 @@ async fn a_document_that_changes_is_asked_about_anew() {
     let path = request.and("scope", "read").path();
     let key = |x: &str| format!(r#""jwks":{{"keys":[{{"kty":"EC","x":"{x}","y":"2"}}]}}"#);
     let uris = r#""redirect_uris":["http://127.0.0.1/cb"]"#;
+    let mut token = None;
     let more_uris = r#""redirect_uris":["http://127.0.0.1/cb","https://app.example/cb"]"#;
     for (members, is_known) in [
         (format!(r#""client_name":"A",{uris}"#), false),
@@ -441,8 +442,14 @@ async fn a_document_that_changes_is_asked_about_anew() {
         let page = browser.get(&path).await;
         assert_eq!(page.answer.status, 200, "{members}");
         assert_eq!(page.answer.body.contains("<details"), is_known, "{members}");
-        browser.submit(&page, "decision", "allow").await.code();
+        let code = browser.submit(&page, "decision", "allow").await.code();
+        if token.is_none() {
+            let bought = site.client().redeem(&site.door, &code).await.json();
+            token = bought["refresh_token"].as_str().map(str::to_owned);
+        }
     }
+    // To whoever allowed it, it is the same client all along.
+    assert_eq!(site.client().refresh(&site.door, &token.unwrap()).await.status, 200);
 }
 
 #[tokio::test]

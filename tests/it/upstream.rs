@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    flow::{Browser, Client, ISSUER, Page, claims, config},
+    flow::{Browser, Client, Page, claims, config},
     harness::TestServer,
     sign_in::provider_at,
 };
@@ -149,18 +149,18 @@ async fn start(provider: &OpenIdProvider) -> TestServer {
 /// Goes to the provider, which knows who it is, and comes back.
 async fn sign_in(server: &TestServer, provider: &OpenIdProvider, more: &Value) -> Page {
     let client = Client::register(server).await;
-    let mut browser = Browser::new(server);
-    sign_in_with(&mut browser, (server, provider), &client, more).await
+    sign_in_for(&client, server, provider, more).await.1
 }
 
-/// The same with a browser, for a client.
-async fn sign_in_with(
-    browser: &mut Browser<'_>,
-    (server, provider): (&TestServer, &OpenIdProvider),
+/// The same on behalf of this client, and the browser in which it is done.
+async fn sign_in_for<'server>(
     client: &Client,
+    server: &'server TestServer,
+    provider: &OpenIdProvider,
     more: &Value,
-) -> Page {
-    let page = browser.get(&client.request().and("scope", "read").path()).await;
+) -> (Browser<'server>, Page) {
+    let mut browser = Browser::new(server);
+    let page = browser.get(&client.request().path()).await;
     let sent: BTreeMap<String, String> = browser.submit(&page, "provider", "acme").await.brought();
     let now = server.clock.now().as_seconds();
     let mut claims = json!({
@@ -174,10 +174,11 @@ async fn sign_in_with(
     let back = format!("/oauth2/sign-in/acme?code=x&state={}", sent["state"]);
     let returned = browser.get(&back).await;
     if returned.answer.status != 303 {
-        return returned;
+        return (browser, returned);
     }
     let location = returned.location().to_owned();
-    browser.get(&location).await
+    let page = browser.get(&location).await;
+    (browser, page)
 }
 
 #[tokio::test]
@@ -215,22 +216,27 @@ async fn a_provider_may_change_its_key_whether_keys_have_names_or_not() {
     }
 }
 
+/// A client that wants something which a page can ask about.
+async fn reader(server: &TestServer) -> Client {
+    Client::with(server, json!({ "redirect_uris": [crate::flow::REDIRECT_URI], "scope": "read" }))
+        .await
+}
+
 #[tokio::test]
 async fn a_session_by_a_provider_allows_nothing_to_a_further_client() {
     let provider = OpenIdProvider::start(Some("one")).await;
     let server = start(&provider).await;
-    let (client, mut browser) = (Client::register(&server).await, Browser::new(&server));
-    let asked = sign_in_with(&mut browser, (&server, &provider), &client, &Value::Null).await;
+    let client = reader(&server).await;
+    let (mut browser, asked) = sign_in_for(&client, &server, &provider, &Value::Null).await;
     browser.submit(&asked, "decision", "allow").await.code();
     let requests = provider.requests();
-    let other = Client::register(&server).await;
-    let page = browser.get(&other.request().and("scope", "read").path()).await;
+    let page = browser.get(&reader(&server).await.request().path()).await;
     assert_eq!((page.answer.status, page.answer.header("location")), (200, None), "{page:?}");
     assert_eq!(page.answer.headers("set-cookie"), [""; 0]);
     assert!(page.text().contains("Allow access?"), "{}", page.text());
     assert!(!page.answer.body.contains("<details"), "{page:?}");
     // The client that was allowed is asked about too, in fewer words.
-    let page = browser.get(&client.request().and("scope", "read").path()).await;
+    let page = browser.get(&client.request().path()).await;
     assert!(page.answer.status == 200 && page.answer.body.contains("<details"), "{page:?}");
     assert_eq!(provider.requests(), requests, "nothing goes to the provider for it");
 }
@@ -239,10 +245,10 @@ async fn a_session_by_a_provider_allows_nothing_to_a_further_client() {
 async fn what_one_person_allowed_another_is_asked() {
     let provider = OpenIdProvider::start(Some("one")).await;
     let server = start(&provider).await;
-    let client = Client::register(&server).await;
+    let client = reader(&server).await;
     for (subject, is_known) in [("7", false), ("8", false), ("7", true), ("8", true)] {
-        let (mut browser, who) = (Browser::new(&server), json!({ "sub": subject }));
-        let page = sign_in_with(&mut browser, (&server, &provider), &client, &who).await;
+        let person = json!({ "sub": subject });
+        let (mut browser, page) = sign_in_for(&client, &server, &provider, &person).await;
         assert_eq!(page.answer.body.contains("<details"), is_known, "{subject}");
         browser.submit(&page, "decision", "allow").await.code();
     }
@@ -252,14 +258,14 @@ async fn what_one_person_allowed_another_is_asked() {
 async fn no_token_of_a_provider_is_passed_on() {
     let provider = OpenIdProvider::start(Some("one")).await;
     let server = start(&provider).await;
-    let (client, mut browser) = (Client::register(&server).await, Browser::new(&server));
-    let asked = sign_in_with(&mut browser, (&server, &provider), &client, &Value::Null).await;
+    let client = reader(&server).await;
+    let (mut browser, asked) = sign_in_for(&client, &server, &provider, &Value::Null).await;
     let allowed = browser.submit(&asked, "decision", "allow").await;
     let bought = client.redeem(&server, &allowed.code()).await;
     let tokens = bought.json();
     let refreshed = client.refresh(&server, tokens["refresh_token"].as_str().unwrap()).await;
     assert_eq!((bought.status, refreshed.status), (200, 200), "{bought:?} {refreshed:?}");
-    assert_eq!(claims(tokens["access_token"].as_str().unwrap())["iss"], ISSUER);
+    assert_eq!(claims(tokens["access_token"].as_str().unwrap())["iss"], crate::flow::ISSUER);
     let upstream = provider.said.lock().unwrap().tokens.clone();
     assert_eq!(upstream.len(), 3);
     let cookies = browser.cookies();
@@ -279,8 +285,7 @@ async fn nobody_comes_back_from_a_provider_who_was_not_sent_there_by_our_page() 
     // On its way, with a `state` of its own, of which it can make no other.
     let mut away = Browser::new(&server);
     let state = away.submit(&page, "provider", "acme").await.brought().remove("state").unwrap();
-    let (start, end) = state.split_at(state.len() - 9);
-    let altered = format!("{start}{}{}", if end.starts_with('A') { "B" } else { "A" }, &end[1..]);
+    let altered = format!("{}AAAAAAAAA", state.split_at(state.len() - 9).0);
     for mut browser in [Browser::new(&server), Browser::signed_in(&server).await, away] {
         for state in ["", "&state=", &format!("&state={made_up}"), &format!("&state={altered}")] {
             let back = browser.get(&format!("/oauth2/sign-in/acme?code=x{state}")).await.answer;

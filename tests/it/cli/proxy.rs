@@ -37,7 +37,7 @@ async fn no_proxy_of_the_environment_is_asked_for_a_document() {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{{\"client_id\":\"{client_id}\",\
          \"client_name\":\"A\",\"redirect_uris\":[\"http://127.0.0.1/cb\"]}}"
     );
-    let served = tokio::spawn(async move {
+    let document = tokio::spawn(async move {
         let (stream, _) = documents.accept().await.unwrap();
         let mut stream = acceptor.accept(stream).await.unwrap();
         assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
@@ -57,9 +57,9 @@ async fn no_proxy_of_the_environment_is_asked_for_a_document() {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env(name, &proxy_url).env(name.to_lowercase(), &proxy_url);
     }
-    let server = Server::run(&doorward, command, "curl ");
+    let running = Server::run(&doorward, command, "curl ");
 
-    let said = server.announced.concat();
+    let said = running.announced.concat();
     let (_, rest) = said.split_once("Clients register at http://").unwrap();
     let address: SocketAddr = rest.split(' ').next().unwrap().parse().unwrap();
     let mut connection = TcpStream::connect(address).await.unwrap();
@@ -71,7 +71,7 @@ async fn no_proxy_of_the_environment_is_asked_for_a_document() {
     connection.write_all(request.as_bytes()).await.unwrap();
     let page = read_end(&mut connection).await;
     assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
-    served.await.unwrap();
+    document.await.unwrap();
     assert!(!asked.is_finished());
-    assert_eq!(server.stop().code, Some(0));
+    assert_eq!(running.stop().code, Some(0));
 }
