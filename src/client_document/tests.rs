@@ -270,8 +270,18 @@ async fn a_server_for_others_fetches_nothing_from_this_machine() {
         &["::ffff:127.0.0.1"],
         &["64:ff9b::7f00:1"],
         &["1.1.1.1", "127.0.0.1"],
-        &["10.0.0.1"],
+        &["10.0.0.1", "1.1.1.1"],
+        &["0.0.0.0"],
+        &["100.64.0.1"],
+        &["172.16.0.1"],
+        &["192.168.0.1"],
         &["169.254.169.254"],
+        &["224.0.0.1"],
+        &["fd00::1"],
+        &["fe80::1"],
+        &["ff02::1"],
+        &["2002:7f00:1::1"],
+        &["2001::1"],
     ] {
         world.lead_to(addresses);
         let refusal = world.refusal().await;
@@ -316,7 +326,7 @@ async fn nobody_else_can_answer_for_a_host() {
 #[tokio::test]
 async fn a_document_behind_a_redirect_or_any_status_but_200_does_not_count() {
     let world = World::new().await;
-    for status in [201, 204, 206, 301, 302, 303, 304, 307, 308, 400, 403, 500, 503] {
+    for status in [201, 203, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 500, 503] {
         let location = world.url_of(&format!("below.{NAME}"));
         world.answer_with(format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nlocation: {location}\r\n\
@@ -338,6 +348,9 @@ async fn a_document_is_json_and_says_so() {
     world.answer_with(format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n{document}"));
     assert!(matches!(world.refusal().await, DocumentError::Fetch(FetchError::NotJson)));
     world.answer_with(format!("{JSON}content-encoding: gzip\r\n\r\n{document}"));
+    assert!(matches!(world.refusal().await, DocumentError::Fetch(FetchError::Encoded)));
+    // Nothing is unpacked, however much there would be.
+    world.answer(Answer::Endless(format!("{JSON}content-encoding: gzip\r\n\r\n")));
     assert!(matches!(world.refusal().await, DocumentError::Fetch(FetchError::Encoded)));
     world.answer_with(format!("{JSON}\r\n<html>"));
     let refusal = world.refusal().await;

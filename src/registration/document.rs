@@ -127,8 +127,16 @@ mod tests {
                 assert_eq!(with(&method).unwrap_err().len(), 1, "{method}");
             }
         }
-        let private = r#","jwks":{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"c"}]}"#;
-        assert_eq!(with(private).unwrap_err().len(), 1);
+        for private in [
+            r#"{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"c"}"#,
+            r#"{"kty":"RSA","n":"a","e":"AQAB","d":"c"}"#,
+            r#"{"kty":"OKP","crv":"Ed25519","x":"a","d":"c"}"#,
+            r#"{"kty":"oct","k":"a"}"#,
+        ] {
+            let public = r#"{"kty":"EC","crv":"P-256","x":"a","y":"b"}"#;
+            let keys = format!(r#","jwks":{{"keys":[{public},{private}]}}"#);
+            assert_eq!(with(&keys).unwrap_err().len(), 1, "{private}");
+        }
     }
 
     #[test]
@@ -159,8 +167,16 @@ mod tests {
         ] {
             assert_eq!(with(more).unwrap_err().len(), 1, "{more}");
         }
-        let uris = r#""redirect_uris":["javascript:alert(1)"]"#;
-        assert!(admit(&format!(r#""client_id":"{URL}","client_name":"A",{uris}"#)).is_err());
+        for danger in ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd"] {
+            for member in ["logo_uri", "client_uri", "policy_uri", "tos_uri", "jwks_uri"] {
+                let more = format!(r#","{member}":"{danger}""#);
+                assert_eq!(with(&more).unwrap_err().len(), 1, "{more}");
+            }
+            // One good redirect URI makes up for none of these.
+            let uris = format!(r#""redirect_uris":["https://app.example/cb","{danger}"]"#);
+            let document = format!(r#""client_id":"{URL}","client_name":"A",{uris}"#);
+            assert_eq!(admit(&document).unwrap_err().len(), 1, "{danger}");
+        }
         assert_eq!(admit("x").unwrap_err().len(), 1);
     }
 }

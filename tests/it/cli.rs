@@ -7,6 +7,7 @@ mod grants;
 mod keys;
 mod metadata;
 mod migrate;
+mod proxy;
 mod serve;
 mod store;
 mod terminal;

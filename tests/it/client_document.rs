@@ -17,15 +17,24 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::harness::{Answer, TestServer, config};
+use crate::{
+    flow::{Browser, Client, Page},
+    harness::{Answer, TestServer, config},
+};
 
 const HOST: &str = "app.example";
+/// Another one of the same server, which people write with an umlaut.
+const UMLAUT_HOST: &str = "xn--bcher-kva.example";
 
 /// A server of documents, and one of ours that can reach it.
 struct Site {
     door: TestServer,
     client_id: String,
     answer: Arc<Mutex<String>>,
+    /// The names that were looked up.
+    lookups: Arc<Mutex<Vec<String>>>,
+    /// The addresses of every name.
+    addresses: Arc<Mutex<Vec<IpAddr>>>,
     _documents: JoinSet<()>,
 }
 
@@ -44,12 +53,20 @@ impl Site {
         let answer = Arc::new(Mutex::new(String::new()));
         let mut documents = JoinSet::new();
         documents.spawn(serve(listener, acceptor, Arc::clone(&answer)));
-        let names = Arc::new(|_: &str| vec![IpAddr::from([127, 0, 0, 1])]);
+        let lookups = Arc::new(Mutex::new(Vec::new()));
+        let addresses = Arc::new(Mutex::new(vec![IpAddr::from([127, 0, 0, 1])]));
+        let (asked, found) = (Arc::clone(&lookups), Arc::clone(&addresses));
+        let names = Arc::new(move |name: &str| {
+            asked.lock().unwrap().push(name.to_owned());
+            found.lock().unwrap().clone()
+        });
         let internet = Internet::Staged { names, roots: Arc::new(roots) };
         let site = Self {
             door: TestServer::on(internet, config).await,
             client_id: format!("https://{HOST}:{port}/client.json"),
             answer,
+            lookups,
+            addresses,
             _documents: documents,
         };
         site.publish("My Editor");
@@ -57,12 +74,27 @@ impl Site {
     }
 
     fn publish(&self, name: &str) {
+        self.publish_with(&format!(
+            r#""client_name":"{name}","redirect_uris":["http://127.0.0.1/cb"]"#
+        ));
+    }
+
+    /// A document with these members.
+    fn publish_with(&self, members: &str) {
         let client_id = &self.client_id;
         self.answer(&format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n\
-             {{\"client_id\":\"{client_id}\",\"client_name\":\"{name}\",\
-             \"redirect_uris\":[\"http://127.0.0.1/cb\"]}}"
+             {{\"client_id\":\"{client_id}\",{members}}}"
         ));
+    }
+
+    /// The client of the document.
+    fn client(&self) -> Client {
+        Client { id: self.client_id.clone() }
+    }
+
+    fn looked_up(&self) -> Vec<String> {
+        self.lookups.lock().unwrap().clone()
     }
 
     fn answer(&self, answer: &str) {
@@ -102,7 +134,7 @@ impl Site {
 }
 
 fn tls() -> (TlsAcceptor, RootCertStore) {
-    let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
+    let made = rcgen::generate_simple_self_signed([HOST, UMLAUT_HOST].map(str::to_owned)).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
@@ -115,13 +147,17 @@ fn tls() -> (TlsAcceptor, RootCertStore) {
     (TlsAcceptor::from(Arc::new(config)), roots)
 }
 
-/// Answers each connection once.
+/// Answers each connection once; nothing, and stays, where there is no answer.
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, answer: Arc<Mutex<String>>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let mut stream = acceptor.accept(stream).await.unwrap();
         assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
         let text = answer.lock().unwrap().clone();
+        if text.is_empty() {
+            drop(stream.read(&mut [0]).await);
+            continue;
+        }
         stream.write_all(text.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
     }
@@ -144,8 +180,24 @@ async fn people_see_the_host_of_the_document_and_what_it_says() {
 #[tokio::test]
 async fn a_redirect_uri_that_the_document_does_not_list_is_told_by_a_page() {
     let site = Site::start().await;
-    let page = site.authorize("https://evil.example/cb").await;
-    assert_eq!((page.status, page.header("location")), (400, None));
+    site.publish_with(
+        r#""client_name":"A","redirect_uris":["http://127.0.0.1/cb","http://localhost/callback"]"#,
+    );
+    for (redirect_uri, status) in [
+        ("http://127.0.0.1/cb", 200),
+        ("http://127.0.0.1:51234/cb", 200),
+        ("http://localhost:3118/callback", 200),
+        ("https://evil.example/cb", 400),
+        ("https://127.0.0.1/cb", 400),
+        ("http://127.0.0.1/callback", 400),
+        ("http://127.0.0.1:51234/cb/", 400),
+        ("http://localhost:3118/cb", 400),
+        ("http://[::1]/cb", 400),
+        ("http://127.0.0.1:51234@evil.example/cb", 400),
+    ] {
+        let page = site.authorize(redirect_uri).await;
+        assert_eq!((page.status, page.header("location")), (status, None), "{redirect_uri}");
+    }
 }
 
 #[tokio::test]
@@ -256,4 +308,158 @@ async fn nothing_that_a_registered_client_names_is_fetched() {
     let path = "/oauth2/authorize?client_id=https://app.example/client.json";
     door.exchange(&format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n\r\n")).await;
     assert_eq!(*asked.lock().unwrap(), ["app.example"]);
+}
+
+/// A page that leads nowhere.
+fn check_refusal(page: &Page, reason: &str) {
+    assert_eq!((page.answer.status, page.answer.header("location")), (400, None), "{page:?}");
+    assert!(page.text().contains(reason), "{}", page.text());
+}
+
+#[tokio::test]
+async fn no_name_is_looked_up_for_what_is_no_url_of_a_document() {
+    let site = Site::start().await;
+    for id in [
+        "http://app.example/c",
+        "ftp://app.example/c",
+        "https://app.example",
+        "https://app.example/",
+        "https://u@app.example/c",
+        "https://u:p@app.example/c",
+        "https://app.example/c#f",
+        "https://app.example/c#",
+        "https://app.example/a/../c",
+        "https://app.example/a/%2e%2e/c",
+        "https://app.example/a/.%2E/c",
+        "https://app.example/./c",
+        "https://APP.example/c",
+        "https://app.example\\c",
+    ] {
+        let client = Client { id: id.to_owned() };
+        for mut browser in [Browser::new(&site.door), Browser::signed_in(&site.door).await] {
+            check_refusal(&browser.get(&client.request().path()).await, "");
+        }
+        let refused = client.refresh(&site.door, "x").await;
+        assert_eq!((refused.status, &refused.json()["error"]), (401, &"invalid_client".into()));
+        assert_eq!(site.looked_up(), [""; 0], "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_does_not_come_is_told_by_a_page_that_names_its_host() {
+    let mut config = config();
+    config.client_documents.enabled = true;
+    config.client_documents.timeout_seconds = 1;
+    let site = Site::with(config).await;
+    let path = site.client().request().with("redirect_uri", "http://127.0.0.1/cb").path();
+    let mut browser = Browser::new(&site.door);
+    site.answer("");
+    let page = browser.get(&path).await;
+    check_refusal(&page, "did not answer in full within 1 seconds");
+    assert!(page.text().contains(HOST), "{}", page.text());
+    for addresses in [vec![], vec![IpAddr::from([169, 254, 169, 254])]] {
+        *site.addresses.lock().unwrap() = addresses;
+        let page = browser.get(&path).await;
+        check_refusal(&page, "cannot be reached, or not at a public address");
+        assert!(page.text().contains(HOST), "{}", page.text());
+    }
+    *site.addresses.lock().unwrap() = vec![[127, 0, 0, 1].into()];
+    site.publish("My Editor");
+    assert_eq!(browser.get(&path).await.answer.status, 200);
+}
+
+#[tokio::test]
+async fn nothing_that_a_document_names_is_fetched_or_shown() {
+    let site = Site::start().await;
+    site.publish_with(
+        r#""client_name":"A","redirect_uris":["https://app.example/cb"],
+           "client_uri":"https://pages.example/","policy_uri":"https://policy.example/",
+           "tos_uri":"https://terms.example/","logo_uri":"https://logo.example/logo.svg",
+           "jwks_uri":"https://keys.example/keys","request_uris":["https://request.example/"],
+           "sector_identifier_uri":"https://sector.example/""#,
+    );
+    let client = site.client();
+    let mut browser = Browser::signed_in(&site.door).await;
+    let page = browser.get(&client.request().path()).await;
+    assert_eq!(page.answer.status, 200, "{page:?}");
+    let body = &page.answer.body;
+    for host in ["pages", "policy", "terms", "logo", "keys", "request", "sector"] {
+        assert!(!body.contains(&format!("{host}.example")), "{host}: {body}");
+    }
+    assert!(!body.contains("<img"), "{body}");
+    let code = browser.submit(&page, "decision", "allow").await.code();
+    assert_eq!(client.redeem(&site.door, &code).await.status, 200);
+    assert_eq!(site.looked_up(), [HOST]);
+}
+
+#[tokio::test]
+async fn people_see_the_host_of_the_document_and_that_of_the_answer_in_ascii() {
+    let mut site = Site::start().await;
+    let elsewhere = "https://elsewhere.example/cb";
+    let members = format!(r#""client_name":"A","redirect_uris":["{elsewhere}"]"#);
+    site.publish_with(&members);
+    let mut browser = Browser::signed_in(&site.door).await;
+    let request = site.client().request().with("redirect_uri", elsewhere);
+    let page = browser.get(&request.path()).await;
+    let text = page.text();
+    assert!(text.contains("Access would go to the website elsewhere.example"), "{text}");
+    assert!(page.answer.body.contains(&format!("<strong>{HOST}</strong>")), "{text}");
+    assert!(!page.answer.body.contains("class=\"warning\""), "it is on no device: {text}");
+
+    site.client_id = site.client_id.replace(HOST, UMLAUT_HOST);
+    site.publish_with(&members);
+    let request = request.with("client_id", &site.client_id);
+    let page = browser.get(&request.path()).await;
+    assert_eq!(page.answer.status, 200, "{page:?}");
+    let body = &page.answer.body;
+    assert!(body.contains(&format!("<strong>{UMLAUT_HOST}</strong>")), "{body}");
+    let spelled = site.client_id.replace(UMLAUT_HOST, "b\u{fc}cher.example");
+    check_refusal(&browser.get(&request.with("client_id", &spelled).path()).await, "");
+}
+
+#[tokio::test]
+async fn a_document_that_changes_is_asked_about_anew() {
+    let site = Site::start().await;
+    let mut browser = Browser::signed_in(&site.door).await;
+    let request = site.client().request().with("redirect_uri", "http://127.0.0.1/cb");
+    let path = request.and("scope", "read").path();
+    let key = |x: &str| format!(r#""jwks":{{"keys":[{{"kty":"EC","x":"{x}","y":"2"}}]}}"#);
+    let uris = r#""redirect_uris":["http://127.0.0.1/cb"]"#;
+    let mut token = None;
+    let more_uris = r#""redirect_uris":["http://127.0.0.1/cb","https://app.example/cb"]"#;
+    for (members, is_known) in [
+        (format!(r#""client_name":"A",{uris}"#), false),
+        (format!(r#" {uris}, "client_name":"A", "unknown":1"#), true),
+        (format!(r#""client_name":"B",{uris}"#), false),
+        (format!(r#""client_name":"B",{more_uris}"#), false),
+        (format!(r#""client_name":"B",{uris}"#), false),
+        (format!(r#""client_name":"B",{uris},{}"#, key("1")), false),
+        (format!(r#""client_name":"B",{uris},{}"#, key("3")), false),
+        (format!(r#""client_name":"B",{uris},{}"#, key("3")), true),
+    ] {
+        site.publish_with(&members);
+        site.door.clock.advance(Duration::from_mins(1));
+        let page = browser.get(&path).await;
+        assert_eq!(page.answer.status, 200, "{members}");
+        assert_eq!(page.answer.body.contains("<details"), is_known, "{members}");
+        let code = browser.submit(&page, "decision", "allow").await.code();
+        if token.is_none() {
+            let bought = site.client().redeem(&site.door, &code).await.json();
+            token = bought["refresh_token"].as_str().map(str::to_owned);
+        }
+    }
+    // To whoever allowed it, it is the same client all along.
+    assert_eq!(site.client().refresh(&site.door, &token.unwrap()).await.status, 200);
+}
+
+#[tokio::test]
+async fn whoever_asks_at_once_shares_a_fetch() {
+    let site = Arc::new(Site::start().await);
+    let mut asking = JoinSet::new();
+    for _ in 0..100 {
+        let site = Arc::clone(&site);
+        asking.spawn(async move { site.authorize("http://127.0.0.1/cb").await.status });
+    }
+    assert!(asking.join_all().await.into_iter().all(|status| status == 200));
+    assert_eq!((site.looked_up(), site.counted("fetched").await), (vec![HOST.to_owned()], 1.0));
 }

@@ -24,6 +24,7 @@ mod granted;
 mod grants;
 mod harness;
 mod management;
+mod mcp;
 mod memory_store;
 mod postgres;
 mod random_walk;

@@ -1,5 +1,5 @@
-//! Signing in at a provider that signs, with the clock held still: what happens when its keys change. What a real
-//! provider does is in `tests/journey/`.
+//! Signing in at a provider that signs, with the clock held still: what happens when its keys change, and what a
+//! client gets of it all. What a real provider does is in `tests/journey/`.
 
 use std::{
     collections::BTreeMap,
@@ -39,6 +39,10 @@ struct Said {
     header: Header,
     published: Value,
     claims: Value,
+    /// The paths that it was asked for.
+    asked: Vec<String>,
+    /// Its tokens.
+    tokens: Vec<String>,
 }
 
 /// A new key, which goes by this name or by none.
@@ -61,7 +65,8 @@ impl OpenIdProvider {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let (key, header, published) = key(id);
-        let said = Arc::new(Mutex::new(Said { key, header, published, claims: Value::Null }));
+        let (claims, asked, tokens) = (Value::Null, Vec::new(), Vec::new());
+        let said = Arc::new(Mutex::new(Said { key, header, published, claims, asked, tokens }));
         let provider = Self { issuer: issuer.clone(), said: Arc::clone(&said) };
         tokio::spawn(async move {
             while let Ok((mut connection, _)) = listener.accept().await {
@@ -83,15 +88,31 @@ impl OpenIdProvider {
         let mut said = self.said.lock().unwrap();
         (said.key, said.header, said.published) = key(id);
     }
+
+    /// How often it was asked for anything.
+    fn requests(&self) -> usize {
+        self.said.lock().unwrap().asked.len()
+    }
+
+    /// How often it was asked to exchange a code.
+    fn exchanges(&self) -> usize {
+        self.said.lock().unwrap().asked.iter().filter(|path| *path == "/token").count()
+    }
 }
 
 impl Said {
-    fn answer(&self, path: &str, issuer: &str) -> Value {
+    fn answer(&mut self, path: &str, issuer: &str) -> Value {
+        self.asked.push(path.to_owned());
         match path {
             "/keys" => json!({ "keys": [self.published] }),
             "/token" => {
                 let token = jsonwebtoken::encode(&self.header, &self.claims, &self.key).unwrap();
-                json!({ "access_token": "a", "token_type": "Bearer", "id_token": token })
+                let (access, refresh) = ("access-upstream", "refresh-upstream");
+                self.tokens.extend([access, refresh, &token].map(str::to_owned));
+                json!({
+                    "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
+                    "id_token": token,
+                })
             }
             _ => json!({
                 "issuer": issuer,
@@ -252,4 +273,87 @@ async fn a_session_ends_when_the_settings_would_not_let_it_begin_any_more() {
             assert_eq!(is_signed_in, stays, "{id} {domains:?} {is_local}");
         }
     }
+}
+
+/// A client that wants something which a page can ask about.
+async fn reader(server: &TestServer) -> Client {
+    Client::with(server, json!({ "redirect_uris": [crate::flow::REDIRECT_URI], "scope": "read" }))
+        .await
+}
+
+#[tokio::test]
+async fn a_session_by_a_provider_allows_nothing_to_a_further_client() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let client = reader(&server).await;
+    let mut browser = Browser::new(&server);
+    let asked = sign_in_with(&mut browser, &client, &server, &provider, &Value::Null).await;
+    browser.submit(&asked, "decision", "allow").await.code();
+    let requests = provider.requests();
+    let page = browser.get(&reader(&server).await.request().path()).await;
+    assert_eq!((page.answer.status, page.answer.header("location")), (200, None), "{page:?}");
+    assert_eq!(page.answer.headers("set-cookie"), [""; 0]);
+    assert!(page.text().contains("Allow access?"), "{}", page.text());
+    assert!(!page.answer.body.contains("<details"), "{page:?}");
+    // The client that was allowed is asked about too, in fewer words.
+    let page = browser.get(&client.request().path()).await;
+    assert!(page.answer.status == 200 && page.answer.body.contains("<details"), "{page:?}");
+    assert_eq!(provider.requests(), requests, "nothing goes to the provider for it");
+}
+
+#[tokio::test]
+async fn what_one_person_allowed_another_is_asked() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let client = reader(&server).await;
+    for (subject, is_known) in [("7", false), ("8", false), ("7", true), ("8", true)] {
+        let person = json!({ "sub": subject });
+        let mut browser = Browser::new(&server);
+        let page = sign_in_with(&mut browser, &client, &server, &provider, &person).await;
+        assert_eq!(page.answer.body.contains("<details"), is_known, "{subject}");
+        browser.submit(&page, "decision", "allow").await.code();
+    }
+}
+
+#[tokio::test]
+async fn no_token_of_a_provider_is_passed_on() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let client = reader(&server).await;
+    let mut browser = Browser::new(&server);
+    let asked = sign_in_with(&mut browser, &client, &server, &provider, &Value::Null).await;
+    let allowed = browser.submit(&asked, "decision", "allow").await;
+    let bought = client.redeem(&server, &allowed.code()).await;
+    let tokens = bought.json();
+    let refreshed = client.refresh(&server, tokens["refresh_token"].as_str().unwrap()).await;
+    assert_eq!((bought.status, refreshed.status), (200, 200), "{bought:?} {refreshed:?}");
+    assert_eq!(claims(tokens["access_token"].as_str().unwrap())["iss"], crate::flow::ISSUER);
+    let upstream = provider.said.lock().unwrap().tokens.clone();
+    assert_eq!(upstream.len(), 3);
+    let cookies = browser.cookies();
+    for told in [asked.answer, allowed.answer, bought, refreshed] {
+        let told = format!("{told:?} {cookies:?}");
+        assert!(!upstream.iter().any(|token| told.contains(token)), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_comes_back_from_a_provider_who_was_not_sent_there_by_our_page() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let made_up = "A".repeat(43);
+    let client = Client::register(&server).await;
+    let page = Browser::new(&server).get(&client.request().path()).await;
+    // On its way, with a `state` of its own, of which it can make no other.
+    let mut away = Browser::new(&server);
+    let state = away.submit(&page, "provider", "acme").await.brought().remove("state").unwrap();
+    let altered = format!("{}AAAAAAAAA", state.split_at(state.len() - 9).0);
+    for mut browser in [Browser::new(&server), Browser::signed_in(&server).await, away] {
+        for state in ["", "&state=", &format!("&state={made_up}"), &format!("&state={altered}")] {
+            let back = browser.get(&format!("/oauth2/sign-in/acme?code=x{state}")).await.answer;
+            assert_eq!((back.status, back.header("location")), (400, None), "{state}");
+            assert_eq!(back.headers("set-cookie"), [""; 0], "{state}");
+        }
+    }
+    assert_eq!(provider.exchanges(), 0);
 }

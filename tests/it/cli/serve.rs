@@ -23,8 +23,13 @@ pub(super) struct Server {
 impl Server {
     /// Runs `words` and reads what is announced, until a line that contains `last`.
     pub(super) fn start(doorward: &Doorward, words: &[&str], last: &str) -> Self {
+        Self::run(doorward, doorward.command(words), last)
+    }
+
+    /// The same of a command that was given more.
+    pub(super) fn run(doorward: &Doorward, mut command: Command, last: &str) -> Self {
         let log = fs::File::create(doorward.path("log")).unwrap();
-        let mut child = doorward.command(words).stderr(log).spawn().unwrap();
+        let mut child = command.stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut announced: Vec<String> = Vec::new();
         while !announced.last().is_some_and(|line| line.contains(last)) {
