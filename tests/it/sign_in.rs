@@ -325,10 +325,11 @@ async fn a_session_at_which_somebody_only_looks_does_not_live_on() {
     let almost_idle = Duration::from_mins(config.sign_in.session_idle_minutes - 1);
     let server = TestServer::with(config).await;
     let client = Client::register(&server).await;
-    for path in [client.request().path(), "/oauth2/sign-out".to_owned()] {
+    let asking = client.request().path();
+    for path in [&asking, "/oauth2/sign-out", "/oauth2/grants"] {
         let mut browser = Browser::signed_in(&server).await;
         server.clock.advance(almost_idle);
-        assert_eq!(browser.head(&path).await.answer.status, 200, "{path}");
+        assert_eq!(browser.head(path).await.answer.status, 200, "{path}");
         server.clock.advance(almost_idle);
         assert!(!is_signed_in(&mut browser, &client).await, "{path}");
     }
