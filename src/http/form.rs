@@ -32,7 +32,7 @@ pub(crate) enum FormError {
     #[error("a parameter is not UTF-8")]
     NotUtf8,
     /// Of a body that was posted.
-    #[error("its Content-Type is not {FORM}")]
+    #[error("Content-Type is not {FORM}")]
     MediaType,
 }
 

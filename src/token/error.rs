@@ -16,8 +16,6 @@ use crate::{
 /// the caller: printable ASCII without `"` and `\` (RFC 6749 §5.2).
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
-    #[error("Content-Type: must be application/x-www-form-urlencoded")]
-    MediaType,
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -75,8 +73,7 @@ impl TokenError {
             | Self::Verifier
             | Self::Client(IdentifyError::Unknown) => true,
             Self::Client(IdentifyError::Document { reason, .. }) => !reason.is_passing(),
-            Self::MediaType
-            | Self::Body(_)
+            Self::Body(_)
             | Self::Form(_)
             | Self::Missing(_)
             | Self::TwoClients
@@ -100,8 +97,7 @@ impl TokenError {
             }
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::MediaType
-            | Self::Body(BodyError::Broken(_))
+            Self::Body(BodyError::Broken(_))
             | Self::Form(_)
             | Self::Missing(_)
             | Self::TwoClients
@@ -119,11 +115,9 @@ impl TokenError {
 
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::MediaType
-            | Self::Body(_)
-            | Self::Form(_)
-            | Self::Missing(_)
-            | Self::TwoClients => ErrorCode::InvalidRequest,
+            Self::Body(_) | Self::Form(_) | Self::Missing(_) | Self::TwoClients => {
+                ErrorCode::InvalidRequest
+            }
             Self::UnknownClient | Self::UnknownResource => ErrorCode::InvalidClient,
             Self::TooManyRequests { .. } | Self::TooManyFailures { .. } => {
                 ErrorCode::TemporarilyUnavailable

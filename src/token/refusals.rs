@@ -38,7 +38,7 @@ pub(crate) fn of_introspection(config: &Config) -> Vec<Refusal> {
 fn of_any_form(config: &Config) -> [TokenError; 10] {
     let corrupt = StoreError::Corrupt { what: String::new(), source: "".into() };
     [
-        TokenError::MediaType,
+        TokenError::Form(FormError::MediaType),
         TokenError::Form(FormError::Repeated("a parameter")),
         TokenError::Form(FormError::TooMany),
         TokenError::Form(FormError::NotUtf8),

@@ -10,10 +10,7 @@ use hyper::body::Incoming;
 use super::error::TokenError;
 use crate::{
     app::App,
-    http::{
-        body,
-        form::{FORM, Form},
-    },
+    http::form::{self, Form},
 };
 
 /// The longest body, in bytes. The longest parameter is a refresh token or a JWT.
@@ -26,14 +23,12 @@ pub(super) async fn body(
     headers: &HeaderMap,
     sent: Incoming,
 ) -> Result<Bytes, TokenError> {
-    let is_form = body::media_type(headers).eq_ignore_ascii_case(FORM.as_bytes());
     let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
-    // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
-    let body = body::read(sent, BODY_BYTES_MAX, deadline).await?;
+    let body = form::posted::<TokenError>(headers, sent, BODY_BYTES_MAX, deadline).await?;
     app.failure_limit
         .admit(source, app.clock.now())
         .map_err(|retry_after_seconds| TokenError::TooManyFailures { retry_after_seconds })?;
-    if is_form { Ok(body) } else { Err(TokenError::MediaType) }
+    Ok(body)
 }
 
 /// The parameter `name`, which must be there.
