@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The services of others that Doorward works with, started for a check and stopped after it.
 
-    tests/services.py postgres -- COMMAND...
-    tests/services.py installed postgres|pgbouncer|haproxy
+    tests/services.py postgres [RELEASE] -- COMMAND...
+    tests/services.py installed postgres [RELEASE]|pgbouncer|haproxy
 
 The first runs COMMAND with `DOORWARD_TEST_POSTGRES` set to the URL of a server of its own and
 `DOORWARD_TEST_POSTGRES_CA` to the file of its certificate, and ends as COMMAND ends. The second says by its exit
-code whether a service could be started. A check that is written in Python uses the classes below.
+code whether a service could be started. RELEASE is one of `postgres_releases/`, such as 13; without it, it is the
+system's PostgreSQL. A check that is written in Python uses the classes below.
 
 Every service listens on a free loopback port, keeps its files in a temporary folder and is gone afterwards,
 whatever happens. Python's standard library alone.
@@ -15,6 +16,7 @@ whatever happens. Python's standard library alone.
 import contextlib
 import glob
 import http.client
+import json
 import os
 import pathlib
 import pwd
@@ -32,6 +34,8 @@ from doorward import Fault, free_port  # noqa: E402
 START_SECONDS_MAX = 30
 # Where Debian has the programs that it does not put on the path; the latest release counts.
 DEBIAN = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: float(path.split("/")[4]))
+# Other releases, which npm has: the server alone, none of the programs that talk to it.
+RELEASES = pathlib.Path(__file__).resolve().parent / "postgres_releases/node_modules"
 # PostgreSQL refuses to run as root.
 USER = "postgres"
 
@@ -57,6 +61,23 @@ def unprivileged():
     except KeyError:
         raise Missing(f"root cannot run it, and there is no user {USER}") from None
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def installed(release):
+    """The folder of one of `RELEASES`."""
+    folder = RELEASES / f"postgres-{release}"
+    if not folder.is_dir():
+        raise Missing(f"there is no PostgreSQL {release}")
+    return folder
+
+
+def copied(release, folder):
+    """The programs of one of `RELEASES` in another folder: whoever runs them may not be let into the repository.
+    A package has no symbolic links: it names them, and has a script that makes them in its own place."""
+    shutil.copytree(installed(release) / "native", folder / "native")
+    for link in json.loads((folder / "native/pg-symlinks.json").read_text()):
+        (folder / link["target"]).symlink_to(pathlib.Path(link["source"]).name)
+    return str(folder / "native/bin")
 
 
 def children(parent):
@@ -143,9 +164,11 @@ class Service:
 class Postgres(Service):
     """A server of PostgreSQL with the user `postgres`, who needs no password. Others may stand by for it."""
 
-    def __init__(self, settings=None, primary=None):
-        """`settings` go to the server. With a `primary`, it is a standby that follows it."""
-        self.initdb = program("initdb", reversed(DEBIAN))
+    def __init__(self, settings=None, primary=None, release=None):
+        """`settings` go to the server. With a `primary`, it is a standby that follows it. Without a `release`, it
+        is the system's latest."""
+        self.folders = [*reversed(DEBIAN)]
+        program("psql", self.folders)
         super().__init__()
         self.data = self.folder / "data"
         self.settings = {
@@ -155,6 +178,8 @@ class Postgres(Service):
             **(settings or {}),
         }  # fmt: skip
         try:
+            if release:
+                self.folders.insert(0, copied(release, self.folder))
             self.run(
                 program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                 "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
@@ -165,7 +190,7 @@ class Postgres(Service):
                 self.run(self.beside("pg_basebackup"), "-d", source, "-D", self.data, "-R", "-c", "fast")
             else:
                 self.run(
-                    self.initdb, "-D", self.data, "-U", "postgres", "--auth=trust", "--no-sync",
+                    self.beside("initdb"), "-D", self.data, "-U", "postgres", "--auth=trust", "--no-sync",
                     "--encoding=UTF8", "--locale=C",
                 )  # fmt: skip
         except BaseException:
@@ -173,8 +198,8 @@ class Postgres(Service):
             raise
 
     def beside(self, name):
-        """A program of the same release."""
-        return program(name, [os.path.dirname(self.initdb)])
+        """A program of the same release if it has one, else of the system's latest."""
+        return program(name, self.folders)
 
     def command(self):
         options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
@@ -207,6 +232,16 @@ class Postgres(Service):
         os.kill(self.process.pid, signal.SIGINT)
         self.process.wait(60)
         self.start()
+
+    def wait_for_standby(self):
+        """Lets no commit be one from now on before the standby has it on its disk, and waits for that standby."""
+        self.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        self.psql("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while self.psql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
+            if time.monotonic() > deadline:
+                raise Fault("the standby does not follow")
+            time.sleep(0.05)
 
     def promote(self):
         """Makes a standby a primary."""
@@ -295,7 +330,11 @@ class HAProxy(Service):
 def main():
     match sys.argv[1:]:
         case ["postgres", "--", *command] if command:
+            release = None
+        case ["postgres", release, "--", *command] if command:
             pass
+        case ["installed", "postgres", release]:
+            return 0 if installed(release) else 1
         case ["installed", "postgres"]:
             return 0 if all(program(name, DEBIAN) for name in ("initdb", "psql", "openssl")) else 1
         case ["installed", "pgbouncer" | "haproxy" as name]:
@@ -305,7 +344,7 @@ def main():
     # Asked to end, it takes its services with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # What is lost with the machine is lost anyway: it is the tests' own.
-    with Postgres({"fsync": "off"}) as postgres:
+    with Postgres({"fsync": "off"}, release=release) as postgres:
         certificate = postgres.folder / "server.crt"
         environment = {
             **os.environ,

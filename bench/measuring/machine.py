@@ -1,5 +1,6 @@
 """The machine: which cores are used, and a description of it that names no host, person or path."""
 
+import contextlib
 import os
 import platform
 import re
@@ -17,6 +18,17 @@ def cores():
     if len(allowed) < 2:
         raise Unfit("two cores are needed: one for the server, one for the load generator")
     return allowed[0], allowed[1]
+
+
+@contextlib.contextmanager
+def starting_on(cores):
+    """What is started inside stays on these cores."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def file_system(folder):

@@ -1,8 +1,7 @@
-"""Doorward on a PostgreSQL of its own: batches against single inserts, the embedded store, a second node, and very
-many rows against ten thousand."""
+"""Doorward on a PostgreSQL of its own: batches against single inserts, the embedded store, a second node, a
+synchronous standby, and very many rows against ten thousand."""
 
 import contextlib
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -44,6 +43,7 @@ class Case:
     nodes: int = 1
     rows: int = 0
     environment: dict = field(default_factory=dict)
+    has_standby: bool = False
 
 
 EMBEDDED = Case("the embedded store", nodes=0)
@@ -53,20 +53,23 @@ SINGLES = [
 ]
 ONE = Case("one node")
 TWO = Case("two nodes", nodes=2)
+STANDBY = Case("one node, with a synchronous standby on the same cores and disk", has_standby=True)
 
 
 def measure(bench):
     few, many = (Case(f"one node on {rows:,} rows", rows=rows) for rows in (SMALL, bench.options.clients))
-    cases = [EMBEDDED, *SINGLES, ONE, TWO, few, many]
+    cases = [EMBEDDED, *SINGLES, ONE, TWO, STANDBY, few, many]
     try:
-        with started(bench) as server:
-            databases = Databases(server)
+        with started(bench) as server, with_standby(bench) as primary:
+            databases, replicated = Databases(server), Databases(primary)
             for case in (few, many):
                 databases.fill(case.rows)
             remark = sizes(server, many.rows)
             rounds = []
             for number in range(1, bench.options.rounds + 1):
-                rounds.append({case: of_case(bench, databases, case) for case in cases})
+                rounds.append({
+                    case: of_case(bench, replicated if case.has_standby else databases, case) for case in cases
+                })  # fmt: skip
                 rates = ", ".join(f"{found.rate:,.0f}" for found in rounds[-1].values())
                 say(f"postgres, round {number}: registrations a second: {rates}")
             version = server.psql("SHOW server_version")
@@ -76,25 +79,30 @@ def measure(bench):
     return Section(
         TITLE, header, [row(case, [found[case] for found in rounds]) for case in cases],
         verdicts=verdicts(rounds, few, many),
-        remarks=[f"PostgreSQL {version} with its default settings, on both cores.", remark],
+        remarks=[f"PostgreSQL {version} with its default settings, on both cores.", remark,
+                 f"With the standby / without: {spread(ratios(rounds, STANDBY, [ONE]), 2)}."],
         figures=[{case.what: asdict(found) for case, found in one.items()} for one in rounds],
     )  # fmt: skip
 
 
 @contextlib.contextmanager
-def started(bench):
-    """A server with a temporary folder, which must be on a disk. It may use both cores."""
-    mine = os.sched_getaffinity(0)
+def started(bench, primary=None):
+    """A server with a temporary folder, which must be on a disk. It may use both cores. With a `primary` it follows."""
     with contextlib.ExitStack() as stack:
-        os.sched_setaffinity(0, {bench.core, bench.generator_core})
-        try:
-            server = services.Postgres(AS_SHIPPED)
+        with machine.starting_on({bench.core, bench.generator_core}):
+            server = services.Postgres(AS_SHIPPED, primary)
             stack.callback(server.remove)
             machine.refuse_memory(server.folder)
             server.start()
-        finally:
-            os.sched_setaffinity(0, mine)
         yield server
+
+
+@contextlib.contextmanager
+def with_standby(bench):
+    """Another such server, each commit of which waits for the disk of a third."""
+    with started(bench) as primary, started(bench, primary):
+        primary.wait_for_standby()
+        yield primary
 
 
 class Databases:
@@ -192,17 +200,21 @@ def on(url, environment):
     return servers.Server("doorward-postgres", "Doorward on PostgreSQL", command, environment=environment)
 
 
+def ratios(rounds, of, to):
+    return [found[of].rate / max(found[case].rate for case in to) for found in rounds]
+
+
 def verdicts(rounds, few, many):
-    def ratios(of, to):
-        return [found[of].rate / max(found[case].rate for case in to) for found in rounds]
+    def verdict(text, aim, of, to, unit="x"):
+        return goals.at_least(f"PostgreSQL, {text}", aim, unit).verdict(ratios(rounds, of, to))
 
     return [
-        goals.at_least("PostgreSQL, one node / the same with one insert a transaction", 3).verdict(ratios(ONE, SINGLES[:1])),
-        goals.at_least("PostgreSQL, one node / the better of these with one insert", 3).verdict(ratios(ONE, SINGLES)),
-        goals.at_least("PostgreSQL, one node / the embedded store", 0.60, "%").verdict(ratios(ONE, [EMBEDDED])),
-        goals.at_least("PostgreSQL, two nodes / one, on the same two cores", 0.90, "%").verdict(ratios(TWO, [ONE])),
-        goals.at_least(f"PostgreSQL, {many.rows:,} rows / {few.rows:,}", 0.80, "%").verdict(ratios(many, [few])),
-    ]  # fmt: skip
+        verdict("one node / the same with one insert a transaction", 3, ONE, SINGLES[:1]),
+        verdict("one node / the better of these with one insert", 3, ONE, SINGLES),
+        verdict("one node / the embedded store", 0.60, ONE, [EMBEDDED], "%"),
+        verdict("two nodes / one, on the same two cores", 0.90, TWO, [ONE], "%"),
+        verdict(f"{many.rows:,} rows / {few.rows:,}", 0.80, many, [few], "%"),
+    ]
 
 
 def row(case, found):

@@ -196,12 +196,7 @@ def take(load, answers, refused):
 def failover(folder, _chance):
     """A primary with a synchronous standby; the primary is killed, and the standby takes its place."""
     with Postgres() as primary, Postgres(primary=primary) as standby:
-        primary.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
-        primary.psql("SELECT pg_reload_conf()")
-        deadline = time.monotonic() + 20
-        while primary.psql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
-            expect(time.monotonic() < deadline, "the standby does not follow")
-            time.sleep(0.05)
+        primary.wait_for_standby()
         url = (
             f"postgres://postgres@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/postgres"
             "?target_session_attrs=read-write"
