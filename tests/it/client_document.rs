@@ -463,3 +463,35 @@ async fn whoever_asks_at_once_shares_a_fetch() {
     assert!(asking.join_all().await.into_iter().all(|status| status == 200));
     assert_eq!((site.looked_up(), site.counted("fetched").await), (vec![HOST.to_owned()], 1.0));
 }
+
+#[tokio::test]
+async fn a_document_that_asks_for_a_key_lets_nobody_in_without_one() {
+    let site = Site::start().await;
+    let method =
+        r#""token_endpoint_auth_method":"private_key_jwt","jwks_uri":"https://a.example/""#;
+    site.publish_with(&format!(
+        r#""client_name":"A","redirect_uris":["https://app.example/cb"],{method}"#
+    ));
+    let client = site.client();
+    let page = Browser::signed_in(&site.door).await.get(&client.request().path()).await;
+    check_refusal(&page, "asks for a method that is not supported");
+    let refused = client.redeem(&site.door, "x").await;
+    assert_eq!((refused.status, &refused.json()["error"]), (401, &"invalid_client".into()));
+}
+
+#[tokio::test]
+async fn whoever_names_documents_that_fail_is_told_so_often_and_then_waits() {
+    let mut config = config();
+    config.client_documents.enabled = true;
+    config.rate_limit.failures_per_source = 3;
+    let site = Site::with(config).await;
+    site.fail(500);
+    for status in [400, 400, 400, 429, 429] {
+        assert_eq!(site.authorize("http://127.0.0.1/cb").await.status, status);
+    }
+    assert_eq!(site.looked_up().len(), 3, "what is refused costs no lookup");
+    // It is the source that waits, and nothing is held against the document.
+    site.publish("My Editor");
+    site.door.clock.advance(Duration::from_mins(1));
+    assert_eq!(site.authorize("http://127.0.0.1/cb").await.status, 200);
+}
