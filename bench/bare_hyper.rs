@@ -3,18 +3,24 @@
 //! thus part of no release.
 //!
 //! `bare_hyper WORK PORT`, where WORK is `register`, or `constant` for the same answer to whatever
-//! comes: what the load generator and this machine's loopback can do at most.
+//! comes: what the load generator and this machine's loopback can do at most; or `signed`, which signs
+//! what comes by ES256 and answers the signature: what a server that issues signed tokens can do at most.
 
 use std::{
     error::Error,
     io,
     net::Ipv4Addr,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use doorward::{client::ClientId, clock::Clock, entropy::Entropy};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -70,15 +76,17 @@ struct Information {
 enum Work {
     Register,
     Constant,
+    Signed,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: bare_hyper register|constant PORT";
+    let usage = "usage: bare_hyper register|constant|signed PORT";
     let [work, port] = &arguments[..] else { return Err(usage.into()) };
     let work = match work.as_str() {
         "register" => Work::Register,
         "constant" => Work::Constant,
+        "signed" => Work::Signed,
         _ => return Err(usage.into()),
     };
     // The runtime is the one that Doorward has.
@@ -111,6 +119,7 @@ async fn answer(
     let body = request.into_body().collect().await?.to_bytes();
     let information = match work {
         Work::Constant => Some(Bytes::from_static(br#"{"client_id":"constant"}"#)),
+        Work::Signed => signed(&body),
         Work::Register => register(&body),
     };
     let (status, information) = match information {
@@ -121,6 +130,14 @@ async fn answer(
     *response.status_mut() = status;
     headers_of_every_answer(response.headers_mut(), made.fetch_add(1, Ordering::Relaxed));
     Ok(response)
+}
+
+fn signed(body: &[u8]) -> Option<Bytes> {
+    static KEY: LazyLock<Option<EcdsaKeyPair>> =
+        LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok());
+    let signature = KEY.as_ref()?.sign(&SystemRandom::new(), body).ok()?;
+    let text = BASE64_URL_SAFE_NO_PAD.encode(signature);
+    Some(format!("{{\"client_id\":\"{text}\"}}").into())
 }
 
 fn register(body: &[u8]) -> Option<Bytes> {

@@ -60,6 +60,8 @@ def every_server():
                bare_hyper("register"), is_extra=True),
         Server("constant", "hyper alone, same answer to whatever comes: what the generator can drive",
                bare_hyper("constant"), is_extra=True),
+        Server("signed", "hyper alone, an ES256 signature in each answer",
+               bare_hyper("signed"), is_extra=True),
         Server("oidc-provider-durable", "npm oidc-provider on SQLite, every write durable",
                node("oidc_provider.js", durable=True), path="/reg", is_extra=True, **peer),
         Server("mcp-python", "MCP Python SDK's handler on uvicorn, in memory",
@@ -108,6 +110,11 @@ def ceiling_quiet():
 def constant():
     """Hyper alone, the same answer to whatever comes."""
     return next(server for server in every_server() if server.name == "constant")
+
+
+def signed():
+    """Hyper alone, which signs whatever comes."""
+    return next(server for server in every_server() if server.name == "signed")
 
 
 def oidc_provider_tokens(requests, count):

@@ -32,6 +32,7 @@ class Figures:
 
     ceiling: Load
     constant: Load
+    signed: Load
     ours: dict[str, Load]
     peer: dict[str, Load]
 
@@ -45,6 +46,7 @@ def measure(bench):
         say(f"tokens, round {number}: {', '.join(rates)}")
     named = {
         "constant (hyper alone, one answer)": [one.constant for one in rounds],
+        "signed (hyper alone, a signature in each)": [one.signed for one in rounds],
         "registrations, nothing kept": [one.ceiling for one in rounds],
     }
     for name in rounds[0].ours:
@@ -65,6 +67,9 @@ def one_round(bench):
     with bench.running_on_nothing(servers.constant()) as running:
         bench.warm_up(running)
         constant = bench.generator.run(running, CONNECTIONS, options.seconds)
+    with bench.running_on_nothing(servers.signed()) as running:
+        bench.warm_up(running)
+        signed = bench.generator.run(running, CONNECTIONS, options.seconds)
     with bench.fresh_folder() as folder, bench.fresh_folder() as requests:
         grant(bench, folder, requests)
         with bench.running(servers.shipped(DOORWARD_LOG__FILTER="warn"), folder) as running:
@@ -74,7 +79,7 @@ def one_round(bench):
         server = servers.oidc_provider_tokens(requests, PEERS_A_SECOND * seconds_of(options))
         with bench.running_on_nothing(server) as running:
             peer = exchanges(bench, running, "/token", requests)
-    return Figures(ceiling, constant, ours, peer)
+    return Figures(ceiling, constant, signed, ours, peer)
 
 
 def seconds_of(options):

@@ -453,6 +453,25 @@ async fn a_document_that_changes_is_asked_about_anew() {
 }
 
 #[tokio::test]
+async fn what_one_installation_gives_up_the_others_keep() {
+    let site = Site::start().await;
+    let client = site.client();
+    let path = client.request().with("redirect_uri", "http://127.0.0.1/cb").path();
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let mut browser = Browser::signed_in(&site.door).await;
+        let page = browser.get(&path).await;
+        let code = browser.submit(&page, "decision", "allow").await.code();
+        let bought = client.redeem(&site.door, &code).await.json();
+        tokens.push(bought["refresh_token"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(client.revoke(&site.door, &tokens[0]).await.status, 200);
+    for (token, status) in [(&tokens[0], 400), (&tokens[1], 200)] {
+        assert_eq!(client.refresh(&site.door, token).await.status, status);
+    }
+}
+
+#[tokio::test]
 async fn whoever_asks_at_once_shares_a_fetch() {
     let site = Arc::new(Site::start().await);
     let mut asking = JoinSet::new();
