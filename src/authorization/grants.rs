@@ -33,10 +33,11 @@ pub(crate) async fn grants(app: &App, head: &Parts) -> Response {
 }
 
 async fn list(app: &App, head: &Parts) -> Result<Response, PageError> {
+    let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
+    // What is no grant has none before it.
+    let after = form.one("after")?.and_then(|id| id.parse().ok());
     let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
     let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
-    let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
-    let after = form.one("after")?.and_then(|id| id.parse().ok());
     let filter = GrantFilter { client: None, subject: Some(session.owner.subject.clone()) };
     let kept = app.store.grants(&filter, after, PAGE_MAX).await.map_err(PageError::Grants)?;
     let now = app.clock.now();

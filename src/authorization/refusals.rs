@@ -92,9 +92,10 @@ pub(crate) fn of_revocation(config: &Config) -> Vec<Refusal> {
     [told(of_lookup()), told(of_body(config, FORM_BYTES_MAX)), own].concat()
 }
 
-fn of_lookup() -> [PageError; 4] {
+fn of_lookup() -> [PageError; 5] {
     let corrupt = StoreError::Corrupt { what: String::new(), source: "".into() };
     [
+        PageError::Form(FormError::Repeated("a parameter")),
         PageError::Form(FormError::TooMany),
         PageError::Form(FormError::NotUtf8),
         PageError::Grants(StoreError::Busy),

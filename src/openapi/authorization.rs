@@ -178,7 +178,7 @@ pub(crate) fn grants(_: &Config) -> Value {
             "name": "after",
             "in": "query",
             "description": "The grant behind which the page begins.",
-            "schema": { "type": "string", "format": "uuid" },
+            "schema": { "type": "string" },
         }],
         "responses": responses,
     })

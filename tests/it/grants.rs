@@ -171,4 +171,7 @@ async fn any_number_of_grants_is_shown_page_by_page() {
         link.split('"').next().unwrap().clone_into(&mut path);
     }
     assert_eq!(pages, [50, 50, 20]);
+    for (query, status) in [("after=x", 200), ("after=1&after=2", 400)] {
+        assert_eq!(browser.get(&format!("{PATH}?{query}")).await.answer.status, status, "{query}");
+    }
 }

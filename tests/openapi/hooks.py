@@ -130,6 +130,14 @@ def consent(case, _):
     from_own_page(case, person.consent(["allow", "deny", "back"][count // 2 % 3]))
 
 
+def grants(case, method):
+    """There is something to take back."""
+    if method == "POST":
+        person.code()
+        from_own_page(case, person.form("/oauth2/grants"))
+    case.cookies = dict(person.browser.cookies)
+
+
 def sign_in(case, _):
     if count % 4:
         case.body = {"request": "client_id=x", "provider": "one"}
@@ -172,6 +180,6 @@ def introspect(case, _):
 
 # By the last step of a path.
 CHANGES = {
-    "register": register, "authorize": authorize, "consent": consent, "sign-in": sign_in, "sign-out": sign_out,
-    "{provider}": return_from_provider, "token": token, "revoke": revoke, "introspect": introspect,
+    "register": register, "authorize": authorize, "consent": consent, "grants": grants, "sign-in": sign_in,
+    "sign-out": sign_out, "{provider}": return_from_provider, "token": token, "revoke": revoke, "introspect": introspect,
 }  # fmt: skip
