@@ -58,9 +58,20 @@ impl FromRow for ClientRecord {
     }
 }
 
-/// `grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash,
-/// redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current,
-/// refresh_previous, superseded_at, refresh_expires_at`.
+/// Asks for grants, by what stands behind `FROM grants`: the columns are the same in both databases.
+macro_rules! select_grants {
+    ($which:literal) => {
+        concat!(
+            "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
+             redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+             refresh_previous, superseded_at, refresh_expires_at FROM grants ",
+            $which
+        )
+    };
+}
+pub(super) use select_grants;
+
+/// The columns of [`select_grants`].
 impl FromRow for GrantRecord {
     fn from_row(row: &impl Row) -> Result<Self, StoreError> {
         record(row, "grant", |grant_id, row| {

@@ -49,7 +49,7 @@ impl Site {
         config.sign_in.local = true;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (acceptor, roots) = tls();
+        let (acceptor, certificate) = tls(&[HOST, UMLAUT_HOST]);
         let answer = Arc::new(Mutex::new(String::new()));
         let mut documents = JoinSet::new();
         documents.spawn(serve(listener, acceptor, Arc::clone(&answer)));
@@ -60,7 +60,7 @@ impl Site {
             asked.lock().unwrap().push(name.to_owned());
             found.lock().unwrap().clone()
         });
-        let internet = Internet::Staged { names, roots: Arc::new(roots) };
+        let internet = Internet::Staged { names, roots: Arc::new(trusting(&certificate)) };
         let site = Self {
             door: TestServer::on(internet, config).await,
             client_id: format!("https://{HOST}:{port}/client.json"),
@@ -133,10 +133,10 @@ impl Site {
     }
 }
 
-fn tls() -> (TlsAcceptor, RootCertStore) {
-    let made = rcgen::generate_simple_self_signed([HOST, UMLAUT_HOST].map(str::to_owned)).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
+/// TLS under these names, and the certificate that it shows.
+pub(crate) fn tls(names: &[&str]) -> (TlsAcceptor, rcgen::Certificate) {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -144,7 +144,13 @@ fn tls() -> (TlsAcceptor, RootCertStore) {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key.into())
         .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), roots)
+    (TlsAcceptor::from(Arc::new(config)), made.cert)
+}
+
+fn trusting(certificate: &rcgen::Certificate) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    roots
 }
 
 /// Answers each connection once; nothing, and stays, where there is no answer.
@@ -273,7 +279,7 @@ async fn nothing_that_a_registered_client_names_is_fetched() {
             vec![IpAddr::from([127, 0, 0, 1])]
         })
     };
-    let internet = Internet::Staged { names, roots: Arc::new(tls().1) };
+    let internet = Internet::Staged { names, roots: Arc::new(trusting(&tls(&[HOST]).1)) };
     let mut config = config();
     config.sign_in.local = true;
     config.client_documents.enabled = true;

@@ -12,23 +12,19 @@ use crate::{
     store::{
         ConsentRecord, Deleted, GrantFilter, GrantRecord, Purchase, Redeemed, Rotated, Rotation,
         Step, StoreError,
-        row::{lines, moment, row_count},
+        row::{lines, moment, row_count, select_grants},
     },
 };
 
-const SELECT: &str = "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
-    redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-    refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id = ?1";
+const SELECT: &str = select_grants!("WHERE grant_id = ?1");
 
-const SELECT_PAGE: &str = "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, \
-    code_hash, redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-    refresh_previous, superseded_at, refresh_expires_at FROM grants \
-    WHERE grant_id > ?1 AND grant_id <= ?2 AND (?3 IS NULL OR client = ?3) ORDER BY grant_id LIMIT ?4";
+const SELECT_PAGE: &str = select_grants!(
+    "WHERE grant_id > ?1 AND grant_id <= ?2 AND (?3 IS NULL OR client = ?3) ORDER BY grant_id LIMIT ?4"
+);
 
-const SELECT_PAGE_OF_SUBJECT: &str = "SELECT grant_id, client, subject, scope, resources, issued_at, \
-    expires_at, code_hash, redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, \
-    refresh_current, refresh_previous, superseded_at, refresh_expires_at FROM grants \
-    WHERE subject = ?1 AND grant_id > ?2 AND (?3 IS NULL OR client = ?3) ORDER BY grant_id LIMIT ?4";
+const SELECT_PAGE_OF_SUBJECT: &str = select_grants!(
+    "WHERE subject = ?1 AND grant_id > ?2 AND (?3 IS NULL OR client = ?3) ORDER BY grant_id LIMIT ?4"
+);
 
 /// The grant so many behind another.
 const SELECT_AHEAD: &str =
@@ -287,6 +283,7 @@ mod tests {
         assert_eq!(found(Some(rare[1]), 1), rare[2..]);
         assert!(found(Some(rare[2]), 1).is_empty());
     }
+
     #[test]
     fn what_somebody_has_allowed_is_found_by_an_index() {
         let mut connection = Connection::open_in_memory().unwrap();

@@ -17,7 +17,7 @@ use crate::{
     store::{
         ConsentRecord, Deleted, GrantFilter, GrantRecord, GrantStore, Purchase, Redeemed, Rotated,
         Rotation, Step, StoreError,
-        row::{FromRow, lines, moment, row_count},
+        row::{FromRow, lines, moment, row_count, select_grants},
     },
 };
 
@@ -57,27 +57,21 @@ const INSERT: Statement = Statement {
     ],
 };
 
-const SELECT: Statement = Statement {
-    sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
-        redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-        refresh_previous, superseded_at, refresh_expires_at FROM grants WHERE grant_id = $1",
-    types: &[Type::UUID],
-};
+const SELECT: Statement =
+    Statement { sql: select_grants!("WHERE grant_id = $1"), types: &[Type::UUID] };
 
 const SELECT_PAGE: Statement = Statement {
-    sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
-        redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-        refresh_previous, superseded_at, refresh_expires_at FROM grants \
-        WHERE grant_id >= $1 AND ($2::text IS NULL OR client = $2) ORDER BY grant_id LIMIT $3",
+    sql: select_grants!(
+        "WHERE grant_id >= $1 AND ($2::text IS NULL OR client = $2) ORDER BY grant_id LIMIT $3"
+    ),
     types: &[Type::UUID, Type::TEXT, Type::INT8],
 };
 
 const SELECT_PAGE_OF_SUBJECT: Statement = Statement {
-    sql: "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
-        redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-        refresh_previous, superseded_at, refresh_expires_at FROM grants \
-        WHERE subject = $1 AND grant_id >= $2 AND ($3::text IS NULL OR client = $3) \
-        ORDER BY grant_id LIMIT $4",
+    sql: select_grants!(
+        "WHERE subject = $1 AND grant_id >= $2 AND ($3::text IS NULL OR client = $3) \
+         ORDER BY grant_id LIMIT $4"
+    ),
     types: &[Type::TEXT, Type::UUID, Type::TEXT, Type::INT8],
 };
 

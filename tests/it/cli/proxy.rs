@@ -1,38 +1,22 @@
 //! What the environment says of proxies, which is for other programs: a request through a proxy leads wherever that
 //! likes, past the check of addresses (Client ID Metadata Document §8.6).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
-use rustls::{ServerConfig, crypto::aws_lc_rs};
-use rustls_pki_types::PrivatePkcs8KeyDer;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
-use tokio_rustls::TlsAcceptor;
 
 use super::{Doorward, serve::Server};
-use crate::harness::read_end;
-
-/// TLS as `localhost`, and the certificate that it shows.
-fn tls() -> (TlsAcceptor, String) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
-}
+use crate::{client_document::tls, harness::read_end};
 
 #[tokio::test]
 async fn no_proxy_of_the_environment_is_asked_for_a_document() {
     let documents = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client_id =
         format!("https://localhost:{}/client.json", documents.local_addr().unwrap().port());
-    let (acceptor, certificate) = tls();
+    let (acceptor, certificate) = tls(&["localhost"]);
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{{\"client_id\":\"{client_id}\",\
          \"client_name\":\"A\",\"redirect_uris\":[\"http://127.0.0.1/cb\"]}}"
@@ -49,7 +33,7 @@ async fn no_proxy_of_the_environment_is_asked_for_a_document() {
     let asked = tokio::spawn(async move { drop(proxy.accept().await) });
 
     let doorward = Doorward::new();
-    doorward.write("certificate.pem", &certificate);
+    doorward.write("certificate.pem", &certificate.pem());
     let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     let mut command = doorward.command(&words);
     command.env("DOORWARD_CLIENT_DOCUMENTS__ENABLED", "true");
