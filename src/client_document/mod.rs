@@ -116,7 +116,8 @@ impl ClientDocuments {
             self.metrics.remembered.add_one();
             return Ok(known);
         }
-        self.flights.join(url, self.fetch(url)).await
+        // In a box: a fetch is many times as large as whatever waits for a client.
+        Box::pin(self.flights.join(url, self.fetch(url))).await
     }
 
     /// Whether documents of this host are looked at.

@@ -30,13 +30,12 @@ const WAITING_MAX: usize = 2 * BATCH_MAX;
 /// The way to the thread.
 pub(super) struct Lookups(mpsc::Sender<Asked>);
 
-/// What is looked up, and for whom.
+/// What is looked up, and for whom. What is found is in a box: it changes hands a dozen times.
 struct Lookup<I, R> {
     id: I,
-    reply: Reply<Option<R>>,
+    reply: Reply<Option<Box<R>>>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "the large ones are the usual ones")]
 enum Asked {
     Client(Lookup<ClientId, ClientRecord>),
     Grant(Lookup<GrantId, GrantRecord>),
@@ -57,14 +56,14 @@ impl Lookups {
     pub(super) async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
         let (reply, answer) = Reply::new();
         self.0.send(Asked::Client(Lookup { id, reply })).await.map_err(|_closed| closed())?;
-        answer.outcome().await
+        Ok(answer.outcome().await?.map(|client| *client))
     }
 
     /// The grant of this identifier, if there is one.
     pub(super) async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         let (reply, answer) = Reply::new();
         self.0.send(Asked::Grant(Lookup { id, reply })).await.map_err(|_closed| closed())?;
-        answer.outcome().await
+        Ok(answer.outcome().await?.map(|grant| *grant))
     }
 
     /// Waits for the lookups that are being made, and refuses later ones.
@@ -124,12 +123,16 @@ fn answer(
     // Dropped, it ends: there is nothing to commit.
     let snapshot = connection.unchecked_transaction()?;
     for lookup in clients.iter_mut().filter(|lookup| !lookup.reply.is_unwanted()) {
-        lookup.reply.outcome = Some(clients::client(&snapshot, lookup.id));
+        lookup.reply.outcome = Some(clients::client(&snapshot, lookup.id).map(boxed));
     }
     for lookup in grants.iter_mut().filter(|lookup| !lookup.reply.is_unwanted()) {
-        lookup.reply.outcome = Some(grants::grant(&snapshot, lookup.id));
+        lookup.reply.outcome = Some(grants::grant(&snapshot, lookup.id).map(boxed));
     }
     Ok(())
+}
+
+fn boxed<R>(found: Option<R>) -> Option<Box<R>> {
+    found.map(Box::new)
 }
 
 fn any_went_wrong<I, R>(lookups: &[Lookup<I, R>]) -> bool {
