@@ -8,10 +8,9 @@ use crate::{
     client::ClientIdentifier,
     client_document::ClientDocuments,
     clock::Clock,
-    config::{Config, Resource},
+    config::Config,
     discovery,
     entropy::Entropy,
-    grant::ResourceIndicator,
     http::{
         client_address::Source,
         rate_limit::{FailureLimit, OwnLimit, RateLimit},
@@ -52,8 +51,6 @@ pub struct App {
     pub(crate) local_password: Option<LocalPassword>,
     /// Where people sign in who have an account elsewhere.
     pub(crate) providers: Providers,
-    /// The resources of the settings, in their order.
-    pub(crate) resources: Vec<ResourceIndicator>,
     /// What clients read of this server (RFC 8414).
     pub(crate) metadata: Bytes,
     /// What signs and seals.
@@ -89,7 +86,6 @@ impl App {
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
             providers: Providers::new(&config.sign_in.providers, internet.clone()),
-            resources: indicators(&config.authorization.resources),
             metadata: discovery::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
@@ -106,10 +102,4 @@ impl App {
     pub fn take_local_password(&self) -> Option<String> {
         self.local_password.as_ref().and_then(LocalPassword::take)
     }
-}
-
-fn indicators(resources: &[Resource]) -> Vec<ResourceIndicator> {
-    let parse = |resource: &Resource| ResourceIndicator::parse(&resource.uri);
-    let parsed: Result<_, _> = resources.iter().map(parse).collect();
-    parsed.expect("settings hold nothing else for the URI of a resource")
 }

@@ -75,7 +75,7 @@ pub(crate) fn document(config: &Config) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Resource, ResourceSecret};
+    use crate::config::{self, CatalogueScope, Sources};
 
     fn read(config: &Config) -> Value {
         serde_json::from_slice(&document(config)).unwrap()
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_named_and_nothing_is_empty() {
-        let mut config = Config::default();
+        let config = Config::default();
         let optional = [
             "introspection_endpoint",
             "scopes_supported",
@@ -112,13 +112,14 @@ mod tests {
         let bare = read(&config);
         assert!(optional.iter().all(|member| bare.get(member).is_none()), "{bare}");
 
-        config.authorization.resources = vec![Resource {
-            uri: "https://mcp.example".into(),
-            name: None,
-            introspection: Some(ResourceSecret { id: "a".into(), sha256: [0; 32] }),
-        }];
+        let resource = format!(
+            r#"[{{ uri = "https://mcp.example", id = "a", secret_sha256 = "{}" }}]"#,
+            "0".repeat(64)
+        );
+        let flags = vec![("authorization.resources", resource)];
+        let mut config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
         config.registration.scopes =
-            vec![crate::config::CatalogueScope { scope: "read".into(), description: None }];
+            vec![CatalogueScope { scope: "read".into(), description: None }];
         config.client_documents.enabled = true;
         let full = read(&config);
         assert!(optional.iter().all(|member| full.get(member).is_some()), "{full}");

@@ -193,11 +193,14 @@ pub(super) fn wanted(
 /// Resources, and what people call them.
 pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Vec<WantedResource> {
     let configured = &app.config.authorization.resources;
-    let shown = |uri: &str| WantedResource {
-        uri: uri.to_owned(),
-        name: configured.iter().find(|known| known.uri == uri).and_then(|known| known.name.clone()),
+    let shown = |uri: &ResourceIndicator| WantedResource {
+        uri: uri.to_string(),
+        name: configured
+            .iter()
+            .find(|known| known.uri == *uri)
+            .and_then(|known| known.name.clone()),
     };
-    resources.iter().map(|resource| shown(resource.as_str())).collect()
+    resources.iter().map(shown).collect()
 }
 
 /// The earlier consent, if it was given to the client as it is now, at this redirect URI and for these resources.

@@ -49,7 +49,7 @@ impl AuthorizationRequest {
         let client_id = form.one("client_id")?.ok_or(PageError::Missing("client_id"))?;
         let identifier = client_id.parse().map_err(|_| PageError::UnknownClient)?;
         let client = identified_client::identify(app, &identifier).await?;
-        Self::of(client, &form, &app.config, &app.resources)
+        Self::of(client, &form, &app.config)
     }
 
     /// The request of a client that is known.
@@ -57,7 +57,6 @@ impl AuthorizationRequest {
         client: IdentifiedClient,
         form: &Form<'_>,
         config: &Config,
-        resources: &[ResourceIndicator],
     ) -> Result<Self, PageError> {
         let (redirect_uri, reach) = redirect_uri(&client, form, config)?;
         let state = form.one("state");
@@ -69,7 +68,7 @@ impl AuthorizationRequest {
                 .flatten()
                 .filter(|state| state.len() <= STATE_BYTES_MAX)
                 .map(str::to_owned),
-            asked: asked(&client, form, config, resources),
+            asked: asked(&client, form, config),
             client,
         })
     }
@@ -103,7 +102,6 @@ fn asked(
     client: &IdentifiedClient,
     form: &Form<'_>,
     config: &Config,
-    configured: &[ResourceIndicator],
 ) -> Result<Asked, AuthorizationError> {
     for elsewhere in ["request", "request_uri"] {
         if one(form, elsewhere)?.is_some() {
@@ -131,7 +129,7 @@ fn asked(
     Ok(Asked {
         challenge: CodeChallenge::parse(challenge).map_err(|_| AuthorizationError::Challenge)?,
         scope: scope(client, one(form, "scope")?, config)?,
-        resources: resources(form, config, configured)?,
+        resources: resources(form, config)?,
         is_silent: one(form, "prompt")?
             .is_some_and(|prompt| prompt.split(' ').any(|one| one == "none")),
     })
@@ -179,14 +177,14 @@ fn scope(
 fn resources(
     form: &Form<'_>,
     config: &Config,
-    configured: &[ResourceIndicator],
 ) -> Result<Vec<ResourceIndicator>, AuthorizationError> {
+    let configured = &config.authorization.resources;
     let mut named: Vec<ResourceIndicator> = Vec::new();
     for text in form.all("resource") {
         let asked = ResourceIndicator::parse(text);
         let asked = asked.map_err(|_| AuthorizationError::UnknownResource)?;
-        let known = match configured.iter().find(|known| known.names_the_same(&asked)) {
-            Some(known) => known.clone(),
+        let known = match configured.iter().find(|known| known.uri.names_the_same(&asked)) {
+            Some(known) => known.uri.clone(),
             None if configured.is_empty() && config.sign_in.local => asked,
             None => return Err(AuthorizationError::UnknownResource),
         };
@@ -194,9 +192,9 @@ fn resources(
             named.push(known);
         }
     }
-    match (named.is_empty(), configured) {
+    match (named.is_empty(), &configured[..]) {
         (false, _) | (true, []) => Ok(named),
-        (true, [only]) => Ok(vec![only.clone()]),
+        (true, [only]) => Ok(vec![only.uri.clone()]),
         (true, _) => Err(AuthorizationError::NoResource),
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
         registered_at: None,
         flags: ClientFlags::default(),
     };
-    let request = AuthorizationRequest::of(client, &form, &Config::default(), &[]);
+    let request = AuthorizationRequest::of(client, &form, &Config::default());
     let Ok(request) = request else { return };
 
     let uri = request.redirect_uri.as_str();

@@ -15,7 +15,7 @@ use toml::{Spanned, de::DeValue};
 use url::Url;
 
 use super::{
-    Config, StoreLocation,
+    Config, Resource, StoreLocation,
     fault::{ConfigErrors, Faults},
     setting::{Section, setting},
     source::{ConfigFile, Origin, Sources, variables},
@@ -224,10 +224,14 @@ fn check_sign_in(config: &Config, values: &Values<'_>, faults: &mut Faults) {
 
 fn check_resources(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     let resources = &config.authorization.resources;
-    let uris = repeated(resources.iter().map(|resource| resource.uri.as_str()));
+    // A request could mean either of two that it names the same.
+    let is_named_before = |(nth, resource): &(usize, &Resource)| {
+        resources[..*nth].iter().any(|before| before.uri.names_the_same(&resource.uri))
+    };
+    let uri = resources.iter().enumerate().find(is_named_before);
     let secrets = resources.iter().filter_map(|resource| resource.introspection.as_ref());
-    let ids = repeated(secrets.map(|secret| secret.id.as_str()));
-    for twice in uris.into_iter().chain(ids) {
+    let id = repeated(secrets.map(|secret| secret.id.as_str()));
+    for twice in uri.map(|(_, resource)| resource.uri.as_str()).into_iter().chain(id) {
         let reason = format_args!("{twice:?} stands there twice");
         refuse(values, "authorization.resources", faults, reason);
     }

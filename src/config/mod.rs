@@ -42,6 +42,7 @@ use self::{
         PASSWORD, STORE, WHEN_UNREACHABLE,
     },
 };
+use crate::grant::ResourceIndicator;
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
 // says little. `unset` is no default: the setting must be given (in an `optional` section: once any
@@ -353,8 +354,8 @@ pub struct CatalogueScope {
 /// A protected resource (RFC 8707).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// The indicator, as it stands in access tokens.
-    pub uri: String,
+    /// By which clients name it, and which stands in access tokens.
+    pub uri: ResourceIndicator,
     /// As people read it.
     pub name: Option<String>,
     /// By which it may ask about tokens; `None` when it does not.

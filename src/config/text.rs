@@ -17,6 +17,7 @@ use super::{
     LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
     kind::{Refusal, Text},
 };
+use crate::grant::ResourceIndicator;
 
 /// Where clients are kept.
 pub(super) const STORE: Text<StoreLocation> = Text {
@@ -213,14 +214,11 @@ pub(super) const CLAIM: Text<String> = Text {
     show: str::to_owned,
 };
 
-/// A resource indicator (RFC 8707 §2), except that here it is a place one can ask at.
-pub(super) const RESOURCE: Text<String> = Text {
+/// A resource indicator (RFC 8707 §2).
+pub(super) const RESOURCE: Text<ResourceIndicator> = Text {
     expected: "an absolute URI without fragment, at most 2048 bytes, such as https://mcp.example.com/mcp",
-    parse: |text| {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('#');
-        accept_if(text, is_plain && text.len() <= 2_048 && Url::parse(text).is_ok())
-    },
-    print: String::clone,
+    parse: |text| ResourceIndicator::parse(text).map_err(|_| None),
+    print: ResourceIndicator::to_string,
     show: str::to_owned,
 };
 

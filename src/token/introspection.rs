@@ -105,7 +105,7 @@ async fn of_access_token(
     now: Timestamp,
 ) -> Result<Option<Active>, TokenError> {
     let Some(claims) = access_token::read(app, token, now) else { return Ok(None) };
-    let Some(id) = claims.grant().filter(|_| claims.aud.contains(&resource.uri)) else {
+    let Some(id) = claims.grant().filter(|_| claims.aud.contains(resource.uri.as_str())) else {
         return Ok(None);
     };
     let Some(grant) = app.store.grant(id).await? else { return Ok(None) };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doorward::grant::ResourceIndicator;
 use serde_json::json;
 
 use crate::{
@@ -453,7 +454,7 @@ async fn the_host_of_a_request_changes_nothing() {
 #[tokio::test]
 async fn a_resource_is_the_operators_in_the_operators_spelling() {
     let resource = |uri: &str, name: &str| doorward::config::Resource {
-        uri: uri.to_owned(),
+        uri: ResourceIndicator::parse(uri).unwrap(),
         name: Some(name.to_owned()),
         introspection: None,
     };

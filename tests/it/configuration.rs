@@ -2,10 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use doorward::{
-    config::{self, Config, LogFormat, Sources, StoreLocation},
-    grant::ResourceIndicator,
-};
+use doorward::config::{self, Config, LogFormat, Sources, StoreLocation};
 use tempfile::TempDir;
 
 /// The least that a server outside of development must be told.
@@ -528,22 +525,33 @@ fn the_issuer_of_a_provider_is_kept_as_it_is_spelled_with_its_slash() {
 }
 
 #[test]
-fn whatever_resource_can_be_set_can_be_asked_for() {
+fn a_resource_is_an_absolute_uri_without_fragment() {
     let given = |uri: &str| {
         Given::dev().flag("authorization.resources", &format!("[{{ uri = \"{uri}\" }}]"))
     };
     let longest = format!("https://mcp.example/{}", "x".repeat(2_048 - 20));
     for uri in [&*longest, "https://mcp.example", "urn:example:tools", "https://mcp.example/?a=%20"]
     {
-        assert_eq!(given(uri).config().authorization.resources[0].uri, uri);
-        assert_eq!(ResourceIndicator::parse(uri).unwrap().as_str(), uri);
+        assert_eq!(given(uri).config().authorization.resources[0].uri.as_str(), uri);
     }
     for uri in
         [&*format!("{longest}x"), "", "/mcp", "https://mcp.example/#", "https://mcp.example/ a"]
     {
-        assert!(ResourceIndicator::parse(uri).is_err(), "{uri}");
         let fault = given(uri).only_fault();
         assert!(fault.contains("expected an absolute URI without fragment"), "{fault}");
+    }
+}
+
+#[test]
+fn no_two_resources_are_named_the_same_by_requests() {
+    let given = |other: &str| {
+        let tables = format!(r#"[{{ uri = "https://mcp.example" }}, {{ uri = "{other}" }}]"#);
+        Given::dev().flag("authorization.resources", &tables)
+    };
+    assert_eq!(given("https://mcp.example/mcp").config().authorization.resources.len(), 2);
+    for same in ["https://mcp.example", "https://mcp.example/", "https://MCP.example"] {
+        let fault = given(same).only_fault();
+        assert!(fault.contains(&format!("{same:?} stands there twice")), "{fault}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use doorward::{
     config::{CatalogueScope, Config, Resource, ResourceSecret},
+    grant::ResourceIndicator,
     server,
 };
 use serde_json::Value;
@@ -19,7 +20,7 @@ pub(crate) fn everything() -> Config {
     config.registration.scopes =
         vec![CatalogueScope { scope: "read".into(), description: Some("Read".into()) }];
     config.authorization.resources = vec![Resource {
-        uri: "https://mcp.example".into(),
+        uri: ResourceIndicator::parse("https://mcp.example").unwrap(),
         name: None,
         introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
     }];

@@ -29,7 +29,7 @@ pub(crate) fn config() -> Config {
     config.sign_in.local = true;
     config.token.per_client = 0;
     let resource = |id: &str, uri: &str| Resource {
-        uri: uri.to_owned(),
+        uri: ResourceIndicator::parse(uri).unwrap(),
         name: None,
         introspection: Some(ResourceSecret {
             id: id.to_owned(),

@@ -26,7 +26,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "discovery",
             "entropy",
-            "grant",
             "http",
             "internet",
             "keys",
@@ -80,7 +79,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &["client", "clock", "config", "http", "internet", "metrics", "registration"],
     ),
     ("clock", &[]),
-    ("config", &[]),
+    // What a setting names as requests do is read by the same rule.
+    ("config", &["grant"]),
     ("discovery", &["app", "config", "http"]),
     // It looks at what the others use, with their own means.
     (
