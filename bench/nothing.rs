@@ -78,6 +78,15 @@ impl GrantStore for Nothing {
         Ok(Vec::new())
     }
 
+    async fn newest_grants(
+        &self,
+        _: &str,
+        _: Option<GrantId>,
+        _: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn redeem_code(&self, _: GrantId, _: Purchase) -> Result<Redeemed, StoreError> {
         Ok(Redeemed::NotThere)
     }

@@ -21,7 +21,7 @@ use crate::{
     identified_client,
     pages::{AllowedGrant, FormTarget, GrantsPage, page},
     sign_in::{self, FORM_BYTES_MAX, Session},
-    store::{ConsentRecord, GrantFilter, GrantRecord, StoreError},
+    store::{ConsentRecord, GrantRecord, StoreError},
 };
 
 /// How many grants are looked up for one page.
@@ -34,12 +34,12 @@ pub(crate) async fn grants(app: &App, head: &Parts) -> Response {
 
 async fn list(app: &App, head: &Parts) -> Result<Response, PageError> {
     let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
-    // What is no grant has none before it.
-    let after = form.one("after")?.and_then(|id| id.parse().ok());
+    // What is no grant has all of them before it.
+    let before = form.one("before")?.and_then(|id| id.parse().ok());
     let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
     let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
-    let filter = GrantFilter { client: None, subject: Some(session.owner.subject.clone()) };
-    let kept = app.store.grants(&filter, after, PAGE_MAX).await.map_err(PageError::Grants)?;
+    let kept = app.store.newest_grants(&session.owner.subject, before, PAGE_MAX).await;
+    let kept = kept.map_err(PageError::Grants)?;
     let now = app.clock.now();
     let mut grants = Vec::new();
     for grant in kept.iter().filter(|grant| grant.expires_at > now) {

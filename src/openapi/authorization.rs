@@ -175,9 +175,9 @@ pub(crate) fn grants(_: &Config) -> Value {
         "summary": "What a person has allowed (OAuth 2.1 §7.9).",
         "tags": ["pages"],
         "parameters": [{
-            "name": "after",
+            "name": "before",
             "in": "query",
-            "description": "The grant behind which the page begins.",
+            "description": "The grant before which those of the page were made.",
             "schema": { "type": "string" },
         }],
         "responses": responses,

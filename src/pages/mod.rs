@@ -127,9 +127,9 @@ pub(crate) struct AllowedGrant {
 pub(crate) struct GrantsPage {
     pub(crate) site: Site,
     pub(crate) account: String,
-    /// The oldest first.
+    /// The newest first.
     pub(crate) grants: Vec<AllowedGrant>,
-    /// The last grant that was looked up, if there may be more behind it.
+    /// The last grant that was looked up, if there may be more before it.
     pub(crate) more: Option<String>,
 }
 

@@ -32,6 +32,15 @@ pub trait GrantStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<GrantRecord>, StoreError>;
 
+    /// At most `limit` grants by this resource owner, expired or not, the newest first, beginning with the last
+    /// one that was made before `before`. The last page is the empty one.
+    async fn newest_grants(
+        &self,
+        subject: &str,
+        before: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError>;
+
     /// Spends the code of a grant and keeps what it buys; both happen or neither. Of all callers, at once
     /// or one after another, one is told [`Redeemed::Now`].
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError>;

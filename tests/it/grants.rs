@@ -82,10 +82,10 @@ async fn what_is_taken_back_is_good_for_nothing_and_asked_about_anew() {
     let server = TestServer::with(config()).await;
     let client = Client::register(&server).await;
     let request = client.request().and("resource", TOOLS);
-    let bought = flow::tokens(&server, &client, &request).await;
-    server.clock.advance(Duration::from_millis(1));
     let other = server.new_client().await;
     let kept = server.tokens(other).await;
+    server.clock.advance(Duration::from_millis(1));
+    let bought = flow::tokens(&server, &client, &request).await;
     let mut browser = Browser::signed_in(&server).await;
     assert!(browser.get(&request.path()).await.text().starts_with("Allow access again?"));
 
@@ -155,23 +155,29 @@ async fn whoever_signs_in_to_see_what_they_have_allowed_comes_back_to_it() {
 }
 
 #[tokio::test]
-async fn any_number_of_grants_is_shown_page_by_page() {
+async fn any_number_of_grants_is_shown_page_by_page_the_newest_first() {
     let server = TestServer::with(config()).await;
     let client = server.new_client().await;
+    let mut granted = Vec::new();
     for _ in 0..120 {
-        let _code = server.grant(client).await;
+        let code: AuthorizationCode = server.grant(client).await.parse().unwrap();
+        granted.push(code.grant.to_string());
         server.clock.advance(Duration::from_millis(1));
     }
     let mut browser = Browser::signed_in(&server).await;
-    let (mut path, mut pages) = (PATH.to_owned(), Vec::new());
+    let (mut path, mut pages, mut listed) = (PATH.to_owned(), Vec::new(), Vec::new());
     loop {
         let page = browser.get(&path).await;
         pages.push(shown(&page));
+        let fields = page.answer.body.split("name=\"grant\" value=\"").skip(1);
+        listed.extend(fields.map(|rest| rest.split('"').next().unwrap().to_owned()));
         let Some((_, link)) = page.answer.body.split_once("<p><a href=\"") else { break };
         link.split('"').next().unwrap().clone_into(&mut path);
     }
     assert_eq!(pages, [50, 50, 20]);
-    for (query, status) in [("after=x", 200), ("after=1&after=2", 400)] {
+    granted.reverse();
+    assert_eq!(listed, granted);
+    for (query, status) in [("before=x", 200), ("before=1&before=2", 400)] {
         assert_eq!(browser.get(&format!("{PATH}?{query}")).await.answer.status, status, "{query}");
     }
 }

@@ -222,6 +222,20 @@ impl GrantStore for MemoryStore {
         Ok(grants.values().filter(is_shown).take(limit).cloned().collect())
     }
 
+    async fn newest_grants(
+        &self,
+        subject: &str,
+        before: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        self.check()?;
+        let grants = self.grants.lock().unwrap();
+        let is_shown = |grant: &&GrantRecord| {
+            grant.subject == subject && before.is_none_or(|before| grant.grant_id < before)
+        };
+        Ok(grants.values().rev().filter(is_shown).take(limit).cloned().collect())
+    }
+
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {
         self.check()?;
         let mut grants = self.grants.lock().unwrap();

@@ -243,12 +243,11 @@ pub(in crate::store) async fn revocation_ends_a_grant_for_whoever_comes_with_it_
     assert_eq!(store.revoke_grant(id).await.unwrap(), Deleted::NotThere);
 }
 
-pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_subject(
-    store: Arc<dyn Store>,
-) {
+/// Thirty grants, one a second, every third to one client, by two resource owners in turn.
+async fn thirty_kept(store: &dyn Store) -> Vec<GrantRecord> {
     let grants = Grants::new();
     let client = grants.next().client;
-    let mut all: Vec<GrantRecord> = (0..30)
+    let all: Vec<GrantRecord> = (0..30)
         .map(|nth| GrantRecord {
             grant_id: GrantId::generate(NOW.after_seconds(nth), &grants.0),
             client: if nth % 3 == 0 { client.clone() } else { grants.next().client },
@@ -259,6 +258,34 @@ pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_
     for grant in all.iter().rev() {
         store.keep_grant(grant.clone()).await.unwrap();
     }
+    all
+}
+
+pub(in crate::store) async fn the_grants_of_a_subject_are_listed_from_the_newest(
+    store: Arc<dyn Store>,
+) {
+    let all = thirty_kept(&*store).await;
+    for subject in ["acme:8 \u{e9}", "acme:%"] {
+        let of_subject = all.iter().rev().filter(|grant| grant.subject == subject);
+        let expected: Vec<_> = of_subject.map(shown).collect();
+        let (mut listed, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.newest_grants(subject, before, 4).await.unwrap();
+            assert!(page.len() <= 4);
+            let Some(last) = page.last() else { break };
+            before = Some(last.grant_id);
+            listed.extend(page.iter().map(shown));
+        }
+        assert_eq!(listed, expected, "{subject}");
+    }
+}
+
+pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_subject(
+    store: Arc<dyn Store>,
+) {
+    let grants = Grants::new();
+    let mut all = thirty_kept(&*store).await;
+    let client = all[0].client.clone();
     let (token, id) = (RefreshToken::generate(all[4].grant_id, &grants.0), all[4].grant_id);
     store.redeem_code(id, purchase(Some(&token))).await.unwrap();
     all[4] = store.grant(id).await.unwrap().unwrap();

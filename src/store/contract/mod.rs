@@ -43,6 +43,7 @@ macro_rules! store_contract {
             grants::a_token_that_has_expired_is_refused_and_nothing_is_forgotten,
             grants::revocation_ends_a_grant_for_whoever_comes_with_it_or_later,
             grants::grants_are_listed_in_their_order_by_client_and_by_subject,
+            grants::the_grants_of_a_subject_are_listed_from_the_newest,
             grants::a_consent_replaces_the_one_before_of_the_same_two,
             imports::grants_are_imported_and_shown_in_pages,
             imports::an_imported_grant_goes_on_to_a_later_state_and_never_back,

@@ -32,6 +32,7 @@ pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc
     unavailable(store.delete_client(id).await.map(drop));
     unavailable(store.import_clients(vec![client]).await.map(drop));
     unavailable(store.grants(&GrantFilter::default(), None, 1).await.map(drop));
+    unavailable(store.newest_grants("acme:7", None, 1).await.map(drop));
     unavailable(store.import_grants(vec![Grants::new().next()]).await.map(drop));
     unavailable(store.sessions(None, None, 1).await.map(drop));
     unavailable(store.keys().await.map(drop));

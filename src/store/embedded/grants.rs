@@ -26,9 +26,15 @@ const SELECT_PAGE_OF_SUBJECT: &str = select_grants!(
     "WHERE subject = ?1 AND grant_id > ?2 AND (?3 IS NULL OR client = ?3) ORDER BY grant_id LIMIT ?4"
 );
 
+const SELECT_NEWEST_OF_SUBJECT: &str =
+    select_grants!("WHERE subject = ?1 AND grant_id < ?2 ORDER BY grant_id DESC LIMIT ?3");
+
 /// The grant so many behind another.
 const SELECT_AHEAD: &str =
     "SELECT grant_id FROM grants WHERE grant_id > ?1 ORDER BY grant_id LIMIT 1 OFFSET ?2";
+
+/// What stands behind every grant.
+const LAST: [u8; 16] = [u8::MAX; 16];
 
 /// How many grants one snapshot looks through for those that pass a filter. As long as one is open, the log
 /// cannot be begun anew.
@@ -103,7 +109,7 @@ pub(super) fn page(
         } else {
             ahead(connection, &after, looked_through).map_err(store_error)?
         };
-        let until = end.unwrap_or([u8::MAX; 16]);
+        let until = end.unwrap_or(LAST);
         let rest = row_count(limit - page.len());
         let parameters = params![after, until, client, rest];
         page.append(&mut rows(connection, SELECT_PAGE, parameters)?);
@@ -112,6 +118,17 @@ pub(super) fn page(
             _ => return Ok(page),
         }
     }
+}
+
+/// The last grants of a subject.
+pub(super) fn newest(
+    connection: &Connection,
+    subject: &str,
+    before: Option<GrantId>,
+    limit: usize,
+) -> Result<Vec<GrantRecord>, StoreError> {
+    let before = before.as_ref().map_or(&LAST, GrantId::as_bytes);
+    rows(connection, SELECT_NEWEST_OF_SUBJECT, params![subject, before, row_count(limit)])
 }
 
 /// The grant `distance` behind the next one after `after`, if there are so many.
@@ -288,10 +305,15 @@ mod tests {
     fn what_somebody_has_allowed_is_found_by_an_index() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
-        let explained = format!("EXPLAIN QUERY PLAN {SELECT_PAGE_OF_SUBJECT}");
-        let plan: String = connection
-            .query_row(&explained, params!["a", "", None::<&str>, 1], |row| row.get(3))
-            .unwrap();
-        assert!(plan.contains("grants_of_subject (subject=? AND grant_id>?)"), "{plan}");
+        for (sql, found) in
+            [(SELECT_PAGE_OF_SUBJECT, "grant_id>?"), (SELECT_NEWEST_OF_SUBJECT, "grant_id<?")]
+        {
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = explained.raw_query().mapped(|step| step.get(3));
+            let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            let by_index = format!("grants_of_subject (subject=? AND {found})");
+            // One step: nothing is sorted.
+            assert!(plan.len() == 1 && plan[0].contains(&by_index), "{plan:?}");
+        }
     }
 }

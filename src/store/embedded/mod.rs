@@ -174,6 +174,18 @@ impl GrantStore for Embedded {
             .await
     }
 
+    async fn newest_grants(
+        &self,
+        subject: &str,
+        before: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let subject = subject.to_owned();
+        self.readers
+            .ask(move |connection| grants::newest(connection, &subject, before, limit))
+            .await
+    }
+
     async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError> {
         self.work(move |change| grants::redeem(change, id, &purchase)).await
     }

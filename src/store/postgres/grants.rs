@@ -75,6 +75,11 @@ const SELECT_PAGE_OF_SUBJECT: Statement = Statement {
     types: &[Type::TEXT, Type::UUID, Type::TEXT, Type::INT8],
 };
 
+const SELECT_NEWEST_OF_SUBJECT: Statement = Statement {
+    sql: select_grants!("WHERE subject = $1 AND grant_id < $2 ORDER BY grant_id DESC LIMIT $3"),
+    types: &[Type::TEXT, Type::UUID, Type::INT8],
+};
+
 const REDEEM: Statement = Statement {
     sql: "UPDATE grants SET redeemed_at = $2, expires_at = $3, refresh_family = $4, \
         refresh_current = $5, refresh_expires_at = $6 WHERE grant_id = $1 AND redeemed_at IS NULL",
@@ -196,6 +201,18 @@ impl GrantStore for Postgres {
             None => self.ask(&SELECT_PAGE, &[&first, &client, &limit]).await,
         };
         let rows = asked?;
+        rows.iter().map(FromRow::from_row).collect()
+    }
+
+    async fn newest_grants(
+        &self,
+        subject: &str,
+        before: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let before = before.map_or(Uuid::max(), Uuid::from);
+        let rows =
+            self.ask(&SELECT_NEWEST_OF_SUBJECT, &[&subject, &before, &row_count(limit)]).await?;
         rows.iter().map(FromRow::from_row).collect()
     }
 
