@@ -1,6 +1,6 @@
 //! What is made of the table for people: the dump, the sample file, `docs/configuration.md`.
 //! Dump and sample are TOML that loads again; the commands that print them are in `cli/`, and the test
-//! that keeps the document in step is in `tests/it/configuration.rs`.
+//! that keeps the document in step is in `tests/it/configuration/written.rs`.
 
 use std::fmt::{Display, Write};
 

@@ -1,0 +1,294 @@
+//! What a value may be, by itself and beside others.
+
+use super::*;
+
+#[test]
+fn a_log_filter_is_refused_where_it_would_not_mean_what_it_says() {
+    for filter in ["warn, doorward=debug", " info", "doorward=loud", "\u{a0}\u{20ac}=info"] {
+        let fault = Given::enough().flag("log.filter", filter).only_fault();
+        assert!(fault.starts_with("command line: log.filter: expected a log filter"), "{fault}");
+    }
+    let filter = "warn,doorward=debug,doorward[{route=x}]=trace";
+    assert_eq!(Given::enough().flag("log.filter", filter).config().log.filter, filter);
+}
+
+#[test]
+fn a_bare_address_is_a_network_of_one() {
+    let networks = "192.0.2.1, 10.0.0.0/8, 2001:db8::1, fd00::/8";
+    let config = Given::enough().variable("DOORWARD_SERVER__TRUSTED_PROXIES", networks).config();
+
+    let networks: Vec<_> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["192.0.2.1/32", "10.0.0.0/8", "2001:db8::1/128", "fd00::/8"]);
+}
+
+#[test]
+fn a_network_that_could_not_mean_what_it_says_is_refused() {
+    for (network, reason) in [
+        ("10.0.0.1/8", ": the network is 10.0.0.0/8"),
+        ("::ffff:10.0.0.0/104", ": write IPv4 networks in their IPv4 form"),
+        ("10.0.0.0/33", ""),
+        ("proxy.example", ""),
+    ] {
+        let given = Given::enough().variable("DOORWARD_SERVER__TRUSTED_PROXIES", network);
+        let expected = "expected an IP address or network, such as 10.0.0.0/8 or fd00::/8";
+        assert_eq!(
+            given.only_fault(),
+            format!(
+                "DOORWARD_SERVER__TRUSTED_PROXIES: server.trusted_proxies[0]: \
+                 {expected}, found \"{network}\"{reason}"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_protected_name_needs_a_name_and_hosts_and_schemes_in_lower_case() {
+    for (table, fault) in [
+        ("{ hosts = [] }", "protected_names[0]: name is missing"),
+        ("{ name = ' ' }", "protected_names[0].name: expected a name, found \" \""),
+        ("{ name = 'x', hosts = ['127.0.0.1'] }", "protected_names[0].hosts[0]: expected a host"),
+        ("{ name = 'x', hosts = ['a.example:1'] }", "protected_names[0].hosts[0]: expected a host"),
+        ("{ name = 'x', schemes = ['https'] }", "protected_names[0].schemes[0]: expected a URI"),
+        ("{ name = 'x', schemes = ['cursor:'] }", "protected_names[0].schemes[0]: expected a URI"),
+        (
+            "{ name = 'x', host = [] }",
+            "protected_names[0].host: unknown member; did you mean hosts?",
+        ),
+        ("'x'", "protected_names[0]: expected a table"),
+    ] {
+        let text = format!("[registration]\nprotected_names = [{table}]");
+        let found = Given::enough().file("doorward.toml", text).only_fault();
+        assert!(found.contains(&format!(": registration.{fault}")), "{found}");
+    }
+}
+
+#[test]
+fn an_issuer_is_an_http_url_in_its_one_spelling_without_anything_behind_the_path() {
+    for issuer in ["https://a.example", "https://a.example:8443", "https://a.example/oauth"] {
+        let given = Given::new()
+            .flag("server.issuer", issuer)
+            .flag("server.tls_terminated_in_front", "true");
+        assert_eq!(given.config().server.issuer, issuer);
+    }
+    for issuer in [
+        "a.example",
+        "/oauth",
+        "ftp://a.example",
+        "https://a.example/",
+        "https://a.example/oauth/",
+        "https://a.example?",
+        "https://a.example?x=1",
+        "https://a.example#x",
+        "https://user@a.example",
+        "https://user:pass@a.example",
+        "https://A.example",
+        "https://a.example:443",
+        "https://a.example/x/../y",
+        " https://a.example",
+        "https:a.example",
+        "https://a.example:0",
+        "",
+    ] {
+        let given = Given::new()
+            .flag("server.issuer", issuer)
+            .flag("server.tls_terminated_in_front", "true");
+        let fault = given.only_fault();
+        assert!(fault.starts_with("command line: server.issuer: expected an https"), "{fault}");
+        assert!(!fault.contains("pass"), "{fault}");
+    }
+}
+
+/// Issuer, whether `[tls]` is set, whether TLS is terminated in front, and what is wrong with it.
+const ISSUER_RULES: &[(&str, bool, bool, Option<&str>)] = &[
+    ("http://localhost:8080", false, false, None),
+    ("http://127.0.0.1:8080", false, false, None),
+    ("http://[::1]:8080", false, false, None),
+    ("http://127.0.0.2:8080", false, false, Some("is http to a host that is not localhost")),
+    ("http://localhost.example", false, false, Some("is http to a host that is not localhost")),
+    ("http://a.example", false, false, Some("is http to a host that is not localhost")),
+    ("http://a.example", false, true, None),
+    ("http://a.example", true, false, Some("is http, but [tls] is set")),
+    ("http://localhost:8080", true, false, Some("is http, but [tls] is set")),
+    ("https://a.example", false, false, Some("is https, but TLS is off")),
+    ("https://a.example", true, false, None),
+    ("https://a.example", false, true, None),
+    ("https://a.example", true, true, None),
+];
+
+#[test]
+fn something_speaks_the_scheme_of_the_issuer_and_http_stays_on_this_machine() {
+    for &(issuer, tls, in_front, fault) in ISSUER_RULES {
+        let mut given = Given::new()
+            .file("doorward.toml", format!("[server]\nissuer = \"{issuer}\""))
+            .flag("server.tls_terminated_in_front", if in_front { "true" } else { "false" });
+        if tls {
+            given = given.flag("tls.certificate_file", "c").flag("tls.key_file", "k");
+        }
+        match fault {
+            None => assert_eq!(given.config().server.issuer, issuer),
+            Some(fault) => {
+                let found = given.only_fault();
+                let expected = format!("doorward.toml:2:10: server.issuer: {fault}");
+                assert!(found.starts_with(&expected), "{issuer} {tls} {in_front}: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_subject_of_a_provider_is_one_of_another_kind_or_a_client() {
+    for (id, is_good) in [("acme", true), ("https", false), ("local", false)] {
+        let provider = format!(
+            "{{ id = \"{id}\", name = \"A\", issuer = \"https://a.example\", client_id = \"c\" }}"
+        );
+        let given =
+            Given::dev().file("doorward.toml", format!("[sign_in]\nproviders = [{provider}]"));
+        if is_good {
+            assert_eq!(given.config().sign_in.providers[0].id, id);
+        } else {
+            let fault = given.only_fault();
+            assert!(fault.contains(&format!("no provider may have the id \"{id}\"")), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn a_code_is_good_for_ten_minutes_at_most() {
+    for (seconds, is_good) in [("0", false), ("1", true), ("600", true), ("601", false)] {
+        let given = Given::dev().flag("authorization.code_lifetime_seconds", seconds);
+        if is_good {
+            let read = given.config().authorization.code_lifetime_seconds;
+            assert_eq!(read.to_string(), seconds);
+        } else {
+            assert!(given.only_fault().contains("authorization.code_lifetime_seconds"));
+        }
+    }
+}
+
+#[test]
+fn the_issuer_of_a_provider_is_kept_as_it_is_spelled_with_its_slash() {
+    let given = |issuer: &str| {
+        let provider =
+            format!("{{ id = \"a\", name = \"A\", issuer = \"{issuer}\", client_id = \"c\" }}");
+        Given::dev().file("doorward.toml", format!("[sign_in]\nproviders = [{provider}]"))
+    };
+    for issuer in
+        ["https://acme.eu.auth0.example/", "https://login.example", "https://login.example/a/v2.0/"]
+    {
+        let config = given(issuer).config();
+        assert_eq!(config.sign_in.providers[0].issuer, issuer);
+        assert!(config.dump().contains(&format!("issuer = \"{issuer}\"")), "{}", config.dump());
+    }
+    for issuer in ["https://login.example//", "https://login.example/?a", "/", "HTTPS://a.example/"]
+    {
+        let fault = given(issuer).only_fault();
+        assert!(fault.contains("issuer") && fault.contains("expected an https"), "{fault}");
+    }
+}
+
+#[test]
+fn a_resource_is_an_absolute_uri_without_fragment() {
+    let given = |uri: &str| {
+        Given::dev().flag("authorization.resources", &format!("[{{ uri = \"{uri}\" }}]"))
+    };
+    let longest = format!("https://mcp.example/{}", "x".repeat(2_048 - 20));
+    for uri in [&*longest, "https://mcp.example", "urn:example:tools", "https://mcp.example/?a=%20"]
+    {
+        assert_eq!(given(uri).config().authorization.resources[0].uri.as_str(), uri);
+    }
+    for uri in
+        [&*format!("{longest}x"), "", "/mcp", "https://mcp.example/#", "https://mcp.example/ a"]
+    {
+        let fault = given(uri).only_fault();
+        assert!(fault.contains("expected an absolute URI without fragment"), "{fault}");
+    }
+}
+
+#[test]
+fn no_two_resources_are_named_the_same_by_requests() {
+    let given = |other: &str| {
+        let tables = format!(r#"[{{ uri = "https://mcp.example" }}, {{ uri = "{other}" }}]"#);
+        Given::dev().flag("authorization.resources", &tables)
+    };
+    assert_eq!(given("https://mcp.example/mcp").config().authorization.resources.len(), 2);
+    for same in ["https://mcp.example", "https://mcp.example/", "https://MCP.example"] {
+        let fault = given(same).only_fault();
+        assert!(fault.contains(&format!("{same:?} stands there twice")), "{fault}");
+    }
+}
+
+#[test]
+fn no_two_providers_have_one_id() {
+    let provider = r#"{ id = "b", name = "A", issuer = "https://a.example", client_id = "c" }"#;
+    let given = Given::dev().flag("sign_in.providers", &format!("[{provider},{provider}]"));
+    let found = given.only_fault();
+    assert!(found.contains("two providers have the id \"b\""), "{found}");
+}
+
+#[test]
+fn outside_of_development_the_issuer_must_be_set() {
+    let fault = Given::new().only_fault();
+    assert!(fault.starts_with("server.issuer: must be set to an https or http URL"), "{fault}");
+}
+
+#[test]
+fn certificate_and_key_are_set_both_or_neither() {
+    assert_eq!(Given::enough().config().tls, None);
+    let given = Given::dev().file("doorward.toml", "[tls]\nkey_file = \"k\"");
+    assert_eq!(
+        given.only_fault(),
+        "doorward.toml:2:12: tls.certificate_file: must be set to a file, as tls.key_file is set"
+    );
+    assert_eq!(
+        Given::dev().variable("DOORWARD_TLS__CERTIFICATE_FILE", "c").only_fault(),
+        "DOORWARD_TLS__CERTIFICATE_FILE: tls.key_file: must be set to a file, \
+         as tls.certificate_file is set"
+    );
+}
+
+#[test]
+fn the_two_listeners_have_two_addresses() {
+    let given = Given::dev().flag("server.management", "127.0.0.1:8080");
+    let fault = "command line: server.management: is the address of server.listen as well";
+    assert_eq!(given.only_fault(), fault);
+
+    Given::dev().flag("server.management", "[::1]:0").flag("server.listen", "[::1]:0").config();
+}
+
+#[test]
+fn a_database_leaves_a_connection_for_more_than_batches() {
+    let fault = Given::enough().flag("postgres.connections_max", "2").only_fault();
+
+    assert!(fault.contains("postgres.writers: leaves no connection"), "{fault}");
+}
+
+#[test]
+fn development_has_loopback_listeners_a_folder_here_and_no_rate_limits() {
+    let config = Given::dev().config();
+
+    assert_eq!(config.store, folder("doorward-data"));
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.management.to_string(), "127.0.0.1:9000");
+    assert_eq!((config.rate_limit.per_source, config.rate_limit.total), (0, 0));
+
+    let limited = Given::dev().file("doorward.toml", "[rate_limit]\ntotal = 7").config();
+    assert_eq!((limited.rate_limit.per_source, limited.rate_limit.total), (0, 7));
+}
+
+#[test]
+fn development_derives_the_issuer_from_the_public_listener() {
+    for (listen, issuer) in [
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("[::1]:9999", "http://[::1]:9999"),
+        ("0.0.0.0:8080", "http://localhost:8080"),
+        ("192.0.2.1:80", "http://localhost"),
+    ] {
+        let config = Given::dev().flag("server.listen", listen).config();
+        assert_eq!(config.server.issuer, issuer);
+    }
+    let tls = Given::dev().flag("tls.certificate_file", "c").flag("tls.key_file", "k");
+    assert_eq!(tls.config().server.issuer, "https://127.0.0.1:8080");
+
+    let set = Given::dev().flag("server.issuer", "http://localhost:1");
+    assert_eq!(set.config().server.issuer, "http://localhost:1");
+}
