@@ -7,7 +7,7 @@ use std::{
     future::{Future, poll_fn},
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Instant,
@@ -68,7 +68,7 @@ impl Answer for Exchange {
         let shape = Shape::at(request.uri().path());
         let (is_head, version) = (request.method() == Method::HEAD, request.version());
 
-        let answered = routes::answer(&self.app, route, address, request);
+        let answered = pin!(routes::answer(&self.app, route, address, request));
         let mut response = or_panic(answered).await.unwrap_or_else(|panic| {
             tracing::error!(panic = panic_text(&*panic), "a handler panicked");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -124,9 +124,9 @@ fn headers_of_every_answer(
         cors::allow(headers);
     }
 }
-/// What the future yields, or what it panicked with.
-async fn or_panic<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
+
+/// What the future yields, or what it panicked with. It stays where it is: it is most of what a request holds.
+async fn or_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Box<dyn Any + Send>> {
     // The future is never polled again after a panic, so nobody sees what it left half done.
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
