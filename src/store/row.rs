@@ -35,11 +35,44 @@ pub(super) trait Row {
 
 /// What is kept as a row.
 pub(super) trait FromRow: Sized {
-    /// Reads the columns that stand beside each kind of record.
+    /// Reads the columns of [`select`].
     fn from_row(row: &impl Row) -> Result<Self, StoreError>;
 }
 
-/// `client_id, issued_at, profile, source, flags, metadata`.
+/// Asks for records of one kind, by what stands behind the name of their table: the columns are those that
+/// [`FromRow`] reads, in its order, and the same in both databases.
+macro_rules! select {
+    (clients, $which:literal) => {
+        concat!("SELECT client_id, issued_at, profile, source, flags, metadata FROM clients ", $which)
+    };
+    (grants, $which:literal) => {
+        concat!(
+            "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
+             redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
+             refresh_previous, superseded_at, refresh_expires_at FROM grants ",
+            $which
+        )
+    };
+    (consents, $which:literal) => {
+        concat!(
+            "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
+             FROM consents ",
+            $which
+        )
+    };
+    (sessions, $which:literal) => {
+        concat!(
+            "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
+             FROM sessions ",
+            $which
+        )
+    };
+    (keys, $which:literal) => {
+        concat!("SELECT key_id, algorithm, made_at, sealed FROM keys ", $which)
+    };
+}
+pub(super) use select;
+
 impl FromRow for ClientRecord {
     fn from_row(row: &impl Row) -> Result<Self, StoreError> {
         record(row, "client", |client_id, row| {
@@ -58,20 +91,6 @@ impl FromRow for ClientRecord {
     }
 }
 
-/// Asks for grants, by what stands behind `FROM grants`: the columns are the same in both databases.
-macro_rules! select_grants {
-    ($which:literal) => {
-        concat!(
-            "SELECT grant_id, client, subject, scope, resources, issued_at, expires_at, code_hash, \
-             redirect_uri, code_challenge, code_expires_at, redeemed_at, refresh_family, refresh_current, \
-             refresh_previous, superseded_at, refresh_expires_at FROM grants ",
-            $which
-        )
-    };
-}
-pub(super) use select_grants;
-
-/// The columns of [`select_grants`].
 impl FromRow for GrantRecord {
     fn from_row(row: &impl Row) -> Result<Self, StoreError> {
         record(row, "grant", |grant_id, row| {
@@ -107,7 +126,6 @@ fn refresh(row: &impl Row) -> Result<Option<RefreshRecord>, Unreadable> {
     Ok(Some(RefreshRecord { family, current, previous, expires_at }))
 }
 
-/// `subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at`.
 impl FromRow for ConsentRecord {
     fn from_row(row: &impl Row) -> Result<Self, StoreError> {
         let read = || -> Result<_, Unreadable> {
@@ -129,7 +147,6 @@ impl FromRow for ConsentRecord {
     }
 }
 
-/// `session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at`.
 impl FromRow for SessionRecord {
     fn from_row(row: &impl Row) -> Result<Self, StoreError> {
         record(row, "session", |session_id, row| {
@@ -168,7 +185,6 @@ impl FromRow for SignInRecord {
     }
 }
 
-/// `key_id, algorithm, made_at, sealed`.
 impl FromRow for KeyRecord {
     fn from_row(row: &impl Row) -> Result<Self, StoreError> {
         let read = || -> Result<_, Unreadable> {

@@ -12,7 +12,7 @@ use crate::{
     client::{ClientId, ProfileName},
     store::{
         ClientFilter, ClientRecord, Deleted, Imported, StoreError,
-        row::{FromRow, corrupt, moment, row_count},
+        row::{FromRow, corrupt, moment, row_count, select},
     },
 };
 
@@ -24,22 +24,23 @@ const INSERT_NEW: &str = "INSERT INTO clients \
     (client_id, issued_at, profile, source, flags, metadata) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
     ON CONFLICT (client_id) DO NOTHING";
 
-const SELECT: &str = "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients WHERE client_id = ?1";
+const SELECT: &str = select!(clients, "WHERE client_id = ?1");
 
-const SELECT_ALL: &str = "SELECT client_id, issued_at, profile, source, flags, metadata \
-    FROM clients ORDER BY client_id";
+const SELECT_ALL: &str = select!(clients, "ORDER BY client_id");
 
 /// `lower` knows ASCII alone, which is what the filter promises. A document that is not JSON cannot be
 /// searched; that must not hide the clients after it.
-const SELECT_PAGE: &str = "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients \
-    WHERE client_id > ?1 AND client_id <= ?8 \
+const SELECT_PAGE: &str = select!(
+    clients,
+    "WHERE client_id > ?1 AND client_id <= ?8 \
       AND (?2 IS NULL OR profile = ?2) \
       AND flags & ?3 = ?3 \
       AND (?4 IS NULL OR issued_at >= ?4) \
       AND (?5 IS NULL OR issued_at < ?5) \
       AND (?6 IS NULL OR (json_valid(metadata) \
            AND instr(lower(metadata ->> '$.client_name'), ?6) > 0)) \
-    ORDER BY client_id LIMIT ?7";
+    ORDER BY client_id LIMIT ?7"
+);
 
 /// The client so many behind another.
 const SELECT_AHEAD: &str =

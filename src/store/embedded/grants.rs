@@ -12,22 +12,24 @@ use crate::{
     store::{
         ConsentRecord, Deleted, GrantFilter, GrantRecord, Purchase, Redeemed, Rotated, Rotation,
         Step, StoreError,
-        row::{lines, moment, row_count, select_grants},
+        row::{lines, moment, row_count, select},
     },
 };
 
-const SELECT: &str = select_grants!("WHERE grant_id = ?1");
+const SELECT: &str = select!(grants, "WHERE grant_id = ?1");
 
-const SELECT_PAGE: &str = select_grants!(
+const SELECT_PAGE: &str = select!(
+    grants,
     "WHERE grant_id > ?1 AND grant_id <= ?2 AND (?3 IS NULL OR client = ?3) ORDER BY grant_id LIMIT ?4"
 );
 
-const SELECT_PAGE_OF_SUBJECT: &str = select_grants!(
+const SELECT_PAGE_OF_SUBJECT: &str = select!(
+    grants,
     "WHERE subject = ?1 AND grant_id > ?2 AND (?3 IS NULL OR client = ?3) ORDER BY grant_id LIMIT ?4"
 );
 
 const SELECT_NEWEST_OF_SUBJECT: &str =
-    select_grants!("WHERE subject = ?1 AND grant_id < ?2 ORDER BY grant_id DESC LIMIT ?3");
+    select!(grants, "WHERE subject = ?1 AND grant_id < ?2 ORDER BY grant_id DESC LIMIT ?3");
 
 /// The grant so many behind another.
 const SELECT_AHEAD: &str =
@@ -253,8 +255,7 @@ pub(super) fn consent(
     subject: &str,
     client: &ClientIdentifier,
 ) -> Result<Option<ConsentRecord>, StoreError> {
-    let sql = "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
-        FROM consents WHERE consent_id = ?1";
+    let sql = select!(consents, "WHERE consent_id = ?1");
     first(connection, sql, [ConsentRecord::key(subject, client)])
 }
 
@@ -264,8 +265,7 @@ pub(super) fn consents(
     after: Option<[u8; 32]>,
     limit: usize,
 ) -> Result<Vec<ConsentRecord>, StoreError> {
-    let sql = "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
-        FROM consents WHERE consent_id > ?1 ORDER BY consent_id LIMIT ?2";
+    let sql = select!(consents, "WHERE consent_id > ?1 ORDER BY consent_id LIMIT ?2");
     let after = after.as_ref().map_or(&[][..], |key| key);
     rows(connection, sql, params![after, row_count(limit)])
 }

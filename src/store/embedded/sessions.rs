@@ -8,7 +8,7 @@ use crate::{
     secret::SecretHash,
     store::{
         Deleted, SessionId, SessionRecord, SignInRecord, StoreError,
-        row::{FromRow, moment, row_count},
+        row::{FromRow, moment, row_count, select},
     },
 };
 
@@ -35,8 +35,7 @@ pub(super) fn session(
     connection: &Connection,
     id: SessionId,
 ) -> Result<Option<SessionRecord>, StoreError> {
-    let sql = "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
-        FROM sessions WHERE session_id = ?1";
+    let sql = select!(sessions, "WHERE session_id = ?1");
     first(connection, sql, [id.as_bytes()])
 }
 
@@ -47,9 +46,11 @@ pub(super) fn page(
     after: Option<SessionId>,
     limit: usize,
 ) -> Result<Vec<SessionRecord>, StoreError> {
-    let sql = "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
-        FROM sessions WHERE session_id > ?1 AND (?2 IS NULL OR subject = ?2) \
-        ORDER BY session_id LIMIT ?3";
+    let sql = select!(
+        sessions,
+        "WHERE session_id > ?1 AND (?2 IS NULL OR subject = ?2) \
+        ORDER BY session_id LIMIT ?3"
+    );
     // What stands before every session when there is none.
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
     rows(connection, sql, params![after, subject, row_count(limit)])

@@ -7,13 +7,13 @@ use crate::{
     clock::Timestamp,
     store::{
         KeyKept, KeyRecord, StoreError, Swept,
-        row::{moment, row_count},
+        row::{moment, row_count, select},
     },
 };
 
 /// Every key, oldest first.
 pub(super) fn keys(connection: &Connection) -> Result<Vec<KeyRecord>, StoreError> {
-    let sql = "SELECT key_id, algorithm, made_at, sealed FROM keys ORDER BY made_at, key_id";
+    let sql = select!(keys, "ORDER BY made_at, key_id");
     rows(connection, sql, [])
 }
 

@@ -11,7 +11,7 @@ use crate::{
     client::{ClientId, ProfileName},
     store::{
         ClientFilter, ClientRecord, StoreError,
-        row::{corrupt, moment},
+        row::{corrupt, moment, select},
     },
 };
 
@@ -43,28 +43,24 @@ const COLUMNS: &[Type] = &[
     Type::TEXT_ARRAY,
 ];
 
-pub(super) const SELECT: Statement = Statement {
-    sql: "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients \
-        WHERE client_id = $1",
-    types: &[Type::UUID],
-};
+pub(super) const SELECT: Statement =
+    Statement { sql: select!(clients, "WHERE client_id = $1"), types: &[Type::UUID] };
 
 /// Those of many clients that are there.
-pub(super) const SELECT_MANY: Statement = Statement {
-    sql: "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients \
-        WHERE client_id = ANY($1)",
-    types: &[Type::UUID_ARRAY],
-};
+pub(super) const SELECT_MANY: Statement =
+    Statement { sql: select!(clients, "WHERE client_id = ANY($1)"), types: &[Type::UUID_ARRAY] };
 
 /// The name is looked for by [`has_name`]: no two of the databases agree on JSON that is none.
 pub(super) const SELECT_PAGE: Statement = Statement {
-    sql: "SELECT client_id, issued_at, profile, source, flags, metadata FROM clients \
-        WHERE client_id >= $1 \
+    sql: select!(
+        clients,
+        "WHERE client_id >= $1 \
           AND ($2::text IS NULL OR profile = $2) \
           AND (flags & $3) = $3 \
           AND issued_at >= $4 \
           AND ($5::bigint IS NULL OR issued_at < $5) \
-        ORDER BY client_id LIMIT $6",
+        ORDER BY client_id LIMIT $6"
+    ),
     types: &[Type::UUID, Type::TEXT, Type::INT8, Type::INT8, Type::INT8, Type::INT8],
 };
 

@@ -17,7 +17,7 @@ use crate::{
     store::{
         ConsentRecord, Deleted, GrantFilter, GrantRecord, GrantStore, Purchase, Redeemed, Rotated,
         Rotation, Step, StoreError,
-        row::{FromRow, lines, moment, row_count, select_grants},
+        row::{FromRow, lines, moment, row_count, select},
     },
 };
 
@@ -58,17 +58,19 @@ const INSERT: Statement = Statement {
 };
 
 const SELECT: Statement =
-    Statement { sql: select_grants!("WHERE grant_id = $1"), types: &[Type::UUID] };
+    Statement { sql: select!(grants, "WHERE grant_id = $1"), types: &[Type::UUID] };
 
 const SELECT_PAGE: Statement = Statement {
-    sql: select_grants!(
+    sql: select!(
+        grants,
         "WHERE grant_id >= $1 AND ($2::text IS NULL OR client = $2) ORDER BY grant_id LIMIT $3"
     ),
     types: &[Type::UUID, Type::TEXT, Type::INT8],
 };
 
 const SELECT_PAGE_OF_SUBJECT: Statement = Statement {
-    sql: select_grants!(
+    sql: select!(
+        grants,
         "WHERE subject = $1 AND grant_id >= $2 AND ($3::text IS NULL OR client = $3) \
          ORDER BY grant_id LIMIT $4"
     ),
@@ -76,7 +78,7 @@ const SELECT_PAGE_OF_SUBJECT: Statement = Statement {
 };
 
 const SELECT_NEWEST_OF_SUBJECT: Statement = Statement {
-    sql: select_grants!("WHERE subject = $1 AND grant_id < $2 ORDER BY grant_id DESC LIMIT $3"),
+    sql: select!(grants, "WHERE subject = $1 AND grant_id < $2 ORDER BY grant_id DESC LIMIT $3"),
     types: &[Type::TEXT, Type::UUID, Type::INT8],
 };
 
@@ -135,15 +137,11 @@ const IMPORT_CONSENTS: Statement = Statement {
     ],
 };
 
-const SELECT_CONSENT: Statement = Statement {
-    sql: "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
-        FROM consents WHERE consent_id = $1",
-    types: &[Type::BYTEA],
-};
+const SELECT_CONSENT: Statement =
+    Statement { sql: select!(consents, "WHERE consent_id = $1"), types: &[Type::BYTEA] };
 
 const SELECT_CONSENTS: Statement = Statement {
-    sql: "SELECT subject, client, scope, redirect_uri, metadata_hash, allowed_at, expires_at \
-        FROM consents WHERE consent_id > $1 ORDER BY consent_id LIMIT $2",
+    sql: select!(consents, "WHERE consent_id > $1 ORDER BY consent_id LIMIT $2"),
     types: &[Type::BYTEA, Type::INT8],
 };
 

@@ -14,7 +14,7 @@ use crate::{
     secret::SecretHash,
     store::{
         Deleted, SessionId, SessionRecord, SessionStore, SignInRecord, StoreError,
-        row::{FromRow, moment, row_count},
+        row::{FromRow, moment, row_count, select},
     },
 };
 
@@ -37,16 +37,15 @@ const INSERT: Statement = Statement {
     ],
 };
 
-const SELECT: Statement = Statement {
-    sql: "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
-        FROM sessions WHERE session_id = $1",
-    types: &[Type::UUID],
-};
+const SELECT: Statement =
+    Statement { sql: select!(sessions, "WHERE session_id = $1"), types: &[Type::UUID] };
 
 const SELECT_PAGE: Statement = Statement {
-    sql: "SELECT session_id, hash, subject, name, email, signed_in_at, idle_at, expires_at \
-        FROM sessions WHERE session_id >= $1 AND ($2::text IS NULL OR subject = $2) \
-        ORDER BY session_id LIMIT $3",
+    sql: select!(
+        sessions,
+        "WHERE session_id >= $1 AND ($2::text IS NULL OR subject = $2) \
+        ORDER BY session_id LIMIT $3"
+    ),
     types: &[Type::UUID, Type::TEXT, Type::INT8],
 };
 

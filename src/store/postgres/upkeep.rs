@@ -15,14 +15,12 @@ use crate::{
     clock::Timestamp,
     store::{
         KeyKept, KeyRecord, StoreError, SweepPage, Swept,
-        row::{FromRow, corrupt, moment, row_count},
+        row::{FromRow, corrupt, moment, row_count, select},
     },
 };
 
-const SELECT_KEYS: Statement = Statement {
-    sql: "SELECT key_id, algorithm, made_at, sealed FROM keys ORDER BY made_at, key_id",
-    types: &[],
-};
+const SELECT_KEYS: Statement =
+    Statement { sql: select!(keys, "ORDER BY made_at, key_id"), types: &[] };
 
 const KEEP_KEY: Statement = Statement {
     sql: "INSERT INTO keys (key_id, algorithm, made_at, sealed, follows) \
