@@ -23,7 +23,7 @@ pub(super) struct Question<'asked> {
     pub(super) request: &'asked AuthorizationRequest,
     pub(super) asked: &'asked Asked,
     pub(super) session: &'asked Session,
-    /// The request as it came: the form of the page holds it, and its token is bound to it.
+    /// The request as it came: the form of the page holds it.
     pub(super) text: &'asked str,
 }
 
@@ -225,6 +225,15 @@ fn metadata_hash(question: &Question<'_>) -> [u8; 32] {
         shown.extend(["\n", resource]);
     }
     *SecretHash::of(shown.as_bytes()).as_bytes()
+}
+
+/// What the form of the page is bound to: the request as it came, and what the page said that it means. The document
+/// of a client may change while somebody looks at the page, and with it whatever the request leaves to it.
+pub(super) fn about(question: &Question<'_>) -> Vec<u8> {
+    let scope = question.asked.scope.as_ref().map(Scope::as_str).unwrap_or_default();
+    let parts: [&[u8]; 4] =
+        [&metadata_hash(question), scope.as_bytes(), b"\n", question.text.as_bytes()];
+    parts.concat()
 }
 
 /// What is to be remembered: what is allowed now, beside what was before.

@@ -116,7 +116,7 @@ async fn consent_page(
         client: decision::client_box(request, headers, now),
         account: sign_in::account(&session.owner),
         request: text.to_owned(),
-        form_token: session.form_token(app, text.as_bytes()),
+        form_token: session.form_token(app, &decision::about(question)),
         resources: decision::wanted_resources(app, &asked.resources),
         is_known: before.is_some() && wanted.iter().all(|one| !one.is_added),
         wanted,
@@ -157,10 +157,10 @@ async fn decide(app: &App, head: &Parts, body: &str) -> Result<Response, PageErr
         Ok(asked) => asked,
         Err(error) => return Ok(refused(&request, error, issuer)),
     };
-    if !session.made_form(app, text.as_bytes(), sent) {
+    let question = Question { request: &request, asked, session: &session, text };
+    if !session.made_form(app, &decision::about(&question), sent) {
         return Err(PageError::OldForm);
     }
-    let question = Question { request: &request, asked, session: &session, text };
     match form.one("decision")? {
         Some("allow") => Ok(allow(app, &question).await),
         _ => Ok(refused(&request, &AuthorizationError::Denied, issuer)),

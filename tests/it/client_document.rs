@@ -459,6 +459,34 @@ async fn a_document_that_changes_is_asked_about_anew() {
 }
 
 #[tokio::test]
+async fn a_decision_about_a_document_that_has_changed_since_allows_nothing() {
+    let site = Site::start().await;
+    let mut browser = Browser::signed_in(&site.door).await;
+    // Where the answer goes, and what is allowed, the request leaves to the document.
+    let path = site.client().request().without("redirect_uri").path();
+    let shown = r#""client_name":"A","redirect_uris":["https://good.example/cb"],"scope":"read""#;
+    for (members, counts) in [
+        (shown.to_owned(), true),
+        (format!(r#""unknown":1,{shown}"#), true),
+        (shown.replace("good", "evil"), false),
+        (shown.replace("read", "read admin"), false),
+        (shown.replace(r#""A""#, r#""B""#), false),
+    ] {
+        site.publish_with(shown);
+        site.door.clock.advance(Duration::from_mins(1));
+        let page = browser.get(&path).await;
+        assert!(page.answer.body.contains("good.<wbr>example"), "{members}");
+        site.publish_with(&members);
+        site.door.clock.advance(Duration::from_mins(1));
+        let answer = browser.submit(&page, "decision", "allow").await.answer;
+        let expected = if counts { 303 } else { 403 };
+        assert_eq!(answer.status, expected, "{members}");
+        let location = answer.header("location").unwrap_or_default();
+        assert_eq!(location.starts_with("https://good.example/cb?code="), counts, "{members}");
+    }
+}
+
+#[tokio::test]
 async fn what_one_installation_gives_up_the_others_keep() {
     let site = Site::start().await;
     let client = site.client();
