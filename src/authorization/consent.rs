@@ -1,5 +1,6 @@
 //! What the consent page shows, and what an answer grants.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use url::Url;
 
@@ -23,7 +24,7 @@ pub(super) struct Question<'asked> {
     pub(super) request: &'asked AuthorizationRequest,
     pub(super) asked: &'asked Asked,
     pub(super) session: &'asked Session,
-    /// The request as it came: the form of the page holds it, and its token is bound to it.
+    /// The request as it came: the form of the page holds it.
     pub(super) text: &'asked str,
 }
 
@@ -228,6 +229,20 @@ fn metadata_hash(question: &Question<'_>) -> [u8; 32] {
         shown.extend(["\n", resource]);
     }
     *SecretHash::of(shown.as_bytes()).as_bytes()
+}
+
+/// What the page says that the request means, as a hash. The document of a client may change while somebody looks at
+/// the page, and with it whatever the request leaves to it.
+pub(super) fn shown(question: &Question<'_>) -> String {
+    let scope = question.asked.scope.as_ref().map(Scope::as_str).unwrap_or_default();
+    let shown = SecretHash::of(&[&metadata_hash(question), scope.as_bytes()].concat());
+    BASE64_URL_SAFE_NO_PAD.encode(shown.as_bytes())
+}
+
+/// What the form of a page is about: what was [`shown`], and the request as it came.
+pub(super) fn about(shown: &str, text: &str) -> Vec<u8> {
+    // No base64 holds a line break.
+    format!("{shown}\n{text}").into_bytes()
 }
 
 /// What is to be remembered: what is allowed now, beside what was before.

@@ -116,13 +116,20 @@ async fn consent_page(
         client: decision::client_box(request, headers, now),
         account: sign_in::account(&session.owner),
         request: text.to_owned(),
-        form_token: session.form_token(app, text.as_bytes()),
+        form_token: form_token(app, question),
         resources: decision::wanted_resources(app, &asked.resources),
         is_known: before.is_some() && wanted.iter().all(|one| !one.is_added),
         wanted,
     };
     let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
     Ok(page(&shown, StatusCode::OK, target))
+}
+
+/// What the page shows, and what binds the form to it.
+fn form_token(app: &App, question: &Question<'_>) -> String {
+    let shown = decision::shown(question);
+    let made = question.session.form_token(app, &decision::about(&shown, question.text));
+    format!("{shown}.{made}")
 }
 
 /// `POST /oauth2/consent`: what the resource owner decided.
@@ -157,10 +164,15 @@ async fn decide(app: &App, head: &Parts, body: &str) -> Result<Response, PageErr
         Ok(asked) => asked,
         Err(error) => return Ok(refused(&request, error, issuer)),
     };
-    if !session.made_form(app, text.as_bytes(), sent) {
+    let (shown, made) = sent.and_then(|sent| sent.split_once('.')).ok_or(PageError::OldForm)?;
+    if !session.made_form(app, &decision::about(shown, text), Some(made)) {
         return Err(PageError::OldForm);
     }
     let question = Question { request: &request, asked, session: &session, text };
+    if shown != decision::shown(&question) {
+        // It was about something else: whatever the answer, it is asked anew.
+        return Ok(again());
+    }
     match form.one("decision")? {
         Some("allow") => Ok(allow(app, &question).await),
         _ => Ok(refused(&request, &AuthorizationError::Denied, issuer)),

@@ -152,7 +152,8 @@ pub(crate) fn consent(config: &Config) -> Value {
             "decision": { "enum": ["allow", "deny", "back"] },
         },
     });
-    let back = " Or back to the authorization endpoint, when nobody is signed in any more.";
+    let back = " Or back to the authorization endpoint, when nobody is signed in any more, or the page \
+        showed the client as it is no longer.";
     let mut responses = answers([("303", to_client("a `code` or an error", back))]);
     add_pages(&mut responses, refusals::of_decision(config));
     json!({

@@ -36,6 +36,10 @@ pub(super) async fn rotate(
     if !is_of_family || grant.client != client.identifier {
         return Err(INVALID);
     }
+    // In its last second it could only give an access token that has expired.
+    if grant.expires_at.as_seconds() <= now.as_seconds() {
+        return Err(INVALID);
+    }
     let (scope, resources) = (scope(&grant, form)?, narrowed(&grant, form)?);
     let extent = Extent { scope, resources, expires_at: grant.expires_at };
     let access_token = access_token::issue(app, &grant, &extent, now)?;

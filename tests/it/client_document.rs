@@ -459,6 +459,34 @@ async fn a_document_that_changes_is_asked_about_anew() {
 }
 
 #[tokio::test]
+async fn a_decision_about_a_document_that_has_changed_since_is_asked_for_anew() {
+    let site = Site::start().await;
+    let mut browser = Browser::signed_in(&site.door).await;
+    // Where the answer goes, and what is allowed, the request leaves to the document.
+    let path = site.client().request().without("redirect_uri").path();
+    let shown = r#""client_name":"A","redirect_uris":["https://good.example/cb"],"scope":"read""#;
+    for (members, counts) in [
+        (shown.to_owned(), true),
+        (format!(r#""unknown":1,{shown}"#), true),
+        (shown.replace("good", "evil"), false),
+        (shown.replace("read", "read admin"), false),
+        (shown.replace(r#""A""#, r#""B""#), false),
+    ] {
+        site.publish_with(shown);
+        site.door.clock.advance(Duration::from_mins(1));
+        let page = browser.get(&path).await;
+        assert!(page.answer.body.contains("good.<wbr>example"), "{members}");
+        site.publish_with(&members);
+        site.door.clock.advance(Duration::from_mins(1));
+        for decision in ["deny", "allow"] {
+            let sent = browser.submit(&page, "decision", decision).await;
+            let expected = if counts { "https://good.example/cb?" } else { &*path };
+            assert!(sent.location().contains(expected), "{members} {:?}", sent.answer);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_one_installation_gives_up_the_others_keep() {
     let site = Site::start().await;
     let client = site.client();
