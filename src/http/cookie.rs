@@ -27,17 +27,16 @@ impl Cookies {
         if self.is_secure { format!("__Host-{name}") } else { name.to_owned() }
     }
 
-    /// The value of the cookie, if the request has it.
+    /// The value of the cookie, if the request has it. Whatever else is there may be anything: others of our domain
+    /// set cookies for all of it, and browsers send them as they are, in bytes that are no text as well.
     pub(crate) fn read(self, headers: &HeaderMap, name: &str) -> Option<String> {
         let full_name = self.full_name(name);
-        headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(Cookie::split_parse)
-            .filter_map(Result::ok)
-            .find(|cookie| cookie.name() == full_name)
-            .map(|cookie| cookie.value().to_owned())
+        let lines = headers.get_all(COOKIE).iter();
+        let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+        pairs.find_map(|pair| {
+            let value = pair.trim_ascii().strip_prefix(full_name.as_bytes())?.strip_prefix(b"=")?;
+            str::from_utf8(value).ok().map(str::to_owned)
+        })
     }
 
     /// Lets the browser keep `value` for as long as it is open.
@@ -97,5 +96,24 @@ mod tests {
         let read = |issuer| Cookies::of(issuer).read(&headers, "doorward-session");
         assert_eq!(read("https://door.example").as_deref(), Some("own"));
         assert_eq!(read("http://localhost").as_deref(), Some("plain"));
+    }
+
+    #[test]
+    fn a_cookie_is_read_beside_those_of_others_whatever_is_in_them() {
+        let cookies = Cookies::of("https://door.example");
+        for (line, expected) in [
+            (&b"name=J\xc3\xbcrgen; __Host-doorward-session=own; x"[..], Some("own")),
+            (b"\xff; =; ;__Host-doorward-session=own;\xff=\xff", Some("own")),
+            (b"__Host-doorward-session=\xff; __Host-doorward-session=own", Some("own")),
+            // What some servers take for white space is part of a name that a sibling may set.
+            (b"\xe2\x80\x80__Host-doorward-session=theirs", None),
+            (b"\xa0__Host-doorward-session=theirs", None),
+            (b"__host-doorward-session=theirs; __Host-doorward-session2=theirs", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_bytes(line).unwrap());
+            let read = cookies.read(&headers, "doorward-session");
+            assert_eq!(read.as_deref(), expected, "{}", line.escape_ascii());
+        }
     }
 }

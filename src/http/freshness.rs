@@ -16,7 +16,7 @@ pub(crate) fn lifetime(headers: &HeaderMap, now: Timestamp) -> Duration {
     let directives: Vec<(String, Option<&str>)> =
         said.flat_map(|value| value.split(',')).map(directive).collect();
     let has = |name: &str| directives.iter().any(|(other, _)| other == name);
-    if has("no-store") || has("no-cache") {
+    if has("no-store") || has("no-cache") || has("private") {
         return Duration::ZERO;
     }
     let seconds = |name: &str| {
@@ -81,6 +81,7 @@ mod tests {
             (&[("cache-control", "max-age=-1")], 0),
             (&[("cache-control", "max-age")], 0),
             (&[("cache-control", "max-age=60, no-store")], 0),
+            (&[("cache-control", "private, max-age=60")], 0),
             (&[("cache-control", "no-cache"), ("cache-control", "max-age=60")], 0),
             (&[], 0),
             (&[("expires", "Tue, 17 Nov 2026 00:01:00 GMT")], 60),

@@ -1,8 +1,6 @@
 //! The pages that people see: templates, escaped and compiled in, and the headers that every one of them has.
 //! They work without scripts, of which there are none, and load nothing but one stylesheet of ours.
 
-use std::fmt::Write as _;
-
 use askama::Template;
 use http::{
     HeaderValue, StatusCode,
@@ -188,48 +186,32 @@ pub(crate) fn page(
     headers.insert(CONTENT_SECURITY_POLICY, policy(target));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Nobody else learns the address of a page. With `no-referrer`, browsers would say `Origin: null` to us as well,
+    // and those that send no `Sec-Fetch-Site` could post no form here (Fetch §3.2).
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     // No Cross-Origin-Opener-Policy: a client that opened the page in a window would lose hold of it.
     response
 }
 
-/// Nothing but our stylesheet, in no frame, and forms only to where they have to lead.
+/// Nothing but our stylesheet, in no frame, and forms only to where they have to lead. Some browsers hold every
+/// redirect after a form to that, those of others, too: a client that gets its answer sends people on to its own
+/// pages, wherever they are, and would be stopped there.
 fn policy(target: FormTarget<'_>) -> HeaderValue {
-    let mut policy =
-        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
-                      form-action 'self'"
-            .to_owned();
-    match target {
-        FormTarget::Ourselves => {}
-        FormTarget::AnyProvider => policy.push_str(" https: http://127.0.0.1:* http://localhost:*"),
-        FormTarget::RedirectUri(uri) => {
-            write!(policy, " {}", source_of(uri)).expect("a string takes any text");
-        }
-    }
+    const ANYWHERE: &str =
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+    const OURSELVES: &str = "; form-action 'self'";
+    const WEB_AND_DEVICE: &str = " https: http://127.0.0.1:* http://localhost:*";
+    let policy = match target {
+        FormTarget::Ourselves => format!("{ANYWHERE}{OURSELVES}"),
+        FormTarget::AnyProvider => format!("{ANYWHERE}{OURSELVES}{WEB_AND_DEVICE}"),
+        FormTarget::RedirectUri(uri) => match uri.split_once(':').map_or(uri, |(scheme, _)| scheme)
+        {
+            // A site may hand on to a program by any scheme.
+            "https" => ANYWHERE.to_owned(),
+            scheme => format!("{ANYWHERE}{OURSELVES}{WEB_AND_DEVICE} {scheme}:"),
+        },
+    };
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-}
-
-/// The source expression of a redirect URI (CSP3 §2.3.1): its origin, or its scheme where no source expression
-/// can be written that matches the host, as for addresses other than 127.0.0.1 (CSP3 §6.7.2.9).
-fn source_of(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once(':').unwrap_or((uri, ""));
-    let authority = rest.strip_prefix("//").map(|rest| {
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        rest.split_at(end).0
-    });
-    match authority {
-        Some(authority) if matches!(scheme, "http" | "https") && is_host_source(authority) => {
-            format!("{scheme}://{authority}")
-        }
-        _ => format!("{scheme}:"),
-    }
-}
-
-fn is_host_source(authority: &str) -> bool {
-    let host = authority.split_once(':').map_or(authority, |(host, _)| host);
-    let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    let is_address = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    host.bytes().all(is_host_byte) && (!is_address || host == "127.0.0.1")
 }
 
 /// `GET /oauth2/style.css`.
@@ -247,18 +229,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_may_lead_to_the_origin_or_the_scheme_of_the_redirect_uri() {
-        for (uri, source) in [
-            ("https://app.example/cb?a=1", "https://app.example"),
-            ("https://app.example:8443/cb", "https://app.example:8443"),
-            ("http://127.0.0.1:51234/cb", "http://127.0.0.1:51234"),
+    fn a_form_may_lead_on_from_the_redirect_uri_to_wherever_its_client_has_pages() {
+        let sources = |uri| {
+            let policy = policy(FormTarget::RedirectUri(uri)).to_str().unwrap().to_owned();
+            assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+            policy.split_once("form-action ").map(|(_, sources)| sources.to_owned())
+        };
+        for uri in ["https://app.example/cb?a=1", "https://203.0.113.7/cb"] {
+            assert_eq!(sources(uri), None, "{uri}");
+        }
+        for (uri, scheme) in [
+            ("http://127.0.0.1:51234/cb", "http:"),
             ("http://[::1]:51234/cb", "http:"),
-            ("https://203.0.113.7/cb", "https:"),
-            ("https://an_app.example/cb", "https:"),
             ("com.example.app:/cb", "com.example.app:"),
             ("cursor://anysphere.cursor-mcp/oauth", "cursor:"),
         ] {
-            assert_eq!(source_of(uri), source);
+            let expected = format!("'self' https: http://127.0.0.1:* http://localhost:* {scheme}");
+            assert_eq!(sources(uri), Some(expected), "{uri}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who somebody is, and whether they may sign in, by what a provider says of them.
 
+use icu_properties::{CodePointSetData, props::BidiControl};
 use serde_json::{Map, Value};
 
 use super::local;
@@ -36,10 +37,11 @@ pub(super) fn owner(
         Some(Value::Number(subject)) => subject.to_string(),
         _ => String::new(),
     };
-    if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX {
+    if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX || subject.contains(moves_text) {
         return Err(ClaimsError::NoSubject);
     }
-    let email = text(claims, &provider.email_claim).filter(|it| it.len() <= EMAIL_BYTES_MAX);
+    let is_address = |text: &&str| text.len() <= EMAIL_BYTES_MAX && !text.contains(moves_text);
+    let email = text(claims, &provider.email_claim).filter(is_address);
     let groups = match claims.get(&provider.groups_claim) {
         Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(group)) => vec![group.as_str()],
@@ -47,9 +49,10 @@ pub(super) fn owner(
     };
     let is_in_group = provider.allowed_groups.is_empty()
         || provider.allowed_groups.iter().any(|allowed| groups.contains(&allowed.as_str()));
-    // An address that nobody verified is whatever somebody typed.
-    let is_verified =
-        provider.allowed_domains.is_empty() || claims.get("email_verified").is_some_and(is_true);
+    // An address that nobody verified is whatever somebody typed, and only the one in `email` is said to be
+    // verified (OpenID Connect Core 1.0 §5.1).
+    let is_verified = provider.allowed_domains.is_empty()
+        || claims.get("email_verified").is_some_and(is_true) && text(claims, "email") == email;
     if !(is_of_allowed_domain(provider, email) && is_verified && is_in_group) {
         return Err(ClaimsError::NotAllowed);
     }
@@ -58,7 +61,7 @@ pub(super) fn owner(
         subject: format!("{}:{subject}", provider.id),
         name: text(claims, &provider.name_claim)
             .map(|name| shown(name).take(NAME_CHARS_MAX).collect()),
-        email: email.map(|email| shown(email).collect()),
+        email: email.map(|email| email.trim().to_owned()),
     })
 }
 
@@ -91,7 +94,12 @@ fn is_true(value: &Value) -> bool {
 
 /// What a page shows of a text, without what would move other text about.
 fn shown(text: &str) -> impl Iterator<Item = char> {
-    text.trim().chars().filter(|it| !it.is_control())
+    text.trim().chars().filter(|it| !moves_text(*it))
+}
+
+/// Whether `character` does something to the text around it, on a page or in an operator's terminal.
+fn moves_text(character: char) -> bool {
+    character.is_control() || CodePointSetData::new::<BidiControl>().contains(character)
 }
 
 #[cfg(test)]
@@ -141,8 +149,7 @@ mod tests {
         let mut provider = provider(&[], &[]);
         provider.subject_claim = "oid".into();
         provider.email_claim = "upn".into();
-        let claims =
-            json!({ "sub": "x", "oid": 42, "name": " Ada\u{0}\n ", "upn": "ada@acme.example" });
+        let claims = json!({ "sub": "x", "oid": 42, "name": " \u{202e}A\u{2069}da\u{0}\n ", "upn": "ada@acme.example" });
         let owner = owner_of(&provider, &claims).unwrap();
         assert_eq!(owner.subject, "acme:42");
         assert_eq!(owner.name.as_deref(), Some("Ada"));
@@ -152,6 +159,9 @@ mod tests {
             json!({ "oid": "" }),
             json!({ "oid": ["x"] }),
             json!({ "oid": "x".repeat(256) }),
+            json!({ "oid": "4\u{0}2" }),
+            json!({ "oid": "\u{1b}[2J" }),
+            json!({ "oid": "\u{202e}24" }),
         ] {
             assert_eq!(owner_of(&provider, &missing), Err(ClaimsError::NoSubject), "{missing}");
         }
@@ -179,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_counts_when_it_is_the_verified_address_that_has_it() {
+        let other = Provider { email_claim: "upn".into(), ..provider(&["acme.example"], &[]) };
+        for (email, may) in [
+            (json!("ada@acme.example"), true),
+            (json!("ada@evil.example"), false),
+            (Value::Null, false),
+        ] {
+            let claims = json!({
+                "sub": "1", "upn": "ada@acme.example", "email": email, "email_verified": true,
+            });
+            assert_eq!(owner_of(&other, &claims).is_ok(), may, "{claims}");
+        }
+    }
+
+    #[test]
     fn an_address_is_kept_whole_or_not_at_all() {
         for (local, may) in [(254 - "@acme.example".len(), true), (255, false)] {
             let email = format!("{}@acme.example", "a".repeat(local));
@@ -186,6 +211,10 @@ mod tests {
             assert_eq!(owner_of(&provider(&["acme.example"], &[]), &claims).is_ok(), may);
             let owner = owner_of(&provider(&[], &[]), &claims).unwrap();
             assert_eq!(owner.email, may.then_some(email));
+        }
+        for odd in ["ada@acme.example\u{0}", "ada@\u{202e}acme.example"] {
+            let claims = json!({ "sub": "1", "email": odd });
+            assert_eq!(owner_of(&provider(&[], &[]), &claims).unwrap().email, None, "{odd:?}");
         }
     }
 

@@ -30,7 +30,7 @@ fn check_page(answer: &Answer) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("x-frame-options"), Some("DENY"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
     assert_eq!(answer.header("access-control-allow-origin"), None);
     let policy = answer.header("content-security-policy").unwrap();
     for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
@@ -590,10 +590,10 @@ async fn a_person_sees_first_where_the_answer_goes_and_then_what_the_client_says
 #[tokio::test]
 async fn an_application_on_this_device_is_called_so_and_warned_of() {
     let server = start().await;
-    for (redirect_uri, source) in [
-        ("http://127.0.0.1:7001/cb", "http://127.0.0.1:7001"),
+    for (redirect_uri, scheme) in [
+        ("http://127.0.0.1:7001/cb", "http:"),
         ("http://[::1]:7001/cb", "http:"),
-        ("http://localhost:7001/cb", "http://localhost:7001"),
+        ("http://localhost:7001/cb", "http:"),
         ("cursor://anysphere.example/cb", "cursor:"),
     ] {
         let metadata = json!({
@@ -609,7 +609,8 @@ async fn an_application_on_this_device_is_called_so_and_warned_of() {
         assert!(page.answer.body.contains("class=\"warning\""));
         assert!(!page.answer.body.contains("href=\"https://anysphere.example"));
         let policy = page.answer.header("content-security-policy").unwrap();
-        assert!(policy.ends_with(&format!("form-action 'self' {source}")), "{policy}");
+        let sources = format!("https: http://127.0.0.1:* http://localhost:* {scheme}");
+        assert!(policy.ends_with(&format!("form-action 'self' {sources}")), "{policy}");
         let denied = browser.submit(&page, "decision", "deny").await;
         assert!(denied.location().starts_with(redirect_uri), "{}", denied.location());
     }

@@ -13,13 +13,18 @@ import { chromium } from "playwright-core";
 const { DOORWARD_URL, DOORWARD_PASSWORD, TOOLS_URL, SCREENSHOTS, CALLBACK_PORT } = process.env;
 const EXECUTABLE = ["/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"].find(existsSync);
 const REDIRECT_URI = `http://127.0.0.1:${CALLBACK_PORT}/callback`;
+// A page of the client's, of another origin than its redirect URI.
+const ONWARD = `http://localhost:${CALLBACK_PORT}/welcome`;
 
 let browser, listener, arrivals;
 before(async () => {
   browser = await chromium.launch({ executablePath: EXECUTABLE, args: ["--no-sandbox"] });
   arrivals = [];
   listener = createServer((request, response) => {
-    if (request.url.startsWith("/callback")) arrivals.push(new URL(request.url, REDIRECT_URI));
+    if (request.url.startsWith("/callback")) {
+      arrivals.push(new URL(request.url, REDIRECT_URI));
+      if (request.url.includes("state=onward")) response.writeHead(302, { location: ONWARD });
+    }
     response.end("You can close this window.");
   }).listen(Number(CALLBACK_PORT), "127.0.0.1");
 });
@@ -131,6 +136,16 @@ test("a person takes back what was allowed", async () => {
   await taken.getByRole("button").click();
   await taken.waitFor({ state: "detached" });
   assert.equal(await grants.count(), before);
+  await context.close();
+});
+
+test("a client sends a person on to a page of another origin", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(authorize(await register(), { state: "onward" }));
+  await signIn(page);
+  await page.getByRole("button", { name: /allow/i }).click();
+  await page.waitForURL(ONWARD);
   await context.close();
 });
 
