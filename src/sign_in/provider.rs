@@ -46,6 +46,8 @@ pub(crate) struct Providers {
 pub(super) struct Provider {
     pub(super) settings: config::Provider,
     published: Mutex<Published>,
+    /// Held by whoever asks for keys because of a token that none of those that are known has signed.
+    asking_again: tokio::sync::Mutex<()>,
 }
 
 /// What it has published, as far as it was asked.
@@ -118,6 +120,7 @@ impl Providers {
         let provider = |settings: &config::Provider| Provider {
             settings: settings.clone(),
             published: Mutex::default(),
+            asking_again: tokio::sync::Mutex::default(),
         };
         Self {
             all: settings.iter().map(provider).collect(),
@@ -179,16 +182,34 @@ impl Providers {
             Some(kept) => kept,
             None => self.fetch_keys(provider, &metadata, exchange.now).await?,
         };
-        match id_token::verify(token, &keys, &expected) {
-            // A new key may have a new name, none, or that of the old one.
-            Err(IdTokenError::UnknownKey | IdTokenError::Signature)
-                if provider.may_ask_again(exchange.now) =>
-            {
-                let keys = self.fetch_keys(provider, &metadata, exchange.now).await?;
-                Ok(id_token::verify(token, &keys, &expected)?)
-            }
-            verified => Ok(verified?),
+        let verified = id_token::verify(token, &keys, &expected);
+        // A new key may have a new name, none, or that of the old one.
+        if let Err(IdTokenError::UnknownKey | IdTokenError::Signature) = verified
+            && let Some(newer) = self.newer_keys(provider, &metadata, &keys, exchange.now).await?
+        {
+            return Ok(id_token::verify(token, &newer, &expected)?);
         }
+        Ok(verified?)
+    }
+
+    /// Keys that are newer than `keys`, unless it is too early to ask. One asks, and whoever comes meanwhile waits
+    /// for what that one is told.
+    async fn newer_keys(
+        &self,
+        provider: &Provider,
+        metadata: &ProviderMetadata,
+        keys: &Arc<[Jwk]>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<[Jwk]>>, ProviderError> {
+        let _asking = provider.asking_again.lock().await;
+        let kept = provider.kept(|published| &published.keys, now);
+        if let Some(newer) = kept.filter(|kept| !Arc::ptr_eq(kept, keys)) {
+            return Ok(Some(newer));
+        }
+        if !provider.may_ask_again(now) {
+            return Ok(None);
+        }
+        self.fetch_keys(provider, metadata, now).await.map(Some)
     }
 
     /// Asks each provider, in the order of the settings, for what a sign-in there needs, and signs nobody in.

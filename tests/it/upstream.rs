@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
 };
 
 use crate::{
@@ -31,6 +32,8 @@ use crate::{
 struct OpenIdProvider {
     issuer: String,
     said: Arc<Mutex<Said>>,
+    /// Whoever asks for keys waits for one of these.
+    may_have_keys: Arc<Semaphore>,
 }
 
 /// What it says when it is asked.
@@ -67,17 +70,29 @@ impl OpenIdProvider {
         let (key, header, published) = key(id);
         let (claims, asked, tokens) = (Value::Null, Vec::new(), Vec::new());
         let said = Arc::new(Mutex::new(Said { key, header, published, claims, asked, tokens }));
-        let provider = Self { issuer: issuer.clone(), said: Arc::clone(&said) };
+        let may_have_keys = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        let provider = Self {
+            issuer: issuer.clone(),
+            said: Arc::clone(&said),
+            may_have_keys: Arc::clone(&may_have_keys),
+        };
         tokio::spawn(async move {
             while let Ok((mut connection, _)) = listener.accept().await {
-                let path = read_path(&mut connection).await;
-                let body = said.lock().unwrap().answer(&path, &issuer).to_string();
-                let answer = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
-                     content-length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-                let _written = connection.write_all(answer.as_bytes()).await;
+                let (said, issuer) = (Arc::clone(&said), issuer.clone());
+                let may_have_keys = Arc::clone(&may_have_keys);
+                tokio::spawn(async move {
+                    let path = read_path(&mut connection).await;
+                    let body = said.lock().unwrap().answer(&path, &issuer).to_string();
+                    if path == "/keys" {
+                        may_have_keys.acquire().await.unwrap().forget();
+                    }
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                         content-length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    let _written = connection.write_all(answer.as_bytes()).await;
+                });
             }
         });
         provider
@@ -96,7 +111,11 @@ impl OpenIdProvider {
 
     /// How often it was asked to exchange a code.
     fn exchanges(&self) -> usize {
-        self.said.lock().unwrap().asked.iter().filter(|path| *path == "/token").count()
+        self.asked_for("/token")
+    }
+
+    fn asked_for(&self, path: &str) -> usize {
+        self.said.lock().unwrap().asked.iter().filter(|asked| *asked == path).count()
     }
 }
 
@@ -169,6 +188,23 @@ async fn sign_in_with(
     provider: &OpenIdProvider,
     more: &Value,
 ) -> Page {
+    let back = way_back(browser, client, server, provider, more).await;
+    let returned = browser.get(&back).await;
+    if returned.answer.status != 303 {
+        return returned;
+    }
+    let location = returned.location().to_owned();
+    browser.get(&location).await
+}
+
+/// Goes to the provider, which knows who it is; returns the path by which it comes back.
+async fn way_back(
+    browser: &mut Browser<'_>,
+    client: &Client,
+    server: &TestServer,
+    provider: &OpenIdProvider,
+    more: &Value,
+) -> String {
     let page = browser.get(&client.request().path()).await;
     let sent: BTreeMap<String, String> = browser.submit(&page, "provider", "acme").await.brought();
     let now = server.clock.now().as_seconds();
@@ -180,13 +216,7 @@ async fn sign_in_with(
         claims[name] = value.clone();
     }
     provider.said.lock().unwrap().claims = claims;
-    let back = format!("/oauth2/sign-in/acme?code=x&state={}", sent["state"]);
-    let returned = browser.get(&back).await;
-    if returned.answer.status != 303 {
-        return returned;
-    }
-    let location = returned.location().to_owned();
-    browser.get(&location).await
+    format!("/oauth2/sign-in/acme?code=x&state={}", sent["state"])
 }
 
 #[tokio::test]
@@ -240,6 +270,40 @@ async fn a_provider_may_change_its_key_whether_keys_have_names_or_not() {
         assert_eq!(status().await, 502, "{ids:?}: once a minute");
         server.clock.advance(Duration::from_mins(1));
         assert_eq!(status().await, 200, "{ids:?}: and again");
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_while_new_keys_are_asked_for_waits_for_them() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    assert_eq!(sign_in(&server, &provider, &Value::Null).await.answer.status, 200);
+    provider.change_key(Some("two"));
+    let client = Client::register(&server).await;
+    let (mut first, mut second) = (Browser::new(&server), Browser::new(&server));
+    provider.may_have_keys.forget_permits(Semaphore::MAX_PERMITS);
+
+    let back = way_back(&mut first, &client, &server, &provider, &Value::Null).await;
+    let first_returns = async { first.get(&back).await.answer.status };
+    let second_returns = async {
+        until(|| provider.asked_for("/keys") == 2).await;
+        let back = way_back(&mut second, &client, &server, &provider, &Value::Null).await;
+        let returns = async { second.get(&back).await.answer.status };
+        let published = async {
+            until(|| provider.exchanges() == 3).await;
+            provider.may_have_keys.add_permits(1);
+        };
+        tokio::join!(returns, published).0
+    };
+
+    assert_eq!(tokio::join!(first_returns, second_returns), (303, 303));
+    assert_eq!(provider.asked_for("/keys"), 2, "one asks for both");
+}
+
+/// Lets others go on until it is so.
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
     }
 }
 
