@@ -47,7 +47,7 @@ pub(super) struct Provider {
     pub(super) settings: config::Provider,
     published: Mutex<Published>,
     /// Held by whoever asks for keys because of a token that none of those that are known has signed.
-    asking_again: tokio::sync::Mutex<()>,
+    asked_again: tokio::sync::Mutex<AskedAgain>,
 }
 
 /// What it has published, as far as it was asked.
@@ -55,18 +55,20 @@ pub(super) struct Provider {
 struct Published {
     metadata: Option<(Timestamp, Arc<ProviderMetadata>)>,
     keys: Option<(Timestamp, Arc<[Jwk]>)>,
-    /// When a token that no known key had signed last made us ask.
-    asked_again: Option<Timestamp>,
 }
 
-impl Published {
+/// When a token that no known key had signed last made us ask.
+#[derive(Default)]
+struct AskedAgain(Option<Timestamp>);
+
+impl AskedAgain {
     /// Whether keys may be asked for once more: tokens with made-up keys shall not make us ask without end.
     fn may_ask_again(&mut self, now: Timestamp) -> bool {
         let is_soon = |at: Timestamp| now < at.after_seconds(UNKNOWN_KEY_EVERY_SECONDS);
-        if self.asked_again.is_some_and(is_soon) {
+        if self.0.is_some_and(is_soon) {
             return false;
         }
-        self.asked_again = Some(now);
+        self.0 = Some(now);
         true
     }
 }
@@ -120,7 +122,7 @@ impl Providers {
         let provider = |settings: &config::Provider| Provider {
             settings: settings.clone(),
             published: Mutex::default(),
-            asking_again: tokio::sync::Mutex::default(),
+            asked_again: tokio::sync::Mutex::default(),
         };
         Self {
             all: settings.iter().map(provider).collect(),
@@ -201,12 +203,12 @@ impl Providers {
         keys: &Arc<[Jwk]>,
         now: Timestamp,
     ) -> Result<Option<Arc<[Jwk]>>, ProviderError> {
-        let _asking = provider.asking_again.lock().await;
+        let mut asked_again = provider.asked_again.lock().await;
         let kept = provider.kept(|published| &published.keys, now);
         if let Some(newer) = kept.filter(|kept| !Arc::ptr_eq(kept, keys)) {
             return Ok(Some(newer));
         }
-        if !provider.may_ask_again(now) {
+        if !asked_again.may_ask_again(now) {
             return Ok(None);
         }
         self.fetch_keys(provider, metadata, now).await.map(Some)
@@ -297,10 +299,6 @@ impl Provider {
         change(&mut self.published.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn may_ask_again(&self, now: Timestamp) -> bool {
-        self.published.lock().unwrap_or_else(PoisonError::into_inner).may_ask_again(now)
-    }
-
     /// Our secret, read each time: it can be changed while the server runs.
     async fn secret(&self) -> Result<Option<String>, ProviderError> {
         let Some(file) = self.settings.client_secret_file.clone() else { return Ok(None) };
@@ -335,10 +333,10 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_asked_for_once_a_minute() {
-        let mut published = Published::default();
+        let mut asked_again = AskedAgain::default();
         let at = Timestamp::from_millis(1_800_000_000_000);
-        assert!(published.may_ask_again(at));
-        assert!(!published.may_ask_again(at.after_seconds(59)));
-        assert!(published.may_ask_again(at.after_seconds(60)));
+        assert!(asked_again.may_ask_again(at));
+        assert!(!asked_again.may_ask_again(at.after_seconds(59)));
+        assert!(asked_again.may_ask_again(at.after_seconds(60)));
     }
 }

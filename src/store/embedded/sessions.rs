@@ -48,8 +48,7 @@ pub(super) fn page(
 ) -> Result<Vec<SessionRecord>, StoreError> {
     let sql = select!(
         sessions,
-        "WHERE session_id > ?1 AND (?2 IS NULL OR subject = ?2) \
-        ORDER BY session_id LIMIT ?3"
+        "WHERE session_id > ?1 AND (?2 IS NULL OR subject = ?2) ORDER BY session_id LIMIT ?3"
     );
     // What stands before every session when there is none.
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());

@@ -43,8 +43,7 @@ const SELECT: Statement =
 const SELECT_PAGE: Statement = Statement {
     sql: select!(
         sessions,
-        "WHERE session_id >= $1 AND ($2::text IS NULL OR subject = $2) \
-        ORDER BY session_id LIMIT $3"
+        "WHERE session_id >= $1 AND ($2::text IS NULL OR subject = $2) ORDER BY session_id LIMIT $3"
     ),
     types: &[Type::UUID, Type::TEXT, Type::INT8],
 };
