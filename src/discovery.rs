@@ -51,6 +51,11 @@ pub(crate) fn document(config: &Config) -> Bytes {
     add("token_endpoint_auth_methods_supported", json!(["none"]));
     add("revocation_endpoint_auth_methods_supported", json!(["none"]));
     add("authorization_response_iss_parameter_supported", json!(true));
+    // OpenID Connect Discovery §3 requires these two, and libraries that read either document reject one without
+    // them. They promise no ID token: without `openid` among the scopes and `id_token` among the response types,
+    // no client asks for one. go-oidc verifies JWT access tokens by the algorithms named here.
+    add("subject_types_supported", json!(["public"]));
+    add("id_token_signing_alg_values_supported", json!([config.token.algorithm.name()]));
     let scopes: Vec<&str> =
         config.registration.scopes.iter().map(|known| known.scope.as_str()).collect();
     if !scopes.is_empty() {
@@ -75,7 +80,7 @@ pub(crate) fn document(config: &Config) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, CatalogueScope, Sources};
+    use crate::config::{self, CatalogueScope, SigningAlgorithm, Sources};
 
     fn read(config: &Config) -> Value {
         serde_json::from_slice(&document(config)).unwrap()
@@ -98,6 +103,19 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, 5, "{read}");
+    }
+
+    #[test]
+    fn metadata_has_the_members_that_openid_libraries_require() {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa]
+        {
+            let mut config = Config::default();
+            config.token.algorithm = algorithm;
+            let read = read(&config);
+            assert_eq!(read["subject_types_supported"], json!(["public"]));
+            assert_eq!(read["id_token_signing_alg_values_supported"], json!([algorithm.name()]));
+            assert_eq!(read["response_types_supported"], json!(["code"]), "no ID token is offered");
+        }
     }
 
     #[test]

@@ -148,27 +148,25 @@ fn one<'form>(
     })
 }
 
-/// What of the scope can be allowed: within the client's own and within the catalogue. The rest is left out
-/// (RFC 6749 §3.3); without a scope in the request, the one that the client registered is meant.
+/// The scope that a request asks for, within the catalogue; scopes the catalogue lacks are left out (RFC 6749 §3.3).
+///
+/// The scope a client registered is the default for a request without one, and never a bound: MCP clients register
+/// with the scope of their first challenge and ask for more once a tool requires it.
 fn scope(
     client: &IdentifiedClient,
     asked: Option<&str>,
     config: &Config,
 ) -> Result<Option<Scope>, AuthorizationError> {
-    let own = client.metadata.scope.as_ref();
     let catalogue = &config.registration.scopes;
-    let is_own = |token: &str| own.is_none_or(|scope| scope.tokens().any(|other| other == token));
     let is_known =
         |token: &str| catalogue.is_empty() || catalogue.iter().any(|known| known.scope == token);
-    let Some(asked) = asked else {
-        return Ok(own.and_then(|scope| scope.retain(is_known)));
-    };
-    match Scope::parse(asked).map_err(|_| AuthorizationError::Scope)? {
-        None => Ok(None),
-        Some(asked) => asked
-            .retain(|token| is_own(token) && is_known(token))
-            .map(Some)
-            .ok_or(AuthorizationError::Scope),
+    let asked = asked.map(Scope::parse).transpose().map_err(|_| AuthorizationError::Scope)?;
+    match asked.flatten() {
+        None => {
+            let registered = client.metadata.scope.as_ref();
+            Ok(registered.and_then(|scope| scope.retain(is_known)))
+        }
+        Some(asked) => asked.retain(is_known).map(Some).ok_or(AuthorizationError::Scope),
     }
 }
 

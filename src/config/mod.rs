@@ -411,6 +411,17 @@ pub enum SigningAlgorithm {
     EdDsa,
 }
 
+impl SigningAlgorithm {
+    /// The `alg` value of this algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
 impl Config {
     /// Whether anybody can sign in, and clients can therefore ask for access.
     pub fn authorizes(&self) -> bool {

@@ -265,11 +265,7 @@ pub(super) const ALGORITHM: Text<SigningAlgorithm> = Text {
         "EdDSA" => Ok(SigningAlgorithm::EdDsa),
         _ => Err(None),
     },
-    print: |algorithm| match algorithm {
-        SigningAlgorithm::Es256 => "ES256".into(),
-        SigningAlgorithm::Rs256 => "RS256".into(),
-        SigningAlgorithm::EdDsa => "EdDSA".into(),
-    },
+    print: |algorithm| algorithm.name().into(),
     show: str::to_owned,
 };
 

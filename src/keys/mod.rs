@@ -119,7 +119,7 @@ impl Keys {
     /// Reads the keys that are kept, makes one when it is time to, and forgets those that nothing needs.
     pub(crate) async fn upkeep(&self, store: &dyn Store, now: Timestamp) -> Result<(), KeysError> {
         let mut kept = store.keys().await?;
-        let name = signing::name(self.algorithm);
+        let name = self.algorithm.name();
         if schedule::is_due(&kept, name, self.lifetimes, now) {
             match self.make(store, &kept, now).await? {
                 KeyKept::Kept => tracing::info!(algorithm = name, "a signing key was made"),
@@ -155,7 +155,7 @@ impl Keys {
         if kept.is_empty() {
             return Err(KeysError::None);
         }
-        let name = signing::name(self.algorithm);
+        let name = self.algorithm.name();
         let is_new = schedule::waiting(&kept, name, now).is_none()
             && self.make(store, &kept, now).await? == KeyKept::Kept;
         let kept = store.keys().await?;
@@ -177,7 +177,7 @@ impl Keys {
             self.opened(key.clone())?;
         }
         let newest = kept.last().map(|key| key.key_id.clone());
-        let name = signing::name(self.algorithm);
+        let name = self.algorithm.name();
         let (key_id, private) = signing::generate(self.algorithm)
             .ok_or_else(|| KeysError::Unusable(name.to_owned()))?;
         let sealed = self.derived.seal(&key_id, &private, &self.entropy);
@@ -187,7 +187,7 @@ impl Keys {
 
     /// How the keys stand that are kept; `None` when there is none. Changes nothing.
     pub(crate) fn standing(&self, kept: &[KeyRecord], now: Timestamp) -> Option<Standing> {
-        let name = signing::name(self.algorithm);
+        let name = self.algorithm.name();
         let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
         let signing = &kept[schedule::signing(made, name, now)?];
         let phases = schedule::phases(kept, name, self.lifetimes, now);
@@ -213,7 +213,7 @@ impl Keys {
     /// (RFC 7515 §3.1).
     pub(crate) fn sign(&self, claims: &[u8], now: Timestamp) -> Result<String, KeysError> {
         let ring = self.ring();
-        let name = signing::name(self.algorithm);
+        let name = self.algorithm.name();
         let made = ring.keys.iter().map(|(made_at, key)| (*made_at, key.algorithm()));
         let nth = schedule::signing(made, name, now).ok_or(KeysError::None)?;
         let (_, key) = &ring.keys[nth];
@@ -275,7 +275,7 @@ pub(crate) fn fuzz(header: &[u8], claims: &[u8], altered: impl Fn(&str) -> Optio
             let settings = TokenConfig { algorithm, ..crate::config::Config::default().token };
             let keys = Keys::new(&settings, &Entropy::seeded(1));
             let (id, private) = signing::generate(algorithm).expect("a key is made");
-            let key = SigningKey::read(signing::name(algorithm), &id, &private);
+            let key = SigningKey::read(algorithm.name(), &id, &private);
             let key = key.expect("what was made is read");
             let ring = Ring { keys: vec![(NOW, key)], jwks: Bytes::new() };
             *keys.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);

@@ -32,21 +32,12 @@ enum Pair {
     EdDsa(Ed25519KeyPair),
 }
 
-/// The `alg` of an algorithm.
-pub(super) const fn name(algorithm: SigningAlgorithm) -> &'static str {
-    match algorithm {
-        SigningAlgorithm::Es256 => "ES256",
-        SigningAlgorithm::Rs256 => "RS256",
-        SigningAlgorithm::EdDsa => "EdDSA",
-    }
-}
-
 /// The public part of a key, as JSON Schema (RFC 7518 §6, RFC 8037 §2).
 pub(crate) fn jwk_schema() -> Value {
     let text = json!({ "type": "string" });
     let of = |algorithm: SigningAlgorithm, kty: &str, members: &[&str]| {
         let mut properties = json!({
-            "alg": { "const": name(algorithm) },
+            "alg": { "const": algorithm.name() },
             "kid": text,
             "kty": { "const": kty },
             "use": { "const": "sig" },
@@ -86,7 +77,7 @@ pub(super) fn generate(algorithm: SigningAlgorithm) -> Option<(String, Vec<u8>)>
         }
         SigningAlgorithm::EdDsa => Ed25519KeyPair::generate_pkcs8(&random).ok()?.as_ref().to_vec(),
     };
-    let pair = Pair::read(name(algorithm), &private)?;
+    let pair = Pair::read(algorithm.name(), &private)?;
     Some((thumbprint(&pair.jwk()), private))
 }
 

@@ -336,7 +336,7 @@ async fn a_token_for_no_resource_is_for_the_issuer_and_has_no_scope_that_nobody_
 }
 
 #[tokio::test]
-async fn a_scope_is_what_client_and_catalogue_have_in_common() {
+async fn a_registered_scope_is_a_default_and_the_catalogue_is_the_bound() {
     let mut config = config();
     let described = |scope: &str, description: Option<&str>| doorward::config::CatalogueScope {
         scope: scope.to_owned(),
@@ -348,14 +348,15 @@ async fn a_scope_is_what_client_and_catalogue_have_in_common() {
         described("delete", None),
     ];
     let server = TestServer::with(config).await;
-    let bounded = json!({ "redirect_uris": [REDIRECT_URI], "scope": "read write" });
-    let bounded = Client::with(&server, bounded).await;
-    let unbounded = Client::register(&server).await;
+    let with_scope = json!({ "redirect_uris": [REDIRECT_URI], "scope": "read write" });
+    let with_scope = Client::with(&server, with_scope).await;
+    let without_scope = Client::register(&server).await;
     for (client, asked, granted) in [
-        (&bounded, Some("read delete unknown"), json!("read")),
-        (&bounded, None, json!("read write")),
-        (&unbounded, Some("delete read admin"), json!("delete read")),
-        (&unbounded, None, json!(null)),
+        (&with_scope, Some("read delete unknown"), json!("read delete")),
+        (&with_scope, Some(""), json!("read write")),
+        (&with_scope, None, json!("read write")),
+        (&without_scope, Some("delete read admin"), json!("delete read")),
+        (&without_scope, None, json!(null)),
     ] {
         let request = client.request();
         let request = asked.map_or(request.clone(), |scope| request.and("scope", scope));
@@ -363,7 +364,7 @@ async fn a_scope_is_what_client_and_catalogue_have_in_common() {
         assert_eq!(tokens["scope"], granted, "{asked:?}");
     }
     let mut browser = Browser::signed_in(&server).await;
-    let page = browser.get(&bounded.request().path()).await;
+    let page = browser.get(&with_scope.request().path()).await;
     assert!(page.text().contains("See your projects"), "{}", page.text());
 }
 
