@@ -10,6 +10,7 @@ use crate::{
     app::App,
     config::Config,
     http::answer::{self, Response},
+    paths,
 };
 
 /// How long a copy is as good: keys are published a day before they sign.
@@ -39,11 +40,11 @@ pub(crate) fn document(config: &Config) -> Bytes {
     let mut document = Map::new();
     let mut add = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
     add("issuer", json!(issuer));
-    add("authorization_endpoint", at("/oauth2/authorize"));
-    add("token_endpoint", at("/oauth2/token"));
-    add("registration_endpoint", at("/oauth2/register"));
-    add("revocation_endpoint", at("/oauth2/revoke"));
-    add("jwks_uri", at("/oauth2/jwks"));
+    add("authorization_endpoint", at(paths::AUTHORIZE));
+    add("token_endpoint", at(paths::TOKEN));
+    add("registration_endpoint", at(paths::REGISTER));
+    add("revocation_endpoint", at(paths::REVOKE));
+    add("jwks_uri", at(paths::JWKS));
     add("response_types_supported", json!(["code"]));
     add("response_modes_supported", json!(["query"]));
     add("grant_types_supported", json!(["authorization_code", "refresh_token"]));
@@ -68,7 +69,7 @@ pub(crate) fn document(config: &Config) -> Bytes {
         add("protected_resources", json!(uris));
     }
     if config.introspects() {
-        add("introspection_endpoint", at("/oauth2/introspect"));
+        add("introspection_endpoint", at(paths::INTROSPECT));
         add("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic"]));
     }
     if config.client_documents.enabled {

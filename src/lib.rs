@@ -46,6 +46,7 @@ mod management;
 mod metrics;
 mod openapi;
 mod pages;
+mod paths;
 mod registration;
 pub mod secret;
 pub mod server;

@@ -22,10 +22,9 @@ const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
 /// The answer to a browser that asks whether a script may ask (Fetch, CORS-preflight request).
-pub(crate) fn preflight(methods: &'static str) -> Response {
+pub(crate) fn preflight(methods: HeaderValue) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let methods = HeaderValue::from_static(methods);
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);

@@ -25,7 +25,7 @@ use super::{
     cors,
     listener::Answer,
     metrics::ServerMetrics,
-    routes::{self, Route},
+    routes::{self, Route, Routes},
 };
 use crate::{
     app::App,
@@ -42,12 +42,14 @@ pub(crate) struct Exchange {
     app: Arc<App>,
     metrics: Arc<ServerMetrics>,
     request_ids: RequestIds,
+    routes: Routes,
 }
 
 impl Exchange {
     pub(crate) fn new(app: Arc<App>, metrics: Arc<ServerMetrics>) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
-        Self { app, metrics, request_ids }
+        let routes = Routes::new(&app.config);
+        Self { app, metrics, request_ids, routes }
     }
 
     fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
@@ -64,7 +66,7 @@ impl Answer for Exchange {
         let proxies = &self.app.config.server.trusted_proxies;
         let address = client_address(peer, request.headers(), proxies);
         let request_id = self.request_id(peer, &request);
-        let route = Route::of(request.uri().path(), &self.app.config);
+        let route = self.routes.at(request.uri().path());
         let shape = Shape::at(request.uri().path());
         let (is_head, version) = (request.method() == Method::HEAD, request.version());
 
@@ -80,7 +82,7 @@ impl Answer for Exchange {
         headers_of_every_answer(&mut response, route, version, request_id.clone());
 
         let event = RequestEvent {
-            route: route.template(),
+            route: route.template,
             status: response.status(),
             duration: began.elapsed(),
             request_id: &request_id,
@@ -103,7 +105,7 @@ fn withhold_body(response: &mut Response) {
 
 fn headers_of_every_answer(
     response: &mut Response,
-    route: Route,
+    route: &Route,
     version: Version,
     request_id: HeaderValue,
 ) {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 
-use super::routes::Route;
+use super::routes::{ROUTES, Route};
 use crate::{
     client::ProfileName,
     clock::Timestamp,
@@ -18,7 +18,7 @@ use crate::{
 /// What one server counts.
 #[derive(Debug, Default)]
 pub(crate) struct ServerMetrics {
-    routes: [RouteMetrics; Route::ALL.len()],
+    routes: Vec<RouteMetrics>,
     datadog: RegistrationMetrics,
     rfc7591: RegistrationMetrics,
     pub(crate) in_flight: Gauge,
@@ -38,12 +38,13 @@ impl ServerMetrics {
         documents: Arc<DocumentMetrics>,
         authorization: Arc<AuthorizationMetrics>,
     ) -> Self {
-        Self { rate_limit, documents, authorization, ..Self::default() }
+        let routes = ROUTES.iter().map(|_| RouteMetrics::default()).collect();
+        Self { routes, rate_limit, documents, authorization, ..Self::default() }
     }
 
     /// Counts an answer.
-    pub(crate) fn count(&self, route: Route, status: StatusCode, duration: Duration) {
-        let metrics = &self.routes[route as usize];
+    pub(crate) fn count(&self, route: &Route, status: StatusCode, duration: Duration) {
+        let metrics = &self.routes[route.index];
         if let Some(class) = metrics.requests.get(usize::from(status.as_u16() / 100) - 1) {
             class.add_one();
         }
@@ -194,9 +195,9 @@ impl ServerMetrics {
     fn requests_on(&self, page: &mut Page) {
         let name = "doorward_http_requests_total";
         page.head(name, "counter", "Answers of the public listener, by route and class of status.");
-        for route in Route::ALL {
-            for (class, counter) in self.routes[route as usize].requests.iter().enumerate() {
-                let labels = format!("route=\"{}\",status=\"{}xx\"", route.template(), class + 1);
+        for route in ROUTES.iter() {
+            for (class, counter) in self.routes[route.index].requests.iter().enumerate() {
+                let labels = format!("route=\"{}\",status=\"{}xx\"", route.template, class + 1);
                 page.counter(name, &labels, counter);
             }
         }
@@ -205,9 +206,9 @@ impl ServerMetrics {
         page.gauge(name, "", &self.in_flight);
         let name = "doorward_http_request_duration_seconds";
         page.head(name, "histogram", "Time from the head of a request to its answer, by route.");
-        for route in Route::ALL {
-            let labels = format!("route=\"{}\"", route.template());
-            page.histogram(name, &labels, &self.routes[route as usize].duration);
+        for route in ROUTES.iter() {
+            let labels = format!("route=\"{}\"", route.template);
+            page.histogram(name, &labels, &self.routes[route.index].duration);
         }
     }
 

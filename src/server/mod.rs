@@ -27,6 +27,7 @@ use self::{
 };
 pub use self::{
     description::description,
+    routes::{PublicRoute, public_routes},
     signals::{Signal, Signals},
     tls::TlsError,
 };

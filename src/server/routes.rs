@@ -1,9 +1,17 @@
-//! The public routes, on one page.
+//! The public endpoints as a table: one row each. Dispatch, `Allow`, CORS, metric labels, and `/openapi.json` come
+//! from the row.
 
-use std::net::IpAddr;
+use std::{
+    future::{Future, ready},
+    net::IpAddr,
+    pin::Pin,
+    sync::LazyLock,
+};
 
-use http::{HeaderValue, Method, Request, StatusCode, header::ALLOW};
+use http::{HeaderValue, Method, Request, StatusCode, header::ALLOW, request::Parts};
 use hyper::body::Incoming;
+use matchit::Router;
+use serde_json::Value;
 
 use super::{cors, description::description};
 use crate::{
@@ -13,291 +21,381 @@ use crate::{
     config::Config,
     discovery,
     http::answer::{self, Response, Shape, refusal},
-    pages,
+    openapi, pages, paths,
     registration::{Profile, register},
     sign_in, token,
 };
 
-/// A place where something is, as logs and metrics name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    Datadog,
-    Rfc7591,
-    /// The alias of [`Route::Rfc7591`].
-    Register,
-    OpenApi,
-    AuthorizationServer,
-    OpenIdConfiguration,
-    Jwks,
-    Authorize,
-    /// The alias of [`Route::Authorize`].
-    AuthorizeAlias,
-    Consent,
-    Grants,
-    SignIn,
-    /// Where a provider sends people back to; its last segment names the provider.
-    SignedIn,
-    SignOut,
-    Token,
-    /// The alias of [`Route::Token`].
-    TokenAlias,
-    Revoke,
-    Introspect,
-    Stylesheet,
-    /// Whatever is not there.
-    Unknown,
+/// One endpoint.
+struct Endpoint {
+    /// Its path, then its aliases; `{name}` matches one segment.
+    paths: &'static [&'static str],
+    /// Whether the endpoint exists with these settings.
+    exists: fn(&Config) -> bool,
+    /// Whether scripts of every origin may read its answers, without credentials: what machines are answered, never
+    /// what people are (OAuth 2.1 §3.1, §3.2), nor what is between servers.
+    open_to_scripts: bool,
+    /// The profile of a registration endpoint, by which registrations are counted.
+    profile: Option<ProfileName>,
+    operations: &'static [Operation],
+}
+
+/// What one method does at an endpoint.
+pub(crate) struct Operation {
+    pub(super) method: Method,
+    /// Whether HEAD is answered as GET, without the body.
+    head: bool,
+    handler: Handler,
+    /// Describes the operation for `/openapi.json`.
+    pub(super) description: fn(&Config) -> Value,
+}
+
+/// Answers a request. Boxed, so that a connection reserves no room for the largest of all handlers.
+type Handler = for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+
+/// A request on its way to a handler.
+struct Call<'a> {
+    app: &'a App,
+    source: IpAddr,
+    head: Parts,
+    body: Incoming,
+}
+
+const fn get(handler: Handler, description: fn(&Config) -> Value) -> Operation {
+    Operation { method: Method::GET, head: true, handler, description }
+}
+
+/// GET that changes something, so that HEAD must not do the same (RFC 9110 §9.2.1).
+const fn get_without_head(handler: Handler, description: fn(&Config) -> Value) -> Operation {
+    Operation { method: Method::GET, head: false, handler, description }
+}
+
+const fn post(handler: Handler, description: fn(&Config) -> Value) -> Operation {
+    Operation { method: Method::POST, head: false, handler, description }
+}
+
+const fn always(_: &Config) -> bool {
+    true
+}
+
+/// A row with the fields that most endpoints share.
+const PAGE: Endpoint = Endpoint {
+    paths: &[],
+    exists: Config::authorizes,
+    open_to_scripts: false,
+    profile: None,
+    operations: &[],
+};
+
+const FOR_SCRIPTS: Endpoint = Endpoint { open_to_scripts: true, ..PAGE };
+
+/// A handler that answers with an expression over the call.
+macro_rules! answer {
+    (|$call:ident| $answer:expr) => {
+        |$call| Box::pin(async move { $answer })
+    };
+}
+
+/// Every public endpoint.
+static ENDPOINTS: [Endpoint; 15] = [
+    Endpoint {
+        paths: &[paths::DATADOG_REGISTER],
+        exists: always,
+        profile: Some(ProfileName::Datadog),
+        operations: &[post(
+            |c| Box::pin(register(&Profile::DATADOG, c.app, c.source, c.head.headers, c.body)),
+            openapi::datadog,
+        )],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::REGISTER, paths::REGISTER_ALIAS],
+        exists: always,
+        profile: Some(ProfileName::Rfc7591),
+        operations: &[post(
+            |c| Box::pin(register(&Profile::RFC7591, c.app, c.source, c.head.headers, c.body)),
+            openapi::rfc7591,
+        )],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::AUTHORIZATION_SERVER, paths::OPENID_CONFIGURATION],
+        operations: &[get(answer!(|c| discovery::metadata(c.app)), openapi::metadata)],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::JWKS],
+        operations: &[get(answer!(|c| discovery::jwks(c.app)), openapi::jwks)],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::AUTHORIZE, paths::AUTHORIZE_ALIAS],
+        operations: &[
+            get(
+                answer!(|c| authorization::authorize(c.app, c.source, &c.head, None).await),
+                openapi::authorize,
+            ),
+            post(
+                answer!(|c| authorization::authorize(c.app, c.source, &c.head, Some(c.body)).await),
+                openapi::authorize_by_form,
+            ),
+        ],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::CONSENT],
+        operations: &[post(
+            answer!(|c| authorization::consent(c.app, c.source, &c.head, c.body).await),
+            openapi::consent,
+        )],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::GRANTS],
+        operations: &[
+            get(answer!(|c| authorization::grants(c.app, &c.head).await), openapi::grants),
+            post(
+                answer!(|c| authorization::take_back(c.app, &c.head, c.body).await),
+                openapi::take_back,
+            ),
+        ],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::SIGN_IN],
+        operations: &[post(
+            answer!(|c| sign_in::begin(c.app, c.source, &c.head, c.body).await),
+            openapi::sign_in,
+        )],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::SIGN_IN_RETURN],
+        exists: |config| !config.sign_in.providers.is_empty(),
+        operations: &[get_without_head(
+            answer!(|c| sign_in::finish(c.app, &c.head).await),
+            openapi::return_from_provider,
+        )],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::SIGN_OUT],
+        operations: &[
+            get(
+                answer!(|c| sign_in::ask_to_sign_out(c.app, &c.head).await),
+                openapi::sign_out_page,
+            ),
+            post(answer!(|c| sign_in::sign_out(c.app, &c.head, c.body).await), openapi::sign_out),
+        ],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::TOKEN, paths::TOKEN_ALIAS],
+        operations: &[post(
+            answer!(|c| token::token(c.app, c.source, &c.head.headers, c.body).await),
+            openapi::token,
+        )],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::REVOKE],
+        operations: &[post(
+            answer!(|c| token::revoke(c.app, c.source, &c.head.headers, c.body).await),
+            openapi::revoke,
+        )],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::INTROSPECT],
+        exists: |config| config.authorizes() && config.introspects(),
+        operations: &[post(
+            answer!(|c| token::introspect(c.app, c.source, &c.head.headers, c.body).await),
+            openapi::introspect,
+        )],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::STYLESHEET],
+        operations: &[get(|_| Box::pin(ready(pages::stylesheet())), openapi::stylesheet)],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::OPENAPI],
+        exists: always,
+        operations: &[get(answer!(|c| own_description(c.app)), openapi::description)],
+        ..PAGE
+    },
+];
+
+fn own_description(app: &App) -> Response {
+    let described = app.description.get_or_init(|| description(&app.config).into());
+    answer::json(StatusCode::OK, described.clone())
+}
+
+/// The label of requests for paths at which nothing is.
+const UNKNOWN: &str = "unknown";
+
+/// Where a request arrived: one path of an endpoint.
+pub(crate) struct Route {
+    /// The path as the table has it, below the issuer; the name of the route in logs and metrics.
+    pub(crate) template: &'static str,
+    /// The place among all routes.
+    pub(crate) index: usize,
+    endpoint: &'static Endpoint,
+    /// Whether the endpoint has the same operations at an earlier path.
+    pub(super) is_alias: bool,
+    allow: HeaderValue,
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 20] = [
-        Self::Datadog,
-        Self::Rfc7591,
-        Self::Register,
-        Self::OpenApi,
-        Self::AuthorizationServer,
-        Self::OpenIdConfiguration,
-        Self::Jwks,
-        Self::Authorize,
-        Self::AuthorizeAlias,
-        Self::Consent,
-        Self::Grants,
-        Self::SignIn,
-        Self::SignedIn,
-        Self::SignOut,
-        Self::Token,
-        Self::TokenAlias,
-        Self::Revoke,
-        Self::Introspect,
-        Self::Stylesheet,
-        Self::Unknown,
-    ];
-
-    /// The route of a path, which is compared byte for byte: a trailing slash is another path.
-    ///
-    /// Whether a proxy takes the path of the issuer off
-    /// does not matter; the well-known documents have it behind their name, too (RFC 8414 §3.1). What
-    /// is not there with these settings is [`Route::Unknown`].
-    pub(crate) fn of(path: &str, config: &Config) -> Self {
-        let route = match (Self::at(path), config.issuer_path()) {
-            (Self::Unknown, issuer_path) if !issuer_path.is_empty() => {
-                Self::below_issuer(path, issuer_path)
-            }
-            (route, _) => route,
-        };
-        if route.is_there(config) { route } else { Self::Unknown }
+    pub(super) fn exists(&self, config: &Config) -> bool {
+        (self.endpoint.exists)(config)
     }
 
-    fn below_issuer(path: &str, issuer_path: &str) -> Self {
-        if let Some(route) = path.strip_prefix(issuer_path).map(Self::at) {
-            return route;
-        }
-        match path.strip_suffix(issuer_path).map(Self::at) {
-            Some(route @ (Self::AuthorizationServer | Self::OpenIdConfiguration)) => route,
-            _ => Self::Unknown,
-        }
+    pub(super) fn operations(&self) -> &'static [Operation] {
+        self.endpoint.operations
     }
 
-    fn at(path: &str) -> Self {
-        match path {
-            "/api/v2/oauth2/register" => Self::Datadog,
-            "/oauth2/register" => Self::Rfc7591,
-            "/register" => Self::Register,
-            "/oauth2/token" => Self::Token,
-            "/token" => Self::TokenAlias,
-            "/oauth2/authorize" => Self::Authorize,
-            "/authorize" => Self::AuthorizeAlias,
-            "/oauth2/consent" => Self::Consent,
-            "/oauth2/grants" => Self::Grants,
-            "/oauth2/sign-in" => Self::SignIn,
-            "/oauth2/sign-out" => Self::SignOut,
-            "/oauth2/introspect" => Self::Introspect,
-            "/oauth2/revoke" => Self::Revoke,
-            "/oauth2/jwks" => Self::Jwks,
-            "/oauth2/style.css" => Self::Stylesheet,
-            "/.well-known/oauth-authorization-server" => Self::AuthorizationServer,
-            "/.well-known/openid-configuration" => Self::OpenIdConfiguration,
-            "/openapi.json" => Self::OpenApi,
-            _ => match path.strip_prefix("/oauth2/sign-in/") {
-                Some(provider) if !provider.contains('/') => Self::SignedIn,
-                _ => Self::Unknown,
-            },
-        }
+    pub(crate) fn profile(&self) -> Option<ProfileName> {
+        self.endpoint.profile
     }
 
-    pub(crate) const fn template(self) -> &'static str {
-        match self {
-            Self::Datadog => "/api/v2/oauth2/register",
-            Self::Rfc7591 => "/oauth2/register",
-            Self::Register => "/register",
-            Self::OpenApi => "/openapi.json",
-            Self::AuthorizationServer => "/.well-known/oauth-authorization-server",
-            Self::OpenIdConfiguration => "/.well-known/openid-configuration",
-            Self::Jwks => "/oauth2/jwks",
-            Self::Authorize => "/oauth2/authorize",
-            Self::AuthorizeAlias => "/authorize",
-            Self::Consent => "/oauth2/consent",
-            Self::Grants => "/oauth2/grants",
-            Self::SignIn => "/oauth2/sign-in",
-            Self::SignedIn => "/oauth2/sign-in/{provider}",
-            Self::SignOut => "/oauth2/sign-out",
-            Self::Token => "/oauth2/token",
-            Self::TokenAlias => "/token",
-            Self::Revoke => "/oauth2/revoke",
-            Self::Introspect => "/oauth2/introspect",
-            Self::Stylesheet => "/oauth2/style.css",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The profile of a registration endpoint.
-    pub(crate) const fn profile(self) -> Option<ProfileName> {
-        match self {
-            Self::Datadog => Some(ProfileName::Datadog),
-            Self::Rfc7591 | Self::Register => Some(ProfileName::Rfc7591),
-            _ => None,
-        }
-    }
-
-    /// Whether it is there with these settings: authorization only where people can sign in, the way back from
-    /// providers where there are some, introspection where a resource can ask.
-    pub(super) fn is_there(self, config: &Config) -> bool {
-        match self {
-            Self::SignedIn => !config.sign_in.providers.is_empty(),
-            Self::Introspect => config.authorizes() && config.introspects(),
-            _ => !self.needs_authorization() || config.authorizes(),
-        }
-    }
-
-    /// Whether it is there only where people can sign in.
-    const fn needs_authorization(self) -> bool {
-        self.profile().is_none() && !matches!(self, Self::OpenApi | Self::Unknown)
-    }
-
-    /// Whether scripts of every origin may read its answers, without credentials: what machines are answered,
-    /// never what people are (OAuth 2.1 §3.1, §3.2), nor what is between servers.
-    pub(super) const fn is_open_to_scripts(self) -> bool {
-        matches!(
-            self,
-            Self::Datadog
-                | Self::Rfc7591
-                | Self::Register
-                | Self::AuthorizationServer
-                | Self::OpenIdConfiguration
-                | Self::Jwks
-                | Self::Token
-                | Self::TokenAlias
-                | Self::Revoke
-        )
-    }
-
-    /// What may be done there.
-    pub(super) const fn methods(self) -> &'static str {
-        match self {
-            Self::Datadog
-            | Self::Rfc7591
-            | Self::Register
-            | Self::Token
-            | Self::TokenAlias
-            | Self::Revoke => "POST, OPTIONS",
-            Self::AuthorizationServer | Self::OpenIdConfiguration | Self::Jwks => {
-                "GET, HEAD, OPTIONS"
-            }
-            Self::OpenApi | Self::Stylesheet => "GET, HEAD",
-            // GET takes the sign-in away; whoever only looks must not (RFC 9110 §9.2.1).
-            Self::SignedIn => "GET",
-            Self::Authorize | Self::AuthorizeAlias | Self::Grants | Self::SignOut => {
-                "GET, HEAD, POST"
-            }
-            Self::Consent | Self::SignIn | Self::Introspect => "POST",
-            Self::Unknown => "",
-        }
+    pub(super) fn is_open_to_scripts(&self) -> bool {
+        self.endpoint.open_to_scripts
     }
 }
 
-/// Hands a request to what answers it.
+/// Every route, in the order of the table, and last the one of unknown paths. Made once.
+pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    let nothing = (UNKNOWN, false, &NOTHING);
+    let of_table = ENDPOINTS.iter().flat_map(|endpoint| {
+        let paths = endpoint.paths.iter().enumerate();
+        paths.map(move |(place, template)| (*template, place > 0, endpoint))
+    });
+    let all = of_table.chain([nothing]).enumerate();
+    all.map(|(index, (template, is_alias, endpoint))| Route {
+        template,
+        index,
+        endpoint,
+        is_alias,
+        allow: allow(endpoint),
+    })
+    .collect()
+});
+
+static NOTHING: Endpoint = PAGE;
+
+fn allow(endpoint: &Endpoint) -> HeaderValue {
+    let mut methods = Vec::new();
+    for operation in endpoint.operations {
+        methods.push(operation.method.as_str());
+        if operation.head {
+            methods.push("HEAD");
+        }
+    }
+    if endpoint.open_to_scripts {
+        methods.push("OPTIONS");
+    }
+    HeaderValue::from_str(&methods.join(", ")).expect("methods are tokens")
+}
+
+/// A row of the table, as tests walk it.
+#[derive(Clone, Copy, Debug)]
+pub struct PublicRoute {
+    /// The path, with its parameters in braces.
+    pub template: &'static str,
+    /// The methods, as `Allow` lists them.
+    pub allow: &'static str,
+    /// Whether scripts of other origins may read answers.
+    pub open_to_scripts: bool,
+    /// Whether the endpoint needs a way to sign in to exist.
+    pub needs_sign_in: bool,
+}
+
+/// Every route that can exist, but for the one of unknown paths.
+pub fn public_routes() -> impl Iterator<Item = PublicRoute> {
+    let without_sign_in = Config::default();
+    ROUTES.iter().filter(|route| route.template != UNKNOWN).map(move |route| PublicRoute {
+        template: route.template,
+        allow: route.allow.to_str().unwrap_or_default(),
+        open_to_scripts: route.is_open_to_scripts(),
+        needs_sign_in: !route.exists(&without_sign_in),
+    })
+}
+
+/// The routes that exist with the settings of one server, by path.
+pub(crate) struct Routes(Router<&'static Route>);
+
+impl Routes {
+    /// A trailing slash makes another path, and paths are compared byte for byte. Whether a proxy removes the path of
+    /// the issuer does not matter; the well-known documents have that path behind their name as well (RFC 8414 §3.1).
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut router = Router::new();
+        let issuer_path = config.issuer_path();
+        for route in ROUTES.iter().filter(|route| route.template != UNKNOWN && route.exists(config))
+        {
+            let template = route.template;
+            let mut paths = vec![template.to_owned()];
+            if !issuer_path.is_empty() {
+                paths.push(format!("{issuer_path}{template}"));
+                if template.starts_with("/.well-known/") {
+                    paths.push(format!("{template}{issuer_path}"));
+                }
+            }
+            for path in paths {
+                // The first of two equal paths wins.
+                let _taken = router.insert(path, route);
+            }
+        }
+        Self(router)
+    }
+
+    /// The route of a path; the unknown one where nothing is.
+    pub(crate) fn at(&self, path: &str) -> &'static Route {
+        let unknown = || ROUTES.last().expect("the unknown route is always there");
+        self.0.at(path).map_or_else(|_| unknown(), |found| *found.value)
+    }
+}
+
+/// Hands a request to the handler of its method.
 pub(crate) async fn answer(
     app: &App,
-    route: Route,
+    route: &'static Route,
     source: IpAddr,
     request: Request<Incoming>,
 ) -> Response {
     let (head, body) = request.into_parts();
-    match (route, &head.method) {
-        (Route::Datadog, &Method::POST) => {
-            register(&Profile::DATADOG, app, source, head.headers, body).await
+    let is_head = head.method == Method::HEAD;
+    let operation = route
+        .operations()
+        .iter()
+        .find(|operation| operation.method == head.method || (is_head && operation.head));
+    match operation {
+        Some(operation) => (operation.handler)(Call { app, source, head, body }).await,
+        None if route.template == UNKNOWN => not_found(Shape::at(head.uri.path())),
+        None if route.is_open_to_scripts() && head.method == Method::OPTIONS => {
+            cors::preflight(route.allow.clone())
         }
-        (Route::Rfc7591 | Route::Register, &Method::POST) => {
-            register(&Profile::RFC7591, app, source, head.headers, body).await
-        }
-        (route, &Method::OPTIONS) if route.is_open_to_scripts() => cors::preflight(route.methods()),
-        (Route::OpenApi, &Method::GET | &Method::HEAD) => {
-            let described = app.description.get_or_init(|| description(&app.config).into());
-            answer::json(StatusCode::OK, described.clone())
-        }
-        // In a box, so that registrations are not made larger by what others hold.
-        (route, _) if route.needs_authorization() => {
-            Box::pin(answer_of_authorization(app, route, source, head, body)).await
-        }
-        (Route::Unknown, _) => not_found(Shape::at(head.uri.path())),
-        (route, _) => method_not_allowed(route),
-    }
-}
-
-/// What is there where people can sign in.
-async fn answer_of_authorization(
-    app: &App,
-    route: Route,
-    source: IpAddr,
-    head: http::request::Parts,
-    body: Incoming,
-) -> Response {
-    let is_read = matches!(head.method, Method::GET | Method::HEAD);
-    match (route, is_read, head.method == Method::POST) {
-        (Route::AuthorizationServer | Route::OpenIdConfiguration, true, _) => {
-            discovery::metadata(app)
-        }
-        (Route::Jwks, true, _) => discovery::jwks(app),
-        (Route::Stylesheet, true, _) => pages::stylesheet(),
-        (Route::Authorize | Route::AuthorizeAlias, true, _) => {
-            authorization::authorize(app, source, &head, None).await
-        }
-        (Route::Authorize | Route::AuthorizeAlias, _, true) => {
-            authorization::authorize(app, source, &head, Some(body)).await
-        }
-        (Route::Consent, _, true) => authorization::consent(app, source, &head, body).await,
-        (Route::Grants, true, _) => authorization::grants(app, &head).await,
-        (Route::Grants, _, true) => authorization::take_back(app, &head, body).await,
-        (Route::SignIn, _, true) => sign_in::begin(app, source, &head, body).await,
-        (Route::SignedIn, true, _) if head.method == Method::GET => {
-            sign_in::finish(app, &head).await
-        }
-        (Route::SignOut, true, _) => sign_in::ask_to_sign_out(app, &head).await,
-        (Route::SignOut, _, true) => sign_in::sign_out(app, &head, body).await,
-        (Route::Token | Route::TokenAlias, _, true) => {
-            token::token(app, source, &head.headers, body).await
-        }
-        (Route::Revoke, _, true) => token::revoke(app, source, &head.headers, body).await,
-        (Route::Introspect, _, true) => token::introspect(app, source, &head.headers, body).await,
-        _ => method_not_allowed(route),
+        None => method_not_allowed(route),
     }
 }
 
 fn not_found(shape: Shape) -> Response {
     let text = match shape {
         Shape::Errors => "Not found",
-        Shape::OAuth => "there is nothing at this path",
+        Shape::OAuth => "no endpoint at this path",
     };
     refusal(shape, StatusCode::NOT_FOUND, "invalid_request", text)
 }
 
-fn method_not_allowed(route: Route) -> Response {
-    let shape = Shape::at(route.template());
+fn method_not_allowed(route: &Route) -> Response {
+    let shape = Shape::at(route.template);
     let text = match shape {
         Shape::Errors => "Method not allowed",
-        Shape::OAuth => "this path has no such method",
+        Shape::OAuth => "this endpoint does not support the method",
     };
     let mut response = refusal(shape, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(route.methods()));
+    response.headers_mut().insert(ALLOW, route.allow.clone());
     response
 }
 
@@ -306,13 +404,19 @@ mod tests {
     use super::*;
     use crate::config::{self, Sources};
 
+    /// The template of the route at a path.
+    fn at(path: &str, config: &Config) -> &'static str {
+        Routes::new(config).at(path).template
+    }
+
     #[test]
     fn every_route_is_found_at_its_template() {
-        for route in Route::ALL.into_iter().filter(|route| *route != Route::Unknown) {
-            assert_eq!(Route::of(route.template(), &full("https://door.example")), route);
+        let config = full("https://door.example");
+        for route in ROUTES.iter().filter(|route| route.template != UNKNOWN) {
+            assert_eq!(at(route.template, &config), route.template);
         }
-        for path in ["/token/", "/oauth2/sign-in/a/b"] {
-            assert_eq!(Route::of(path, &full("https://door.example")), Route::Unknown);
+        for path in ["/token/", "/oauth2/sign-in/a/b", "/oauth2/sign-in/", "//token", "*", ""] {
+            assert_eq!(at(path, &config), UNKNOWN, "{path}");
         }
     }
 
@@ -335,49 +439,47 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_authorization_is_there_where_nobody_can_sign_in() {
+    fn authorization_has_no_endpoint_without_a_way_to_sign_in() {
         let mut config = full("https://door.example");
         config.sign_in.providers.clear();
-        for path in
-            ["/oauth2/token", "/oauth2/introspect", "/.well-known/oauth-authorization-server"]
-        {
-            assert_eq!(Route::of(path, &config), Route::Unknown);
+        for path in [paths::TOKEN, paths::INTROSPECT, paths::AUTHORIZATION_SERVER] {
+            assert_eq!(at(path, &config), UNKNOWN);
         }
-        assert_eq!(Route::of("/register", &config), Route::Register);
+        assert_eq!(at(paths::REGISTER_ALIAS, &config), paths::REGISTER_ALIAS);
     }
 
     #[test]
-    fn the_way_back_from_providers_is_there_where_there_are_some() {
+    fn the_way_back_from_providers_exists_where_a_provider_is_configured() {
         let mut config = full("https://door.example");
-        assert_eq!(Route::of("/oauth2/sign-in/acme", &config), Route::SignedIn);
+        assert_eq!(at("/oauth2/sign-in/acme", &config), paths::SIGN_IN_RETURN);
         config.sign_in.providers.clear();
         config.sign_in.local = true;
-        assert_eq!(Route::of("/oauth2/sign-in/acme", &config), Route::Unknown);
-        assert_eq!(Route::of("/oauth2/sign-in", &config), Route::SignIn);
+        assert_eq!(at("/oauth2/sign-in/acme", &config), UNKNOWN);
+        assert_eq!(at(paths::SIGN_IN, &config), paths::SIGN_IN);
     }
 
     #[test]
-    fn introspection_is_there_where_a_resource_can_ask() {
+    fn introspection_exists_where_a_resource_has_a_secret() {
         let mut config = full("https://door.example");
-        assert_eq!(Route::of("/oauth2/introspect", &config), Route::Introspect);
+        assert_eq!(at(paths::INTROSPECT, &config), paths::INTROSPECT);
         config.authorization.resources[0].introspection = None;
-        assert_eq!(Route::of("/oauth2/introspect", &config), Route::Unknown);
-        assert_eq!(Route::of("/oauth2/token", &config), Route::Token);
+        assert_eq!(at(paths::INTROSPECT, &config), UNKNOWN);
+        assert_eq!(at(paths::TOKEN, &config), paths::TOKEN);
     }
 
     #[test]
     fn the_path_of_the_issuer_stands_before_endpoints_and_on_either_side_of_well_known_names() {
         for (path, route) in [
-            ("/acme/oauth2/token", Route::Token),
-            ("/oauth2/token", Route::Token),
-            ("/.well-known/oauth-authorization-server/acme", Route::AuthorizationServer),
-            ("/.well-known/openid-configuration/acme", Route::OpenIdConfiguration),
-            ("/acme/.well-known/openid-configuration", Route::OpenIdConfiguration),
-            ("/.well-known/oauth-authorization-server/other", Route::Unknown),
-            ("/oauth2/token/acme", Route::Unknown),
-            ("/other/oauth2/token", Route::Unknown),
+            ("/acme/oauth2/token", paths::TOKEN),
+            ("/oauth2/token", paths::TOKEN),
+            ("/.well-known/oauth-authorization-server/acme", paths::AUTHORIZATION_SERVER),
+            ("/.well-known/openid-configuration/acme", paths::OPENID_CONFIGURATION),
+            ("/acme/.well-known/openid-configuration", paths::OPENID_CONFIGURATION),
+            ("/.well-known/oauth-authorization-server/other", UNKNOWN),
+            ("/oauth2/token/acme", UNKNOWN),
+            ("/other/oauth2/token", UNKNOWN),
         ] {
-            assert_eq!(Route::of(path, &full("https://door.example/acme")), route, "{path}");
+            assert_eq!(at(path, &full("https://door.example/acme")), route, "{path}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Every kind of caller at every route: what is answered. A row for each route of `every_route.rs`, a column for
-//! each caller.
+//! Every kind of caller at every route: what is answered. A row for each route of the server's table, a
+//! column for each caller.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use doorward::{
     client::ClientId,
     config::Config,
     grant::{AuthorizationCode, RefreshToken},
+    server::{PublicRoute, public_routes},
 };
 
 use crate::{
     description,
-    every_route::ROUTES,
     flow::{self, Browser, Page, Request},
     granted::{self, REDIRECT_URI, SECRET, TOOLS, basic, form, member, redeeming, refreshing},
     harness::{Answer, TestServer},
@@ -307,8 +307,8 @@ fn told(answer: Answer) -> String {
 
 #[tokio::test]
 async fn every_caller_is_answered_by_every_route_as_it_deserves() {
-    for (path, ..) in ROUTES {
-        assert!(ANSWERS.iter().any(|(row, _)| *row == path), "{path} has no row");
+    for PublicRoute { template, .. } in public_routes() {
+        assert!(ANSWERS.iter().any(|(row, _)| *row == template), "{template} has no row");
     }
     for (row, answers) in ANSWERS {
         for (caller, expected) in CALLERS.into_iter().zip(answers) {

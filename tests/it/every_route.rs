@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use doorward::server::{PublicRoute, public_routes};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -139,8 +140,8 @@ async fn another_method_is_refused_and_told_which_there_are() {
 #[tokio::test]
 async fn head_tells_of_a_route_what_get_does_and_has_no_body() {
     let server = TestServer::with(flow::config()).await;
-    for (path, ..) in ROUTES.into_iter().filter(|(_, methods, _)| methods.contains("HEAD")) {
-        let path = path.replace("{provider}", "acme");
+    for route in public_routes().filter(|route| route.allow.contains("HEAD")) {
+        let path = path_of(&route);
         let rest = format!("{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         let get = server.exchange(&format!("GET {rest}")).await;
         let head = server.exchange(&format!("HEAD {rest}")).await;
@@ -177,55 +178,51 @@ async fn every_answer_forbids_to_keep_it_and_names_its_request() {
     }
 }
 
-/// Every route, the methods it has, and whether scripts of other origins may read its answers.
-pub(crate) const ROUTES: [(&str, &str, bool); 19] = [
-    ("/api/v2/oauth2/register", "POST, OPTIONS", true),
-    ("/oauth2/register", "POST, OPTIONS", true),
-    ("/register", "POST, OPTIONS", true),
-    ("/openapi.json", "GET, HEAD", false),
-    ("/.well-known/oauth-authorization-server", "GET, HEAD, OPTIONS", true),
-    ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS", true),
-    ("/oauth2/jwks", "GET, HEAD, OPTIONS", true),
-    ("/oauth2/authorize", "GET, HEAD, POST", false),
-    ("/authorize", "GET, HEAD, POST", false),
-    ("/oauth2/consent", "POST", false),
-    ("/oauth2/grants", "GET, HEAD, POST", false),
-    ("/oauth2/sign-in", "POST", false),
-    ("/oauth2/sign-in/{provider}", "GET", false),
-    ("/oauth2/sign-out", "GET, HEAD, POST", false),
-    ("/oauth2/token", "POST, OPTIONS", true),
-    ("/token", "POST, OPTIONS", true),
-    ("/oauth2/revoke", "POST, OPTIONS", true),
-    ("/oauth2/introspect", "POST", false),
-    ("/oauth2/style.css", "GET, HEAD", false),
-];
+/// Every route but those that exist without a way to sign in.
+fn of_authorization() -> impl Iterator<Item = PublicRoute> {
+    public_routes().filter(|route| route.needs_sign_in)
+}
 
-/// The routes that are there only where people can sign in.
-fn of_authorization() -> impl Iterator<Item = (String, &'static str, bool)> {
-    let is_there_always = |path: &str| REGISTRATION.contains(&path) || path == "/openapi.json";
-    ROUTES
-        .into_iter()
-        .filter(move |(path, ..)| !is_there_always(path))
-        .map(|(path, allowed, is_open)| (path.replace("{provider}", "acme"), allowed, is_open))
+/// The path of a route, with a provider in it.
+fn path_of(route: &PublicRoute) -> String {
+    route.template.replace("{provider}", "acme")
 }
 
 #[tokio::test]
-async fn every_route_has_a_row_here() {
+async fn metrics_name_every_route_and_no_other() {
     let server = TestServer::with(flow::config()).await;
     let metrics = server.look("/metrics").await.body;
     let counted = metrics.lines().filter_map(|line| {
         let (_, rest) = line.split_once("doorward_http_requests_total{route=\"")?;
         Some(rest.split_once('"')?.0)
     });
-    let known = ROUTES.iter().map(|(path, ..)| *path).chain(["unknown"]);
+    let known = public_routes().map(|route| route.template).chain(["unknown"]);
     assert_eq!(counted.collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn scripts_of_other_origins_read_what_machines_are_answered_and_nothing_else() {
+    let open = public_routes().filter(|route| route.open_to_scripts);
+    let open: Vec<_> = open.map(|route| (route.template, route.allow)).collect();
+    let expected = [
+        ("/api/v2/oauth2/register", "POST, OPTIONS"),
+        ("/oauth2/register", "POST, OPTIONS"),
+        ("/register", "POST, OPTIONS"),
+        ("/.well-known/oauth-authorization-server", "GET, HEAD, OPTIONS"),
+        ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS"),
+        ("/oauth2/jwks", "GET, HEAD, OPTIONS"),
+        ("/oauth2/token", "POST, OPTIONS"),
+        ("/token", "POST, OPTIONS"),
+        ("/oauth2/revoke", "POST, OPTIONS"),
+    ];
+    assert_eq!(open, expected);
 }
 
 #[tokio::test]
 async fn every_route_has_its_methods() {
     let server = TestServer::with(description::everything()).await;
-    for (path, allowed, is_open) in ROUTES {
-        let path = path.replace("{provider}", "acme");
+    for route in public_routes() {
+        let (path, allowed, is_open) = (path_of(&route), route.allow, route.open_to_scripts);
         for method in ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "BREW"] {
             let request =
                 format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
@@ -246,7 +243,7 @@ async fn every_route_has_its_methods() {
 #[tokio::test]
 async fn nothing_of_authorization_is_there_where_nobody_can_sign_in() {
     let server = TestServer::start().await;
-    for (path, ..) in of_authorization() {
+    for path in of_authorization().map(|route| path_of(&route)) {
         for method in ["GET", "POST", "OPTIONS"] {
             let request =
                 format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
@@ -306,8 +303,8 @@ const PAGES: [&str; 7] = [
 #[tokio::test]
 async fn a_page_reads_forms_and_nothing_else() {
     let server = TestServer::with(description::everything()).await;
-    let posted = of_authorization().filter(|(_, methods, _)| methods.contains("POST"));
-    for (path, ..) in posted.filter(|(path, ..)| PAGES.contains(&path.as_str())) {
+    let posted = of_authorization().filter(|route| route.allow.contains("POST"));
+    for path in posted.map(|route| path_of(&route)).filter(|path| PAGES.contains(&path.as_str())) {
         for (media_type, is_form) in [
             ("", false),
             ("content-type: text/plain\r\n", false),
@@ -333,7 +330,7 @@ async fn whatever_comes_to_a_page_is_answered_by_a_page() {
     let server = TestServer::with(description::everything()).await;
     let large = "x".repeat(64 << 10);
     for path in PAGES {
-        let methods = of_authorization().find(|(known, ..)| known == path).unwrap().1;
+        let methods = of_authorization().find(|known| path_of(known) == *path).unwrap().allow;
         for body in ["", "%FF=%FF", "a=1&a=2", "request=%0D%0A&decision=allow", &large] {
             let answer = if methods.contains("POST") {
                 server.post_form(path, "sec-fetch-site: same-origin\r\n", body).await

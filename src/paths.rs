@@ -1,0 +1,41 @@
+//! The paths of the public endpoints, each written once. `server/routes.rs` says what answers at them; the metadata
+//! documents, pages, and redirects name them from here. All are relative to the issuer.
+
+/// Authorization server metadata (RFC 8414 §3).
+pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+/// The same document, where OpenID Connect Discovery §4 looks.
+pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// The authorization endpoint (RFC 6749 §3.1).
+pub(crate) const AUTHORIZE: &str = "/oauth2/authorize";
+/// An alias of [`AUTHORIZE`], for clients that do not read metadata.
+pub(crate) const AUTHORIZE_ALIAS: &str = "/authorize";
+/// Where the consent page sends a person's decision.
+pub(crate) const CONSENT: &str = "/oauth2/consent";
+/// The documented registration endpoint of Datadog.
+pub(crate) const DATADOG_REGISTER: &str = "/api/v2/oauth2/register";
+/// A person's connected apps.
+pub(crate) const GRANTS: &str = "/oauth2/grants";
+/// Token introspection (RFC 7662).
+pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+/// The public keys (RFC 7517).
+pub(crate) const JWKS: &str = "/oauth2/jwks";
+/// The description of the interface.
+pub(crate) const OPENAPI: &str = "/openapi.json";
+/// Client registration (RFC 7591 §3).
+pub(crate) const REGISTER: &str = "/oauth2/register";
+/// An alias of [`REGISTER`], for clients that do not read metadata.
+pub(crate) const REGISTER_ALIAS: &str = "/register";
+/// Token revocation (RFC 7009).
+pub(crate) const REVOKE: &str = "/oauth2/revoke";
+/// Where a person signs in, or chooses a provider.
+pub(crate) const SIGN_IN: &str = "/oauth2/sign-in";
+/// Where a provider sends people back to.
+pub(crate) const SIGN_IN_RETURN: &str = "/oauth2/sign-in/{provider}";
+/// Where a person signs out.
+pub(crate) const SIGN_OUT: &str = "/oauth2/sign-out";
+/// The stylesheet of all pages.
+pub(crate) const STYLESHEET: &str = "/oauth2/style.css";
+/// The token endpoint (RFC 6749 §3.2).
+pub(crate) const TOKEN: &str = "/oauth2/token";
+/// An alias of [`TOKEN`], for clients that do not read metadata.
+pub(crate) const TOKEN_ALIAS: &str = "/token";
