@@ -9,7 +9,6 @@ use crate::{
     client_document::ClientDocuments,
     clock::Clock,
     config::Config,
-    discovery,
     entropy::Entropy,
     http::{
         client_address::Source,
@@ -19,6 +18,7 @@ use crate::{
     keys::Keys,
     metrics::AuthorizationMetrics,
     registration::ProtectedNames,
+    server_metadata,
     sign_in::{LocalPassword, Providers},
     store::Store,
 };
@@ -86,7 +86,7 @@ impl App {
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
             providers: Providers::new(&config.sign_in.providers, internet.clone()),
-            metadata: discovery::document(&config),
+            metadata: server_metadata::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
             metrics: Arc::default(),

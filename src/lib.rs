@@ -10,9 +10,9 @@
 //!    ([`sign_in`]) and allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
 //!    signed with [`keys`].
 //! 4. What is kept, and with which promise: [`store`], [`secret`].
-//! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes on
-//!    one page; [`management`] is the other listener, [`metrics`] what is counted, [`openapi`] how the
-//!    interface describes itself.
+//! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes in
+//!    one table and the management listener; [`metrics`] what is counted, [`openapi`] how the interface
+//!    describes itself.
 //! 6. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
 //!    [`clock`], [`entropy`] and [`internet`], where time, chance and other servers come in; [`log`].
 //! 7. What is asked of the program: [`cli`], one file a command; [`doctor`] looks whether a server has
@@ -42,7 +42,6 @@ pub mod internet;
 mod json;
 mod keys;
 pub mod log;
-mod management;
 mod metrics;
 mod openapi;
 mod pages;
@@ -50,6 +49,7 @@ mod paths;
 mod registration;
 pub mod secret;
 pub mod server;
+mod server_metadata;
 mod sign_in;
 mod special_use;
 pub mod store;

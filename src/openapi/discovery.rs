@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::{answers, json_answer};
-use crate::{config::Config, discovery, keys};
+use crate::{config::Config, keys, server_metadata};
 
 /// `GET /.well-known/oauth-authorization-server`: the members of the document that is answered, each with its
 /// type.
 pub(crate) fn metadata(config: &Config) -> Value {
-    let document: Map<String, Value> =
-        serde_json::from_slice(&discovery::document(config)).expect("the metadata is an object");
+    let document: Map<String, Value> = serde_json::from_slice(&server_metadata::document(config))
+        .expect("the metadata is an object");
     let described = |(name, value): (&String, &Value)| (name.clone(), of_member(name, value));
     let properties: Map<String, Value> = document.iter().map(described).collect();
     let names: Vec<&String> = document.keys().collect();

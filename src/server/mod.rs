@@ -9,6 +9,7 @@ mod cors;
 mod description;
 mod exchange;
 mod listener;
+mod management;
 mod metrics;
 mod routes;
 mod signals;
@@ -24,6 +25,7 @@ use self::{
     activity::TimeLimits,
     exchange::Exchange,
     listener::{Listener, Places},
+    management::Management,
 };
 pub use self::{
     description::description,
@@ -33,8 +35,8 @@ pub use self::{
 };
 pub(crate) use self::{listener::Answer, metrics::ServerMetrics, tls::Certificate};
 use crate::{
-    app::App, http::request_event::chain, keys::KeysError, management::Management,
-    metrics::ConnectionMetrics, store::StoreError,
+    app::App, http::request_event::chain, keys::KeysError, metrics::ConnectionMetrics,
+    store::StoreError,
 };
 
 /// Connections that the management listener takes.

@@ -24,6 +24,7 @@ async fn what_is_declined_is_neither_named_nor_there() {
         "client_id_metadata_document_supported",
         "code_challenge_methods_supported",
         "grant_types_supported",
+        "id_token_signing_alg_values_supported",
         "introspection_endpoint",
         "introspection_endpoint_auth_methods_supported",
         "issuer",
@@ -35,6 +36,7 @@ async fn what_is_declined_is_neither_named_nor_there() {
         "revocation_endpoint",
         "revocation_endpoint_auth_methods_supported",
         "scopes_supported",
+        "subject_types_supported",
         "token_endpoint",
         "token_endpoint_auth_methods_supported",
     ];

@@ -76,9 +76,10 @@ async fn no_scope_stands_for_others() {
         .to_vec();
     let server = TestServer::with(config).await;
     for (registered, asked, granted) in [
-        ("* mcp:*", "* mcp:* mcp:read write", "* mcp:*"),
-        ("mcp:read write", "* mcp:* mcp:read write", "mcp:read write"),
-        ("mcp:read", "mcp:read", "mcp:read"),
+        ("mcp:read", "*", "*"),
+        ("*", "mcp:*", "mcp:*"),
+        ("* mcp:*", "", "* mcp:*"),
+        ("mcp:read", "mcp:read mcp:write", "mcp:read"),
     ] {
         let metadata = json!({ "redirect_uris": [REDIRECT_URI], "scope": registered });
         let client = Client::with(&server, metadata).await;

@@ -17,11 +17,11 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::{Answer, ServerMetrics};
 use crate::{
     app::App,
     clock::Timestamp,
     http::answer::{Response, Shape, json as json_answer, refusal},
-    server::{Answer, ServerMetrics},
 };
 
 /// How long the store may take to say that it is ready.
@@ -30,7 +30,7 @@ const READY_WITHIN: Duration = Duration::from_secs(2);
 const READY_HOLDS: Duration = Duration::from_secs(1);
 
 /// Answers the requests of the management listener.
-pub(crate) struct Management {
+pub(super) struct Management {
     app: Arc<App>,
     metrics: Arc<ServerMetrics>,
     draining: CancellationToken,
@@ -40,7 +40,7 @@ pub(crate) struct Management {
 }
 
 impl Management {
-    pub(crate) fn new(
+    pub(super) fn new(
         app: Arc<App>,
         metrics: Arc<ServerMetrics>,
         draining: CancellationToken,
