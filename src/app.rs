@@ -81,7 +81,12 @@ impl App {
             failure_limit: FailureLimit::new(limits, issuer, &rate_limit, &entropy),
             rate_limit,
             protected_names: ProtectedNames::new(&config.registration.protected_names),
-            client_documents: ClientDocuments::new(&config, internet.clone(), clock.clone()),
+            client_documents: ClientDocuments::new(
+                &config,
+                internet.clone(),
+                clock.clone(),
+                &entropy,
+            ),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),

@@ -10,6 +10,7 @@ use crate::{
     client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl, GrantTypes},
     client_document::DocumentError,
     clock::Timestamp,
+    http::client_address::Source,
     store::{ClientFlags, ClientRecord, StoreError},
 };
 
@@ -38,58 +39,60 @@ pub(crate) enum IdentifyError {
     Document { url: DocumentUrl, reason: Arc<DocumentError> },
 }
 
-impl IdentifyError {
-    /// Whether there may be such a client, and it is worth asking again; else there is none.
-    pub(crate) fn is_passing(&self) -> bool {
-        match self {
-            Self::Unknown => false,
-            Self::Store(_) => true,
-            Self::Document { reason, .. } => reason.is_passing(),
-        }
-    }
+/// Who names a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamedBy<'a> {
+    pub(crate) source: Source,
+    /// The person, if somebody is signed in.
+    pub(crate) subject: Option<&'a str>,
 }
 
-/// The client of this identifier; `None` when there is none (any more).
-pub(crate) async fn find(
-    app: &App,
-    identifier: &ClientIdentifier,
-) -> Result<Option<IdentifiedClient>, IdentifyError> {
-    match identify(app, identifier).await {
-        Ok(client) => Ok(Some(client)),
-        Err(error) if error.is_passing() => Err(error),
-        Err(_) => Ok(None),
-    }
-}
-
-/// The grants that the client of this identifier has registered for: all that is needed of it where it asks
-/// for tokens. `None` when there is none (any more).
+/// The grants that the client of this identifier may use: all that the token endpoints need of a client. `None` when
+/// there is none (any more). Waits for the store alone, never for a document.
 pub(crate) async fn grant_types(
     app: &App,
     identifier: &ClientIdentifier,
-) -> Result<Option<GrantTypes>, IdentifyError> {
-    /// The rest is passed over, which takes a fifth of the time that reading it would.
+) -> Result<Option<GrantTypes>, StoreError> {
+    /// The rest is skipped, which takes a fifth of the time that reading it would.
     #[derive(Deserialize)]
     struct Part {
         #[serde(default)]
         grant_types: GrantTypes,
     }
-    let ClientIdentifier::Registered(id) = identifier else {
-        return Ok(find(app, identifier).await?.map(|client| client.metadata.grant_types));
+    let id = match identifier {
+        ClientIdentifier::Registered(id) => *id,
+        ClientIdentifier::Document(url) => return Ok(app.client_documents.grant_types(url)),
     };
-    let Some(record) = app.store.client(*id).await? else { return Ok(None) };
+    let Some(record) = app.store.client(id).await? else { return Ok(None) };
     let part: Part =
-        serde_json::from_str(&record.metadata).map_err(|error| unreadable(*id, error))?;
+        serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
     Ok(Some(part.grant_types))
+}
+
+/// Whether the client of a grant has not ended. Waits for the store alone, never for a document.
+pub(crate) async fn is_there(app: &App, identifier: &ClientIdentifier) -> Result<bool, StoreError> {
+    Ok(match identifier {
+        ClientIdentifier::Registered(id) => app.store.client(*id).await?.is_some(),
+        ClientIdentifier::Document(url) => app.client_documents.grant_types(url).is_some(),
+    })
+}
+
+/// Notes that a grant of this client is in use.
+pub(crate) fn note_use(app: &App, identifier: &ClientIdentifier) {
+    if let ClientIdentifier::Document(url) = identifier {
+        app.client_documents.note_use(url);
+    }
 }
 
 /// The client of this identifier, or what to tell people of it.
 pub(crate) async fn identify(
     app: &App,
     identifier: &ClientIdentifier,
+    named_by: NamedBy<'_>,
 ) -> Result<IdentifiedClient, IdentifyError> {
     match identifier {
         ClientIdentifier::Registered(id) => registered(app, *id).await,
-        ClientIdentifier::Document(url) => published(app, url).await,
+        ClientIdentifier::Document(url) => published(app, url, named_by).await,
     }
 }
 
@@ -112,9 +115,12 @@ fn unreadable(id: ClientId, error: serde_json::Error) -> StoreError {
     StoreError::Corrupt { what: format!("the metadata of client {id}"), source: error.into() }
 }
 
-async fn published(app: &App, url: &DocumentUrl) -> Result<IdentifiedClient, IdentifyError> {
-    let found = app.client_documents.metadata(url).await;
-    let metadata = found.map_err(|reason| IdentifyError::Document { url: url.clone(), reason })?;
+async fn published(
+    app: &App,
+    url: &DocumentUrl,
+    named_by: NamedBy<'_>,
+) -> Result<IdentifiedClient, IdentifyError> {
+    let metadata = document(app, url, named_by).await?;
     let mut flags = ClientFlags::default();
     if app.protected_names.are_borrowed_at(url.host(), &metadata) {
         flags.insert(ClientFlags::LOOK_ALIKE);
@@ -125,4 +131,32 @@ async fn published(app: &App, url: &DocumentUrl) -> Result<IdentifiedClient, Ide
         registered_at: None,
         flags,
     })
+}
+
+/// The metadata at `url`, fetched unless they are fresh.
+async fn document(
+    app: &App,
+    url: &DocumentUrl,
+    named_by: NamedBy<'_>,
+) -> Result<Arc<ClientMetadata>, IdentifyError> {
+    let documents = &app.client_documents;
+    let failed = |reason| IdentifyError::Document { url: url.clone(), reason };
+    if let Some(metadata) = documents.remembered(url).map_err(failed)? {
+        return Ok(metadata);
+    }
+    if !documents.has_grant(url) && has_consent(app, url, named_by.subject).await? {
+        documents.note_grant(url);
+    }
+    documents.metadata(url, named_by.source).await.map_err(failed)
+}
+
+/// Whether this person has allowed the client something before.
+async fn has_consent(
+    app: &App,
+    url: &DocumentUrl,
+    subject: Option<&str>,
+) -> Result<bool, StoreError> {
+    let Some(subject) = subject else { return Ok(false) };
+    let consent = app.store.consent(subject, &ClientIdentifier::Document(url.clone())).await?;
+    Ok(consent.is_some_and(|consent| app.clock.now() < consent.expires_at))
 }

@@ -1,10 +1,18 @@
-//! How this process reaches the internet, handed to whatever fetches so that a test can stage it: who says
-//! which addresses a name has, and whose certificates are trusted.
+//! How this process reaches the internet: the resolver of names, and the certificates that it trusts. A test can stage
+//! both.
+//!
+//! The resolver of the machine blocks, for as long as its servers keep silent, and nothing can interrupt it. Each
+//! lookup therefore has a thread of its own, and occupies a place of its caller until that thread ends, even when
+//! nobody waits for it any longer. So lookups are as bounded as the places are, and they never take the threads of the
+//! runtime, which files and others need.
 
-use std::{fmt, io, net::IpAddr, sync::Arc};
+use std::{any::Any, fmt, io, net::IpAddr, net::ToSocketAddrs as _, sync::Arc, thread};
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use tokio::task;
+use tokio::{sync::oneshot, task};
+
+/// What a fetch, and a lookup that outlives it, hold of their caller's budget.
+pub(crate) type Place = Arc<dyn Any + Send + Sync>;
 
 /// The addresses of a name, as a test wants them.
 type Names = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
@@ -25,13 +33,23 @@ pub enum Internet {
 }
 
 impl Internet {
-    /// All addresses of `name`, from one lookup.
-    pub(crate) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+    /// All addresses of `name`, from one lookup, which holds `place` until it has ended.
+    pub(crate) async fn addresses(&self, name: &str, place: Place) -> io::Result<Vec<IpAddr>> {
+        let (internet, name) = (self.clone(), name.to_owned());
+        let (sender, found) = oneshot::channel();
+        let lookup = move || {
+            let found = internet.look_up(&name);
+            drop(place);
+            // The caller may have given up.
+            drop(sender.send(found));
+        };
+        thread::Builder::new().name("lookup".to_owned()).spawn(lookup)?;
+        found.await.map_err(io::Error::other)?
+    }
+
+    fn look_up(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         match self {
-            Self::System => {
-                let found = tokio::net::lookup_host((name, 0)).await?;
-                Ok(found.map(|address| address.ip()).collect())
-            }
+            Self::System => Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect()),
             Self::Staged { names, .. } => Ok(names(name)),
         }
     }

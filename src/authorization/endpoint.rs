@@ -15,12 +15,14 @@ use crate::{
     app::App,
     http::{
         answer::{Response, see_other},
+        client_address::Source,
         form::{self, Form},
         request_event::Outcome,
         same_origin::is_same_origin,
     },
+    identified_client::{self, NamedBy},
     pages::{Back, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, page},
-    sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX},
+    sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
 };
 
 /// `GET` and `POST /oauth2/authorize` (RFC 6749 §3.1); a `body` has the parameters of a POST.
@@ -35,7 +37,7 @@ pub(crate) async fn authorize(
         Some(body) => text_of(app, &head.headers, body, REQUEST_BYTES_MAX).await,
     };
     match text {
-        Ok(text) => match admitted(app, source, ask(app, head, &text)).await {
+        Ok(text) => match admitted(app, source, ask(app, source, head, &text)).await {
             Ok(response) => response,
             Err(error) => shown(app, error),
         },
@@ -58,10 +60,16 @@ async fn admitted(
     answered
 }
 
+fn named_by(source: IpAddr, session: Option<&Session>) -> NamedBy<'_> {
+    let subject = session.map(|session| session.owner.subject.as_str());
+    NamedBy { source: Source::of(source), subject }
+}
+
 /// Shows whoever is there what is asked, and asks who it is, if that is not known.
-async fn ask(app: &App, head: &Parts, text: &str) -> Result<Response, PageError> {
-    let request = AuthorizationRequest::resolve(app, text).await?;
+async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Response, PageError> {
     let session = sign_in::session(app, head).await?;
+    let request =
+        AuthorizationRequest::resolve(app, text, named_by(source, session.as_ref())).await?;
     let asked = match (&request.asked, &session) {
         (Ok(asked), _) => asked,
         (Err(error), Some(_)) => return Ok(refused(&request, error, &app.config.server.issuer)),
@@ -135,18 +143,25 @@ fn form_token(app: &App, question: &Question<'_>) -> String {
 /// `POST /oauth2/consent`: what the resource owner decided.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let text = text_of(app, &head.headers, body, FORM_BYTES_MAX).await;
-    let decided = async { decide(app, head, &text?).await };
+    let decided = async { decide(app, source, head, &text?).await };
     admitted(app, source, decided).await.unwrap_or_else(|error| shown(app, error))
 }
 
-async fn decide(app: &App, head: &Parts, body: &str) -> Result<Response, PageError> {
+async fn decide(
+    app: &App,
+    source: IpAddr,
+    head: &Parts,
+    body: &str,
+) -> Result<Response, PageError> {
     let issuer = &app.config.server.issuer;
     if !is_same_origin(&head.headers, app.config.issuer_origin()) {
         return Err(PageError::ForeignForm);
     }
     let form = Form::parse(body.as_bytes())?;
     let text = form.one("request")?.ok_or(PageError::Missing("request"))?;
-    let request = AuthorizationRequest::resolve(app, text).await?;
+    let session = sign_in::session(app, head).await?;
+    let request =
+        AuthorizationRequest::resolve(app, text, named_by(source, session.as_ref())).await?;
     let again = || see_other(&sign_in::go_on(app, text));
     if form.one("decision")? == Some("back") {
         // The page that offers it says where that is.
@@ -158,7 +173,7 @@ async fn decide(app: &App, head: &Parts, body: &str) -> Result<Response, PageErr
             Ok(_) => again(),
         });
     }
-    let Some(session) = sign_in::session(app, head).await? else { return Ok(again()) };
+    let Some(session) = session else { return Ok(again()) };
     let sent = form.one("form_token")?;
     let asked = match &request.asked {
         Ok(asked) => asked,
@@ -193,7 +208,10 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
         app.store.keep_grant(grant).await
     };
     match kept.await {
-        Ok(()) => granted(request, &code, issuer),
+        Ok(()) => {
+            identified_client::note_use(app, &request.client.identifier);
+            granted(request, &code, issuer)
+        }
         Err(error) => {
             tracing::error!(%error, "a grant could not be kept");
             refused(request, &AuthorizationError::from(&error), issuer)
@@ -252,11 +270,8 @@ pub(super) fn shown(app: &App, error: PageError) -> Response {
         back: None,
     };
     let mut response = page(&shown, status, FormTarget::Ourselves);
-    let retry_after = match error {
-        PageError::TooManyFailures { retry_after_seconds } => Some(retry_after_seconds),
-        _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
-    };
-    if let Some(seconds) = retry_after {
+    let soon = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+    if let Some(seconds) = error.retry_after_seconds().or(soon) {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     let cause = status.is_server_error().then(|| Arc::new(error) as _);

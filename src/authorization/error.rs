@@ -68,8 +68,10 @@ impl PageError {
     pub(super) fn may_be_a_guess(&self) -> bool {
         match self {
             Self::UnknownClient | Self::UnknownRedirectUri => true,
-            // It was others that took all the places.
-            Self::Document { reason, .. } => !matches!(**reason, DocumentError::Busy),
+            // Nothing was looked up.
+            Self::Document { reason, .. } => {
+                !matches!(**reason, DocumentError::Busy | DocumentError::TooMany { .. })
+            }
             Self::Request(_)
             | Self::Form(_)
             | Self::Body(_)
@@ -97,6 +99,7 @@ impl PageError {
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Document { reason, .. } => match **reason {
                 DocumentError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                DocumentError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
                 DocumentError::Off
                 | DocumentError::Host
                 | DocumentError::Gone
@@ -110,10 +113,22 @@ impl PageError {
         }
     }
 
+    /// When a source that has asked too often may ask again.
+    pub(super) fn retry_after_seconds(&self) -> Option<u32> {
+        if let Self::TooManyFailures { retry_after_seconds } = self {
+            return Some(*retry_after_seconds);
+        }
+        let Self::Document { reason, .. } = self else { return None };
+        let DocumentError::TooMany { retry_after_seconds } = **reason else { return None };
+        Some(retry_after_seconds)
+    }
+
     /// For the log, and for whoever knows OAuth.
     pub(super) fn code(&self) -> ErrorCode {
         match self {
-            Self::Document { reason, .. } if matches!(**reason, DocumentError::Busy) => {
+            Self::Document { reason, .. }
+                if matches!(**reason, DocumentError::Busy | DocumentError::TooMany { .. }) =>
+            {
                 ErrorCode::TemporarilyUnavailable
             }
             Self::UnknownClient | Self::Document { .. } => ErrorCode::InvalidClient,

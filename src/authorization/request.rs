@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     grant::{CodeChallenge, ResourceIndicator},
     http::form::{Form, FormError},
-    identified_client::{self, IdentifiedClient},
+    identified_client::{self, IdentifiedClient, NamedBy},
     sign_in::{REQUEST_BYTES_MAX, can_wait},
 };
 
@@ -41,14 +41,18 @@ pub(super) struct Asked {
 
 impl AuthorizationRequest {
     /// Reads the query of a GET, or the body of a POST, which has the same form.
-    pub(super) async fn resolve(app: &App, text: &str) -> Result<Self, PageError> {
+    pub(super) async fn resolve(
+        app: &App,
+        text: &str,
+        named_by: NamedBy<'_>,
+    ) -> Result<Self, PageError> {
         if !can_wait(text) {
             return Err(PageError::Request(REQUEST_BYTES_MAX));
         }
         let form = Form::parse(text.as_bytes())?;
         let client_id = form.one("client_id")?.ok_or(PageError::Missing("client_id"))?;
         let identifier = client_id.parse().map_err(|_| PageError::UnknownClient)?;
-        let client = identified_client::identify(app, &identifier).await?;
+        let client = identified_client::identify(app, &identifier, named_by).await?;
         Self::of(client, &form, &app.config)
     }
 

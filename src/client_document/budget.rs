@@ -1,46 +1,68 @@
-//! How many documents are fetched at once: as many as there may be, and from the hosts of one domain a quarter of
-//! them, so that one who does not answer leaves room for others. Whoever has a domain has as many hosts as they like.
+//! How many documents are fetched at once: a number of places, of which the hosts of one domain take at most a
+//! quarter, and so does one source. A slow server, or a caller that names slow servers, leaves room for others.
+//!
+//! The domain is counted because its owner has as many hosts as they like.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The part of all places that the hosts of one domain may take.
-const DOMAINS_AT_ONCE: usize = 4;
+use crate::http::client_address::Source;
+
+/// One domain, or one source, takes at most one place in this many.
+const SHARES: usize = 4;
 
 /// Places for fetches.
 #[derive(Debug)]
 pub(super) struct Budget {
-    fetches_max: usize,
-    by_domain: Mutex<HashMap<String, usize>>,
+    places_max: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    by: HashMap<Share, usize>,
+}
+
+/// What has a share of the places.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Share {
+    Domain(String),
+    Source(Source),
 }
 
 impl Budget {
-    pub(super) fn new(fetches_max: usize) -> Self {
-        Self { fetches_max, by_domain: Mutex::default() }
+    pub(super) fn new(places_max: usize) -> Arc<Self> {
+        Arc::new(Self { places_max, taken: Mutex::default() })
     }
 
-    /// A place until what is returned is dropped; `None` when there is none.
-    pub(super) fn take<'a>(&'a self, host: &'a str) -> Option<Place<'a>> {
-        let domain = domain_of(host);
-        let mut by_domain = self.lock();
-        let taken: usize = by_domain.values().sum();
-        let of_domain = by_domain.get(domain).copied().unwrap_or(0);
-        if taken >= self.fetches_max || of_domain >= self.fetches_max.div_ceil(DOMAINS_AT_ONCE) {
+    /// A place until the returned value is dropped; `None` when there is none. Without a `source`, the server itself
+    /// asks.
+    pub(super) fn take(self: &Arc<Self>, host: &str, source: Option<Source>) -> Option<Place> {
+        let mut shares = vec![Share::Domain(domain_of(host).to_owned())];
+        shares.extend(source.map(Share::Source));
+        let mut taken = self.lock();
+        let share_max = self.places_max.div_ceil(SHARES);
+        let is_full = |share: &Share| taken.by.get(share).is_some_and(|count| *count >= share_max);
+        if taken.all >= self.places_max || shares.iter().any(is_full) {
             return None;
         }
-        by_domain.insert(domain.to_owned(), of_domain + 1);
-        Some(Place { budget: self, domain })
+        taken.all += 1;
+        for share in &shares {
+            *taken.by.entry(share.clone()).or_default() += 1;
+        }
+        Some(Place { budget: Arc::clone(self), shares })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.by_domain.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The last two labels of the name of a host; an address is one of its own. Where strangers share such a domain they
-/// share a quarter, too, rather than that each of them could take all there is.
+/// The last two labels of a host name; an address is a domain of its own. Strangers below a shared domain share a
+/// quarter, because each of them could otherwise take all places.
 fn domain_of(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_address = host.ends_with(']') || host.ends_with(|last: char| last.is_ascii_digit());
@@ -51,18 +73,22 @@ fn domain_of(host: &str) -> &str {
 }
 
 /// A place that is taken.
-pub(super) struct Place<'a> {
-    budget: &'a Budget,
-    domain: &'a str,
+#[derive(Debug)]
+pub(super) struct Place {
+    budget: Arc<Budget>,
+    shares: Vec<Share>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut by_domain = self.budget.lock();
-        if let Some(taken) = by_domain.get_mut(self.domain) {
-            *taken -= 1;
-            if *taken == 0 {
-                by_domain.remove(self.domain);
+        let mut taken = self.budget.lock();
+        taken.all -= 1;
+        for share in &self.shares {
+            if let Some(count) = taken.by.get_mut(share) {
+                *count -= 1;
+                if *count == 0 {
+                    taken.by.remove(share);
+                }
             }
         }
     }
@@ -70,36 +96,53 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]
     fn the_hosts_of_one_domain_take_a_quarter_together() {
         let budget = Budget::new(8);
-        let first = (budget.take("a.evil.example"), budget.take("evil.example"));
+        let take = |host: &str| budget.take(host, None);
+        let first = (take("a.evil.example"), take("evil.example"));
         assert!(first.0.is_some() && first.1.is_some());
         for host in ["b.evil.example", "c.d.evil.example", "evil.example."] {
-            assert!(budget.take(host).is_none(), "{host}");
+            assert!(take(host).is_none(), "{host}");
         }
         for other in ["good.example", "a.b", "192.0.2.1", "203.0.2.1", "[2001:db8::1]", "example"] {
-            assert!(budget.take(other).is_some(), "{other}");
+            assert!(take(other).is_some(), "{other}");
         }
-        let address = (budget.take("192.0.2.1"), budget.take("192.0.2.1"));
+        let address = (take("192.0.2.1"), take("192.0.2.1"));
         assert!(address.0.is_some() && address.1.is_some());
-        assert!(budget.take("192.0.2.1").is_none() && budget.take("198.51.2.1").is_some());
+        assert!(take("192.0.2.1").is_none() && take("198.51.2.1").is_some());
     }
 
     #[test]
     fn one_host_takes_a_quarter_and_all_take_all() {
         let budget = Budget::new(8);
-        let of_a = (budget.take("a"), budget.take("a"));
-        assert!(of_a.0.is_some() && of_a.1.is_some() && budget.take("a").is_none());
-        let others: Vec<_> = ["b", "c", "d"]
-            .iter()
-            .flat_map(|host| [budget.take(host), budget.take(host)])
-            .collect();
-        assert!(others.iter().all(Option::is_some) && budget.take("e").is_none());
+        let take = |host: &str| budget.take(host, None);
+        let of_a = (take("a"), take("a"));
+        assert!(of_a.0.is_some() && of_a.1.is_some() && take("a").is_none());
+        let others: Vec<_> =
+            ["b", "c", "d"].iter().flat_map(|host| [take(host), take(host)]).collect();
+        assert!(others.iter().all(Option::is_some) && take("e").is_none());
         drop((of_a, others));
-        assert!(budget.lock().is_empty() && budget.take("e").is_some());
-        assert!(Budget::new(1).take("a").is_some());
+        assert!(budget.lock().by.is_empty() && take("e").is_some());
+        assert!(Budget::new(1).take("a", None).is_some());
+    }
+
+    #[test]
+    fn one_source_takes_a_quarter_whatever_it_names() {
+        let budget = Budget::new(16);
+        let source = |text: &str| Some(Source::of(text.parse::<IpAddr>().unwrap()));
+        let mut places = Vec::new();
+        for number in 0..16 {
+            let address = format!("2001:db8::{number}");
+            places.extend(budget.take(&format!("{number}.{number}.example"), source(&address)));
+        }
+        assert_eq!(places.len(), 4, "an IPv6 /64 is one source");
+        assert!(budget.take("good.example", source("2001:db8:0:1::1")).is_some());
+        drop(places);
+        assert!(budget.take("good.example", source("2001:db8::1")).is_some());
     }
 }

@@ -1,12 +1,14 @@
 //! Clients that do not register: their identifier is the URL of a document with their metadata, which is
-//! fetched when somebody names it (Client ID Metadata Document). What it says is held to the rules of a
-//! registration (`registration/document.rs`) and remembered for a while; it is nowhere stored.
+//! fetched when an authorization request names it (Client ID Metadata Document). The rules of a registration apply to
+//! it (`registration/document.rs`). Documents are cached in memory for a while, and never stored.
 //!
-//! That a document could not be had, or was not valid, is told to whoever asked and is asked about anew the
-//! next time (§5). A server that says it is gone has ended the client (404, 410).
+//! Only an authorization request waits for a fetch, and only it learns of a failure; the next request tries again (§5).
+//! Tokens live by their grant and by the last document that was seen: the server fetches it again in the background
+//! ([`ClientDocuments::refresh_forever`]). Only a document that stays gone (404, 410) ends its client.
+//!
+//! Clients with a grant have places for fetches and for documents that no stranger can take.
 
 mod budget;
-mod flights;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -16,15 +18,24 @@ use std::{
     time::Duration,
 };
 
-use self::{budget::Budget, flights::Flights, memory::Memory};
+use tokio::sync::mpsc;
+
+use self::{
+    budget::{Budget, Place},
+    memory::{Memory, Standing},
+};
 use crate::{
-    client::{ClientMetadata, DocumentUrl},
+    client::{ClientMetadata, DocumentUrl, GrantTypes},
     clock::{Clock, Timestamp},
     config::{ClientDocumentsConfig, Config, RegistrationConfig},
+    entropy::Entropy,
     http::{
+        client_address::Source,
         fetch::{FetchError, Fetcher, Reach},
         freshness,
+        rate_limit::OwnLimit,
         request_event::chain,
+        single_flight::SingleFlight,
     },
     internet::Internet,
     metrics::DocumentMetrics,
@@ -34,7 +45,13 @@ use crate::{
 /// The largest document, in bytes (§8.7 recommends five kilobytes).
 const DOCUMENT_BYTES_MAX: usize = 5 * 1024;
 
-/// What is known of a client with a document.
+/// How many documents are fetched at once in the background.
+const REFRESHES_MAX: usize = 4;
+
+/// How many documents may wait for a fetch in the background. One that finds no room is due again a minute later.
+const REFRESHES_WAITING_MAX: usize = 1_000;
+
+/// A client with a document, or why there is none.
 type Found = Result<Arc<ClientMetadata>, Arc<DocumentError>>;
 
 /// Why a document describes no client now. `Display` is for people, and has nothing in it that the document
@@ -47,6 +64,9 @@ pub(crate) enum DocumentError {
     Host,
     #[error("too many metadata documents are being fetched")]
     Busy,
+    /// The source has made the server fetch as many as it may.
+    #[error("your network has named too many of them")]
+    TooMany { retry_after_seconds: u32 },
     /// The document is not there (any more).
     #[error("the metadata document does not exist")]
     Gone,
@@ -58,10 +78,10 @@ pub(crate) enum DocumentError {
 }
 
 impl DocumentError {
-    /// Whether there may be such a client, and it is worth asking again; else there is none.
+    /// Whether a later request may find the client; else there is none.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Busy => true,
+            Self::Busy | Self::TooMany { .. } => true,
             Self::Fetch(error) => error.is_passing(),
             Self::Off | Self::Host | Self::Gone | Self::Invalid(_) => false,
         }
@@ -73,33 +93,68 @@ fn first_reason(violations: &[Violation]) -> &str {
 }
 
 /// The documents of clients, fetched and remembered.
-#[derive(Debug)]
 pub(crate) struct ClientDocuments {
     settings: ClientDocumentsConfig,
     admission: RegistrationConfig,
     fetcher: Fetcher,
     clock: Clock,
     memory: Mutex<Memory>,
-    flights: Flights,
-    budget: Budget,
+    flights: SingleFlight<DocumentUrl, Found>,
+    places: Places,
+    /// How many fetches each source may cause.
+    source_limit: OwnLimit<Source>,
+    due: Due,
     metrics: Arc<DocumentMetrics>,
+}
+
+/// Places for fetches, apart for each purpose: none of them can use up those of another.
+struct Places {
+    strangers: Arc<Budget>,
+    granted: Arc<Budget>,
+    refreshes: Arc<Budget>,
+}
+
+/// The documents that wait for a fetch in the background.
+struct Due {
+    sender: mpsc::Sender<DocumentUrl>,
+    receiver: tokio::sync::Mutex<mpsc::Receiver<DocumentUrl>>,
+}
+
+/// On whose account a document is fetched.
+#[derive(Clone, Copy, Debug)]
+enum Account {
+    Source(Source),
+    /// The server itself, in the background.
+    Server,
 }
 
 impl ClientDocuments {
     /// Nothing is remembered yet.
-    pub(crate) fn new(config: &Config, internet: Internet, clock: Clock) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        internet: Internet,
+        clock: Clock,
+        entropy: &Entropy,
+    ) -> Self {
         let settings = config.client_documents.clone();
         // Only an issuer on this very machine may have http in front (`config/load.rs`).
         let is_development = config.server.issuer.starts_with("http:");
         let reach = if is_development { Reach::PublicOrLoopback } else { Reach::Public };
         let within = Duration::from_secs(settings.timeout_seconds);
+        let (sender, receiver) = mpsc::channel(REFRESHES_WAITING_MAX);
         Self {
             fetcher: Fetcher::new(internet, reach, DOCUMENT_BYTES_MAX, within),
             admission: config.registration.clone(),
             clock,
             memory: Mutex::new(Memory::new(settings.remembered_max)),
-            flights: Flights::default(),
-            budget: Budget::new(settings.fetches_max),
+            flights: SingleFlight::default(),
+            places: Places {
+                strangers: Budget::new(settings.fetches_max),
+                granted: Budget::new(settings.fetches_max),
+                refreshes: Budget::new(REFRESHES_MAX * 4),
+            },
+            source_limit: OwnLimit::new(settings.fetches_per_source, entropy),
+            due: Due { sender, receiver: receiver.into() },
             metrics: Arc::default(),
             settings,
         }
@@ -109,69 +164,157 @@ impl ClientDocuments {
         &self.metrics
     }
 
-    /// What the client says of itself in the document at `url`, which is fetched unless it is remembered.
-    pub(crate) async fn metadata(&self, url: &DocumentUrl) -> Found {
-        self.allow(url)?;
-        if let Some(known) = self.memory().fresh(url, self.clock.now()) {
-            self.metrics.remembered.add_one();
-            return Ok(known);
+    /// The metadata at `url`, if they are fresh. Fetches nothing.
+    pub(crate) fn remembered(
+        &self,
+        url: &DocumentUrl,
+    ) -> Result<Option<Arc<ClientMetadata>>, Arc<DocumentError>> {
+        if !self.admits_host(url) {
+            self.metrics.refused.add_one();
+            let is_off = !self.settings.enabled;
+            return Err(if is_off { DocumentError::Off } else { DocumentError::Host }.into());
         }
-        // In a box: a fetch is many times as large as whatever waits for a client.
-        Box::pin(self.flights.join(url, self.fetch(url))).await
+        let known = self.memory().fresh(url, self.clock.now());
+        if known.is_some() {
+            self.metrics.remembered.add_one();
+        }
+        Ok(known)
     }
 
-    /// Whether documents of this host are looked at.
-    fn allow(&self, url: &DocumentUrl) -> Result<(), DocumentError> {
+    /// The metadata at `url`, which are fetched unless they are fresh.
+    pub(crate) async fn metadata(&self, url: &DocumentUrl, source: Source) -> Found {
+        match self.remembered(url)? {
+            Some(known) => Ok(known),
+            None => self.joined(url, Account::Source(source)).await,
+        }
+    }
+
+    /// What the client may use its grants for, by the last document that was seen; the default before any was, since
+    /// a grant proves that there was one. `None` when the client has ended or is not let in. Never waits.
+    pub(crate) fn grant_types(&self, url: &DocumentUrl) -> Option<GrantTypes> {
+        if !self.admits_host(url) {
+            self.metrics.refused.add_one();
+            return None;
+        }
+        let standing = self.memory().standing(url);
+        match standing {
+            Standing::Known(grant_types) => Some(grant_types),
+            Standing::Unknown => Some(GrantTypes::default()),
+            Standing::Ended => {
+                self.refresh_if_due(url);
+                None
+            }
+        }
+    }
+
+    /// Whether strangers cannot evict what is known of this client.
+    pub(crate) fn has_grant(&self, url: &DocumentUrl) -> bool {
+        self.memory().has_grant(url)
+    }
+
+    /// Notes that somebody has allowed this client something.
+    pub(crate) fn note_grant(&self, url: &DocumentUrl) {
+        self.memory().note_grant(url);
+    }
+
+    /// Notes that a grant of this client is in use: its document is fetched again in the background when it is due.
+    pub(crate) fn note_use(&self, url: &DocumentUrl) {
+        self.memory().note_grant(url);
+        self.refresh_if_due(url);
+    }
+
+    fn refresh_if_due(&self, url: &DocumentUrl) {
+        if self.memory().take_due(url, self.clock.now()) {
+            // A full queue is as good as a fetch that failed: the document is due again in a minute.
+            drop(self.due.sender.try_send(url.clone()));
+        }
+    }
+
+    /// Fetches what is due, a few documents at a time, for as long as it is polled.
+    pub(crate) async fn refresh_forever(&self) {
+        let refresh = || self.refresh_one_by_one();
+        tokio::join!(refresh(), refresh(), refresh(), refresh());
+    }
+
+    async fn refresh_one_by_one(&self) {
+        loop {
+            let due = self.due.receiver.lock().await.recv().await;
+            let Some(url) = due else { return };
+            drop(self.joined(&url, Account::Server).await);
+        }
+    }
+
+    /// Whether the settings let clients of this host in.
+    fn admits_host(&self, url: &DocumentUrl) -> bool {
         let ClientDocumentsConfig { enabled, allowed_hosts, denied_hosts, .. } = &self.settings;
-        let host = url.host();
-        let is_among = |hosts: &[String]| hosts.iter().any(|other| is_below(host, other));
-        let refused = if !enabled {
-            DocumentError::Off
-        } else if is_among(denied_hosts) || !(allowed_hosts.is_empty() || is_among(allowed_hosts)) {
-            DocumentError::Host
-        } else {
-            return Ok(());
-        };
-        self.metrics.refused.add_one();
-        Err(refused)
+        let is_among =
+            |hosts: &[String]| hosts.iter().any(|other| is_at_or_below(url.host(), other));
+        *enabled && !is_among(denied_hosts) && (allowed_hosts.is_empty() || is_among(allowed_hosts))
     }
 
-    async fn fetch(&self, url: &DocumentUrl) -> Found {
-        // Another may have come back between the look into the memory and this.
+    async fn joined(&self, url: &DocumentUrl, account: Account) -> Found {
+        // In a box: a fetch is many times as large as whatever waits for a client.
+        Box::pin(self.flights.join(url, self.fetch(url, account))).await
+    }
+
+    async fn fetch(&self, url: &DocumentUrl, account: Account) -> Found {
+        // Another caller may have come back between the look into the memory and this.
         if let Some(known) = self.memory().fresh(url, self.clock.now()) {
             self.metrics.remembered.add_one();
             return Ok(known);
         }
-        let Some(_place) = self.budget.take(url.host()) else {
-            self.metrics.busy.add_one();
-            return Err(DocumentError::Busy.into());
-        };
-        let fetched = match self.fetcher.get(&url.to_url()).await {
+        let place = self.place(url, account)?;
+        let fetched = match self.fetcher.get(&url.to_url(), Arc::new(place)).await {
             Ok(fetched) => fetched,
-            Err(error) if error.is_gone() => {
-                self.memory().forget(url);
-                self.metrics.gone.add_one();
-                return Err(DocumentError::Gone.into());
-            }
-            Err(error) => {
-                tracing::debug!(error = chain(&error), "a metadata document could not be fetched");
-                self.metrics.failed.add_one();
-                return Err(DocumentError::Fetch(error).into());
-            }
+            Err(error) => return Err(self.not_fetched(url, error).into()),
         };
         match admit_document(&fetched.body, url, &self.admission) {
             Ok(metadata) => {
                 let (metadata, now) = (Arc::new(metadata), self.clock.now());
                 let fresh_until = self.fresh_until(freshness::lifetime(&fetched.headers, now), now);
-                self.memory().keep(url, Arc::clone(&metadata), fresh_until);
+                self.memory().arrived(url, Arc::clone(&metadata), fresh_until);
                 self.metrics.fetched.add_one();
                 Ok(metadata)
             }
             Err(violations) => {
+                self.memory().failed(url, self.clock.now());
                 self.metrics.invalid.add_one();
                 Err(DocumentError::Invalid(violations).into())
             }
         }
+    }
+
+    fn not_fetched(&self, url: &DocumentUrl, error: FetchError) -> DocumentError {
+        if error.is_gone() {
+            self.memory().gone(url, self.clock.now());
+            self.metrics.gone.add_one();
+            return DocumentError::Gone;
+        }
+        tracing::debug!(error = chain(&error), "couldn't fetch a metadata document");
+        self.memory().failed(url, self.clock.now());
+        self.metrics.failed.add_one();
+        DocumentError::Fetch(error)
+    }
+
+    /// A place for a fetch. Only strangers' fetches count against their source: a client with a grant is fetched at
+    /// most once for as long as its document is fresh, whoever names it.
+    fn place(&self, url: &DocumentUrl, account: Account) -> Result<Place, DocumentError> {
+        let (budget, source) = match account {
+            Account::Server => (&self.places.refreshes, None),
+            Account::Source(source) if self.has_grant(url) => (&self.places.granted, Some(source)),
+            Account::Source(source) => {
+                let counted = self.source_limit.count(source, self.clock.now());
+                if let Err(retry_after_seconds) = counted {
+                    self.metrics.busy.add_one();
+                    return Err(DocumentError::TooMany { retry_after_seconds });
+                }
+                (&self.places.strangers, Some(source))
+            }
+        };
+        budget.take(url.host(), source).ok_or_else(|| {
+            self.metrics.busy.add_one();
+            DocumentError::Busy
+        })
     }
 
     /// What the server of the document says, within the bounds of the settings.
@@ -188,7 +331,7 @@ impl ClientDocuments {
 }
 
 /// Whether `host` is `other` or below it; the root's dot at its end makes it no other host.
-fn is_below(host: &str, other: &str) -> bool {
+fn is_at_or_below(host: &str, other: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.strip_suffix(other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

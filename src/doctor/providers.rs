@@ -59,6 +59,7 @@ fn advice(error: &ProviderError) -> &'static str {
         ProviderError::Secret(_) => {
             "see to `client_secret_file` in sign_in.providers, and let the user of the server read it"
         }
+        ProviderError::Shared(error) => advice(error),
         // Nobody signs in here, so no code is exchanged.
         ProviderError::Token(_)
         | ProviderError::CodeRefused(_)

@@ -8,6 +8,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,7 +22,10 @@ use tokio::{sync::OnceCell, time::timeout};
 use url::{Host, Url, form_urlencoded};
 
 use super::form::FORM;
-use crate::{internet::Internet, special_use::is_public};
+use crate::{
+    internet::{Internet, Place},
+    special_use::is_public,
+};
 
 /// What a server sees of us.
 const USER_AGENT: &str = concat!("Doorward/", env!("CARGO_PKG_VERSION"));
@@ -124,10 +128,10 @@ impl Fetcher {
         Self { internet, reach, bytes_max, within, tls: OnceCell::new() }
     }
 
-    /// The document at `url`; only status 200 counts.
-    pub(crate) async fn get(&self, url: &Url) -> Result<Fetched, FetchError> {
+    /// The document at `url`; only status 200 counts. The fetch holds `place`, and so does a lookup that outlives it.
+    pub(crate) async fn get(&self, url: &Url, place: Place) -> Result<Fetched, FetchError> {
         self.in_time(async {
-            let answer = self.send(url, |client| client.get(url.clone())).await?;
+            let answer = self.send(url, &place, |client| client.get(url.clone())).await?;
             if answer.status() != StatusCode::OK {
                 return Err(FetchError::Status(answer.status()));
             }
@@ -142,6 +146,7 @@ impl Fetcher {
         url: &Url,
         fields: &[(&str, &str)],
         authorization: Option<HeaderValue>,
+        place: Place,
     ) -> Result<Fetched, FetchError> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.in_time(async {
@@ -152,7 +157,7 @@ impl Fetcher {
                     None => request,
                 }
             };
-            let answer = self.send(url, request).await?;
+            let answer = self.send(url, &place, request).await?;
             self.read(answer).await
         })
         .await
@@ -169,22 +174,24 @@ impl Fetcher {
     async fn send(
         &self,
         url: &Url,
+        place: &Place,
         request: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Response, FetchError> {
-        let addresses = self.checked_addresses(url).await?;
+        let addresses = self.checked_addresses(url, place).await?;
         let client = self.client(addresses).await?;
         let request = request(&client).header(ACCEPT, "application/json");
         request.send().await.map_err(|error| FetchError::Unreachable(error.without_url()))
     }
 
     /// All addresses of the host, if every one may be connected to.
-    async fn checked_addresses(&self, url: &Url) -> Result<Vec<IpAddr>, FetchError> {
+    async fn checked_addresses(&self, url: &Url, place: &Place) -> Result<Vec<IpAddr>, FetchError> {
         if !self.reach.admits_url(url) {
             return Err(FetchError::Url);
         }
         let addresses = match url.host() {
             Some(Host::Domain(name)) => {
-                self.internet.addresses(name).await.map_err(FetchError::Unresolved)?
+                let found = self.internet.addresses(name, Arc::clone(place)).await;
+                found.map_err(FetchError::Unresolved)?
             }
             Some(Host::Ipv4(address)) => vec![address.into()],
             Some(Host::Ipv6(address)) => vec![address.into()],
@@ -284,10 +291,7 @@ impl dns::Resolve for Checked {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use rustls::RootCertStore;
     use tokio::{
@@ -300,6 +304,10 @@ mod tests {
 
     const MAX: usize = 64;
     const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+
+    fn place() -> Place {
+        Arc::new(())
+    }
 
     /// An internet in which every name has these addresses; and how often it was asked.
     fn internet(addresses: &[&str]) -> (Internet, Arc<AtomicUsize>) {
@@ -320,7 +328,7 @@ mod tests {
 
     async fn checked(reach: Reach, url: &str, addresses: &[&str]) -> Result<usize, FetchError> {
         let url = Url::parse(url).unwrap();
-        fetcher(reach, addresses).checked_addresses(&url).await.map(|them| them.len())
+        fetcher(reach, addresses).checked_addresses(&url, &place()).await.map(|them| them.len())
     }
 
     /// A server of one connection, which answers this and says what it was asked; and its URL.
@@ -344,7 +352,7 @@ mod tests {
 
     async fn get(answer: &str) -> Result<Fetched, FetchError> {
         let (url, _asked) = serve(answer.to_owned(), false).await;
-        fetcher(Reach::Configured, &["127.0.0.1"]).get(&url).await
+        fetcher(Reach::Configured, &["127.0.0.1"]).get(&url, place()).await
     }
 
     #[tokio::test]
@@ -378,7 +386,7 @@ mod tests {
         for url in ["http://a.example/c", "https://a.example:25/c", "ftp://a.example/c"] {
             let (internet, asked) = internet(&["1.1.1.1"]);
             let fetcher = Fetcher::new(internet, Reach::Public, MAX, Duration::from_secs(10));
-            let answer = fetcher.get(&Url::parse(url).unwrap()).await;
+            let answer = fetcher.get(&Url::parse(url).unwrap(), place()).await;
             assert!(matches!(answer, Err(FetchError::Url)), "{url}");
             assert_eq!(asked.load(Relaxed), 0);
         }
@@ -403,7 +411,7 @@ mod tests {
         let (url, mut asked) = serve(format!("{JSON}\r\n{{}}"), false).await;
         let (internet, lookups) = internet(&["127.0.0.1"]);
         let fetcher = Fetcher::new(internet, Reach::Configured, MAX, Duration::from_secs(10));
-        let answer = fetcher.get(&url).await.unwrap();
+        let answer = fetcher.get(&url, place()).await.unwrap();
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"{}"[..]));
         assert_eq!(answer.headers[CONTENT_TYPE], "application/json");
         assert_eq!(lookups.load(Relaxed), 1, "a name is looked up once");
@@ -424,6 +432,7 @@ mod tests {
                 &url,
                 &[("a", "b c"), ("d", "&")],
                 Some(HeaderValue::from_static("Basic eA==")),
+                place(),
             )
             .await
             .unwrap();
@@ -480,7 +489,8 @@ mod tests {
             let (url, _asked) = serve(so_far.to_owned(), true).await;
             let (internet, _) = internet(&["127.0.0.1"]);
             let within = Duration::from_millis(100);
-            let answer = Fetcher::new(internet, Reach::Configured, MAX, within).get(&url).await;
+            let answer =
+                Fetcher::new(internet, Reach::Configured, MAX, within).get(&url, place()).await;
             assert!(matches!(answer, Err(FetchError::Late(_))), "{so_far:?} {answer:?}");
         }
     }

@@ -11,3 +11,4 @@ pub(crate) mod rate_limit;
 pub(crate) mod request_event;
 pub(crate) mod request_id;
 pub(crate) mod same_origin;
+pub(crate) mod single_flight;

@@ -1,5 +1,5 @@
-//! What the server does beside requests, again and again: connections to Redis, signing keys, and forgetting
-//! what has expired. Each is a loop for as long as it is polled; the server owns them and ends them.
+//! What the server does beside requests, again and again: connections to Redis, signing keys, documents of clients, and
+//! forgetting what has expired. Each is a loop for as long as it is polled; the server owns them and ends them.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 /// Everything, until it is dropped.
 pub(super) async fn run(app: &App) {
     if app.config.authorizes() {
-        tokio::join!(app.rate_limit.keep_connected(), keys(app), sweep(app));
+        let documents = app.client_documents.refresh_forever();
+        tokio::join!(app.rate_limit.keep_connected(), keys(app), sweep(app), documents);
     } else {
         app.rate_limit.keep_connected().await;
     }

@@ -10,7 +10,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderValue, StatusCode};
 use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
-use tokio::task;
+use tokio::{sync::Semaphore, task, time::timeout};
 use url::{Url, form_urlencoded};
 
 use super::{
@@ -20,8 +20,11 @@ use super::{
 use crate::{
     clock::Timestamp,
     config,
-    http::fetch::{FetchError, Fetched, Fetcher, Reach},
-    internet::Internet,
+    http::{
+        fetch::{FetchError, Fetched, Fetcher, Reach},
+        single_flight::SingleFlight,
+    },
+    internet::{Internet, Place},
 };
 
 /// The most bytes of an answer: a key set of many certificates, or an ID token of many groups.
@@ -36,10 +39,19 @@ const KEPT_SECONDS: u64 = 3_600;
 /// How seldom keys are asked for because of a token that none of those that are known has signed.
 const UNKNOWN_KEY_EVERY_SECONDS: u64 = 60;
 
+/// How many requests are under way at once to all providers together. More of them wait.
+const REQUESTS_MAX: usize = 64;
+
+type Flights<T> = SingleFlight<String, Result<Arc<T>, Arc<ProviderError>>>;
+
 /// All providers at which people sign in here.
 pub(crate) struct Providers {
     all: Vec<Provider>,
     fetcher: Fetcher,
+    /// Fetches of metadata and of the first keys, by the provider's `id`.
+    metadata_flights: Flights<ProviderMetadata>,
+    keys_flights: Flights<[Jwk]>,
+    places: Arc<Semaphore>,
 }
 
 /// One of them.
@@ -97,6 +109,9 @@ pub(crate) enum ProviderError {
     Secret(#[source] std::io::Error),
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
+    /// The outcome of a fetch that several sign-ins waited for.
+    #[error(transparent)]
+    Shared(Arc<Self>),
 }
 
 /// What a sign-in would find at a provider.
@@ -127,6 +142,9 @@ impl Providers {
         Self {
             all: settings.iter().map(provider).collect(),
             fetcher: Fetcher::new(internet, Reach::Configured, ANSWER_BYTES_MAX, ANSWER_WITHIN),
+            metadata_flights: SingleFlight::default(),
+            keys_flights: SingleFlight::default(),
+            places: Arc::new(Semaphore::new(REQUESTS_MAX)),
         }
     }
 
@@ -135,7 +153,7 @@ impl Providers {
         self.all.iter().find(|provider| provider.settings.id == id)
     }
 
-    /// What the provider publishes of itself.
+    /// What the provider publishes of itself. Sign-ins that ask at the same time share a fetch.
     pub(super) async fn metadata(
         &self,
         provider: &Provider,
@@ -144,11 +162,25 @@ impl Providers {
         if let Some(kept) = provider.kept(|published| &published.metadata, now) {
             return Ok(kept);
         }
+        let fetched = async { self.fetch_metadata(provider, now).await.map_err(Arc::new) };
+        let shared = self.metadata_flights.join(&provider.settings.id, fetched).await;
+        shared.map_err(ProviderError::Shared)
+    }
+
+    async fn fetch_metadata(
+        &self,
+        provider: &Provider,
+        now: Timestamp,
+    ) -> Result<Arc<ProviderMetadata>, ProviderError> {
+        // Another sign-in may have come back between the look at what is kept and this.
+        if let Some(kept) = provider.kept(|published| &published.metadata, now) {
+            return Ok(kept);
+        }
         let issuer = &provider.settings.issuer;
         // OpenID Connect Discovery 1.0 §4.1: a slash at its end counts for the issuer, and not for the address.
         let below = issuer.strip_suffix('/').unwrap_or(issuer);
         let document = match Url::parse(&format!("{below}/.well-known/openid-configuration")) {
-            Ok(url) => self.fetcher.get(&url).await,
+            Ok(url) => self.get(&url).await,
             Err(_) => Err(FetchError::Url),
         };
         let document = document.map_err(ProviderError::Metadata)?;
@@ -182,7 +214,7 @@ impl Providers {
         };
         let keys = match provider.kept(|published| &published.keys, exchange.now) {
             Some(kept) => kept,
-            None => self.fetch_keys(provider, &metadata, exchange.now).await?,
+            None => self.first_keys(provider, &metadata, exchange.now).await?,
         };
         let verified = id_token::verify(token, &keys, &expected);
         // A new key may have a new name, none, or that of the old one.
@@ -192,6 +224,23 @@ impl Providers {
             return Ok(id_token::verify(token, &newer, &expected)?);
         }
         Ok(verified?)
+    }
+
+    /// Keys, where none are kept. Sign-ins that ask at the same time share a fetch.
+    async fn first_keys(
+        &self,
+        provider: &Provider,
+        metadata: &ProviderMetadata,
+        now: Timestamp,
+    ) -> Result<Arc<[Jwk]>, ProviderError> {
+        let fetched = async {
+            match provider.kept(|published| &published.keys, now) {
+                Some(kept) => Ok(kept),
+                None => self.fetch_keys(provider, metadata, now).await.map_err(Arc::new),
+            }
+        };
+        let shared = self.keys_flights.join(&provider.settings.id, fetched).await;
+        shared.map_err(ProviderError::Shared)
     }
 
     /// Keys that are newer than `keys`, unless it is too early to ask. One asks, and whoever comes meanwhile waits
@@ -265,8 +314,22 @@ impl Providers {
                 None
             }
         };
-        let answer = self.fetcher.post_form(&metadata.token_endpoint, &form, authorization).await;
+        let place = self.place().await.map_err(ProviderError::Token)?;
+        let endpoint = &metadata.token_endpoint;
+        let answer = self.fetcher.post_form(endpoint, &form, authorization, place).await;
         answer.map_err(ProviderError::Token)
+    }
+
+    async fn get(&self, url: &Url) -> Result<Fetched, FetchError> {
+        self.fetcher.get(url, self.place().await?).await
+    }
+
+    /// A place among the requests to providers, for as long as a provider may take for an answer.
+    async fn place(&self) -> Result<Place, FetchError> {
+        let late = |_| FetchError::Late(ANSWER_WITHIN.as_secs());
+        let permit = timeout(ANSWER_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
+        let permit = permit.map_err(late)?.map_err(|error| FetchError::Setup(error.into()))?;
+        Ok(Arc::new(permit))
     }
 
     async fn fetch_keys(
@@ -275,7 +338,7 @@ impl Providers {
         metadata: &ProviderMetadata,
         now: Timestamp,
     ) -> Result<Arc<[Jwk]>, ProviderError> {
-        let document = self.fetcher.get(&metadata.jwks_uri).await.map_err(ProviderError::Keys)?;
+        let document = self.get(&metadata.jwks_uri).await.map_err(ProviderError::Keys)?;
         let keys: Arc<[Jwk]> =
             id_token::keys(&document.body).ok_or(ProviderError::KeysContent)?.into();
         provider.publish(|published| published.keys = Some((now, Arc::clone(&keys))));

@@ -41,8 +41,14 @@ pub(super) async fn identified(
     let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
     let grant_types = identified_client::grant_types(app, &identifier).await?;
     let grant_types = grant_types.ok_or(TokenError::UnknownClient)?;
-    // Counted only now: names that somebody made up must not take the place of those that are. By source as well:
-    // everybody knows the name of a client, and many people use one with a document.
+    // Made-up names must not take the counters of real clients, so a client with a document counts once a grant of it
+    // has been used here.
+    if let ClientIdentifier::Document(url) = &identifier
+        && !app.client_documents.has_grant(url)
+    {
+        return Ok(Client { identifier, grant_types });
+    }
+    // By source as well: everybody knows the name of a client, and many people use one with a document.
     match app.client_limit.count((identifier.clone(), Source::of(source)), now) {
         Ok(()) => Ok(Client { identifier, grant_types }),
         Err(retry_after_seconds) => Err(TokenError::TooManyRequests { retry_after_seconds }),

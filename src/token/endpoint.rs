@@ -28,6 +28,7 @@ use crate::{
         form::Form,
         request_event::Outcome,
     },
+    identified_client,
     store::{GrantRecord, StoreError},
 };
 
@@ -84,6 +85,7 @@ async fn exchange(
         GrantType::AuthorizationCode => app.metrics.tokens.by_code.add_one(),
         GrantType::RefreshToken => app.metrics.tokens.by_refresh_token.add_one(),
     }
+    identified_client::note_use(app, &client.identifier);
     Ok((client, tokens))
 }
 

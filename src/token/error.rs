@@ -7,7 +7,6 @@ use http::StatusCode;
 use crate::{
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
-    identified_client::IdentifyError,
     keys::KeysError,
     store::StoreError,
 };
@@ -55,8 +54,6 @@ pub(crate) enum TokenError {
     InvalidScope,
     #[error("resource goes beyond what was allowed")]
     InvalidTarget,
-    #[error("the client cannot be looked up")]
-    Client(#[from] IdentifyError),
     #[error("the server cannot look it up or keep it now")]
     Store(#[from] StoreError),
     #[error("the token could not be signed")]
@@ -70,9 +67,7 @@ impl TokenError {
             Self::UnknownClient
             | Self::UnknownResource
             | Self::InvalidGrant(_)
-            | Self::Verifier
-            | Self::Client(IdentifyError::Unknown) => true,
-            Self::Client(IdentifyError::Document { reason, .. }) => !reason.is_passing(),
+            | Self::Verifier => true,
             Self::Body(_)
             | Self::Form(_)
             | Self::Missing(_)
@@ -83,7 +78,6 @@ impl TokenError {
             | Self::UnauthorizedClient
             | Self::InvalidScope
             | Self::InvalidTarget
-            | Self::Client(IdentifyError::Store(_))
             | Self::Store(_)
             | Self::Keys(_) => false,
         }
@@ -107,7 +101,6 @@ impl TokenError {
             | Self::Verifier
             | Self::InvalidScope
             | Self::InvalidTarget => StatusCode::BAD_REQUEST,
-            Self::Client(error) => of_client(error).0,
             Self::Store(error) => of_store(error).0,
             Self::Keys(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -127,22 +120,8 @@ impl TokenError {
             Self::InvalidGrant(_) | Self::Verifier => ErrorCode::InvalidGrant,
             Self::InvalidScope => ErrorCode::InvalidScope,
             Self::InvalidTarget => ErrorCode::InvalidTarget,
-            Self::Client(error) => of_client(error).1,
             Self::Store(error) => of_store(error).1,
             Self::Keys(_) => ErrorCode::ServerError,
-        }
-    }
-}
-
-fn of_client(error: &IdentifyError) -> (StatusCode, ErrorCode) {
-    match error {
-        IdentifyError::Store(error) => of_store(error),
-        // Nobody may lose its tokens for a document that cannot be fetched just now.
-        IdentifyError::Document { reason, .. } if reason.is_passing() => {
-            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable)
-        }
-        IdentifyError::Unknown | IdentifyError::Document { .. } => {
-            (StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient)
         }
     }
 }

@@ -117,7 +117,11 @@ async fn of_access_token(
 
 /// Whether a grant has neither expired nor lost its client.
 async fn is_good(app: &App, grant: &GrantRecord, now: Timestamp) -> Result<bool, TokenError> {
-    Ok(grant.expires_at > now && identified_client::find(app, &grant.client).await?.is_some())
+    if grant.expires_at <= now || !identified_client::is_there(app, &grant.client).await? {
+        return Ok(false);
+    }
+    identified_client::note_use(app, &grant.client);
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use crate::{
     config::Config,
     error_code::Refusal,
     http::{body::BodyError, form::FormError},
-    identified_client::IdentifyError,
     keys::KeysError,
     store::StoreError,
 };
@@ -31,8 +30,7 @@ pub(crate) fn of_revocation(config: &Config) -> Vec<Refusal> {
 
 /// At `POST /oauth2/introspect`.
 pub(crate) fn of_introspection(config: &Config) -> Vec<Refusal> {
-    let client = TokenError::Client(IdentifyError::Store(StoreError::Busy));
-    told(of_any_form(config).into_iter().chain([TokenError::UnknownResource, client]))
+    told(of_any_form(config).into_iter().chain([TokenError::UnknownResource]))
 }
 
 fn of_any_form(config: &Config) -> [TokenError; 10] {
@@ -51,12 +49,11 @@ fn of_any_form(config: &Config) -> [TokenError; 10] {
     ]
 }
 
-fn of_clients() -> [TokenError; 4] {
+fn of_clients() -> [TokenError; 3] {
     [
         TokenError::TwoClients,
         TokenError::UnknownClient,
         TokenError::TooManyRequests { retry_after_seconds: 0 },
-        TokenError::Client(IdentifyError::Store(StoreError::Busy)),
     ]
 }
 

@@ -15,6 +15,7 @@ mod corpus;
 mod declined;
 mod description;
 mod disk_full;
+mod document_tokens;
 mod every_caller;
 mod every_route;
 mod failing_store;

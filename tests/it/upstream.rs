@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
@@ -298,6 +299,41 @@ async fn whoever_comes_while_new_keys_are_asked_for_waits_for_them() {
 
     assert_eq!(tokio::join!(first_returns, second_returns), (303, 303));
     assert_eq!(provider.asked_for("/keys"), 2, "one asks for both");
+}
+
+#[tokio::test]
+async fn sign_ins_at_the_same_time_share_a_fetch_of_what_the_provider_publishes() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let server = start(&provider).await;
+    let client = Client::register(&server).await;
+    let mut browsers: Vec<_> = (0..8).map(|_| Browser::new(&server)).collect();
+    let begins = browsers.iter_mut().map(async |browser| {
+        let page = browser.get(&client.request().path()).await;
+        browser.submit(&page, "provider", "acme").await.answer.status
+    });
+    assert_eq!(join_all(begins).await, [303; 8]);
+    assert_eq!(provider.asked_for("/.well-known/openid-configuration"), 1);
+}
+
+/// Polls all of them, and returns their outcomes in order.
+async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in &mut futures {
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        if futures.iter().all(|(_, output)| output.is_some()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 /// Lets others go on until it is so.

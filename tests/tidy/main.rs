@@ -76,7 +76,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("client", &["id", "json", "special_use"]),
     (
         "client_document",
-        &["client", "clock", "config", "http", "internet", "metrics", "registration"],
+        &["client", "clock", "config", "entropy", "http", "internet", "metrics", "registration"],
     ),
     ("clock", &[]),
     // What a setting names as requests do is read by the same rule.
@@ -107,7 +107,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("grant", &["entropy", "id", "secret"]),
     ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
     ("id", &["clock", "entropy"]),
-    ("identified_client", &["app", "client", "client_document", "clock", "store"]),
+    ("identified_client", &["app", "client", "client_document", "clock", "http", "store"]),
     ("internet", &[]),
     ("json", &[]),
     ("keys", &["clock", "config", "entropy", "store"]),
@@ -227,7 +227,7 @@ const CONFINED: &[Confined] = &[
     // asks whose a certificate is.
     Confined {
         what: &["tokio::net", "tokio_rustls"],
-        to: &["src/http/rate_limit/link.rs", "src/internet.rs", "src/server/"],
+        to: &["src/http/rate_limit/link.rs", "src/server/"],
     },
     Confined {
         what: &["rustls"],

@@ -16,6 +16,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::metrics::Counter;
+
+mod places;
+mod tokens;
 
 const NAME: &str = "app.example";
 /// Where the clock stands at first.
@@ -43,8 +47,9 @@ struct World {
     addresses: Arc<Mutex<Vec<IpAddr>>>,
     lookups: Arc<AtomicUsize>,
     clock: Clock,
-    documents: ClientDocuments,
-    _server: JoinSet<()>,
+    documents: Arc<ClientDocuments>,
+    /// The server of documents, and the fetches in the background.
+    _tasks: JoinSet<()>,
 }
 
 impl World {
@@ -73,9 +78,12 @@ impl World {
         config.client_documents.enabled = true;
         change(&mut config);
         let clock = Clock::held_at(START);
-        let documents = ClientDocuments::new(&config, internet, clock.clone());
+        let documents =
+            Arc::new(ClientDocuments::new(&config, internet, clock.clone(), &Entropy::seeded(1)));
+        let refreshing = Arc::clone(&documents);
+        server.spawn(async move { refreshing.refresh_forever().await });
         let world =
-            Self { port, answer, asked, addresses, lookups, clock, documents, _server: server };
+            Self { port, answer, asked, addresses, lookups, clock, documents, _tasks: server };
         world.publish("");
         world
     }
@@ -121,7 +129,30 @@ impl World {
     }
 
     async fn find(&self) -> Found {
-        self.documents.metadata(&self.url()).await
+        self.find_at(&self.url()).await
+    }
+
+    async fn find_at(&self, url: &DocumentUrl) -> Found {
+        self.documents.metadata(url, source(1)).await
+    }
+
+    /// A client of this world that somebody has allowed something.
+    async fn with_grant(&self) {
+        assert!(self.find().await.is_ok());
+        self.documents.note_use(&self.url());
+    }
+
+    fn grant_types(&self) -> Option<GrantTypes> {
+        self.documents.grant_types(&self.url())
+    }
+
+    /// Uses the grant once more, and waits for the fetch in the background that follows.
+    async fn refreshed(&self, outcome: &Counter) {
+        let before = outcome.value();
+        self.documents.note_use(&self.url());
+        while outcome.value() == before {
+            sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Why there is no client.
@@ -132,6 +163,11 @@ impl World {
     fn seconds_pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+}
+
+/// Sources, as callers have them.
+fn source(number: u8) -> Source {
+    Source::of(IpAddr::from([192, 0, 2, number]))
 }
 
 /// TLS with a certificate of [`NAME`] and of a name below it, and whoever trusts that.
@@ -256,7 +292,7 @@ fn a_listed_host_stands_for_those_below_it() {
         ("example", false),
         ("a.example.evil.example", false),
     ] {
-        assert_eq!(is_below(host, "a.example"), is_listed, "{host}");
+        assert_eq!(is_at_or_below(host, "a.example"), is_listed, "{host}");
     }
 }
 
@@ -288,7 +324,7 @@ async fn a_server_for_others_fetches_nothing_from_this_machine() {
         assert!(matches!(refusal, DocumentError::Fetch(FetchError::NotPublic)), "{addresses:?}");
     }
     let literal: DocumentUrl = format!("https://127.0.0.1:{}/c", world.port).parse().unwrap();
-    assert!(world.documents.metadata(&literal).await.is_err());
+    assert!(world.find_at(&literal).await.is_err());
     assert_eq!(world.requests(), 0);
 }
 
@@ -318,7 +354,7 @@ async fn a_name_is_checked_anew_for_each_connection() {
 async fn nobody_else_can_answer_for_a_host() {
     let world = World::new().await;
     let other = world.url_of("other.example");
-    let refusal = world.documents.metadata(&other).await.unwrap_err();
+    let refusal = world.find_at(&other).await.unwrap_err();
     assert!(matches!(*refusal, DocumentError::Fetch(FetchError::Unreachable(_))), "{refusal:?}");
     assert_eq!(world.requests(), 0, "the certificate is of another name");
 }
@@ -434,54 +470,4 @@ async fn what_went_wrong_is_tried_again_at_once() {
         assert!(world.find().await.is_ok(), "{wrong}");
         world.seconds_pass(60);
     }
-}
-
-#[tokio::test]
-async fn a_document_that_is_gone_ends_its_client_and_another_failure_does_not() {
-    for (status, is_end) in [(404, true), (410, true), (503, false), (302, false)] {
-        let world = World::new().await;
-        assert!(world.find().await.is_ok());
-        world.seconds_pass(60);
-        world.answer_with(format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n"));
-        let refusal = world.refusal().await;
-        assert_eq!(matches!(refusal, DocumentError::Gone), is_end, "{status}");
-        assert_eq!(refusal.is_passing(), !is_end, "{status}");
-    }
-}
-
-#[tokio::test]
-async fn a_thousand_who_ask_at_once_cost_one_fetch() {
-    let world = Arc::new(World::new().await);
-    let mut asking = JoinSet::new();
-    for _ in 0..1_000 {
-        let world = Arc::clone(&world);
-        asking.spawn(async move { world.find().await.is_ok() });
-    }
-    assert!(asking.join_all().await.into_iter().all(|found| found));
-    assert_eq!((world.lookups.load(Relaxed), world.requests()), (1, 1));
-}
-
-#[tokio::test]
-async fn only_so_many_documents_are_fetched_at_once_and_those_known_need_none() {
-    let world = World::with(|config| {
-        config.client_documents.fetches_max = 1;
-        config.client_documents.timeout_seconds = 1;
-    })
-    .await;
-    assert!(world.find().await.is_ok());
-    world.answer(Answer::Drip(JSON.to_owned()));
-    let (slow, other) =
-        (world.url_of(&format!("below.{NAME}")), world.url_of(&format!("other.{NAME}")));
-    let meanwhile = async {
-        while world.requests() < 2 {
-            sleep(Duration::from_millis(5)).await;
-        }
-        let refusal = world.documents.metadata(&other).await.unwrap_err();
-        assert!(matches!(*refusal, DocumentError::Busy) && refusal.is_passing());
-        assert!(world.find().await.is_ok());
-    };
-    let (late, ()) = tokio::join!(world.documents.metadata(&slow), meanwhile);
-    assert!(matches!(*late.unwrap_err(), DocumentError::Fetch(FetchError::Late(1))));
-    let refusal = world.documents.metadata(&other).await.unwrap_err();
-    assert!(!matches!(*refusal, DocumentError::Busy), "the place is free again");
 }
