@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::{app::App, http::request_event::chain, metrics::SweepMetrics, store::Swept};
+use crate::{
+    app::App,
+    client::ClientIdentifier,
+    http::request_event::chain,
+    metrics::SweepMetrics,
+    store::{GrantFilter, Swept},
+};
 
 /// How often nodes look for keys that another one has made.
 const KEYS_EVERY: Duration = Duration::from_mins(1);
@@ -22,8 +28,7 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 /// Everything, until it is dropped.
 pub(super) async fn run(app: &App) {
     if app.config.authorizes() {
-        let documents = app.client_documents.refresh_forever();
-        tokio::join!(app.rate_limit.keep_connected(), keys(app), sweep(app), documents);
+        tokio::join!(app.rate_limit.keep_connected(), keys(app), sweep(app), documents(app));
     } else {
         app.rate_limit.keep_connected().await;
     }
@@ -35,6 +40,40 @@ async fn keys(app: &App) {
         if let Err(error) = app.keys.upkeep(&*app.store, app.clock.now()).await {
             tracing::error!(error = chain(&error), "the signing keys stay as they were");
         }
+    }
+}
+
+/// Documents that are due are fetched from the start, and while grants are still looked through.
+async fn documents(app: &App) {
+    if app.config.client_documents.enabled {
+        tokio::join!(app.client_documents.refresh_forever(), learn_grants(app));
+    }
+}
+
+/// Looks once through all grants for clients with a document, so that strangers cannot take their places and cache
+/// entries after a restart either.
+async fn learn_grants(app: &App) {
+    let mut after = None;
+    loop {
+        let grants = match app.store.grants(&GrantFilter::default(), after, SWEEP_RECORDS).await {
+            Ok(grants) => grants,
+            Err(error) => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "couldn't look for clients that have a grant"
+                );
+                return;
+            }
+        };
+        let Some(last) = grants.last() else { return };
+        after = Some(last.grant_id);
+        let now = app.clock.now();
+        for grant in grants.iter().filter(|grant| now < grant.expires_at) {
+            if let ClientIdentifier::Document(url) = &grant.client {
+                app.client_documents.note_grant(url);
+            }
+        }
+        sleep(SWEEP_PAUSE).await;
     }
 }
 

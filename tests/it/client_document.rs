@@ -35,6 +35,7 @@ pub(crate) struct Site {
     lookups: Arc<Mutex<Vec<String>>>,
     /// The addresses of every name.
     addresses: Arc<Mutex<Vec<IpAddr>>>,
+    pub(crate) internet: Internet,
     _documents: JoinSet<()>,
 }
 
@@ -62,11 +63,12 @@ impl Site {
         });
         let internet = Internet::Staged { names, roots: Arc::new(trusting(&certificate)) };
         let site = Self {
-            door: TestServer::on(internet, config).await,
+            door: TestServer::on(internet.clone(), config).await,
             client_id: format!("https://{HOST}:{port}/client.json"),
             answer,
             lookups,
             addresses,
+            internet,
             _documents: documents,
         };
         site.publish("My Editor");
@@ -107,12 +109,21 @@ impl Site {
     }
 
     pub(crate) async fn authorize(&self, redirect_uri: &str) -> Answer {
-        let (client_id, challenge) = (&self.client_id, "A".repeat(43));
+        Self::authorize_at(&self.door, &self.client_id, redirect_uri).await
+    }
+
+    /// What somebody sees whom a client sends to this server.
+    pub(crate) async fn authorize_at(
+        door: &TestServer,
+        client_id: &str,
+        redirect_uri: &str,
+    ) -> Answer {
+        let challenge = "A".repeat(43);
         let path = format!(
             "/oauth2/authorize?response_type=code&client_id={client_id}&redirect_uri={redirect_uri}\
              &code_challenge={challenge}&code_challenge_method=S256&state=s"
         );
-        self.door.exchange(&format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n\r\n")).await
+        door.exchange(&format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n\r\n")).await
     }
 
     /// Tries a refresh token that nobody was given.

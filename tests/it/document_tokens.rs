@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use doorward::config::Config;
+use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
     client_document::Site,
@@ -85,6 +86,68 @@ async fn tokens_work_at_a_server_that_has_never_seen_the_document() {
     check_tokens_work(&other, &site.client(), &tokens_of_first).await;
     let tokens_of_second = tokens(&other, &site.client(), &second).await;
     check_tokens_work(&other, &site.client(), &tokens_of_second).await;
+}
+
+/// A server on the same store that has seen no document yet, with one place for strangers and one for all others.
+async fn restarted(site: &Site) -> TestServer {
+    let mut config = config();
+    config.client_documents.fetches_max = 1;
+    let (kept, now) = (Arc::clone(&site.door.kept), site.door.clock.now());
+    TestServer::kept_by_on(kept, site.internet.clone(), config, now).await
+}
+
+/// Does something while a stranger's document, which never comes, takes the only place of strangers.
+async fn with_no_place_for_strangers(door: &TestServer, does: impl Future<Output = ()>) {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let id_at = |host: &str| format!("https://{host}:{port}/client.json");
+    let (slow, new) = (id_at("slow.example"), id_at("new.example"));
+    let takes_the_place = Site::authorize_at(door, &slow, REDIRECT_URI);
+    let meanwhile = async {
+        let _unanswered = silent.accept().await.unwrap();
+        assert_eq!(Site::authorize_at(door, &new, REDIRECT_URI).await.status, 503);
+        does.await;
+    };
+    tokio::select! {
+        _ = takes_the_place => unreachable!("it never answers"),
+        () = meanwhile => {}
+    }
+}
+
+#[tokio::test]
+async fn strangers_cannot_deny_a_client_with_a_grant_its_place_after_a_restart() {
+    let site = Site::with(config()).await;
+    let code = code(&site).await;
+    tokens(&site.door, &site.client(), &code).await;
+    let door = restarted(&site).await;
+    with_no_place_for_strangers(&door, async {
+        // The server looks through its grants when it has started.
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while Site::authorize_at(&door, &site.client_id, REDIRECT_URI).await.status != 200 {
+            assert!(Instant::now() < deadline, "it finds no place");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn strangers_cannot_deny_its_place_to_a_client_that_this_person_has_allowed_before() {
+    let site = Site::with(config()).await;
+    let mut browser = Browser::signed_in(&site.door).await;
+    let path = site.client().request().with("redirect_uri", REDIRECT_URI).path();
+    let page = browser.get(&path).await;
+    let code = browser.submit(&page, "decision", "allow").await.code();
+    let tokens = tokens(&site.door, &site.client(), &code).await;
+    // The grant has ended, the consent remains.
+    assert_eq!(site.client().revoke(&site.door, &tokens.refresh).await.status, 200);
+    let door = restarted(&site).await;
+    with_no_place_for_strangers(&door, async {
+        let nobody = Site::authorize_at(&door, &site.client_id, REDIRECT_URI).await;
+        assert_eq!(nobody.status, 503, "{nobody:?}");
+        let page = Browser::with(&door, browser.cookies()).get(&path).await;
+        assert_eq!(page.answer.status, 200, "{page:?}");
+    })
+    .await;
 }
 
 #[tokio::test]

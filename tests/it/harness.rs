@@ -107,9 +107,19 @@ impl TestServer {
 
     /// The same at another time.
     pub(crate) async fn kept_by_at(kept: Arc<dyn Store>, config: Config, now: Timestamp) -> Self {
+        Self::kept_by_on(kept, Internet::System, config, now).await
+    }
+
+    /// The same on an internet that the test has staged.
+    pub(crate) async fn kept_by_on(
+        kept: Arc<dyn Store>,
+        internet: Internet,
+        config: Config,
+        now: Timestamp,
+    ) -> Self {
         let clock = Clock::held_at(now);
         let described = described(&config);
-        let app = App::new(config, Arc::clone(&kept), clock.clone(), Entropy::System);
+        let app = App::on(internet, config, Arc::clone(&kept), clock.clone(), Entropy::System);
         Self::of(app, described, kept, clock).await
     }
 
