@@ -1,6 +1,10 @@
 //! The one piece of shared state.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -11,8 +15,11 @@ use crate::{
     config::Config,
     entropy::Entropy,
     http::{
+        body::BodyReader,
+        body_budget::BodyBudget,
+        caller::Caller,
         client_address::Source,
-        rate_limit::{FailureLimit, OwnLimit, RateLimit},
+        rate_limit::{FailureLimits, OwnLimit, RateLimit},
     },
     internet::Internet,
     keys::Keys,
@@ -35,16 +42,18 @@ pub struct App {
     pub entropy: Entropy,
     /// How other servers are reached.
     pub internet: Internet,
+    /// How many bytes of request bodies are held.
+    pub(crate) body_budget: BodyBudget,
     /// How often strangers may register.
     pub(crate) rate_limit: RateLimit,
-    /// How often each source may fail where something can be guessed.
-    pub(crate) failure_limit: FailureLimit,
+    /// How often each caller may fail where something can be guessed.
+    pub(crate) failure_limits: FailureLimits,
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
     /// The clients that publish what they are.
     pub(crate) client_documents: ClientDocuments,
-    /// How often each client may ask for tokens from each source.
-    pub(crate) client_limit: OwnLimit<(ClientIdentifier, Source)>,
+    /// How often each client may exchange valid codes and refresh tokens from each source.
+    pub(crate) client_limit: OwnLimit<(ClientIdentifier, Caller)>,
     /// How often each source may try to sign in.
     pub(crate) sign_in_limit: OwnLimit<Source>,
     /// The password of a server for development.
@@ -77,8 +86,13 @@ impl App {
     ) -> Arc<Self> {
         let (limits, issuer) = (&config.rate_limit, &config.server.issuer);
         let rate_limit = RateLimit::new(limits, issuer, config.authorizes(), &entropy);
+        let connections = &config.connections;
         Arc::new(Self {
-            failure_limit: FailureLimit::new(limits, issuer, &rate_limit, &entropy),
+            body_budget: BodyBudget::new(
+                connections.body_bytes_max,
+                connections.body_bytes_per_source_max,
+            ),
+            failure_limits: FailureLimits::new(limits, issuer, &rate_limit, &entropy),
             rate_limit,
             protected_names: ProtectedNames::new(&config.registration.protected_names),
             client_documents: ClientDocuments::new(
@@ -101,6 +115,15 @@ impl App {
             entropy,
             internet,
         })
+    }
+
+    /// How the bodies from an address are read.
+    pub(crate) fn body_reader(&self, address: IpAddr) -> BodyReader<'_> {
+        BodyReader {
+            budget: &self.body_budget,
+            source: Source::of(address),
+            deadline: Duration::from_secs(self.config.connections.body_timeout_seconds),
+        }
     }
 
     /// The password of a server for development, to whoever asks first.

@@ -20,8 +20,14 @@ PASSWORD = "bench"
 SOURCES = 1_000_000
 # As the server names its counters, and asks with the limits as shipped.
 COUNTER = "doorward:{https://login.example.com}:60:"
-KEYS = [f"{COUNTER}192.0.2.__rand_int__", f"{COUNTER}all"]
-LIMITS = ["60000", "60", "6000"]
+KEYS = [
+    f"{COUNTER}192.0.2.__rand_int__",
+    f"{COUNTER}bytes:192.0.2.__rand_int__",
+    f"{COUNTER}all",
+    f"{COUNTER}bytes:all",
+]
+# The period; one request of 500 bytes; the limits of a source, of all, and of all for busy sources.
+LIMITS = ["60000", "1", "500", "60", "131072", "6000", "4194304", "4500", "3145728", "3"]
 SECONDS_MAX = 600
 
 

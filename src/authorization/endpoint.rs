@@ -15,6 +15,8 @@ use crate::{
     app::App,
     http::{
         answer::{Response, see_other},
+        body_budget::Held,
+        caller::Caller,
         client_address::Source,
         form::{self, Form},
         request_event::Outcome,
@@ -33,11 +35,11 @@ pub(crate) async fn authorize(
     body: Option<Incoming>,
 ) -> Response {
     let text = match body {
-        None => Ok(head.uri.query().unwrap_or_default().to_owned()),
-        Some(body) => text_of(app, &head.headers, body, REQUEST_BYTES_MAX).await,
+        None => Ok(Held::of_head(head.uri.query().unwrap_or_default().to_owned())),
+        Some(body) => text_of(app, source, &head.headers, body, REQUEST_BYTES_MAX).await,
     };
     match text {
-        Ok(text) => match admitted(app, source, ask(app, source, head, &text)).await {
+        Ok(text) => match counted(app, source, head, ask(app, source, head, &text)).await {
             Ok(response) => response,
             Err(error) => shown(app, error),
         },
@@ -45,17 +47,19 @@ pub(crate) async fn authorize(
     }
 }
 
-/// What is answered to a source that has not failed too often.
-async fn admitted(
+/// The answer, whose failures count for the caller: one that failed too often learns of no more.
+async fn counted(
     app: &App,
     source: IpAddr,
+    head: &Parts,
     answered: impl Future<Output = Result<Response, PageError>>,
 ) -> Result<Response, PageError> {
-    let refused = |retry_after_seconds| PageError::TooManyFailures { retry_after_seconds };
-    app.failure_limit.admit(source, app.clock.now()).map_err(refused)?;
     let answered = answered.await;
     if answered.as_ref().is_err_and(PageError::may_be_a_guess) {
-        app.failure_limit.count(source, app.clock.now()).await.map_err(refused)?;
+        let caller = Caller::of_navigation(source, &head.headers);
+        let counted = app.failure_limits.authorization.count(caller, app.clock.now()).await;
+        counted
+            .map_err(|retry_after_seconds| PageError::TooManyFailures { retry_after_seconds })?;
     }
     answered
 }
@@ -142,9 +146,9 @@ fn form_token(app: &App, question: &Question<'_>) -> String {
 
 /// `POST /oauth2/consent`: what the resource owner decided.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
-    let text = text_of(app, &head.headers, body, FORM_BYTES_MAX).await;
+    let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await;
     let decided = async { decide(app, source, head, &text?).await };
-    admitted(app, source, decided).await.unwrap_or_else(|error| shown(app, error))
+    counted(app, source, head, decided).await.unwrap_or_else(|error| shown(app, error))
 }
 
 async fn decide(
@@ -219,15 +223,16 @@ async fn allow(app: &App, question: &Question<'_>) -> Response {
     }
 }
 
-pub(super) async fn text_of(
-    app: &App,
+pub(super) async fn text_of<'app>(
+    app: &'app App,
+    source: IpAddr,
     headers: &HeaderMap,
     body: Incoming,
     bytes_max: usize,
-) -> Result<String, PageError> {
-    let deadline = sign_in::body_deadline(app);
-    let bytes = form::posted::<PageError>(headers, body, bytes_max, deadline).await?;
-    String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max))
+) -> Result<Held<'app, String>, PageError> {
+    let reader = app.body_reader(source);
+    let body = form::posted::<PageError>(headers, reader, body, bytes_max).await?;
+    body.try_map(|bytes| String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max)))
 }
 
 /// A request that is broken, and whose client is told only by a click.

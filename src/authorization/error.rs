@@ -96,6 +96,7 @@ impl PageError {
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::ForeignForm | Self::OldForm => StatusCode::FORBIDDEN,
+            Self::Body(BodyError::UsedUp) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Document { reason, .. } => match **reason {
                 DocumentError::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -132,7 +133,9 @@ impl PageError {
                 ErrorCode::TemporarilyUnavailable
             }
             Self::UnknownClient | Self::Document { .. } => ErrorCode::InvalidClient,
-            Self::TooManyFailures { .. } => ErrorCode::TemporarilyUnavailable,
+            Self::Body(BodyError::UsedUp) | Self::TooManyFailures { .. } => {
+                ErrorCode::TemporarilyUnavailable
+            }
             Self::Client(error) | Self::Grants(error) | Self::Store(error) => match error {
                 StoreError::Busy | StoreError::Unavailable(_) => ErrorCode::TemporarilyUnavailable,
                 StoreError::Corrupt { .. } => ErrorCode::ServerError,

@@ -1,5 +1,7 @@
 //! `/oauth2/grants`: what somebody has allowed, for them to look at and to take back (OAuth 2.1 §7.9).
 
+use std::net::IpAddr;
+
 use http::{StatusCode, request::Parts};
 use hyper::body::Incoming;
 
@@ -95,9 +97,9 @@ fn about(grant: GrantId) -> Vec<u8> {
 }
 
 /// `POST /oauth2/grants`: takes a grant back.
-pub(crate) async fn take_back(app: &App, head: &Parts, body: Incoming) -> Response {
+pub(crate) async fn take_back(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let taken = async {
-        let text = text_of(app, &head.headers, body, FORM_BYTES_MAX).await?;
+        let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await?;
         revoke(app, head, &text).await
     };
     taken.await.unwrap_or_else(|error| shown(app, error))

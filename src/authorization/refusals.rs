@@ -103,11 +103,12 @@ fn of_lookup() -> [PageError; 5] {
     ]
 }
 
-fn of_body(config: &Config, bytes_max: usize) -> [PageError; 3] {
+fn of_body(config: &Config, bytes_max: usize) -> [PageError; 4] {
     [
         PageError::Form(FormError::MediaType),
         PageError::Body(BodyError::TooLarge(bytes_max)),
         PageError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
+        PageError::Body(BodyError::UsedUp),
     ]
 }
 

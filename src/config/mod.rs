@@ -99,6 +99,11 @@ table! {
         headers_timeout_seconds: u64 = 10, Integer(1..=3600);
         /// How long the body of a request may take to arrive, from its first byte to its last.
         body_timeout_seconds: u64 = 10, Integer(1..=3600);
+        /// Bytes of request bodies that the server holds in all. When they are used up, a request whose body has yet
+        /// to arrive is answered 503; those that are arriving finish.
+        body_bytes_max: usize = 67_108_864, Integer(1_048_576..=2_000_000_000);
+        /// Bytes of request bodies from one source (IPv4 address, IPv6 /64) that the server holds.
+        body_bytes_per_source_max: usize = 4_194_304, Integer(131_072..=2_000_000_000);
         /// How long a connection may stay open between requests.
         idle_timeout_seconds: u64 = 60, Integer(1..=3600);
     }
@@ -110,12 +115,21 @@ table! {
         per_source: u32 = 60 dev 0, Integer(0..=10_000_000);
         /// Registrations that all sources together may ask for in a period; 0 for no limit.
         total: u32 = 6000 dev 0, Integer(0..=10_000_000);
-        /// How often one source may fail in a period: at the token, revocation and introspection endpoints
-        /// with a client, code, verifier, token or secret that is not good, and at the authorization endpoint
-        /// with a client or redirect URI that is not there; 0 for no limit.
+        /// Bytes of registrations that one source may send in a period; 0 for no limit.
         ///
-        /// Who succeeds is not counted, so that an assistant that asks for many people is not held up; but
-        /// until the period ends, nothing more is answered to a source that has failed as often.
+        /// The largest registrations of real clients have 10 KiB, most have less than 1 KiB.
+        bytes_per_source: u32 = 131_072 dev 0, Integer(0..=2_000_000_000);
+        /// Bytes of registrations that all sources together may send in a period; 0 for no limit.
+        ///
+        /// Of this limit and of `rate_limit.total`, one quarter is reserved for sources with at most three
+        /// registrations in the period.
+        bytes_total: u32 = 4_194_304 dev 0, Integer(0..=2_000_000_000);
+        /// How often one source may fail in a period with an invalid client, code, verifier, token, secret, or
+        /// redirect URI; 0 for no limit.
+        ///
+        /// The authorization pages, the token and revocation endpoints, and the introspection endpoint count
+        /// apart. So do requests that browsers send for pages of other sites. Until the period ends, further
+        /// failures of the source are answered 429; requests that succeed are answered as always.
         failures_per_source: u32 = 600 dev 0, Integer(0..=10_000_000);
         /// The length of a period, which is aligned to the clock.
         period_seconds: u32 = 60, Integer(1..=86_400);

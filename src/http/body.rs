@@ -1,18 +1,28 @@
-//! Reads a request body within a size and a total deadline (docs/protocol.md).
+//! Reads a request body within a size, a total deadline, and the budget of all bodies (docs/protocol.md).
 //!
 //! A caller that is answered while it still sends sees a broken connection instead of the answer, so a
-//! body that is too large is read on for a while and thrown away.
+//! body that is refused is read on for a while and thrown away.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use http_body::Body;
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CONTENT_TYPE, EXPECT},
+};
+use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-/// How much of a body that is too large is thrown away before the answer, in bytes.
+use super::{
+    body_budget::{BodyBudget, Held, Share, UsedUp},
+    client_address::Source,
+};
+
+/// How much of a body that is refused is thrown away before the answer, in bytes.
 const DISCARDED_MAX: u64 = 4 << 20;
+/// How long a caller may pause until it is taken to wait for its answer.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The media type of a body, without its parameters (RFC 9110 §8.3.1); compared without regard to case.
 pub(crate) fn media_type(headers: &HeaderMap) -> &[u8] {
@@ -29,64 +39,124 @@ pub(crate) enum BodyError {
     /// 408.
     #[error("the body did not arrive within {0} seconds")]
     TooSlow(u64),
+    /// 503.
+    #[error("the server is receiving as many bytes as it can hold; try again")]
+    UsedUp,
     /// The caller went away, or its framing is broken: there is nobody left to answer.
     #[error("the body could not be read")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The whole body, at most `bytes_max` bytes, all of which must have arrived before `deadline` is over.
-pub(crate) async fn read<B>(
-    body: B,
-    bytes_max: usize,
-    deadline: Duration,
-) -> Result<Bytes, BodyError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
-{
-    timeout(deadline, collect(body, bytes_max))
-        .await
-        .unwrap_or(Err(BodyError::TooSlow(deadline.as_secs())))
+/// How the bodies of one source are read.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyReader<'a> {
+    pub(crate) budget: &'a BodyBudget,
+    pub(crate) source: Source,
+    /// Within which a whole body must have arrived.
+    pub(crate) deadline: Duration,
 }
 
-async fn collect<B>(mut body: B, bytes_max: usize) -> Result<Bytes, BodyError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
-{
-    let declared = body.size_hint().lower();
-    if declared > bytes_max as u64 {
-        if declared <= DISCARDED_MAX {
-            discard(body).await;
-        }
-        return Err(BodyError::TooLarge(bytes_max));
+impl<'a> BodyReader<'a> {
+    /// The whole body, at most `bytes_max` bytes.
+    pub(crate) async fn read<B>(
+        self,
+        body: B,
+        bytes_max: usize,
+    ) -> Result<Held<'a, Bytes>, BodyError>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+    {
+        timeout(self.deadline, self.collect(body, bytes_max))
+            .await
+            .unwrap_or(Err(BodyError::TooSlow(self.deadline.as_secs())))
     }
-    let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| BodyError::Broken(error.into()))?.into_data() else {
-            continue;
-        };
-        if first.len() + joined.len() + data.len() > bytes_max {
-            discard(body).await;
+
+    /// Throws away the body of a request that is refused already.
+    ///
+    /// A caller that waits for leave to send its body (`Expect: 100-continue`) gets the answer instead.
+    pub(crate) async fn discard(self, headers: &HeaderMap, body: impl Body<Data = Bytes> + Unpin) {
+        if !headers.contains_key(EXPECT) && body.size_hint().lower() <= DISCARDED_MAX {
+            let _late = timeout(self.deadline, discard(body)).await;
+        }
+    }
+
+    async fn collect<B>(self, mut body: B, bytes_max: usize) -> Result<Held<'a, Bytes>, BodyError>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+    {
+        let hint = body.size_hint();
+        if hint.lower() > bytes_max as u64 {
+            if hint.lower() <= DISCARDED_MAX {
+                discard(body).await;
+            }
             return Err(BodyError::TooLarge(bytes_max));
         }
-        // Most bodies come in one piece, which is handed on without a copy.
-        if first.is_empty() && joined.is_empty() {
-            first = data;
-            continue;
+        let length = hint.exact().and_then(|exact| usize::try_from(exact).ok());
+        let mut share = None;
+        let mut first = Bytes::new();
+        let mut joined = BytesMut::new();
+        while let Some(frame) = self.frame(&mut body, length.unwrap_or(bytes_max), &mut share).await
+        {
+            let data = match frame.map(|frame| frame.map(Frame::into_data)) {
+                Ok(Ok(Ok(data))) => data,
+                Ok(Ok(Err(_trailers))) => continue,
+                Ok(Err(error)) => return Err(BodyError::Broken(error.into())),
+                Err(UsedUp) => {
+                    discard(body).await;
+                    return Err(BodyError::UsedUp);
+                }
+            };
+            if first.len() + joined.len() + data.len() > bytes_max {
+                discard(body).await;
+                return Err(BodyError::TooLarge(bytes_max));
+            }
+            // Most bodies come in one piece, which is handed on without a copy.
+            if first.is_empty() && joined.is_empty() {
+                first = data;
+                continue;
+            }
+            if joined.is_empty() {
+                joined.reserve(length.unwrap_or(0).max(first.len() + data.len()));
+                joined.extend_from_slice(&std::mem::take(&mut first));
+            }
+            joined.extend_from_slice(&data);
         }
-        if joined.is_empty() {
-            joined.reserve(usize::try_from(declared).unwrap_or(0).max(first.len() + data.len()));
-            joined.extend_from_slice(&std::mem::take(&mut first));
-        }
-        joined.extend_from_slice(&data);
+        let bytes = if joined.is_empty() { first } else { joined.freeze() };
+        let share = match share {
+            Some(mut share) => {
+                share.shrink_to(bytes.len());
+                share
+            }
+            None => self.budget.hold(self.source, bytes.len()).map_err(|_| BodyError::UsedUp)?,
+        };
+        Ok(Held::new(bytes, share))
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+
+    /// The next frame. A body that is not there yet reserves `length` bytes before it is waited for.
+    async fn frame<B: Body<Data = Bytes> + Unpin>(
+        self,
+        body: &mut B,
+        length: usize,
+        share: &mut Option<Share<'a>>,
+    ) -> Option<Result<Result<Frame<Bytes>, B::Error>, UsedUp>> {
+        poll_fn(|cx| {
+            let polled = Pin::new(&mut *body).poll_frame(cx);
+            if polled.is_pending() && share.is_none() {
+                match self.budget.reserve(self.source, length) {
+                    Ok(reserved) => *share = Some(reserved),
+                    Err(used_up) => return Poll::Ready(Some(Err(used_up))),
+                }
+            }
+            polled.map(|frame| frame.map(Ok))
+        })
+        .await
+    }
 }
 
-/// Throws away what still comes, up to [`DISCARDED_MAX`].
+/// Throws away what still comes, up to [`DISCARDED_MAX`], until the caller pauses: then it reads its answer.
 async fn discard(mut body: impl Body<Data = Bytes> + Unpin) {
     let mut left = DISCARDED_MAX;
-    while let Some(Ok(frame)) = body.frame().await {
+    while let Ok(Some(Ok(frame))) = timeout(PAUSE, body.frame()).await {
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         match left.checked_sub(length) {
             Some(rest) => left = rest,
@@ -97,18 +167,20 @@ async fn discard(mut body: impl Body<Data = Bytes> + Unpin) {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::VecDeque,
-        convert::Infallible,
-        pin::Pin,
-        task::{Context, Poll},
-    };
+    use std::{collections::VecDeque, convert::Infallible, task::Context};
 
-    use http_body::{Frame, SizeHint};
+    use http_body::SizeHint;
 
     use super::*;
 
     const DEADLINE: Duration = Duration::from_secs(10);
+
+    async fn read(body: Pieces, bytes_max: usize, deadline: Duration) -> Result<Bytes, BodyError> {
+        let budget = BodyBudget::new(1 << 20, 1 << 20);
+        let source = Source::of([192, 0, 2, 1].into());
+        let reader = BodyReader { budget: &budget, source, deadline };
+        reader.read(body, bytes_max).await.map(|held| held.clone())
+    }
 
     /// A body of these pieces, which then ends or hangs.
     #[derive(Default)]
@@ -189,5 +261,23 @@ mod tests {
             let read = read(sent, 4, DEADLINE).await;
             assert!(matches!(read, Err(BodyError::TooLarge(4))), "{read:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_there_needs_no_reservation_and_one_that_hangs_does() {
+        let budget = BodyBudget::new(40, 40);
+        let source = Source::of([192, 0, 2, 1].into());
+        let reader = BodyReader { budget: &budget, source, deadline: DEADLINE };
+        let hanging = || Pieces { hangs: true, declared: 30, ..pieces(&["ab"]) };
+        let mut first = Box::pin(reader.read(hanging(), 30));
+        assert!(timeout(Duration::from_millis(1), first.as_mut()).await.is_err());
+
+        let refused = reader.read(hanging(), 30).await;
+        assert!(matches!(refused, Err(BodyError::UsedUp)));
+        let read = reader.read(pieces(&["abc", "def"]), 30).await.unwrap();
+        assert_eq!(**read, b"abcdef"[..]);
+
+        drop(first);
+        assert!(budget.reserve(source, 24).is_ok(), "what is given up is given back");
     }
 }

@@ -1,13 +1,16 @@
 //! Parameters of a query or a form body (RFC 6749 Appendix B): a repeated one is refused, an empty one counts
 //! as omitted (OAuth 2.1 §3.1).
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Incoming;
 
-use super::body::{self, BodyError};
+use super::{
+    body::{self, BodyError, BodyReader},
+    body_budget::Held,
+};
 
 /// The media type of a form body.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
@@ -36,20 +39,19 @@ pub(crate) enum FormError {
     MediaType,
 }
 
-/// The body of a form that was posted, at most `bytes_max` bytes, all of which must have arrived before `deadline`
-/// is over.
-pub(crate) async fn posted<E>(
+/// The body of a form that was posted, at most `bytes_max` bytes.
+pub(crate) async fn posted<'a, E>(
     headers: &HeaderMap,
+    reader: BodyReader<'a>,
     body: Incoming,
     bytes_max: usize,
-    deadline: Duration,
-) -> Result<Bytes, E>
+) -> Result<Held<'a, Bytes>, E>
 where
     E: From<BodyError> + From<FormError>,
 {
     let is_form = body::media_type(headers).eq_ignore_ascii_case(FORM.as_bytes());
     // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
-    let body = body::read(body, bytes_max, deadline).await?;
+    let body = reader.read(body, bytes_max).await?;
     if is_form { Ok(body) } else { Err(FormError::MediaType.into()) }
 }
 

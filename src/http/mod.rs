@@ -2,6 +2,8 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod body_budget;
+pub(crate) mod caller;
 pub(crate) mod client_address;
 pub(crate) mod cookie;
 pub(crate) mod fetch;

@@ -1,10 +1,11 @@
 //! The client registration endpoint (RFC 7591 §3): two doors, one story. What every route has
 //! (cache headers, CORS, the request's event) is `server/exchange.rs`'s.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::{
@@ -21,8 +22,10 @@ use crate::{
     client::ClientId,
     http::{
         answer::{self, Response},
-        body,
-        rate_limit::{Count, Verdict},
+        body::{self, BodyReader},
+        body_budget::Held,
+        caller::Caller,
+        rate_limit::{Cost, Count, Verdict},
         request_event::Outcome,
     },
     store::ClientRecord,
@@ -39,19 +42,18 @@ pub(crate) async fn register(
     headers: HeaderMap,
     body: Incoming,
 ) -> Response {
-    let head = check_head(&headers);
-    // Whoever waits for the disk keeps no more than it needs.
-    drop(headers);
-    // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
-    let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
-    let body = body::read(body, BODY_BYTES_MAX, deadline).await;
-    let count = app.rate_limit.count(source, app.clock.now()).await;
-    let outcome = match count.map(|count| count.verdict) {
-        Some(Verdict::Refused) => Err(RegistrationError::TooManyRequests),
-        Some(Verdict::Unknown) => Err(RegistrationError::LimitUnknown),
-        Some(Verdict::Admitted) | None => {
-            keep(profile, app, source, head.and(body.map_err(Into::into))).await
-        }
+    let caller = Caller::of_program(source, &headers);
+    let mut count = charge(app, caller, 1, announced(&body)).await;
+    let refusal = judge(count).and_then(|()| check_head(&headers));
+    let reader = app.body_reader(source);
+    let outcome = if let Err(error) = refusal {
+        // Read all the same: an answer that overtakes the body costs the caller its connection.
+        reader.discard(&headers, body).await;
+        Err(error)
+    } else {
+        // A request that waits for the disk holds no more than it needs.
+        drop(headers);
+        keep(profile, app, source, received(app, caller, reader, body, &mut count).await).await
     };
     let mut response = match outcome {
         Ok(created) => created,
@@ -63,13 +65,51 @@ pub(crate) async fn register(
     response
 }
 
+/// The bytes that a body announces and that are read, if they are.
+fn announced(body: &Incoming) -> Option<u32> {
+    let bytes = body.size_hint().exact()?;
+    Some(u32::try_from(bytes).ok().filter(|&bytes| bytes as usize <= BODY_BYTES_MAX).unwrap_or(0))
+}
+
+/// Charges a request to its caller.
+async fn charge(app: &App, caller: Caller, requests: u32, bytes: Option<u32>) -> Option<Count> {
+    let cost = Cost { requests, bytes: bytes.unwrap_or_default() };
+    app.rate_limit.charge(caller, cost, app.clock.now()).await
+}
+
+fn judge(count: Option<Count>) -> Result<(), RegistrationError> {
+    match count.map(|count| count.verdict) {
+        Some(Verdict::Refused(limit)) => Err(RegistrationError::TooManyRequests(limit)),
+        Some(Verdict::Unknown) => Err(RegistrationError::LimitUnknown),
+        Some(Verdict::Admitted) | None => Ok(()),
+    }
+}
+
+/// The body. One that did not announce its length is charged for it now.
+async fn received<'app>(
+    app: &App,
+    caller: Caller,
+    reader: BodyReader<'app>,
+    body: Incoming,
+    count: &mut Option<Count>,
+) -> Result<Held<'app, Bytes>, RegistrationError> {
+    let is_charged = announced(&body).is_some();
+    let body = reader.read(body, BODY_BYTES_MAX).await?;
+    if !is_charged {
+        let with_bytes = charge(app, caller, 0, u32::try_from(body.len()).ok()).await;
+        *count = with_bytes.or(*count);
+        judge(with_bytes)?;
+    }
+    Ok(body)
+}
+
 /// Parse, admit, issue, answer, store. What will be answered is made before the store is asked: nothing
 /// can fail after it.
 async fn keep(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
-    body: Result<Bytes, RegistrationError>,
+    body: Result<Held<'_, Bytes>, RegistrationError>,
 ) -> Result<Response, RegistrationError> {
     let body = body?;
     let (record, information) = prepare(profile, app, source, &body)?;

@@ -9,7 +9,7 @@ use super::profile::{Answers, Profile};
 use crate::{
     client::fault::{Fault, Problem},
     error_code::ErrorCode,
-    http::body::BodyError,
+    http::{body::BodyError, rate_limit::Limit},
     json::{JsonError, JsonProblem},
     store::StoreError,
 };
@@ -22,8 +22,9 @@ const QUOTED_CHARACTERS_MAX: usize = 96;
 /// Why a registration is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistrationError {
-    #[error("too many requests")]
-    TooManyRequests,
+    /// This limit is used up.
+    #[error("{}", described(*.0))]
+    TooManyRequests(Limit),
     /// The limits that nodes share cannot be asked, and the operator admits nobody without.
     #[error("the rate limit cannot be asked")]
     LimitUnknown,
@@ -40,6 +41,15 @@ pub(crate) enum RegistrationError {
     Metadata(Vec<Fault>),
     #[error("the registration could not be kept")]
     Store(#[from] StoreError),
+}
+
+fn described(limit: Limit) -> &'static str {
+    match limit {
+        Limit::PerSource => "too many registrations from this address in this period",
+        Limit::BytesPerSource => "too many bytes of registrations from this address in this period",
+        Limit::Total => "too many registrations from all addresses in this period",
+        Limit::BytesTotal => "too many bytes of registrations from all addresses in this period",
+    }
 }
 
 impl From<Vec<Fault>> for RegistrationError {
@@ -62,7 +72,7 @@ pub(crate) struct Violation {
 impl RegistrationError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType
@@ -70,7 +80,9 @@ impl RegistrationError {
             | Self::Body(BodyError::Broken(_))
             | Self::Json(_)
             | Self::Metadata(_) => StatusCode::BAD_REQUEST,
-            Self::LimitUnknown | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
+            Self::LimitUnknown
+            | Self::Body(BodyError::UsedUp)
+            | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -79,13 +91,14 @@ impl RegistrationError {
 
     pub(crate) fn code(&self, profile: &Profile) -> ErrorCode {
         match self {
+            Self::Body(BodyError::UsedUp) => ErrorCode::TemporarilyUnavailable,
             Self::MediaType | Self::ContentEncoding | Self::Body(_) | Self::Json(_) => {
                 ErrorCode::InvalidRequest
             }
             Self::Metadata(faults) => faults
                 .first()
                 .map_or(ErrorCode::InvalidClientMetadata, |fault| code(fault, profile)),
-            Self::TooManyRequests
+            Self::TooManyRequests(_)
             | Self::LimitUnknown
             | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
                 ErrorCode::TemporarilyUnavailable
@@ -101,8 +114,12 @@ impl RegistrationError {
                 faults.first().map_or_else(|| self.to_string(), |fault| description(fault, profile))
             }
             Self::Json(error) => json_description(error),
-            Self::TooManyRequests => "Too many requests".to_owned(),
-            Self::LimitUnknown
+            // The API of this profile says nothing else; its headers tell the limit.
+            Self::TooManyRequests(_) if profile.answers == Answers::Datadog => {
+                "Too many requests".to_owned()
+            }
+            Self::TooManyRequests(_)
+            | Self::LimitUnknown
             | Self::MediaType
             | Self::ContentEncoding
             | Self::Body(_)
@@ -121,7 +138,7 @@ impl RegistrationError {
                 code: ErrorCode::InvalidRequest.as_str(),
                 reason: json_description(error),
             }],
-            Self::TooManyRequests
+            Self::TooManyRequests(_)
             | Self::LimitUnknown
             | Self::MediaType
             | Self::ContentEncoding

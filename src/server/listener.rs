@@ -50,8 +50,8 @@ const HEAD_MAX_HTTP2: u32 = 32 << 10;
 /// Streams that an HTTP/2 caller may have opened and given up at a time.
 const RESET_STREAMS_MAX: usize = 64;
 /// What an HTTP/2 caller may send ahead on one stream, and on one connection, in bytes.
-const STREAM_WINDOW: u32 = 64 << 10;
-const CONNECTION_WINDOW: u32 = 256 << 10;
+const STREAM_WINDOW: u32 = 16 << 10;
+const CONNECTION_WINDOW: u32 = 64 << 10;
 /// After this silence an HTTP/2 peer is asked whether it is still there.
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// How long nothing is accepted after the system could not give a connection.

@@ -155,7 +155,7 @@ static ENDPOINTS: [Endpoint; 15] = [
         operations: &[
             get(answer!(|c| authorization::grants(c.app, &c.head).await), openapi::grants),
             post(
-                answer!(|c| authorization::take_back(c.app, &c.head, c.body).await),
+                answer!(|c| authorization::take_back(c.app, c.source, &c.head, c.body).await),
                 openapi::take_back,
             ),
         ],
@@ -185,7 +185,10 @@ static ENDPOINTS: [Endpoint; 15] = [
                 answer!(|c| sign_in::ask_to_sign_out(c.app, &c.head).await),
                 openapi::sign_out_page,
             ),
-            post(answer!(|c| sign_in::sign_out(c.app, &c.head, c.body).await), openapi::sign_out),
+            post(
+                answer!(|c| sign_in::sign_out(c.app, c.source, &c.head, c.body).await),
+                openapi::sign_out,
+            ),
         ],
         ..PAGE
     },

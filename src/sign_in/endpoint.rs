@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    FORM_BYTES_MAX, account, body_deadline, can_wait, go_on, local, session, site,
+    FORM_BYTES_MAX, account, can_wait, go_on, local, session, site,
     upstream::{self, Interrupted, UpstreamError},
 };
 use crate::{
@@ -67,6 +67,7 @@ impl SignInError {
                 upstream_status(error)
             }
             Self::Store(error) => store_status(error),
+            Self::Body(BodyError::UsedUp) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -146,8 +147,8 @@ async fn try_to_begin(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response, SignInError> {
-    let deadline = body_deadline(app);
-    let body = form::posted::<SignInError>(headers, body, FORM_BYTES_MAX, deadline).await?;
+    let reader = app.body_reader(source);
+    let body = form::posted::<SignInError>(headers, reader, body, FORM_BYTES_MAX).await?;
     if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }
@@ -228,14 +229,19 @@ pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
 }
 
 /// `POST /oauth2/sign-out`.
-pub(crate) async fn sign_out(app: &App, head: &Parts, body: Incoming) -> Response {
-    try_to_sign_out(app, head, body).await.unwrap_or_else(|error| error.shown(app))
+pub(crate) async fn sign_out(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
+    try_to_sign_out(app, source, head, body).await.unwrap_or_else(|error| error.shown(app))
 }
 
-async fn try_to_sign_out(app: &App, head: &Parts, body: Incoming) -> Result<Response, SignInError> {
+async fn try_to_sign_out(
+    app: &App,
+    source: IpAddr,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response, SignInError> {
     let headers = &head.headers;
-    let deadline = body_deadline(app);
-    let body = form::posted::<SignInError>(headers, body, FORM_BYTES_MAX, deadline).await?;
+    let reader = app.body_reader(source);
+    let body = form::posted::<SignInError>(headers, reader, body, FORM_BYTES_MAX).await?;
     if !is_same_origin(headers, app.config.issuer_origin()) {
         return Err(SignInError::Foreign);
     }

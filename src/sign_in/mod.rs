@@ -17,8 +17,6 @@ pub(crate) mod refusals;
 mod session;
 mod upstream;
 
-use std::time::Duration;
-
 pub(crate) use self::{
     endpoint::{ask_to_sign_out, begin, finish, sign_out},
     local::LocalPassword,
@@ -40,11 +38,6 @@ pub(crate) const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
 /// Whether a text can be an authorization request: no longer than one, and nothing in it that no address has.
 pub(crate) fn can_wait(request: &str) -> bool {
     request.len() <= REQUEST_BYTES_MAX && request.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// How long the body of a form may take to arrive.
-pub(crate) fn body_deadline(app: &App) -> Duration {
-    Duration::from_secs(app.config.connections.body_timeout_seconds)
 }
 
 /// Where pages find what belongs to them.

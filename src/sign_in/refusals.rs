@@ -69,6 +69,7 @@ fn of_any_form(config: &Config) -> Vec<SignInError> {
         SignInError::Foreign,
         SignInError::Body(BodyError::TooLarge(FORM_BYTES_MAX)),
         SignInError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
+        SignInError::Body(BodyError::UsedUp),
     ]
 }
 

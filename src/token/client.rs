@@ -2,8 +2,6 @@
 //! secret that somebody sends all the same proves nothing either, and is passed over, since there are
 //! programs that cannot leave it out.
 
-use std::net::IpAddr;
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header::AUTHORIZATION};
 
@@ -11,8 +9,7 @@ use super::error::TokenError;
 use crate::{
     app::App,
     client::{ClientIdentifier, GrantTypes},
-    clock::Timestamp,
-    http::{client_address::Source, form::Form},
+    http::form::Form,
     identified_client,
 };
 
@@ -22,13 +19,11 @@ pub(super) struct Client {
     pub(super) grant_types: GrantTypes,
 }
 
-/// The client that asks, if there is one, and it has not asked too often.
+/// The client that asks, if there is one.
 pub(super) async fn identified(
     app: &App,
-    source: IpAddr,
     headers: &HeaderMap,
     form: &Form<'_>,
-    now: Timestamp,
 ) -> Result<Client, TokenError> {
     let named = basic(headers).map(|(user, _)| user);
     let client_id = match (form.one("client_id")?, &named) {
@@ -41,18 +36,7 @@ pub(super) async fn identified(
     let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
     let grant_types = identified_client::grant_types(app, &identifier).await?;
     let grant_types = grant_types.ok_or(TokenError::UnknownClient)?;
-    // Made-up names must not take the counters of real clients, so a client with a document counts once a grant of it
-    // has been used here.
-    if let ClientIdentifier::Document(url) = &identifier
-        && !app.client_documents.has_grant(url)
-    {
-        return Ok(Client { identifier, grant_types });
-    }
-    // By source as well: everybody knows the name of a client, and many people use one with a document.
-    match app.client_limit.count((identifier.clone(), Source::of(source)), now) {
-        Ok(()) => Ok(Client { identifier, grant_types }),
-        Err(retry_after_seconds) => Err(TokenError::TooManyRequests { retry_after_seconds }),
-    }
+    Ok(Client { identifier, grant_types })
 }
 
 /// The user and the password of HTTP Basic authentication, decoded as RFC 6749 §2.3.1 encodes them.

@@ -25,7 +25,9 @@ use crate::{
     grant::{AuthorizationCode, RefreshToken},
     http::{
         answer::{self, Response, Shape, refusal},
+        caller::Caller,
         form::Form,
+        rate_limit::FailureLimit,
         request_event::Outcome,
     },
     identified_client,
@@ -49,7 +51,10 @@ pub(crate) async fn token(
             response.extensions_mut().insert(outcome);
             response
         }
-        Err(error) => failed(app, source, headers, error).await,
+        Err(error) => {
+            let caller = Caller::of_program(source, headers);
+            failed(app, &app.failure_limits.token, caller, headers, error).await
+        }
     }
 }
 
@@ -62,11 +67,18 @@ async fn exchange(
 ) -> Result<(Client, String), TokenError> {
     let body = request::body(app, source, headers, body).await?;
     let form = Form::parse(&body)?;
-    let now = app.clock.now();
+    let (caller, now) = (Caller::of_program(source, headers), app.clock.now());
+    let _turn = app.failure_limits.token.turn(caller, now).await;
     // Two questions that do not wait for each other.
     let (client, grant) =
-        tokio::join!(client::identified(app, source, headers, &form, now), presented(app, &form));
+        tokio::join!(client::identified(app, headers, &form), presented(app, &form));
     let client = client?;
+    // Only the client itself has a grant of its own to present: nobody else uses up its requests.
+    if grant.as_ref().is_ok_and(|it| it.as_ref().is_some_and(|it| it.client == client.identifier)) {
+        app.client_limit
+            .count((client.identifier.clone(), caller), now)
+            .map_err(|retry_after_seconds| TokenError::TooManyRequests { retry_after_seconds })?;
+    }
     let grant_type = match required(&form, "grant_type")? {
         "authorization_code" => GrantType::AuthorizationCode,
         "refresh_token" => GrantType::RefreshToken,
@@ -107,20 +119,22 @@ pub(crate) async fn revoke(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Response {
+    let (limit, caller) = (&app.failure_limits.token, Caller::of_program(source, headers));
     let revoked = async {
         let body = request::body(app, source, headers, body).await?;
         let form = Form::parse(&body)?;
         let now = app.clock.now();
-        let client = client::identified(app, source, headers, &form, now).await?;
+        let _turn = limit.turn(caller, now).await;
+        let client = client::identified(app, headers, &form).await?;
         match revocation::revoke(app, &client, &form, now).await? {
             Revoked::Ended => Ok(()),
             // A guess, for all that is known; the answer does not tell (RFC 7009 §2.2).
-            Revoked::Nothing => counted(app, source).await,
+            Revoked::Nothing => counted(app, limit, caller).await,
         }
     };
     match revoked.await {
         Ok(()) => answer::json(StatusCode::OK, "{}"),
-        Err(error) => failed(app, source, headers, error).await,
+        Err(error) => failed(app, limit, caller, headers, error).await,
     }
 }
 
@@ -131,15 +145,18 @@ pub(crate) async fn introspect(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Response {
+    let (limit, caller) = (&app.failure_limits.introspection, Caller::of_program(source, headers));
     let answered = async {
         let body = request::body(app, source, headers, body).await?;
         let form = Form::parse(&body)?;
-        introspection::introspect(app, headers, &form, app.clock.now()).await
+        let now = app.clock.now();
+        let _turn = limit.turn(caller, now).await;
+        introspection::introspect(app, headers, &form, now).await
     };
     match answered.await {
         Ok(introspection) => answer::json(StatusCode::OK, body_of(&introspection)),
         Err(error) => {
-            let mut response = failed(app, source, headers, error).await;
+            let mut response = failed(app, limit, caller, headers, error).await;
             if response.status() == StatusCode::UNAUTHORIZED {
                 challenge(&mut response);
             }
@@ -152,15 +169,21 @@ fn body_of(introspection: &Introspection) -> Vec<u8> {
     serde_json::to_vec(introspection).expect("an introspection is strings and numbers")
 }
 
-/// Counts a failure of the source.
-async fn counted(app: &App, source: IpAddr) -> Result<(), TokenError> {
-    let counted = app.failure_limit.count(source, app.clock.now()).await;
+/// Counts a failure of the caller.
+async fn counted(app: &App, limit: &FailureLimit, caller: Caller) -> Result<(), TokenError> {
+    let counted = limit.count(caller, app.clock.now()).await;
     counted.map_err(|retry_after_seconds| TokenError::TooManyFailures { retry_after_seconds })
 }
 
-/// What a failure is answered, unless the source has failed too often.
-async fn failed(app: &App, source: IpAddr, headers: &HeaderMap, error: TokenError) -> Response {
-    let counted = if error.may_be_a_guess() { counted(app, source).await } else { Ok(()) };
+/// What a failure is answered, unless the caller has failed too often.
+async fn failed(
+    app: &App,
+    limit: &FailureLimit,
+    caller: Caller,
+    headers: &HeaderMap,
+    error: TokenError,
+) -> Response {
+    let counted = if error.may_be_a_guess() { counted(app, limit, caller).await } else { Ok(()) };
     refused(headers, counted.err().unwrap_or(error))
 }
 

@@ -91,6 +91,7 @@ impl TokenError {
             }
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::UsedUp) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(BodyError::Broken(_))
             | Self::Form(_)
             | Self::Missing(_)
@@ -108,6 +109,7 @@ impl TokenError {
 
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
+            Self::Body(BodyError::UsedUp) => ErrorCode::TemporarilyUnavailable,
             Self::Body(_) | Self::Form(_) | Self::Missing(_) | Self::TwoClients => {
                 ErrorCode::InvalidRequest
             }

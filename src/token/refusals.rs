@@ -12,6 +12,7 @@ use crate::{
 /// At `POST /oauth2/token`.
 pub(crate) fn of_token_endpoint(config: &Config) -> Vec<Refusal> {
     let own = [
+        TokenError::TooManyRequests { retry_after_seconds: 0 },
         TokenError::UnsupportedGrantType,
         TokenError::UnauthorizedClient,
         TokenError::InvalidGrant("the code or refresh token"),
@@ -33,7 +34,7 @@ pub(crate) fn of_introspection(config: &Config) -> Vec<Refusal> {
     told(of_any_form(config).into_iter().chain([TokenError::UnknownResource]))
 }
 
-fn of_any_form(config: &Config) -> [TokenError; 10] {
+fn of_any_form(config: &Config) -> [TokenError; 11] {
     let corrupt = StoreError::Corrupt { what: String::new(), source: "".into() };
     [
         TokenError::Form(FormError::MediaType),
@@ -43,18 +44,15 @@ fn of_any_form(config: &Config) -> [TokenError; 10] {
         TokenError::Missing("a parameter that has to be there"),
         TokenError::Body(BodyError::TooLarge(BODY_BYTES_MAX)),
         TokenError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
+        TokenError::Body(BodyError::UsedUp),
         TokenError::TooManyFailures { retry_after_seconds: 0 },
         TokenError::Store(StoreError::Busy),
         TokenError::Store(corrupt),
     ]
 }
 
-fn of_clients() -> [TokenError; 3] {
-    [
-        TokenError::TwoClients,
-        TokenError::UnknownClient,
-        TokenError::TooManyRequests { retry_after_seconds: 0 },
-    ]
+fn of_clients() -> [TokenError; 2] {
+    [TokenError::TwoClients, TokenError::UnknownClient]
 }
 
 fn told(errors: impl Iterator<Item = TokenError>) -> Vec<Refusal> {

@@ -54,6 +54,8 @@ pub(crate) fn config() -> Config {
     config.server.management = ([127, 0, 0, 1], 0).into();
     config.rate_limit.per_source = 0;
     config.rate_limit.total = 0;
+    config.rate_limit.bytes_per_source = 0;
+    config.rate_limit.bytes_total = 0;
     config.rate_limit.failures_per_source = 0;
     config
 }

@@ -213,7 +213,7 @@ async fn the_limit_is_told_on_every_answer_in_the_words_of_its_door() {
     assert_eq!(too_many.status, 429);
     assert_eq!(
         too_many.json(),
-        json!({ "error": "temporarily_unavailable", "error_description": "Too many requests" }),
+        json!({ "error": "temporarily_unavailable", "error_description": "too many registrations from this address in this period" }),
     );
     assert_eq!(too_many.header("retry-after"), Some("43"));
 

@@ -165,10 +165,57 @@ async fn nodes_tell_a_source_together_no_more_failures_than_one_would() {
         counted += node.metric(COUNTED).await;
     }
     assert!((counted - 22.0).abs() < 0.5, "{counted}");
+    let introspected = nodes[1].exchange(&fail.replace("revoke", "introspect")).await;
+    assert_ne!(introspected.status, 429, "another family counts apart");
+    let page = fail.replace("host: x", "host: x\r\nsec-fetch-site: cross-site");
+    assert_eq!(nodes[2].exchange(&page).await.status, 401, "pages of other sites count apart");
     let other = nodes[0].exchange(&fail.replace("192.0.2.1", "192.0.2.2")).await;
     assert_eq!(other.status, 401);
     let registered = nodes[0].exchange(&request("192.0.2.1", "/register")).await;
     assert_eq!(registered.status, 201, "a failure is no registration");
+}
+
+#[tokio::test]
+async fn nodes_admit_together_exactly_the_bytes_of_one_source_and_of_all() {
+    let Some(redis) = Redis::start() else { return };
+    let size = u32::try_from(GOOD.len()).unwrap();
+    let (per_source, total) = ((size * 10).to_string(), (size * 16 + 1).to_string());
+    let more = [
+        ("rate_limit.bytes_per_source", &*per_source),
+        ("rate_limit.bytes_total", &*total),
+        ("rate_limit.per_source", "0"),
+        ("rate_limit.total", "0"),
+    ];
+    let nodes = nodes(&redis, &more).await;
+
+    let mut statuses = Vec::new();
+    for turn in 0..15 {
+        statuses.push(nodes[turn % 3].exchange(&request("192.0.2.1", "/register")).await.status);
+    }
+    assert_eq!(statuses, [vec![201; 10], vec![429; 5]].concat());
+    statuses.clear();
+    for turn in 0..8 {
+        statuses.push(nodes[turn % 3].exchange(&request("192.0.2.2", "/register")).await.status);
+    }
+    assert_eq!(statuses, [vec![201; 6], vec![429; 2]].concat());
+}
+
+#[tokio::test]
+async fn busy_sources_leave_room_for_others_on_all_nodes() {
+    let Some(redis) = Redis::start() else { return };
+    let nodes = nodes(&redis, &[("rate_limit.per_source", "20"), ("rate_limit.total", "40")]).await;
+    let mut admitted = [0; 2];
+    for (nth, sources) in [(0, 1..5), (1, 11..20)] {
+        for source in sources {
+            for turn in 0..if nth == 0 { 20 } else { 1 } {
+                let from = format!("192.0.2.{source}");
+                let answer = nodes[turn % 3].exchange(&request(&from, "/register")).await;
+                admitted[nth] += u32::from(answer.status == 201);
+            }
+        }
+    }
+    // Two busy sources use up three quarters and two more have their first three requests; then all is used up.
+    assert_eq!(admitted, [36, 4]);
 }
 
 #[tokio::test]

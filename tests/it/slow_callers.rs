@@ -170,6 +170,90 @@ async fn a_body_that_is_too_large_is_answered_413_although_the_caller_is_still_s
     assert_eq!(read_answer(&mut caller, false).await.status, 413);
 }
 
+const REGISTRATION: &str = r#"{"redirect_uris":["https://a.example/cb"]}"#;
+
+/// A registration of 60 000 bytes: all but the end of its body, and that end.
+fn large_registration() -> (String, String) {
+    let body =
+        format!("{{\"x\":\"{}\",{}", "x".repeat(59_000), REGISTRATION.trim_start_matches('{'));
+    let (start, end) = body.split_at(50_000);
+    let head = format!(
+        "POST /register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    (format!("{head}{start}"), end.to_owned())
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_take_no_more_than_their_budget_and_those_that_are_there_are_read() {
+    let mut config = config();
+    config.connections.body_bytes_per_source_max = 262_144;
+    let server = TestServer::with(config).await;
+    let (start, end) = large_registration();
+    let mut callers = Vec::new();
+    for _ in 0..3 {
+        let mut caller = connect(&server).await;
+        caller.write_all(start.as_bytes()).await.unwrap();
+        callers.push(caller);
+    }
+    server.wait_for_metric("doorward_http_requests_in_flight", 3.0).await;
+
+    // The newest is refused, whoever is nearly done finishes, and what needs no wait is read at once.
+    for path in ["/register", "/api/v2/oauth2/register", "/oauth2/token"] {
+        let mut newest = connect(&server).await;
+        let form = "application/x-www-form-urlencoded";
+        let start = match path {
+            "/oauth2/token" => format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {form}\r\n\
+                 content-length: 16000\r\n\r\na=b&"
+            ),
+            _ => start.replace("/register", path),
+        };
+        newest.write_all(start.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut newest, false).await;
+        // Without a way to sign in there are no tokens.
+        let status = if path == "/oauth2/token" { 404 } else { 503 };
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        if status == 503 {
+            assert_eq!(answer.header("retry-after"), Some("1"));
+        }
+    }
+    assert_eq!(server.post("/register", REGISTRATION).await.status, 201);
+    for mut caller in callers {
+        caller.write_all(end.as_bytes()).await.unwrap();
+        assert_eq!(read_answer(&mut caller, false).await.status, 201);
+    }
+    let mut caller = connect(&server).await;
+    caller.write_all(format!("{start}{end}").as_bytes()).await.unwrap();
+    assert_eq!(read_answer(&mut caller, false).await.status, 201, "what they took is given back");
+}
+
+#[tokio::test]
+async fn a_caller_over_its_limit_is_told_so_although_it_is_still_sending() {
+    let mut config = config();
+    config.rate_limit.per_source = 1;
+    let server = TestServer::with(config).await;
+    assert_eq!(server.post("/register", REGISTRATION).await.status, 201);
+    let (start, end) = large_registration();
+
+    let mut caller = connect(&server).await;
+    for _ in 0..2 {
+        caller.write_all(start.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        caller.write_all(end.as_bytes()).await.unwrap();
+        assert_eq!(read_answer(&mut caller, false).await.status, 429, "the connection goes on");
+    }
+
+    // A caller that waits for leave to send need not send at all, and one that stops is not waited for.
+    for head in [start.replace("host: x", "host: x\r\nexpect: 100-continue"), start] {
+        let mut caller = connect(&server).await;
+        let head = head.split_once("\r\n\r\n").map(|(head, _)| format!("{head}\r\n\r\n"));
+        caller.write_all(head.unwrap().as_bytes()).await.unwrap();
+        assert_eq!(read_answer(&mut caller, false).await.status, 429);
+    }
+}
+
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let server = TestServer::start().await;

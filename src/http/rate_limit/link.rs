@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Counted, Limits, shared::Names};
+use super::{
+    Cost, Counted, Limits, MODEST_REQUESTS,
+    shared::{Keys, Names},
+};
 use crate::{clock::Timestamp, config::RedisUrl, internet::Internet};
 
 /// Counts one request; see there.
@@ -105,23 +108,29 @@ impl Link {
             redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connection).await?;
         let link = Self { connection, script: script.into() };
         // A replica, or a server without memory, takes a script that it will not run.
-        let limits = Limits { per_source: Some(1), total: None, ..names.limits() };
-        let counted = link.count([&names.of_probe(), names.of_all()], limits).await?;
+        let limits = Limits { per_source: Some(1), ..Limits::none(names.limits().period_seconds) };
+        let counted = link.charge(&names.of_probe(), Cost::REQUEST, limits).await?;
         Ok((link, counted.now))
     }
 
-    /// Counts one request of the source and of all whose counters have these `keys`: one round trip.
-    pub(super) async fn count(
+    /// Charges one request to the counters with these `keys`: one round trip.
+    pub(super) async fn charge(
         &self,
-        keys: [&str; 2],
+        keys: &Keys<'_>,
+        cost: Cost,
         limits: Limits,
     ) -> Result<Counted, LinkError> {
         let mut connection = self.connection.clone();
         let ask = |command, script: &str| {
             let mut ask = redis::cmd(command);
-            ask.arg(script).arg(keys.len()).arg(&keys);
-            ask.arg(u64::from(limits.period_seconds) * 1_000);
-            ask.arg(limits.per_source.unwrap_or(0)).arg(limits.total.unwrap_or(0));
+            ask.arg(script).arg(4).arg(&keys.requests).arg(&keys.bytes);
+            ask.arg(keys.requests_of_all).arg(keys.bytes_of_all);
+            ask.arg(u64::from(limits.period_seconds) * 1_000).arg(cost.requests).arg(cost.bytes);
+            let own = [limits.per_source, limits.bytes_per_source];
+            for limit in own.into_iter().chain(limits.of_all(1)).chain(limits.of_all(u32::MAX)) {
+                ask.arg(limit.unwrap_or(0));
+            }
+            ask.arg(MODEST_REQUESTS);
             ask
         };
         let answer = match ask("EVALSHA", &self.script).query_async(&mut connection).await {
@@ -131,9 +140,15 @@ impl Link {
             }
             answer => answer,
         };
-        let (own, all, now): (u64, u64, u64) = answer?;
+        let (own, own_bytes, all, all_bytes, now): (u64, u64, u64, u64, u64) = answer?;
         let counter = |count| Some(u32::try_from(count).unwrap_or(u32::MAX)).filter(|&it| it > 0);
-        Ok(Counted { own: counter(own), all: counter(all), now: Timestamp::from_millis(now) })
+        Ok(Counted {
+            own: counter(own),
+            own_bytes: counter(own_bytes),
+            all: counter(all),
+            all_bytes: counter(all_bytes),
+            now: Timestamp::from_millis(now),
+        })
     }
 }
 

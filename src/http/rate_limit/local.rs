@@ -10,14 +10,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Counted, Limits};
-use crate::{clock::Timestamp, entropy::Entropy, http::client_address::Source};
+use super::{Cost, Counted, Limits};
+use crate::{clock::Timestamp, entropy::Entropy, http::caller::Caller};
 
 /// How many counters newcomers share once the table is full.
 const SHARED_COUNTERS: usize = 4096;
 
 /// Counts requests in windows of time.
-pub(super) struct Local<S = Source> {
+pub(super) struct Local<S = Caller> {
     limits: Limits,
     sources_max: usize,
     key: Key,
@@ -28,56 +28,55 @@ pub(super) struct Local<S = Source> {
 struct Window<S> {
     /// Which window: its start divided by the period.
     number: u64,
-    total: u32,
-    sources: HashMap<S, u32, Key>,
-    shared: Vec<u32>,
+    total: Cost,
+    sources: HashMap<S, Cost, Key>,
+    shared: Vec<Cost>,
 }
 
 impl<S: Eq + Hash> Local<S> {
     pub(super) fn new(limits: Limits, sources_max: usize, entropy: &Entropy) -> Self {
         let key = Key(u64::from_be_bytes(entropy.bytes()), u64::from_be_bytes(entropy.bytes()));
-        let (sources, shared) = match limits.per_source {
-            Some(_) => (sources_max, SHARED_COUNTERS),
-            None => (0, 0),
-        };
+        let (sources, shared) =
+            if limits.counts_sources() { (sources_max, SHARED_COUNTERS) } else { (0, 0) };
         Self {
             limits,
             sources_max,
             key,
             window: Mutex::new(Window {
                 number: 0,
-                total: 0,
+                total: Cost::default(),
                 sources: HashMap::with_capacity_and_hasher(sources, key),
-                shared: vec![0; shared],
+                shared: vec![Cost::default(); shared],
             }),
         }
     }
 
-    /// Counts one request.
-    pub(super) fn count(&self, source: S, now: Timestamp) -> Counted {
+    /// Charges one request. A counter holds only what it admitted, and a refusal ends the charge: the later
+    /// counters belong to others.
+    pub(super) fn charge(&self, source: S, cost: Cost, now: Timestamp) -> Counted {
+        let limits = self.limits;
+        let mut charge = Charge { is_refused: false };
         let mut window = self.window(now);
-        let own = self.limits.per_source.map(|_| {
-            let counter = window.counter(source, self.sources_max, self.key);
-            *counter = counter.saturating_add(1);
-            *counter
-        });
-        // What its own limit refuses does not count against all.
-        let is_refused = own.zip(self.limits.per_source).is_some_and(|(own, limit)| own > limit);
-        let all = self.limits.total.filter(|_| !is_refused).map(|_| {
-            window.total = window.total.saturating_add(1);
-            window.total
-        });
-        Counted { own, all, now }
+        let (mut own, mut own_bytes) = (None, None);
+        if limits.counts_sources() {
+            let spent = window.counter(source, self.sources_max, self.key);
+            own = charge.take(&mut spent.requests, cost.requests, limits.per_source);
+            own_bytes = charge.take(&mut spent.bytes, cost.bytes, limits.bytes_per_source);
+        }
+        let [total, bytes_total] = limits.of_all(own.unwrap_or_default());
+        let all = charge.take(&mut window.total.requests, cost.requests, total);
+        let all_bytes = charge.take(&mut window.total.bytes, cost.bytes, bytes_total);
+        Counted { own, own_bytes, all, all_bytes, now }
     }
 
-    /// What was counted of a source, or of those that share its counter; `None` where it has no limit.
+    /// The requests of a source, or of those that share its counter; `None` without a limit.
     pub(super) fn counted(&self, source: &S, now: Timestamp) -> Option<u32> {
         self.limits.per_source?;
         let window = self.window(now);
         Some(match window.sources.get(source) {
-            Some(counted) => *counted,
+            Some(counted) => counted.requests,
             None if window.sources.len() < self.sources_max => 0,
-            None => window.shared[window.place(source, self.key)],
+            None => window.shared[window.place(source, self.key)].requests,
         })
     }
 
@@ -85,7 +84,7 @@ impl<S: Eq + Hash> Local<S> {
     pub(super) fn raise(&self, source: S, own: u32, now: Timestamp) {
         let mut window = self.window(now);
         let counter = window.counter(source, self.sources_max, self.key);
-        *counter = own.max(*counter);
+        counter.requests = own.max(counter.requests);
     }
 
     /// The window of `now`.
@@ -93,6 +92,24 @@ impl<S: Eq + Hash> Local<S> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.turn_to(now.as_seconds() / u64::from(self.limits.period_seconds));
         window
+    }
+}
+
+/// One charge on its way through the counters.
+struct Charge {
+    is_refused: bool,
+}
+
+impl Charge {
+    /// What a counter would hold with `cost`; `None` without a limit, or after a refusal.
+    fn take(&mut self, spent: &mut u32, cost: u32, limit: Option<u32>) -> Option<u32> {
+        let limit = limit.filter(|_| !self.is_refused)?;
+        let with_it = spent.saturating_add(cost);
+        self.is_refused = with_it > limit;
+        if !self.is_refused {
+            *spent = with_it;
+        }
+        Some(with_it)
     }
 }
 
@@ -106,14 +123,14 @@ impl<S: Eq + Hash> Window<S> {
             return;
         }
         self.number = number;
-        self.total = 0;
+        self.total = Cost::default();
         self.sources.clear();
-        self.shared.fill(0);
+        self.shared.fill(Cost::default());
     }
 
-    fn counter(&mut self, source: S, sources_max: usize, key: Key) -> &mut u32 {
+    fn counter(&mut self, source: S, sources_max: usize, key: Key) -> &mut Cost {
         if self.sources.len() < sources_max || self.sources.contains_key(&source) {
-            return self.sources.entry(source).or_insert(0);
+            return self.sources.entry(source).or_default();
         }
         let place = self.place(&source, key);
         &mut self.shared[place]
@@ -181,7 +198,10 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
-    use crate::http::rate_limit::{Count, Verdict};
+    use crate::http::{
+        client_address::Source,
+        rate_limit::{Count, Limit, MODEST_REQUESTS, Verdict},
+    };
 
     /// The start of a window of 60 seconds.
     const START: u64 = 1_800_000_000_000;
@@ -189,12 +209,17 @@ mod tests {
     fn limit(per_source: u32, total: u32, sources_max: usize) -> Local {
         let limit = |limit| Some(limit).filter(|&limit| limit > 0);
         let limits =
-            Limits { per_source: limit(per_source), total: limit(total), period_seconds: 60 };
+            Limits { per_source: limit(per_source), total: limit(total), ..Limits::none(60) };
         Local::new(limits, sources_max, &Entropy::seeded(1))
     }
 
+    fn charge(limit: &Local, source: IpAddr, cost: Cost, now: Timestamp) -> Option<Count> {
+        let caller = Caller { source: Source::of(source), is_foreign_page: false };
+        limit.limits.judge(limit.charge(caller, cost, now))
+    }
+
     fn count(limit: &Local, source: IpAddr, now: Timestamp) -> Option<Count> {
-        limit.limits.judge(limit.count(Source::of(source), now))
+        charge(limit, source, Cost::REQUEST, now)
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -227,7 +252,7 @@ mod tests {
 
         assert_eq!(count(&limit, v4(1), at(10)), Some(of(Verdict::Admitted, 1)));
         assert_eq!(count(&limit, v4(1), at(10)), Some(of(Verdict::Admitted, 0)));
-        assert_eq!(count(&limit, v4(1), at(10)), Some(of(Verdict::Refused, 0)));
+        assert_eq!(count(&limit, v4(1), at(10)), Some(of(Verdict::Refused(Limit::PerSource), 0)));
         assert_eq!(count(&limit, v4(2), at(10)), Some(of(Verdict::Admitted, 1)));
     }
 
@@ -263,7 +288,7 @@ mod tests {
         assert_eq!(told(2), (Verdict::Admitted, 3, 2));
         assert_eq!(told(2), (Verdict::Admitted, 3, 1));
         assert_eq!(told(2), (Verdict::Admitted, 3, 0));
-        assert_eq!(told(3), (Verdict::Refused, 4, 0));
+        assert_eq!(told(3), (Verdict::Refused(Limit::Total), 4, 0));
     }
 
     #[test]
@@ -274,6 +299,51 @@ mod tests {
         }
         assert!(admitted(&limit, v4(2), at(0)));
         assert!(!admitted(&limit, v4(3), at(0)));
+    }
+
+    #[test]
+    fn busy_sources_leave_a_quarter_of_the_total_to_others() {
+        let limit = limit(60, 4_000, 10_000);
+        for source in 0..100 {
+            for _ in 0..60 {
+                count(&limit, v4(source), at(0));
+            }
+        }
+        // Fifty of them used up three quarters; the other fifty had their first requests.
+        let first = 50 * MODEST_REQUESTS;
+        let others = (1_000..3_000).filter(|source| admitted(&limit, v4(*source), at(0))).count();
+        assert_eq!(others, 1_000 - first as usize);
+    }
+
+    #[test]
+    fn bytes_have_limits_of_their_own_that_a_refused_request_does_not_use_up() {
+        let limits =
+            Limits { bytes_per_source: Some(100), bytes_total: Some(250), ..Limits::none(60) };
+        let limit = Local::new(limits, 10, &Entropy::seeded(1));
+        let verdict = |source, bytes, seconds| {
+            let cost = Cost { requests: 1, bytes };
+            charge(&limit, v4(source), cost, at(seconds)).map(|count| count.verdict)
+        };
+        let refused = |limit| Some(Verdict::Refused(limit));
+
+        assert_eq!(verdict(1, 60, 0), None);
+        assert_eq!(verdict(1, 41, 0), refused(Limit::BytesPerSource));
+        assert_eq!(verdict(1, 40, 0), None, "what was refused was not charged");
+        assert_eq!(verdict(1, 1, 0), refused(Limit::BytesPerSource));
+        assert_eq!(verdict(2, 100, 0), None);
+        assert_eq!(verdict(3, 51, 0), refused(Limit::BytesTotal));
+        assert_eq!(verdict(4, 50, 0), None);
+        assert_eq!(verdict(1, 100, 60), None, "a new window");
+    }
+
+    #[test]
+    fn a_page_of_another_site_uses_up_nothing_of_its_source() {
+        let limit = limit(1, 0, 10);
+        let source = Source::of(v4(1));
+        for (is_foreign_page, counted) in [(true, 1), (true, 2), (false, 1), (false, 2)] {
+            let caller = Caller { source, is_foreign_page };
+            assert_eq!(limit.charge(caller, Cost::REQUEST, at(0)).own, Some(counted));
+        }
     }
 
     #[test]
@@ -302,7 +372,7 @@ mod tests {
         assert_eq!(window.sources.capacity(), capacity);
         assert_eq!(window.shared.len(), SHARED_COUNTERS);
         // Newcomers are spread evenly: 999 000 over 4 096 counters is 244 each.
-        assert!(window.shared.iter().all(|&counted| (150..350).contains(&counted)));
+        assert!(window.shared.iter().all(|counted| (150..350).contains(&counted.requests)));
     }
 
     #[test]

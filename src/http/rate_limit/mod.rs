@@ -1,4 +1,5 @@
-//! How often strangers may ask, and fail: fixed windows aligned to the clock, per source and for all together.
+//! How often, and how much, strangers may ask, and how often they may fail: fixed windows aligned to the clock, per
+//! source and for all together.
 //!
 //! Each node counts for itself ([`local`]), or all nodes of an issuer count together in Redis
 //! ([`shared`]); what was counted is judged here, in both cases alike. What is answered to a refused
@@ -10,15 +11,19 @@ mod local;
 mod own;
 mod shared;
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-pub(crate) use self::{failures::FailureLimit, link::LinkError, own::OwnLimit};
+pub(crate) use self::{
+    failures::{FailureLimit, FailureLimits},
+    link::LinkError,
+    own::OwnLimit,
+};
 use self::{
     link::Link,
     local::Local,
     shared::{Names, Shared},
 };
-use super::client_address::Source;
+use super::caller::Caller;
 use crate::{
     clock::Timestamp,
     config::{RateLimitConfig, WhenUnreachable},
@@ -53,29 +58,67 @@ pub(crate) struct Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Admitted,
-    /// There were too many before it.
-    Refused,
+    /// This limit is used up.
+    Refused(Limit),
     /// What others counted cannot be asked, and the operator admits nobody without.
     Unknown,
 }
 
-/// What is allowed in a period.
+/// Which limit refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// The requests of the source.
+    PerSource,
+    /// The bytes of the source.
+    BytesPerSource,
+    /// The requests of all.
+    Total,
+    /// The bytes of all.
+    BytesTotal,
+}
+
+/// What a request uses up of the limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cost {
+    pub(crate) requests: u32,
+    pub(crate) bytes: u32,
+}
+
+impl Cost {
+    /// One request, whatever its size.
+    pub(crate) const REQUEST: Self = Self { requests: 1, bytes: 0 };
+}
+
+/// How many requests of a period make a source a busy one. Busy sources together use up at most three quarters of
+/// what all may: the rest is for those that ask once or twice.
+const MODEST_REQUESTS: u32 = 3;
+
+/// What is allowed in a period; `None` for no limit.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// Requests of one source; `None` for no limit.
+    /// Requests of one source.
     per_source: Option<u32>,
-    /// Requests of all sources; `None` for no limit.
+    /// Bytes of one source.
+    bytes_per_source: Option<u32>,
+    /// Requests of all sources.
     total: Option<u32>,
+    /// Bytes of all sources.
+    bytes_total: Option<u32>,
     period_seconds: u32,
 }
 
-/// How many requests there were in the window of `now`, the last one among them.
+/// What the counters of the window of `now` would hold with a request; `None` for a counter without a limit, and
+/// for every counter after the one that refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counted {
-    /// Of its source; `None` where that has no limit.
+    /// Requests of its source.
     own: Option<u32>,
-    /// Of all; `None` where they have no limit, or its source has used up its own.
+    /// Bytes of its source.
+    own_bytes: Option<u32>,
+    /// Requests of all.
     all: Option<u32>,
+    /// Bytes of all.
+    all_bytes: Option<u32>,
     now: Timestamp,
 }
 
@@ -102,23 +145,22 @@ impl RateLimit {
         }
     }
 
-    /// Counts one request, refused ones too. `None` when no limit is set.
+    /// Charges one request. `None` when no limit says anything about it.
     ///
     /// What the limit of its source refuses does not count against the limit of all, or one source could
     /// use up what belongs to everybody.
-    pub(crate) async fn count(&self, source: IpAddr, now: Timestamp) -> Option<Count> {
+    pub(crate) async fn charge(&self, caller: Caller, cost: Cost, now: Timestamp) -> Option<Count> {
         if self.limits.are_none() {
             return None;
         }
-        let source = Source::of(source);
         let Some(shared) = &self.shared else {
-            return self.limits.judge(self.local.count(source, now));
+            return self.limits.judge(self.local.charge(caller, cost, now));
         };
         // In a box, so that the others' requests are not made larger by what a question to Redis holds.
-        if let Some(counted) = Box::pin(shared.count(&self.names, source)).await {
+        if let Some(counted) = Box::pin(shared.charge(&self.names, caller, cost)).await {
             return self.limits.judge(counted);
         }
-        let count = self.limits.judge(self.local.count(source, now))?;
+        let count = self.limits.judge(self.local.charge(caller, cost, now))?;
         Some(match self.when_unreachable {
             WhenUnreachable::Local => count,
             WhenUnreachable::Open => Count { verdict: Verdict::Admitted, ..count },
@@ -165,16 +207,41 @@ pub(crate) async fn probe(
 
 impl Limits {
     fn of(settings: &RateLimitConfig) -> Self {
+        let limit = |limit| Some(limit).filter(|&limit| limit > 0);
         Self {
-            per_source: Some(settings.per_source).filter(|&limit| limit > 0),
-            total: Some(settings.total).filter(|&limit| limit > 0),
+            per_source: limit(settings.per_source),
+            bytes_per_source: limit(settings.bytes_per_source),
+            total: limit(settings.total),
+            bytes_total: limit(settings.bytes_total),
             period_seconds: settings.period_seconds.max(1),
         }
     }
 
     fn of_failures(settings: &RateLimitConfig) -> Self {
         let per_source = Some(settings.failures_per_source).filter(|&limit| limit > 0);
-        Self { per_source, total: None, ..Self::of(settings) }
+        Self { per_source, ..Self::none(settings.period_seconds.max(1)) }
+    }
+
+    const fn none(period_seconds: u32) -> Self {
+        let none = None;
+        Self {
+            per_source: none,
+            bytes_per_source: none,
+            total: none,
+            bytes_total: none,
+            period_seconds,
+        }
+    }
+
+    /// Whether anything is counted by source.
+    fn counts_sources(self) -> bool {
+        self.per_source.is_some() || self.bytes_per_source.is_some()
+    }
+
+    /// The requests and the bytes of all that are open to a source with `own` requests.
+    fn of_all(self, own: u32) -> [Option<u32>; 2] {
+        let reserved = |limit: u32| if own > MODEST_REQUESTS { limit / 4 } else { 0 };
+        [self.total, self.bytes_total].map(|limit| limit.map(|limit| limit - reserved(limit)))
     }
 
     /// When the window of `now` ends, in milliseconds.
@@ -184,32 +251,35 @@ impl Limits {
     }
 
     fn are_none(self) -> bool {
-        self.per_source.is_none() && self.total.is_none()
+        !self.counts_sources() && self.total.is_none() && self.bytes_total.is_none()
     }
 
-    /// The limit that is nearest to its end, or the one that refuses.
+    /// The limit that refuses, or the limit of requests that is nearest to its end. Of bytes, only a refusal is said.
     fn judge(self, counted: Counted) -> Option<Count> {
-        let of = |limit: Option<u32>, counted_of: Option<u32>| {
-            Some(self.count(limit?, counted_of?, counted.now))
+        let [total, bytes_total] = self.of_all(counted.own.unwrap_or_default());
+        let of = |limit, most: Option<u32>, open: Option<u32>, counted_of: Option<u32>| {
+            let (most, open, counted_of) = (most?, open?, counted_of?);
+            let verdict =
+                if counted_of <= open { Verdict::Admitted } else { Verdict::Refused(limit) };
+            Some(self.count(verdict, most, open.saturating_sub(counted_of), counted.now))
         };
-        let own = of(self.per_source, counted.own);
-        let all = of(self.total, counted.all);
-        match (own, all) {
-            (Some(own), Some(all))
-                if all.verdict == Verdict::Admitted && own.remaining <= all.remaining =>
-            {
-                Some(own)
-            }
-            (own, all) => all.or(own),
-        }
+        let own = of(Limit::PerSource, self.per_source, self.per_source, counted.own);
+        let all = of(Limit::Total, self.total, total, counted.all);
+        let bytes = self.bytes_per_source;
+        let own_bytes = of(Limit::BytesPerSource, bytes, bytes, counted.own_bytes);
+        let all_bytes = of(Limit::BytesTotal, self.bytes_total, bytes_total, counted.all_bytes);
+        let is_over = |count: &Count| count.verdict != Verdict::Admitted;
+        let refused = [own, own_bytes, all, all_bytes].into_iter().flatten().find(is_over);
+        let nearest = || [own, all].into_iter().flatten().min_by_key(|count| count.remaining);
+        refused.map(|count| Count { remaining: 0, ..count }).or_else(nearest)
     }
 
-    fn count(self, limit: u32, counted: u32, now: Timestamp) -> Count {
+    fn count(self, verdict: Verdict, limit: u32, remaining: u32, now: Timestamp) -> Count {
         let left_millis = self.window_end(now) - now.as_millis();
         Count {
-            verdict: if counted <= limit { Verdict::Admitted } else { Verdict::Refused },
+            verdict,
             limit,
-            remaining: limit.saturating_sub(counted),
+            remaining,
             period_seconds: self.period_seconds,
             reset_seconds: u32::try_from(left_millis.div_ceil(1_000))
                 .unwrap_or(self.period_seconds),

@@ -3,7 +3,7 @@
 
 use std::hash::Hash;
 
-use super::{Limits, local::Local};
+use super::{Cost, Limits, local::Local};
 use crate::{clock::Timestamp, entropy::Entropy};
 
 /// How long a window is, in seconds.
@@ -22,7 +22,7 @@ impl<S: Eq + Hash> OwnLimit<S> {
     /// At most `limit` a minute of each; 0 for no limit.
     pub(crate) fn new(limit: u32, entropy: &Entropy) -> Self {
         let per_source = Some(limit).filter(|limit| *limit > 0);
-        let limits = Limits { per_source, total: None, period_seconds: PERIOD_SECONDS };
+        let limits = Limits { per_source, ..Limits::none(PERIOD_SECONDS) };
         Self { limits, local: Local::new(limits, COUNTED_MAX, entropy) }
     }
 
@@ -31,7 +31,7 @@ impl<S: Eq + Hash> OwnLimit<S> {
         if self.limits.are_none() {
             return Ok(());
         }
-        match self.limits.judge(self.local.count(whose, now)) {
+        match self.limits.judge(self.local.charge(whose, Cost::REQUEST, now)) {
             Some(count) if count.verdict != super::Verdict::Admitted => Err(count.reset_seconds),
             _ => Ok(()),
         }

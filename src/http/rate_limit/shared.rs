@@ -8,6 +8,7 @@
 //! present window, and one for all.
 
 use std::{
+    fmt::Display,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -18,12 +19,12 @@ use tokio::{
 };
 
 use super::{
-    Counted, Limits,
+    Cost, Counted, Limits,
     link::{Link, LinkError, Opened},
 };
 use crate::{
     config::{RateLimitConfig, RedisUrl},
-    http::{client_address::Source, request_event::chain},
+    http::{caller::Caller, request_event::chain},
     metrics::RateLimitMetrics,
 };
 
@@ -70,17 +71,22 @@ impl Shared {
         }
     }
 
-    /// Counts one request, by the names of what it counts for. `None` when Redis did not: at once while it is
-    /// away, else within the timeout.
-    pub(super) async fn count(&self, names: &Names, source: Source) -> Option<Counted> {
+    /// Charges one request of a caller to the counters of these names. `None` when Redis did not: at once while it
+    /// is away, else within the timeout.
+    pub(super) async fn charge(
+        &self,
+        names: &Names,
+        caller: Caller,
+        cost: Cost,
+    ) -> Option<Counted> {
         let Some((Connected { link, lost }, _waiting)) =
             self.connected().zip(self.waiting.try_acquire().ok())
         else {
             self.metrics.not_asked.add_one();
             return None;
         };
-        let own = names.of_source(source);
-        let counting = link.count([&own, names.of_all()], names.limits());
+        let keys = names.of(caller);
+        let counting = link.charge(&keys, cost, names.limits());
         match timeout(self.timeout, counting).await.unwrap_or(Err(LinkError::Late)) {
             Ok(counted) => {
                 self.metrics.counted.add_one();
@@ -155,6 +161,15 @@ pub(super) struct Names {
     limits: Limits,
     prefix: String,
     all: String,
+    all_bytes: String,
+}
+
+/// The keys of the counters of one caller, and of all.
+pub(super) struct Keys<'a> {
+    pub(super) requests: String,
+    pub(super) bytes: String,
+    pub(super) requests_of_all: &'a str,
+    pub(super) bytes_of_all: &'a str,
 }
 
 impl Names {
@@ -162,52 +177,63 @@ impl Names {
         Self::beginning(format!("doorward:{{{issuer}}}:{}:", limits.period_seconds), limits)
     }
 
-    /// Those of failures, which are no registrations.
-    pub(super) fn of_failures(issuer: &str, limits: Limits) -> Self {
-        let prefix = format!("doorward:{{{issuer}}}:{}:failures:", limits.period_seconds);
+    /// The names of the failures at a family of endpoints.
+    pub(super) fn of_failures(issuer: &str, family: &str, limits: Limits) -> Self {
+        let prefix = format!("doorward:{{{issuer}}}:{}:failures:{family}:", limits.period_seconds);
         Self::beginning(prefix, limits)
     }
 
     fn beginning(prefix: String, limits: Limits) -> Self {
-        let all = format!("{prefix}all");
-        Self { limits, prefix, all }
+        let (all, all_bytes) = (format!("{prefix}all"), format!("{prefix}bytes:all"));
+        Self { limits, prefix, all, all_bytes }
     }
 
     pub(super) fn limits(&self) -> Limits {
         self.limits
     }
 
-    fn of_source(&self, source: Source) -> String {
-        format!("{}{source}", self.prefix)
+    fn of(&self, caller: Caller) -> Keys<'_> {
+        self.keys(&caller)
     }
 
-    pub(super) fn of_all(&self) -> &str {
-        &self.all
+    /// Counters that count no caller's requests.
+    pub(super) fn of_probe(&self) -> Keys<'_> {
+        self.keys(&"probe")
     }
 
-    /// A counter that counts nobody's requests.
-    pub(super) fn of_probe(&self) -> String {
-        format!("{}probe", self.prefix)
+    fn keys(&self, whose: &dyn Display) -> Keys<'_> {
+        Keys {
+            requests: format!("{}{whose}", self.prefix),
+            bytes: format!("{}bytes:{whose}", self.prefix),
+            requests_of_all: &self.all,
+            bytes_of_all: &self.all_bytes,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::client_address::Source;
 
     #[test]
     fn counters_are_named_by_issuer_period_and_source() {
-        let limits = Limits { per_source: Some(1), total: Some(1), period_seconds: 60 };
-        let names = Names::new("https://door.example", limits);
-        let of = |address: &str| names.of_source(Source::of(address.parse().unwrap()));
+        let names = Names::new("https://door.example", Limits::none(60));
+        let caller = |address: &str| Caller {
+            source: Source::of(address.parse().unwrap()),
+            is_foreign_page: false,
+        };
+        let of = |address: &str| names.of(caller(address)).requests;
 
         assert_eq!(of("192.0.2.1"), "doorward:{https://door.example}:60:192.0.2.1");
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_eq!(of("2001:db8:1:2:3::4"), "doorward:{https://door.example}:60:2001:db8:1:2::/64");
-        assert_eq!(names.of_all(), "doorward:{https://door.example}:60:all");
-        let failures = Names::of_failures("https://door.example", limits);
-        let source = Source::of("192.0.2.1".parse().unwrap());
-        let name = "doorward:{https://door.example}:60:failures:192.0.2.1";
-        assert_eq!(failures.of_source(source), name);
+        let keys = names.of(Caller { is_foreign_page: true, ..caller("192.0.2.1") });
+        assert_eq!(keys.bytes, "doorward:{https://door.example}:60:bytes:192.0.2.1:pages");
+        assert_eq!(keys.requests_of_all, "doorward:{https://door.example}:60:all");
+        assert_eq!(keys.bytes_of_all, "doorward:{https://door.example}:60:bytes:all");
+        let failures = Names::of_failures("https://door.example", "token", Limits::none(60));
+        let name = "doorward:{https://door.example}:60:failures:token:192.0.2.1";
+        assert_eq!(failures.of(caller("192.0.2.1")).requests, name);
     }
 }
