@@ -61,6 +61,14 @@ impl Budget {
     }
 }
 
+/// What one caller has: an IPv4 address, or an IPv6 /48, of which many sources can be chosen.
+pub(super) fn network_of(source: Source) -> Source {
+    match source {
+        Source::V4(_) => source,
+        Source::V6(network) => Source::V6(network >> 16 << 16),
+    }
+}
+
 /// The last two labels of a host name; an address is a domain of its own. Strangers below a shared domain share a
 /// quarter, because each of them could otherwise take all places.
 fn domain_of(host: &str) -> &str {
@@ -134,14 +142,14 @@ mod tests {
     #[test]
     fn one_source_takes_a_quarter_whatever_it_names() {
         let budget = Budget::new(16);
-        let source = |text: &str| Some(Source::of(text.parse::<IpAddr>().unwrap()));
+        let source = |text: &str| Some(network_of(Source::of(text.parse::<IpAddr>().unwrap())));
         let mut places = Vec::new();
         for number in 0..16 {
-            let address = format!("2001:db8::{number}");
+            let address = format!("2001:db8:0:{number}::1");
             places.extend(budget.take(&format!("{number}.{number}.example"), source(&address)));
         }
-        assert_eq!(places.len(), 4, "an IPv6 /64 is one source");
-        assert!(budget.take("good.example", source("2001:db8:0:1::1")).is_some());
+        assert_eq!(places.len(), 4, "its addresses are one source");
+        assert!(budget.take("good.example", source("2001:db8:1::1")).is_some());
         drop(places);
         assert!(budget.take("good.example", source("2001:db8::1")).is_some());
     }

@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use self::{
-    budget::{Budget, Place},
+    budget::{Budget, Place, network_of},
     memory::{Memory, Standing},
 };
 use crate::{
@@ -101,7 +101,7 @@ pub(crate) struct ClientDocuments {
     memory: Mutex<Memory>,
     flights: SingleFlight<DocumentUrl, Found>,
     places: Places,
-    /// How many fetches each source may cause.
+    /// How many fetches each network may cause.
     source_limit: OwnLimit<Source>,
     due: Due,
     metrics: Arc<DocumentMetrics>,
@@ -123,6 +123,7 @@ struct Due {
 /// On whose account a document is fetched.
 #[derive(Clone, Copy, Debug)]
 enum Account {
+    /// By its network.
     Source(Source),
     /// The server itself, in the background.
     Server,
@@ -185,7 +186,7 @@ impl ClientDocuments {
     pub(crate) async fn metadata(&self, url: &DocumentUrl, source: Source) -> Found {
         match self.remembered(url)? {
             Some(known) => Ok(known),
-            None => self.joined(url, Account::Source(source)).await,
+            None => self.joined(url, Account::Source(network_of(source))).await,
         }
     }
 

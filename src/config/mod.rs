@@ -274,10 +274,10 @@ table! {
         /// How long fetching a document may take, from the name to the last byte.
         timeout_seconds: u64 = 5, Integer(1..=30);
         /// How many documents are fetched at once for clients with a grant, and as many again for all others; a
-        /// quarter of either from the hosts of one domain, and for one source (IPv4 address, IPv6 /64).
+        /// quarter of either from the hosts of one domain, and for one source (IPv4 address, IPv6 /48).
         fetches_max: usize = 16, Integer(1..=1_000);
-        /// How many documents one source may make the server fetch in a minute, of clients without a grant; 0 for no
-        /// limit.
+        /// How many documents one source (IPv4 address, IPv6 /48) may make the server fetch in a minute, of clients
+        /// without a grant; 0 for no limit.
         fetches_per_source: u32 = 30, Integer(0..=10_000_000);
         /// How many documents of clients with a grant are remembered, and as many again of all others.
         remembered_max: usize = 1_000, Integer(1..=1_000_000);
