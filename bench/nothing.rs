@@ -7,12 +7,10 @@ use doorward::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     grant::GrantId,
-    secret::SecretHash,
     store::{
         ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
         GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
-        SessionRecord, SessionStore, SignInRecord, Store, StoreError, SweepPage, Swept,
-        UpkeepStore,
+        SessionRecord, SessionStore, Store, StoreError, SweepPage, Swept, UpkeepStore,
     },
 };
 
@@ -157,18 +155,6 @@ impl SessionStore for Nothing {
 
     async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
         Ok(sessions.len())
-    }
-
-    async fn keep_sign_in(&self, _: SignInRecord) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn take_sign_in(
-        &self,
-        _: SessionId,
-        _: SecretHash,
-    ) -> Result<Option<SignInRecord>, StoreError> {
-        Ok(None)
     }
 }
 

@@ -154,7 +154,6 @@ pub(crate) struct AuthorizationMetrics {
     pub(crate) grants: SweepMetrics,
     pub(crate) consents: SweepMetrics,
     pub(crate) sessions: SweepMetrics,
-    pub(crate) sign_ins: SweepMetrics,
 }
 
 /// How sign-ins of one kind ended.

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use super::{
     consent::{self as decision, Question},
     error::{AuthorizationError, PageError},
-    request::AuthorizationRequest,
+    request::{self, AuthorizationRequest},
     response::{granted, refused},
 };
 use crate::{
@@ -48,12 +48,12 @@ pub(crate) async fn authorize(
 }
 
 /// The answer, whose failures count for the caller: one that failed too often learns of no more.
-async fn counted(
+async fn counted<T>(
     app: &App,
     source: IpAddr,
     head: &Parts,
-    answered: impl Future<Output = Result<Response, PageError>>,
-) -> Result<Response, PageError> {
+    answered: impl Future<Output = Result<T, PageError>>,
+) -> Result<T, PageError> {
     let answered = answered.await;
     if answered.as_ref().is_err_and(PageError::may_be_a_guess) {
         let caller = Caller::of_navigation(source, &head.headers);
@@ -97,6 +97,27 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
             consent_page(app, &question, &head.headers).await
         }
     }
+}
+
+/// `POST /oauth2/sign-in`. The request that waits at a provider is resolved first: nothing a stranger makes up is
+/// held, or sent anybody anywhere.
+pub(crate) async fn sign_in(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
+    let mut chosen = match sign_in::chosen(app, source, head, body).await {
+        Ok(chosen) => chosen,
+        Err(refused) => return refused,
+    };
+    if chosen.leaves() && !chosen.request.is_empty() {
+        let resolved = AuthorizationRequest::resolve(app, &chosen.request, named_by(source, None));
+        let request = match counted(app, source, head, resolved).await {
+            Ok(request) => request,
+            Err(error) => return shown(app, error),
+        };
+        if let Err(error) = &request.asked {
+            return broken(app, &request, error, &chosen.request);
+        }
+        chosen.request = request::needed(&chosen.request);
+    }
+    sign_in::begin(app, head, chosen).await
 }
 
 /// Asks who it is, for a `client` whose authorization request waits, or for nobody.

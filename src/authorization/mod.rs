@@ -14,7 +14,7 @@ mod request;
 mod response;
 
 pub(crate) use self::{
-    endpoint::{authorize, consent},
+    endpoint::{authorize, consent, sign_in},
     grants::{grants, take_back},
 };
 

@@ -2,6 +2,8 @@
 //!
 //! The first step decides whether anybody can be told of the faults of the second by a redirect.
 
+use url::form_urlencoded;
+
 use super::error::{AuthorizationError, PageError};
 use crate::{
     app::App,
@@ -15,6 +17,31 @@ use crate::{
 
 /// The longest `state`, in bytes.
 pub(super) const STATE_BYTES_MAX: usize = 4 << 10;
+
+/// Every parameter that is read. All others are ignored (RFC 6749 §3.1).
+const PARAMETERS: [&str; 12] = [
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// The request without the parameters that are ignored.
+pub(super) fn needed(text: &str) -> String {
+    let is_read = |pair: &&str| {
+        let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
+        name.is_some_and(|name| PARAMETERS.contains(&&*name))
+    };
+    text.split('&').filter(is_read).collect::<Vec<_>>().join("&")
+}
 
 /// A request whose answer can be sent.
 #[derive(Debug)]

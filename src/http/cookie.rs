@@ -1,6 +1,8 @@
 //! Cookies of ours: for this host alone, never for scripts, and sent along when somebody comes from elsewhere
 //! by a link, but not with a form (`SameSite=Lax`).
 
+use aws_lc_rs::digest;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use cookie::{Cookie, SameSite, time::Duration};
 use http::{
     HeaderMap, HeaderValue,
@@ -9,56 +11,102 @@ use http::{
 
 use super::answer::Response;
 
+/// How much of the hash of an issuer's path is in the names of its cookies.
+const SUFFIX_BYTES: usize = 8;
+
 /// The cookies of an issuer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cookies {
     /// Whether browsers reach it by TLS. By plain http they would not keep what is marked as secure; only a
     /// server for this machine alone is reached so.
     is_secure: bool,
+    /// Tells issuers on one host apart; empty for the one at its root. A `Path` cannot do that: `__Host-`
+    /// requires the root.
+    suffix: String,
 }
 
 impl Cookies {
     pub(crate) fn of(issuer: &str) -> Self {
-        Self { is_secure: issuer.starts_with("https://") }
+        let path = issuer.splitn(4, '/').nth(3).unwrap_or_default();
+        let suffix = match path {
+            "" => String::new(),
+            path => {
+                let hash = digest::digest(&digest::SHA256, path.as_bytes());
+                let (start, _) = hash.as_ref().split_at(SUFFIX_BYTES);
+                format!("-{}", BASE64_URL_SAFE_NO_PAD.encode(start))
+            }
+        };
+        Self { is_secure: issuer.starts_with("https://"), suffix }
     }
 
     /// With `__Host-`, a browser takes it from this host alone (RFC 6265bis §4.1.3.2).
-    fn full_name(self, name: &str) -> String {
-        if self.is_secure { format!("__Host-{name}") } else { name.to_owned() }
+    pub(crate) fn full_name(&self, name: &str) -> String {
+        let prefix = if self.is_secure { "__Host-" } else { "" };
+        format!("{prefix}{name}{}", self.suffix)
     }
 
     /// The value of the cookie, if the request has it. Whatever else is there may be anything: others of our domain
     /// set cookies for all of it, and browsers send them as they are, in bytes that are no text as well.
-    pub(crate) fn read(self, headers: &HeaderMap, name: &str) -> Option<String> {
-        let full_name = self.full_name(name);
-        let lines = headers.get_all(COOKIE).iter();
-        let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-        pairs.find_map(|pair| {
-            let value = pair.trim_ascii().strip_prefix(full_name.as_bytes())?.strip_prefix(b"=")?;
-            str::from_utf8(value).ok().map(str::to_owned)
-        })
+    pub(crate) fn read(&self, headers: &HeaderMap, name: &str) -> Option<String> {
+        let prefix = format!("{}=", self.full_name(name));
+        after(headers, &prefix).next()
+    }
+
+    /// The cookies of one kind, of which each has an `id` of its own: the identifier and the value of each.
+    pub(crate) fn read_each(&self, headers: &HeaderMap, name: &str) -> Vec<(String, String)> {
+        let prefix = format!("{}.", self.full_name(name));
+        let pairs = after(headers, &prefix);
+        let pairs = pairs.filter_map(|pair| {
+            pair.split_once('=').map(|(id, value)| (id.to_owned(), value.to_owned()))
+        });
+        pairs.collect()
     }
 
     /// Lets the browser keep `value` for as long as it is open.
-    pub(crate) fn set(self, response: &mut Response, name: &str, value: &str) {
-        send(response, &self.cookie(name, value));
+    pub(crate) fn set(&self, response: &mut Response, name: &str, value: &str) {
+        send(response, &self.cookie(self.full_name(name), value));
     }
 
     /// Lets the browser forget it.
-    pub(crate) fn clear(self, response: &mut Response, name: &str) {
-        let mut cookie = self.cookie(name, "");
-        cookie.set_max_age(Duration::ZERO);
+    pub(crate) fn clear(&self, response: &mut Response, name: &str) {
+        self.send_for(response, self.full_name(name), "", 0);
+    }
+
+    /// Lets the browser keep the one of a kind with this `id` for so many seconds, and 0 to forget it.
+    pub(crate) fn set_one(
+        &self,
+        response: &mut Response,
+        (name, id): (&str, &str),
+        value: &str,
+        seconds: u32,
+    ) {
+        self.send_for(response, format!("{}.{id}", self.full_name(name)), value, seconds);
+    }
+
+    fn send_for(&self, response: &mut Response, full_name: String, value: &str, seconds: u32) {
+        let mut cookie = self.cookie(full_name, value);
+        cookie.set_max_age(Duration::seconds(seconds.into()));
         send(response, &cookie);
     }
 
-    fn cookie<'value>(self, name: &str, value: &'value str) -> Cookie<'value> {
-        Cookie::build((self.full_name(name), value))
+    fn cookie<'value>(&self, full_name: String, value: &'value str) -> Cookie<'value> {
+        Cookie::build((full_name, value))
             .path("/")
             .secure(self.is_secure)
             .http_only(true)
             .same_site(SameSite::Lax)
             .build()
     }
+}
+
+/// What follows `prefix` in each pair that begins with it, as far as it is text.
+fn after(headers: &HeaderMap, prefix: &str) -> impl Iterator<Item = String> {
+    let lines = headers.get_all(COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let rest = pair.trim_ascii().strip_prefix(prefix.as_bytes())?;
+        str::from_utf8(rest).ok().map(str::to_owned)
+    })
 }
 
 fn send(response: &mut Response, cookie: &Cookie<'_>) {
@@ -70,7 +118,7 @@ fn send(response: &mut Response, cookie: &Cookie<'_>) {
 mod tests {
     use super::*;
 
-    fn sent(cookies: Cookies) -> String {
+    fn sent(cookies: &Cookies) -> String {
         let mut response = Response::default();
         cookies.set(&mut response, "doorward-session", "x");
         response.headers()[SET_COOKIE].to_str().unwrap().to_owned()
@@ -79,13 +127,30 @@ mod tests {
     #[test]
     fn a_cookie_belongs_to_the_host_and_is_kept_from_scripts() {
         assert_eq!(
-            sent(Cookies::of("https://door.example")),
+            sent(&Cookies::of("https://door.example")),
             "__Host-doorward-session=x; HttpOnly; SameSite=Lax; Secure; Path=/"
         );
         assert_eq!(
-            sent(Cookies::of("http://127.0.0.1:8080")),
+            sent(&Cookies::of("http://127.0.0.1:8080")),
             "doorward-session=x; HttpOnly; SameSite=Lax; Path=/"
         );
+    }
+
+    #[test]
+    fn issuers_on_one_host_have_cookies_of_their_own() {
+        let issuers = ["https://a.example", "https://a.example/one", "https://a.example/one/two"];
+        let mut headers = HeaderMap::new();
+        for issuer in issuers {
+            let name = Cookies::of(issuer).full_name("doorward-session");
+            let pairs = format!("{name}={issuer}; {name}.id={issuer}");
+            headers.append(COOKIE, pairs.parse().unwrap());
+        }
+        for issuer in issuers {
+            let cookies = Cookies::of(issuer);
+            assert_eq!(cookies.read(&headers, "doorward-session").as_deref(), Some(issuer));
+            let each = cookies.read_each(&headers, "doorward-session");
+            assert_eq!(each, [("id".to_owned(), issuer.to_owned())]);
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use self::{
     schedule::{Lifetimes, Phase},
-    sealing::Derived,
+    sealing::{Derived, Sealing},
     signing::SigningKey,
 };
 pub(crate) use self::{
@@ -31,6 +31,9 @@ use crate::{
     entropy::Entropy,
     store::{KeyKept, KeyRecord, Store, StoreError},
 };
+
+/// The purpose of the key that seals signing keys.
+const SIGNING_KEYS: &str = "sealing";
 
 /// The keys of the issuer.
 pub(crate) struct Keys {
@@ -180,7 +183,7 @@ impl Keys {
         let name = self.algorithm.name();
         let (key_id, private) = signing::generate(self.algorithm)
             .ok_or_else(|| KeysError::Unusable(name.to_owned()))?;
-        let sealed = self.derived.seal(&key_id, &private, &self.entropy);
+        let sealed = self.derived.sealing(SIGNING_KEYS).seal(&key_id, &private, &self.entropy);
         let key = KeyRecord { key_id, algorithm: name.to_owned(), made_at: now, sealed };
         Ok(store.keep_key(key, newest).await?)
     }
@@ -203,6 +206,7 @@ impl Keys {
     fn opened(&self, key: KeyRecord) -> Result<SigningKey, KeysError> {
         let private = self
             .derived
+            .sealing(SIGNING_KEYS)
             .open(&key.key_id, key.sealed)
             .ok_or_else(|| KeysError::Sealed(key.key_id.clone()))?;
         SigningKey::read(&key.algorithm, &key.key_id, &private)
@@ -256,6 +260,26 @@ impl Keys {
     /// By which a page knows the forms that it made.
     pub(crate) fn forms(&self) -> &hmac::Key {
         &self.forms
+    }
+
+    /// Seals a sign-in under way at a provider, for the browser to hold. Each `state` has a key of its own, so
+    /// that strangers, who can begin any number of sign-ins, wear out no key.
+    pub(crate) fn seal_sign_in(&self, state: &str, issuer: &str, sign_in: &[u8]) -> Vec<u8> {
+        self.sign_ins(state).seal(issuer, sign_in, &self.entropy)
+    }
+
+    /// Opens what [`Self::seal_sign_in`] sealed for this `state`, on any node with the operator's secret.
+    pub(crate) fn open_sign_in(
+        &self,
+        state: &str,
+        issuer: &str,
+        sealed: Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        self.sign_ins(state).open(issuer, sealed)
+    }
+
+    fn sign_ins(&self, state: &str) -> Sealing {
+        self.derived.sealing(&format!("sign-in {state}"))
     }
 
     fn ring(&self) -> Arc<Ring> {

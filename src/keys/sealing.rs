@@ -22,18 +22,38 @@ impl Derived {
         hmac::Key::new(hmac::HMAC_SHA256, &self.bytes(purpose))
     }
 
-    /// Seals what is kept under `name`, and nowhere else opens under another.
+    /// An AEAD key for one purpose.
+    pub(super) fn sealing(&self, purpose: &str) -> Sealing {
+        let key = UnboundKey::new(&AES_256_GCM, &self.bytes(purpose)).expect("32 bytes are a key");
+        Sealing(LessSafeKey::new(key))
+    }
+
+    fn bytes(&self, purpose: &str) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.0
+            .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|derived| derived.fill(&mut bytes))
+            .expect("32 bytes can be derived");
+        bytes
+    }
+}
+
+/// Seals and opens by one key (AES-256-GCM).
+pub(super) struct Sealing(LessSafeKey);
+
+impl Sealing {
+    /// Seals what is stored under `name`, and opens under no other.
     pub(super) fn seal(&self, name: &str, secret: &[u8], entropy: &Entropy) -> Vec<u8> {
-        // By chance: of 2^32 keys, two would have the same.
+        // Random: two of 2^32 sealed by one key would share a nonce.
         let nonce: [u8; NONCE_LEN] = entropy.bytes();
         let mut sealed = secret.to_vec();
-        self.sealer()
+        self.0
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(name.as_bytes()),
                 &mut sealed,
             )
-            .expect("a key is short");
+            .expect("what is sealed is short");
         [&nonce[..], &sealed].concat()
     }
 
@@ -42,23 +62,8 @@ impl Derived {
         let nonce = *sealed.first_chunk::<NONCE_LEN>()?;
         let mut rest = sealed.split_off(NONCE_LEN);
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let opened = self.sealer().open_in_place(nonce, Aad::from(name.as_bytes()), &mut rest);
+        let opened = self.0.open_in_place(nonce, Aad::from(name.as_bytes()), &mut rest);
         opened.ok().map(|opened| opened.to_vec())
-    }
-
-    fn sealer(&self) -> LessSafeKey {
-        let key =
-            UnboundKey::new(&AES_256_GCM, &self.bytes("sealing")).expect("32 bytes are a key");
-        LessSafeKey::new(key)
-    }
-
-    fn bytes(&self, purpose: &'static str) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        self.0
-            .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
-            .and_then(|derived| derived.fill(&mut bytes))
-            .expect("32 bytes can be derived");
-        bytes
     }
 }
 
@@ -69,11 +74,15 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_under_its_name_with_its_secret_alone() {
         let entropy = Entropy::seeded(1);
-        let derived = Derived::from(b"a secret");
+        let derived = Derived::from(b"a secret").sealing("x");
         let sealed = derived.seal("a", b"private", &entropy);
         assert_eq!(derived.open("a", sealed.clone()).unwrap(), b"private");
         assert!(derived.open("b", sealed.clone()).is_none());
-        assert!(Derived::from(b"another secret").open("a", sealed.clone()).is_none());
+        let other_secret = Derived::from(b"another secret").sealing("x");
+        let other_purpose = Derived::from(b"a secret").sealing("y");
+        for other in [other_secret, other_purpose] {
+            assert!(other.open("a", sealed.clone()).is_none());
+        }
         for damaged in [&sealed[1..], &sealed[..sealed.len() - 1], &[][..]] {
             assert!(derived.open("a", damaged.to_vec()).is_none());
         }

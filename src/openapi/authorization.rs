@@ -229,7 +229,13 @@ pub(crate) fn sign_in(config: &Config) -> Value {
     let request = json!({ "type": "object", "properties": properties });
     let led = "To the provider, or, signed in, back to the authorization endpoint.";
     let mut responses = answers([("303", see_other(led))]);
-    add_pages(&mut responses, sign_in::refusals::of_begin(config));
+    let own = sign_in::refusals::of_begin(config);
+    if providers.is_empty() {
+        add_pages(&mut responses, own);
+    } else {
+        // The request that waits is resolved as the authorization endpoint does it.
+        add_refusals(&mut responses, [own, refusals::of_query(config)].concat());
+    }
     json!({
         "operationId": "signIn",
         "summary": "Say who one is, or where that is known.",
@@ -251,7 +257,7 @@ pub(crate) fn return_from_provider(config: &Config) -> Value {
     json!({
         "operationId": "returnFromProvider",
         "summary": "Where a provider sends people back to (OpenID Connect Core 1.0 §3.1.2.5).",
-        "description": "A `state` is good once, and with the cookie of the browser it was made for.",
+        "description": "A `state` is accepted once, and with the cookie of the browser it was made for.",
         "tags": ["pages"],
         "parameters": [
             { "name": "provider", "in": "path", "required": true, "schema": { "type": "string", "enum": providers } },

@@ -169,12 +169,8 @@ impl ServerMetrics {
 
     fn sweeps_on(&self, page: &mut Page) {
         let of = &self.authorization;
-        let kinds = [
-            ("grants", &of.grants),
-            ("consents", &of.consents),
-            ("sessions", &of.sessions),
-            ("sign_ins", &of.sign_ins),
-        ];
+        let kinds =
+            [("grants", &of.grants), ("consents", &of.consents), ("sessions", &of.sessions)];
         let name = "doorward_sweep_forgotten_total";
         page.head(name, "counter", "Expired records that were forgotten, by kind.");
         for (kind, sweep) in kinds {

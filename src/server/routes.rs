@@ -164,7 +164,7 @@ static ENDPOINTS: [Endpoint; 15] = [
     Endpoint {
         paths: &[paths::SIGN_IN],
         operations: &[post(
-            answer!(|c| sign_in::begin(c.app, c.source, &c.head, c.body).await),
+            answer!(|c| authorization::sign_in(c.app, c.source, &c.head, c.body).await),
             openapi::sign_in,
         )],
         ..PAGE
@@ -173,7 +173,7 @@ static ENDPOINTS: [Endpoint; 15] = [
         paths: &[paths::SIGN_IN_RETURN],
         exists: |config| !config.sign_in.providers.is_empty(),
         operations: &[get_without_head(
-            answer!(|c| sign_in::finish(c.app, &c.head).await),
+            answer!(|c| sign_in::finish(c.app, c.source, &c.head).await),
             openapi::return_from_provider,
         )],
         ..PAGE

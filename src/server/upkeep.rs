@@ -124,7 +124,6 @@ fn metrics_of(app: &App, kind: Swept) -> &SweepMetrics {
         Swept::Grants => &app.metrics.grants,
         Swept::Consents => &app.metrics.consents,
         Swept::Sessions => &app.metrics.sessions,
-        Swept::SignIns => &app.metrics.sign_ins,
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum ClaimsError {
     NoSubject,
     #[error("this account may not sign in here")]
     NotAllowed,
+    #[error("its email address has more than one @")]
+    Address,
 }
 
 /// The resource owner of these claims, if the settings let them in.
@@ -41,7 +43,11 @@ pub(super) fn owner(
         return Err(ClaimsError::NoSubject);
     }
     let is_address = |text: &&str| text.len() <= EMAIL_BYTES_MAX && !text.contains(moves_text);
-    let email = text(claims, &provider.email_claim).filter(is_address);
+    let email = text(claims, &provider.email_claim);
+    if email.is_some_and(|email| email.chars().filter(|it| is_at_sign(*it)).count() > 1) {
+        return Err(ClaimsError::Address);
+    }
+    let email = email.filter(is_address);
     let groups = match claims.get(&provider.groups_claim) {
         Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(group)) => vec![group.as_str()],
@@ -78,9 +84,24 @@ pub(super) fn may_stay(settings: &SignInConfig, owner: &ResourceOwner) -> bool {
 
 fn is_of_allowed_domain(provider: &Provider, email: Option<&str>) -> bool {
     let allowed = &provider.allowed_domains;
-    let domain = email.and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
     let is_allowed = |domain: &str| allowed.iter().any(|one| one.eq_ignore_ascii_case(domain));
-    allowed.is_empty() || domain.is_some_and(is_allowed)
+    allowed.is_empty() || email.and_then(domain).is_some_and(is_allowed)
+}
+
+/// The domain of an address whose parts every mail server reads alike. A quoted local part (RFC 5321 §4.1.2)
+/// can hold an address of another domain, and so can a comment (RFC 5322 §3.2.2).
+fn domain(email: &str) -> Option<&str> {
+    let (local, domain) = email.split_once('@')?;
+    let is_plain = |it: char| {
+        !(it.is_whitespace() || is_at_sign(it) || moves_text(it) || r#""(),:;<>[\]"#.contains(it))
+    };
+    let is_local = !local.is_empty() && local.chars().all(is_plain);
+    (is_local && domain.chars().all(is_plain)).then_some(domain)
+}
+
+/// Whether `character` is an @, or becomes one by compatibility (UAX #15, NFKC) in another program.
+const fn is_at_sign(character: char) -> bool {
+    matches!(character, '@' | '\u{ff20}' | '\u{fe6b}')
 }
 
 fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> Option<&'claims str> {
@@ -178,6 +199,21 @@ mod tests {
             ("ada@evil.example", json!(true), false),
             ("ada@acme.example.evil.example", json!(true), false),
             ("ada@acme.example@evil.example", json!(true), false),
+            ("ada@evil.example@acme.example", json!(true), false),
+            ("\"ada@evil.example\"@acme.example", json!(true), false),
+            ("\"ada\"@acme.example", json!(true), false),
+            ("ada\u{ff20}evil.example@acme.example", json!(true), false),
+            ("ada\u{fe6b}evil.example@acme.example", json!(true), false),
+            ("<ada@acme.example", json!(true), false),
+            ("ada(x)@acme.example", json!(true), false),
+            ("ada,eve@acme.example", json!(true), false),
+            ("ada eve@acme.example", json!(true), false),
+            ("ada\\@acme.example", json!(true), false),
+            ("@acme.example", json!(true), false),
+            ("ada@(evil.example)acme.example", json!(true), false),
+            ("ada@acme.example.", json!(true), false),
+            ("ada@acme.example ", json!(true), false),
+            ("ada+eve.o'hara@acme.example", json!(true), true),
             ("acme.example", json!(true), false),
         ] {
             let claims = json!({ "sub": "1", "email": email, "email_verified": verified });
@@ -200,6 +236,29 @@ mod tests {
                 "sub": "1", "upn": "ada@acme.example", "email": email, "email_verified": true,
             });
             assert_eq!(owner_of(&other, &claims).is_ok(), may, "{claims}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_more_than_one_at_sign_signs_nobody_in() {
+        for email in [
+            "ada@evil.example@acme.example",
+            "\"ada@evil.example\"@acme.example",
+            "ada\u{ff20}evil.example@acme.example",
+            "ada@@acme.example",
+        ] {
+            let claims = json!({ "sub": "1", "email": email, "email_verified": true });
+            for domains in [&[][..], &["acme.example"], &["evil.example"]] {
+                let refused = owner_of(&provider(domains, &[]), &claims);
+                assert_eq!(refused, Err(ClaimsError::Address), "{email}");
+            }
+            let owner = ResourceOwner {
+                subject: "acme:1".to_owned(),
+                name: None,
+                email: Some(email.to_owned()),
+            };
+            let settings = settings(vec![provider(&["acme.example"], &[])]);
+            assert!(!may_stay(&settings, &owner), "{email}: in a session of an earlier release");
         }
     }
 

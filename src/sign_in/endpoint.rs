@@ -6,7 +6,10 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    FORM_BYTES_MAX, account, can_wait, go_on, local, session, site,
+    FORM_BYTES_MAX, account, can_wait, go_on, local,
+    provider::Provider,
+    session, site,
+    under_way::UnderWay,
     upstream::{self, Interrupted, UpstreamError},
 };
 use crate::{
@@ -16,6 +19,7 @@ use crate::{
         body::BodyError,
         client_address::Source,
         form::{self, Form, FormError},
+        rate_limit::Left,
         request_event::Outcome,
         same_origin::is_same_origin,
     },
@@ -36,10 +40,16 @@ pub(super) enum SignInError {
     Body(#[from] BodyError),
     #[error("This form was not sent from a page of this server.")]
     Foreign,
-    #[error("There were too many tries from your network.")]
+    #[error(
+        "There were too many attempts to sign in from your network. Wait {}, then try again.",
+        in_words(*.retry_after_seconds)
+    )]
     TooMany { retry_after_seconds: u32 },
-    #[error("That is not the password which the server printed at its start.")]
-    WrongPassword,
+    #[error(
+        "That isn't the password the server printed when it started.{}",
+        .left.map(tries_left).unwrap_or_default()
+    )]
+    WrongPassword { left: Option<Left> },
     #[error("There is no such way to sign in.")]
     UnknownWay,
     #[error("The request that waits for the sign-in is none that a client sent.")]
@@ -61,7 +71,7 @@ impl SignInError {
             }
             Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::Foreign | Self::WrongPassword => StatusCode::FORBIDDEN,
+            Self::Foreign | Self::WrongPassword { .. } => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(error) | Self::Interrupted(Interrupted { error, .. }) => {
                 upstream_status(error)
@@ -76,14 +86,18 @@ impl SignInError {
         match self {
             Self::Interrupted(Interrupted { error, .. }) => match error {
                 UpstreamError::Claims(_) => {
-                    "Sign in with another account, or ask whoever runs this server."
+                    "Go back and choose another account, or contact your administrator."
                 }
                 UpstreamError::Provider(_) => {
-                    "Try again in a while. If it stays so, tell whoever runs this server."
+                    "Try again in a minute. If it keeps failing, contact your administrator."
                 }
+                UpstreamError::TooLong(_) => "Contact the developer of the application.",
                 _ => "You can try again.",
             },
-            Self::Upstream(_) => "Begin again from the program that sent you here.",
+            Self::Upstream(_) => "Start again from the app that sent you here.",
+            Self::TooMany { .. } | Self::WrongPassword { left: Some(Left { requests: 0, .. }) } => {
+                "If you keep seeing this, contact your administrator."
+            }
             _ => "Go back and try again.",
         }
     }
@@ -103,8 +117,14 @@ impl SignInError {
             },
         };
         let mut response = page(&message, status, FormTarget::Ourselves);
+        if let Self::Interrupted(Interrupted { error: UpstreamError::Claims(_), .. }) = self {
+            upstream::want_other_account(app, &mut response);
+        }
         let retry_after = match self {
-            Self::TooMany { retry_after_seconds } => Some(retry_after_seconds),
+            Self::TooMany { retry_after_seconds: seconds }
+            | Self::WrongPassword { left: Some(Left { requests: 0, reset_seconds: seconds }) } => {
+                Some(seconds)
+            }
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         };
         if let Some(seconds) = retry_after {
@@ -118,9 +138,10 @@ impl SignInError {
 
 fn upstream_status(error: &UpstreamError) -> StatusCode {
     match error {
-        UpstreamError::Query(_) | UpstreamError::Over | UpstreamError::OtherIssuer => {
-            StatusCode::BAD_REQUEST
-        }
+        UpstreamError::TooLong(_)
+        | UpstreamError::Query(_)
+        | UpstreamError::Over
+        | UpstreamError::OtherIssuer => StatusCode::BAD_REQUEST,
         UpstreamError::Denied | UpstreamError::Refused | UpstreamError::Claims(_) => {
             StatusCode::FORBIDDEN
         }
@@ -136,17 +157,64 @@ fn store_status(error: &StoreError) -> StatusCode {
     }
 }
 
-/// `POST /oauth2/sign-in`: by the local password, or at the provider that was chosen.
-pub(crate) async fn begin(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
-    try_to_begin(app, source, &head.headers, body).await.unwrap_or_else(|error| error.shown(app))
+/// How many tries are left, and when there are more.
+fn tries_left(left: Left) -> String {
+    let wait = in_words(left.reset_seconds);
+    match left.requests {
+        0 => format!(" That was the last try for now: wait {wait}, then try again."),
+        1 => format!(" After one more try, you'll have to wait up to {wait}."),
+        more => format!(" After {more} more tries, you'll have to wait up to {wait}."),
+    }
 }
 
-async fn try_to_begin(
+/// A duration for a person, rounded up.
+fn in_words(seconds: u32) -> String {
+    match (seconds, seconds.div_ceil(60)) {
+        (0 | 1, _) => "1 second".to_owned(),
+        (2..=90, _) => format!("{seconds} seconds"),
+        (_, minutes) => format!("{minutes} minutes"),
+    }
+}
+
+/// What a form of the sign-in page says.
+pub(crate) struct Chosen {
+    /// The authorization request that waits; empty when none does.
+    pub(crate) request: String,
+    source: IpAddr,
+    way: Way,
+}
+
+/// A way to sign in.
+enum Way {
+    /// At the provider of this `id`.
+    Provider(String),
+    /// By the local password, if one was entered.
+    Password(Option<String>),
+}
+
+impl Chosen {
+    /// Whether the browser leaves for a provider, and holds the request meanwhile.
+    pub(crate) const fn leaves(&self) -> bool {
+        matches!(self.way, Way::Provider(_))
+    }
+}
+
+/// Reads the form of `POST /oauth2/sign-in`, and counts it. `Err` is the answer.
+pub(crate) async fn chosen(
+    app: &App,
+    source: IpAddr,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Chosen, Response> {
+    read(app, source, &head.headers, body).await.map_err(|error| error.shown(app))
+}
+
+async fn read(
     app: &App,
     source: IpAddr,
     headers: &HeaderMap,
     body: Incoming,
-) -> Result<Response, SignInError> {
+) -> Result<Chosen, SignInError> {
     let reader = app.body_reader(source);
     let body = form::posted::<SignInError>(headers, reader, body, FORM_BYTES_MAX).await?;
     if !is_same_origin(headers, app.config.issuer_origin()) {
@@ -160,42 +228,93 @@ async fn try_to_begin(
     if !can_wait(request) {
         return Err(SignInError::Request);
     }
-    if let Some(id) = form.one("provider")? {
-        let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
-        let begun = upstream::begin(app, headers, provider, request).await;
-        let begun =
-            begun.map_err(|error| Interrupted { error, request: request.to_owned() }.into());
-        // Nobody is signed in yet, but that somebody will not be is certain.
-        return begun.or_else(|error| ended(&app.metrics.provider_sign_ins, Err(error)));
-    }
-    let local = app.local_password.as_ref();
-    match (form.one("password")?, local) {
-        (Some(presented), Some(password)) if password.is(presented) => {
-            let mut response = see_other(&go_on(app, request));
-            let begun = session::begin(app, headers, local::owner(), &mut response).await;
-            ended(&app.metrics.local_sign_ins, begun.map(|()| response).map_err(Into::into))
+    let way = match form.one("provider")? {
+        Some(id) => Way::Provider(id.to_owned()),
+        None => Way::Password(form.one("password")?.map(str::to_owned)),
+    };
+    Ok(Chosen { request: request.to_owned(), source, way })
+}
+
+/// `POST /oauth2/sign-in`, once the request that waits is known to be a client's.
+pub(crate) async fn begin(app: &App, head: &Parts, chosen: Chosen) -> Response {
+    try_to_begin(app, &head.headers, chosen).await.unwrap_or_else(|error| error.shown(app))
+}
+
+async fn try_to_begin(
+    app: &App,
+    headers: &HeaderMap,
+    chosen: Chosen,
+) -> Result<Response, SignInError> {
+    let Chosen { request, source, way } = chosen;
+    let presented = match way {
+        Way::Provider(id) => {
+            let provider = app.providers.named(&id).ok_or(SignInError::UnknownWay)?;
+            let begun = upstream::begin(app, headers, provider, &request).await;
+            let begun = begun.map_err(|error| Interrupted { error, request }.into());
+            // Nobody is signed in yet, but that somebody will not be is certain.
+            return begun.or_else(|error| ended(&app.metrics.provider_sign_ins, Err(error)));
         }
-        (_, Some(_)) => ended(&app.metrics.local_sign_ins, Err(SignInError::WrongPassword)),
-        (_, None) => Err(SignInError::UnknownWay),
+        Way::Password(presented) => presented,
+    };
+    let password = app.local_password.as_ref().ok_or(SignInError::UnknownWay)?;
+    if !presented.is_some_and(|presented| password.is(&presented)) {
+        let left = app.sign_in_limit.left(&Source::of(source), app.clock.now());
+        return ended(&app.metrics.local_sign_ins, Err(SignInError::WrongPassword { left }));
     }
+    let mut response = see_other(&go_on(app, &request));
+    let begun = session::begin(app, headers, local::owner(), &mut response).await;
+    ended(&app.metrics.local_sign_ins, begun.map(|()| response).map_err(Into::into))
 }
 
 /// `GET /oauth2/sign-in/{provider}`: back from a provider.
-pub(crate) async fn finish(app: &App, head: &Parts) -> Response {
-    try_to_finish(app, head).await.unwrap_or_else(|error| error.shown(app))
+pub(crate) async fn finish(app: &App, source: IpAddr, head: &Parts) -> Response {
+    let metrics = &app.metrics.provider_sign_ins;
+    let answer = match back(app, head) {
+        Ok((provider, answer, begun)) => {
+            let finished = try_to_finish(app, source, &head.headers, (provider, &answer, &begun));
+            let finished = ended(metrics, finished.await);
+            let mut response = finished.unwrap_or_else(|error| error.shown(app));
+            begun.end(app, &mut response);
+            return response;
+        }
+        Err(error) => ended(metrics, Err(error)),
+    };
+    answer.unwrap_or_else(|error| error.shown(app))
 }
 
-async fn try_to_finish(app: &App, head: &Parts) -> Result<Response, SignInError> {
+/// The provider, its answer, and the sign-in that this browser began.
+fn back<'app, 'head>(
+    app: &'app App,
+    head: &'head Parts,
+) -> Result<(&'app Provider, Form<'head>, UnderWay), SignInError> {
     let id = head.uri.path().rsplit('/').next().unwrap_or_default();
     let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
     let query = head.uri.query().unwrap_or_default();
-    let back = async {
-        let answer = Form::parse(query.as_bytes()).map_err(UpstreamError::from)?;
-        let begun = upstream::take(app, &head.headers, &answer).await?;
-        let finished = upstream::finish(app, &head.headers, provider, &answer, &begun).await;
-        finished.map_err(|error| Interrupted { error, request: begun.authorization_request }.into())
-    };
-    ended(&app.metrics.provider_sign_ins, back.await)
+    let answer = Form::parse(query.as_bytes()).map_err(UpstreamError::from)?;
+    let begun = upstream::returned(app, &head.headers, &answer)?;
+    Ok((provider, answer, begun))
+}
+
+/// Failures count against the source, and too many are refused before the provider is asked again. A request
+/// without a cookie of ours is not counted: it costs nothing, and any site can have a browser send it.
+async fn try_to_finish(
+    app: &App,
+    source: IpAddr,
+    headers: &HeaderMap,
+    (provider, answer, begun): (&Provider, &Form<'_>, &UnderWay),
+) -> Result<Response, SignInError> {
+    let source = Source::of(source);
+    if let Some(Left { requests: 0, reset_seconds }) =
+        app.sign_in_limit.left(&source, app.clock.now())
+    {
+        return Err(SignInError::TooMany { retry_after_seconds: reset_seconds });
+    }
+    let finished = upstream::finish(app, headers, provider, answer, begun).await;
+    finished.map_err(|error| {
+        // A source that is over its limit now is refused from the next request on.
+        let _one_too_many = app.sign_in_limit.count(source, app.clock.now());
+        Interrupted { error, request: begun.authorization_request.clone() }.into()
+    })
 }
 
 /// Counts how a sign-in has ended.
@@ -246,7 +365,8 @@ async fn try_to_sign_out(
         return Err(SignInError::Foreign);
     }
     let form = Form::parse(&body)?;
-    if let Some(session) = session(app, head).await? {
+    let session = session(app, head).await?;
+    if let Some(session) = &session {
         if !session.made_form(app, SIGN_OUT, form.one("form_token")?) {
             return Err(SignInError::Foreign);
         }
@@ -259,6 +379,9 @@ async fn try_to_sign_out(
         None => signed_out(app),
     };
     session::forget(app, &mut response);
+    if (session.is_some() || waiting.is_some()) && !app.config.sign_in.providers.is_empty() {
+        upstream::want_other_account(app, &mut response);
+    }
     Ok(response)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `session.rs` is what a browser holds, `local.rs` the password of a server for development. `upstream.rs`
 //! leads to an OpenID Provider and back: `provider.rs` asks it, `provider_metadata.rs` and `id_token.rs` read
-//! what it answers, `claims.rs` says who that is.
+//! what it answers, `claims.rs` says who that is; `under_way.rs` is what the browser holds meanwhile.
 
 mod claims;
 mod endpoint;
@@ -15,10 +15,11 @@ mod provider;
 mod provider_metadata;
 pub(crate) mod refusals;
 mod session;
+mod under_way;
 mod upstream;
 
 pub(crate) use self::{
-    endpoint::{ask_to_sign_out, begin, finish, sign_out},
+    endpoint::{ask_to_sign_out, begin, chosen, finish, sign_out},
     local::LocalPassword,
     provider::{ProviderError, Providers, Tried},
     session::{Session, session},

@@ -24,6 +24,8 @@ pub(super) struct ProviderMetadata {
     pub(super) names_itself: bool,
     /// Whether the secret of a client goes into the form, because the header is not read.
     pub(super) takes_secret_in_form: bool,
+    /// The `prompt` with which it asks for an account (OpenID Connect Core 1.0 §3.1.2.1), if it has one.
+    pub(super) prompt_for_other_account: Option<&'static str>,
     /// Those of [`ALGORITHMS`] with which it signs.
     pub(super) algorithms: Vec<Algorithm>,
 }
@@ -67,9 +69,18 @@ impl ProviderMetadata {
                 == Some(&Value::Bool(true)),
             takes_secret_in_form: ways.contains(&"client_secret_post")
                 && !ways.contains(&"client_secret_basic"),
+            prompt_for_other_account: prompt_for_other_account(&members),
             algorithms,
         })
     }
+}
+
+/// Providers that say which prompts they support (Initiating User Registration via OpenID Connect 1.0 §4) are
+/// taken at their word. Of the others, nearly all support the first.
+fn prompt_for_other_account(members: &Map<String, Value>) -> Option<&'static str> {
+    let supported = texts(members, "prompt_values_supported");
+    let mut prompts = ["select_account", "login"].into_iter();
+    prompts.find(|prompt| supported.is_empty() || supported.contains(prompt))
 }
 
 /// An endpoint: reached by TLS, unless the issuer itself, which is then on this machine, is not.
@@ -96,6 +107,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_account_is_asked_for_by_a_prompt_that_the_provider_supports() {
+        for (supported, expected) in [
+            (json!(null), Some("select_account")),
+            (json!(["none", "login", "select_account"]), Some("select_account")),
+            (json!(["none", "login"]), Some("login")),
+            (json!(["none", "create"]), None),
+        ] {
+            let members = json!({ "prompt_values_supported": supported });
+            assert_eq!(prompt_for_other_account(members.as_object().unwrap()), expected);
+        }
+    }
 
     const ISSUER: &str = "https://login.example/acme";
 

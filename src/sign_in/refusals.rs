@@ -1,8 +1,8 @@
 //! What each page refuses with, one of each kind, for the description of the interface.
 
 use super::{
-    FORM_BYTES_MAX, claims::ClaimsError, endpoint::SignInError, id_token::IdTokenError,
-    provider::ProviderError, upstream::UpstreamError,
+    FORM_BYTES_MAX, REQUEST_BYTES_MAX, claims::ClaimsError, endpoint::SignInError,
+    id_token::IdTokenError, provider::ProviderError, upstream::UpstreamError,
 };
 use crate::{
     config::Config,
@@ -15,15 +15,16 @@ use crate::{
 pub(crate) fn of_begin(config: &Config) -> Vec<Refusal> {
     let mut errors = of_any_form(config);
     errors.extend([
-        SignInError::TooMany { retry_after_seconds: 0 },
+        SignInError::TooMany { retry_after_seconds: 60 },
         SignInError::UnknownWay,
         SignInError::Request,
     ]);
     if config.sign_in.local {
-        errors.push(SignInError::WrongPassword);
+        errors.push(SignInError::WrongPassword { left: None });
     }
     if !config.sign_in.providers.is_empty() {
         errors.push(UpstreamError::from(ProviderError::KeysContent).into());
+        errors.push(UpstreamError::TooLong(REQUEST_BYTES_MAX).into());
     }
     errors.extend(of_store());
     told(errors)
@@ -31,7 +32,8 @@ pub(crate) fn of_begin(config: &Config) -> Vec<Refusal> {
 
 /// At `GET /oauth2/sign-in/{provider}`.
 pub(crate) fn of_return() -> Vec<Refusal> {
-    let mut errors = vec![SignInError::UnknownWay];
+    let mut errors =
+        vec![SignInError::UnknownWay, SignInError::TooMany { retry_after_seconds: 60 }];
     let upstream = [
         UpstreamError::Query(FormError::Repeated("a parameter")),
         UpstreamError::Over,
@@ -40,6 +42,7 @@ pub(crate) fn of_return() -> Vec<Refusal> {
         UpstreamError::Refused,
         UpstreamError::Claims(ClaimsError::NoSubject),
         UpstreamError::Claims(ClaimsError::NotAllowed),
+        UpstreamError::Claims(ClaimsError::Address),
         UpstreamError::Provider(ProviderError::KeysContent),
         UpstreamError::Provider(ProviderError::IdToken(IdTokenError::Signature)),
     ];

@@ -62,7 +62,10 @@ pub(crate) async fn session(app: &App, head: &Parts) -> Result<Option<Session>, 
     let idle_at = idle_at(app, now);
     let is_due = idle_at.as_millis() >= kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS;
     if is_due && head.method != Method::HEAD {
-        app.store.prolong_session(cookie.id, idle_at).await?;
+        // The session is good without it, and whoever only reads needs no store that can be written.
+        if let Err(error) = app.store.prolong_session(cookie.id, idle_at).await {
+            tracing::warn!(%error, "a session could not be prolonged");
+        }
     }
     Ok(Some(Session { id: cookie.id, owner: kept.owner }))
 }

@@ -1,7 +1,7 @@
 //! Signing in at an OpenID Provider (OpenID Connect Core 1.0 §3.1): there, and back again.
 //!
-//! The way there begins with a form of ours. What is kept of it names the browser, the provider and the
-//! request that waits; it is good once, for ten minutes, and for nobody else (OAuth 2.1 §7.13; RFC 9700 §4.4).
+//! The way there begins with a form of ours. The browser holds what is needed to come back (`under_way.rs`), for
+//! ten minutes (OAuth 2.1 §7.13; RFC 9700 §4.4).
 
 use std::{error::Error, fmt};
 
@@ -10,33 +10,30 @@ use http::HeaderMap;
 use super::{
     claims::{self, ClaimsError},
     go_on,
-    held::Held,
     provider::{Exchange, Provider, ProviderError},
     session::{self, cookies},
+    under_way::{UnderWay, WAITING_BYTES_MAX},
 };
 use crate::{
     app::App,
-    grant::CodeVerifier,
     http::{
         answer::{Response, see_other},
         form::{Form, FormError},
     },
-    secret::{self, Secret},
-    store::{SignInRecord, StoreError},
+    store::StoreError,
 };
 
-/// The name of the cookie that tells the browser that began.
-const COOKIE: &str = "doorward-sign-in";
-
-/// What a `state` begins with, so that it is known where it was lost.
-const STATE: &str = "dwu_";
-
-/// How long somebody may take at the provider.
-const SECONDS_MAX: u64 = 600;
+/// The cookie of a browser whose user wants another account than the provider's current one.
+const OTHER_ACCOUNT: &str = "doorward-other-account";
 
 /// Why nobody came back signed in.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpstreamError {
+    #[error(
+        "The request of the application is too long to wait for a sign-in: it has {0} bytes, and at most \
+         {WAITING_BYTES_MAX} can wait."
+    )]
+    TooLong(usize),
     #[error("The answer of the provider cannot be read: {0}.")]
     Query(#[from] FormError),
     /// Too late, twice, in another browser, or made up: nobody is told which.
@@ -52,7 +49,7 @@ pub(super) enum UpstreamError {
     Provider(#[from] ProviderError),
     #[error("You cannot sign in with this account: {0}.")]
     Claims(#[from] ClaimsError),
-    #[error("The sign-in could not be kept.")]
+    #[error("We couldn't sign you in.")]
     Store(#[from] StoreError),
 }
 
@@ -82,13 +79,12 @@ pub(super) async fn begin(
     provider: &Provider,
     request: &str,
 ) -> Result<Response, UpstreamError> {
+    if request.len() > WAITING_BYTES_MAX {
+        return Err(UpstreamError::TooLong(request.len()));
+    }
     let now = app.clock.now();
     let metadata = app.providers.metadata(provider, now).await?;
-    // One for all that goes on in this browser: two sign-ins may be under way at once.
-    let browser = browser(app, headers).unwrap_or_else(|| Secret::generate(&app.entropy));
-    let held = Held::generate(now, &app.entropy);
-    let nonce = secret::text("", &[Secret::generate(&app.entropy).as_bytes()]);
-    let verifier = CodeVerifier::generate(&app.entropy);
+    let under_way = UnderWay::begin(&provider.settings.id, request, now, &app.entropy);
     let mut location = metadata.authorization_endpoint.clone();
     location
         .query_pairs_mut()
@@ -96,26 +92,31 @@ pub(super) async fn begin(
         .append_pair("client_id", &provider.settings.client_id)
         .append_pair("redirect_uri", &redirect_uri(app, provider))
         .append_pair("scope", &scope(provider))
-        .append_pair("state", &held.text(STATE))
-        .append_pair("nonce", &nonce)
-        .append_pair("code_challenge", &verifier.challenge().text())
+        .append_pair("state", &under_way.state())
+        .append_pair("nonce", &under_way.nonce)
+        .append_pair("code_challenge", &under_way.verifier.challenge().text())
         .append_pair("code_challenge_method", "S256");
-    app.store
-        .keep_sign_in(SignInRecord {
-            sign_in_id: held.id,
-            hash: held.secret.hash(),
-            browser: browser.hash(),
-            provider: provider.settings.id.clone(),
-            nonce,
-            verifier,
-            authorization_request: request.to_owned(),
-            expires_at: now.after_seconds(SECONDS_MAX),
-        })
-        .await?;
+    if cookies(app).read(headers, OTHER_ACCOUNT).is_some()
+        && let Some(prompt) = metadata.prompt_for_other_account
+    {
+        location.query_pairs_mut().append_pair("prompt", prompt);
+    }
     let mut response = see_other(location.as_str());
-    let shown = secret::text("", &[browser.as_bytes()]);
-    cookies(app).set(&mut response, COOKIE, &shown);
+    under_way.hold(app, headers, now, &mut response);
     Ok(response)
+}
+
+/// Has the next sign-in with this browser begin with a choice of accounts at the provider, which else signs the
+/// same person in again without a word.
+pub(super) fn want_other_account(app: &App, response: &mut Response) {
+    cookies(app).set(response, OTHER_ACCOUNT, "1");
+}
+
+/// The next sign-in with this browser is as the provider likes.
+pub(super) fn want_any_account(app: &App, headers: &HeaderMap, response: &mut Response) {
+    if cookies(app).read(headers, OTHER_ACCOUNT).is_some() {
+        cookies(app).clear(response, OTHER_ACCOUNT);
+    }
 }
 
 /// Takes up what the provider answers to the browser about the sign-in that has `begun`.
@@ -124,7 +125,7 @@ pub(super) async fn finish(
     headers: &HeaderMap,
     provider: &Provider,
     answer: &Form<'_>,
-    begun: &SignInRecord,
+    begun: &UnderWay,
 ) -> Result<Response, UpstreamError> {
     let now = app.clock.now();
     // Each provider has a path of its own, so that none can answer for another (RFC 9700 §4.4.2.2).
@@ -153,27 +154,18 @@ pub(super) async fn finish(
     let owner = claims::owner(&provider.settings, &claims)?;
     let mut response = see_other(&go_on(app, &begun.authorization_request));
     session::begin(app, headers, owner, &mut response).await?;
+    want_any_account(app, headers, &mut response);
     Ok(response)
 }
 
-/// The sign-in of the `state` of this answer, which this browser began. It is gone afterwards; one that another browser began
-/// stays, so that whoever learns a `state` cannot end it.
-pub(super) async fn take(
+/// The sign-in of the `state` of this answer, which this browser began.
+pub(super) fn returned(
     app: &App,
     headers: &HeaderMap,
     answer: &Form<'_>,
-) -> Result<SignInRecord, UpstreamError> {
-    let state = answer.one("state")?;
-    let held = state.and_then(|text| Held::read(text, STATE)).ok_or(UpstreamError::Over)?;
-    let browser = browser(app, headers).ok_or(UpstreamError::Over)?;
-    let begun = app.store.take_sign_in(held.id, browser.hash()).await?;
-    let begun = begun.ok_or(UpstreamError::Over)?;
-    let is_its = begun.hash.matches(&held.secret.hash());
-    (is_its && app.clock.now() < begun.expires_at).then_some(begun).ok_or(UpstreamError::Over)
-}
-
-fn browser(app: &App, headers: &HeaderMap) -> Option<Secret> {
-    secret::read(&cookies(app).read(headers, COOKIE)?, "").map(Secret::from_bytes)
+) -> Result<UnderWay, UpstreamError> {
+    let state = answer.one("state")?.unwrap_or_default();
+    UnderWay::returned(app, headers, state).ok_or(UpstreamError::Over)
 }
 
 fn redirect_uri(app: &App, provider: &Provider) -> String {

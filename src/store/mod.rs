@@ -24,7 +24,7 @@ pub use self::{
     grants::{GrantFilter, GrantStore, Purchase, Redeemed, Rotated, Rotation, Step},
     record::{
         ClientFlags, ClientRecord, CodeRecord, ConsentRecord, GrantRecord, KeyRecord,
-        RefreshRecord, ResourceOwner, SessionId, SessionRecord, SignInRecord,
+        RefreshRecord, ResourceOwner, SessionId, SessionRecord,
     },
     sessions::SessionStore,
     upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept, UpkeepStore},

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::{
     client::{ClientId, ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
-    grant::{CodeChallenge, CodeVerifier, GrantId, ResourceIndicator},
+    grant::{CodeChallenge, GrantId, ResourceIndicator},
     id::Id,
     secret::SecretHash,
 };
@@ -178,27 +178,6 @@ pub struct ResourceOwner {
     pub name: Option<String>,
     /// For pages.
     pub email: Option<String>,
-}
-
-/// A sign-in that is on its way at an upstream provider.
-#[derive(Clone, Debug)]
-pub struct SignInRecord {
-    /// Names it; the first half of the `state` that the provider is given.
-    pub sign_in_id: SessionId,
-    /// The hash of the second half.
-    pub hash: SecretHash,
-    /// The hash of what the browser that began it shows.
-    pub browser: SecretHash,
-    /// The `id` of the provider, in the settings.
-    pub provider: String,
-    /// What the ID token must repeat.
-    pub nonce: String,
-    /// What proves at the provider's token endpoint who began (RFC 7636).
-    pub verifier: CodeVerifier,
-    /// The query of the authorization request that waits for it.
-    pub authorization_request: String,
-    /// When it is forgotten.
-    pub expires_at: Timestamp,
 }
 
 /// A key that signs access tokens.

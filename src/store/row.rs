@@ -5,12 +5,12 @@ use std::{error::Error, net::IpAddr};
 
 use super::{
     ClientFlags, ClientRecord, CodeRecord, ConsentRecord, GrantRecord, KeyRecord, RefreshRecord,
-    ResourceOwner, SessionRecord, SignInRecord, StoreError,
+    ResourceOwner, SessionRecord, StoreError,
 };
 use crate::{
     client::{ClientIdentifier, Scope},
     clock::Timestamp,
-    grant::{CodeChallenge, CodeVerifier, ResourceIndicator},
+    grant::{CodeChallenge, ResourceIndicator},
     id::Id,
     secret::SecretHash,
 };
@@ -160,25 +160,6 @@ impl FromRow for SessionRecord {
                 },
                 signed_in_at: timestamp(row, 5)?,
                 idle_at: timestamp(row, 6)?,
-                expires_at: timestamp(row, 7)?,
-            })
-        })
-    }
-}
-
-/// `sign_in_id, hash, browser, provider, nonce, verifier, authorization_request,
-/// expires_at`.
-impl FromRow for SignInRecord {
-    fn from_row(row: &impl Row) -> Result<Self, StoreError> {
-        record(row, "sign-in", |sign_in_id, row| {
-            Ok(Self {
-                sign_in_id,
-                hash: there(hash(row, 1)?)?,
-                browser: there(hash(row, 2)?)?,
-                provider: text(row, 3)?.to_owned(),
-                nonce: text(row, 4)?.to_owned(),
-                verifier: CodeVerifier::parse(text(row, 5)?)?,
-                authorization_request: text(row, 6)?.to_owned(),
                 expires_at: timestamp(row, 7)?,
             })
         })

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{Deleted, SessionId, SessionRecord, SignInRecord, StoreError};
-use crate::{clock::Timestamp, secret::SecretHash};
+use super::{Deleted, SessionId, SessionRecord, StoreError};
+use crate::clock::Timestamp;
 
 /// What the service keeps of resource owners who sign in. Implementations pass every test in `contract/`.
 #[async_trait]
@@ -35,15 +35,4 @@ pub trait SessionStore: Send + Sync {
     /// already lives on as long as the one that comes, if that is longer. Returns how many were changed by
     /// that; the others stay as they are.
     async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError>;
-
-    /// Keeps a sign-in that goes on at a provider.
-    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError>;
-
-    /// Takes a sign-in away and returns it: of all callers one gets it. `None` when it is not there, or when
-    /// another `browser` began it; then it stays.
-    async fn take_sign_in(
-        &self,
-        id: SessionId,
-        browser: SecretHash,
-    ) -> Result<Option<SignInRecord>, StoreError>;
 }

@@ -80,13 +80,11 @@ pub enum Swept {
     Consents,
     /// Sessions of resource owners.
     Sessions,
-    /// Sign-ins at upstream providers.
-    SignIns,
 }
 
 impl Swept {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Grants, Self::Consents, Self::Sessions, Self::SignIns];
+    pub const ALL: [Self; 3] = [Self::Grants, Self::Consents, Self::Sessions];
 }
 
 /// What one page of a sweep came to.

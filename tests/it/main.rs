@@ -43,4 +43,5 @@ mod start;
 mod stored_forms;
 mod tls;
 mod token;
+mod under_way;
 mod upstream;

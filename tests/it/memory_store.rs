@@ -13,11 +13,10 @@ use doorward::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     grant::GrantId,
-    secret::SecretHash,
     store::{
         ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
         GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
-        SessionRecord, SessionStore, SignInRecord, Step, StoreError, SweepPage, Swept, UpkeepStore,
+        SessionRecord, SessionStore, Step, StoreError, SweepPage, Swept, UpkeepStore,
     },
 };
 
@@ -38,7 +37,6 @@ pub(crate) struct MemoryStore {
     grants: Mutex<BTreeMap<GrantId, GrantRecord>>,
     consents: Mutex<BTreeMap<[u8; 32], ConsentRecord>>,
     sessions: Mutex<BTreeMap<SessionId, SessionRecord>>,
-    sign_ins: Mutex<BTreeMap<SessionId, SignInRecord>>,
     keys: Mutex<Vec<KeyRecord>>,
     /// How calls fail, and how many before that do not.
     failure: Mutex<(Failure, usize)>,
@@ -52,7 +50,6 @@ impl MemoryStore {
             grants: Mutex::default(),
             consents: Mutex::default(),
             sessions: Mutex::default(),
-            sign_ins: Mutex::default(),
             keys: Mutex::default(),
             failure: Mutex::new((Failure::None, 0)),
             is_closed: AtomicBool::new(false),
@@ -367,23 +364,6 @@ impl SessionStore for MemoryStore {
         self.check()?;
         let sessions = sessions.into_iter().map(|session| (session.session_id, session));
         Ok(import(&self.sessions, sessions, |new, there| new.idle_at > there.idle_at))
-    }
-
-    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
-        self.check()?;
-        self.sign_ins.lock().unwrap().insert(sign_in.sign_in_id, sign_in);
-        Ok(())
-    }
-
-    async fn take_sign_in(
-        &self,
-        id: SessionId,
-        browser: SecretHash,
-    ) -> Result<Option<SignInRecord>, StoreError> {
-        self.check()?;
-        let mut sign_ins = self.sign_ins.lock().unwrap();
-        let is_its = sign_ins.get(&id).is_some_and(|kept| kept.browser.matches(&browser));
-        Ok(is_its.then(|| sign_ins.remove(&id)).flatten())
     }
 }
 

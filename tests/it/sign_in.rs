@@ -70,26 +70,26 @@ pub(crate) fn provider_at(id: &str, issuer: &str) -> Provider {
     }
 }
 
-async fn with_provider() -> Config {
+pub(crate) async fn with_provider() -> Config {
     let mut config = config();
     config.sign_in.providers = vec![provider("acme", "").await];
     config
 }
 
 /// Chooses the provider on the page of an authorization request, and returns the `state` that goes there.
-async fn begin(server: &TestServer, browser: &mut Browser<'_>) -> String {
+pub(crate) async fn begin(server: &TestServer, browser: &mut Browser<'_>) -> String {
     let client = Client::register(server).await;
     let page = browser.get(&client.request().path()).await;
     assert_eq!(page.answer.headers("set-cookie"), Vec::<&str>::new(), "a page sets no cookie");
     let sent = browser.submit(&page, "provider", "acme").await;
     let cookie = sent.answer.header("set-cookie").expect("the browser is known again");
-    assert!(cookie.starts_with("__Host-doorward-sign-in="), "{cookie}");
-    assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/"), "{cookie}");
+    assert!(cookie.starts_with("__Host-doorward-sign-in."), "{cookie}");
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600"), "{cookie}");
     sent.brought().remove("state").expect("RFC 6749, section 10.12")
 }
 
 /// What the browser is shown when the provider did not let somebody in.
-async fn denied(browser: &mut Browser<'_>, state: &str) -> Page {
+pub(crate) async fn denied(browser: &mut Browser<'_>, state: &str) -> Page {
     browser.get(&format!("/oauth2/sign-in/acme?error=access_denied&state={state}")).await
 }
 
@@ -193,7 +193,7 @@ async fn sign_ins_are_counted_by_kind_and_how_they_ended() {
     let mut browser = Browser::new(&server);
     let state = begin(&server, &mut browser).await;
     assert_eq!(denied(&mut browser, &state).await.answer.status, 403);
-    let form = Request::default().and("request", "x");
+    let form = Request::default();
     for (name, value, status) in
         [("provider", "gone", 502), ("password", "no", 403), ("password", &password, 303)]
     {
@@ -277,14 +277,24 @@ async fn passwords_are_tried_so_often_and_no_more() {
     let server = TestServer::with(config).await;
     let mut browser = Browser::new(&server);
     let form = Request::default().and("request", "x").and("password", "wrong");
-    for _ in 0..3 {
-        let answer = browser.post("/oauth2/sign-in", &form).await.answer;
+    server.clock.advance(Duration::from_secs(60 - server.clock.now().as_seconds() % 60 + 20));
+    for (said, retry_after) in [
+        ("After 2 more tries, you'll have to wait up to 40 seconds.", None),
+        ("After one more try, you'll have to wait up to 40 seconds.", None),
+        ("That was the last try for now: wait 40 seconds, then try again.", Some("40")),
+    ] {
+        let page = browser.post("/oauth2/sign-in", &form).await;
+        let answer = &page.answer;
         assert_eq!((answer.status, answer.header("set-cookie")), (403, None));
+        assert!(page.text().contains(said), "{}", page.text());
+        assert_eq!(answer.header("retry-after"), retry_after);
     }
     let right = form.with("password", server.password.as_ref().unwrap());
-    let refused = browser.post("/oauth2/sign-in", &right).await.answer;
-    assert_eq!(refused.status, 429);
-    assert!(refused.header("retry-after").is_some());
+    server.clock.advance(Duration::from_secs(39));
+    let refused = browser.post("/oauth2/sign-in", &right).await;
+    assert_eq!(refused.answer.status, 429);
+    assert!(refused.text().contains("Wait 1 second, then try again."), "{}", refused.text());
+    assert_eq!(refused.answer.header("retry-after"), Some("1"));
     server.clock.advance(MINUTE);
     assert_eq!(browser.post("/oauth2/sign-in", &right).await.answer.status, 303);
 }

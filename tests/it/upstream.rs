@@ -457,3 +457,63 @@ async fn nobody_comes_back_from_a_provider_who_was_not_sent_there_by_our_page() 
     }
     assert_eq!(provider.exchanges(), 0);
 }
+
+#[tokio::test]
+async fn whoever_is_refused_chooses_an_account_until_one_is_let_in() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let mut config = settings(&provider);
+    config.sign_in.providers[0].allowed_domains = vec!["acme.example".to_owned()];
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::new(&server);
+    for (email, prompt, status) in [
+        ("ada@evil.example", None, 403),
+        ("ada@evil.example@acme.example", Some("select_account"), 403),
+        ("ada@acme.example", Some("select_account"), 200),
+        ("ada@acme.example", None, 200),
+    ] {
+        let page = browser.get(&client.request().path()).await;
+        let sent = browser.clone().submit(&page, "provider", "acme").await.brought();
+        assert_eq!(sent.get("prompt").map(String::as_str), prompt, "{email}");
+        let person = json!({ "email": email, "email_verified": true });
+        let page = sign_in_with(&mut browser, &client, &server, &provider, &person).await;
+        assert_eq!(page.answer.status, status, "{email}: {}", page.text());
+        browser = Browser::with(&server, without_session(browser.cookies()));
+    }
+}
+
+/// The cookies, without the one by which somebody is signed in.
+fn without_session(mut cookies: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    cookies.retain(|name, _| !name.contains("session"));
+    cookies
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_replayed_reaches_the_provider_within_the_limit() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let mut config = settings(&provider);
+    config.sign_in.per_source = 4;
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::new(&server);
+    let wrong = json!({ "aud": "another" });
+    let back = way_back(&mut browser, &client, &server, &provider, &wrong).await;
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        let page = browser.clone().get(&back).await;
+        if page.answer.status == 429 {
+            assert!(page.answer.header("retry-after").is_some());
+        }
+        statuses.push(page.answer.status);
+    }
+    assert_eq!(statuses, [502, 502, 502, 429, 429, 429]);
+    assert_eq!(provider.exchanges(), 3);
+    // Answers that nobody began cost nothing, and are not counted.
+    server.clock.advance(Duration::from_mins(1));
+    for _ in 0..9 {
+        let made_up = format!("/oauth2/sign-in/acme?code=x&state=dwu_{}", "A".repeat(64));
+        assert_eq!(Browser::new(&server).get(&made_up).await.answer.status, 400);
+    }
+    provider.said.lock().unwrap().claims["aud"] = json!("doorward");
+    assert_eq!(browser.get(&back).await.answer.status, 303);
+}

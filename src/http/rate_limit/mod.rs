@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) use self::{
     failures::{FailureLimit, FailureLimits},
     link::LinkError,
-    own::OwnLimit,
+    own::{Left, OwnLimit},
 };
 use self::{
     link::Link,

@@ -36,6 +36,24 @@ impl<S: Eq + Hash> OwnLimit<S> {
             _ => Ok(()),
         }
     }
+
+    /// What is left, counting nothing; `None` without a limit.
+    pub(crate) fn left(&self, whose: &S, now: Timestamp) -> Option<Left> {
+        let counted = self.local.counted(whose, now)?;
+        let requests = self.limits.per_source?.saturating_sub(counted);
+        let left_millis = self.limits.window_end(now).saturating_sub(now.as_millis());
+        let reset_seconds = u32::try_from(left_millis.div_ceil(1_000)).unwrap_or(PERIOD_SECONDS);
+        Some(Left { requests, reset_seconds })
+    }
+}
+
+/// What is left of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// How many requests are admitted until then.
+    pub(crate) requests: u32,
+    /// In how many seconds all of them are there again.
+    pub(crate) reset_seconds: u32,
 }
 
 #[cfg(test)]
@@ -50,6 +68,20 @@ mod tests {
         assert_eq!(limit.count("a", at(10)), Err(50));
         assert_eq!(limit.count("b", at(10)), Ok(()));
         assert_eq!(limit.count("a", at(60)), Ok(()));
-        assert_eq!(OwnLimit::new(0, &Entropy::seeded(1)).count("a", at(0)), Ok(()));
+        let none = OwnLimit::new(0, &Entropy::seeded(1));
+        assert_eq!((none.count("a", at(0)), none.left(&"a", at(0))), (Ok(()), None));
+    }
+
+    #[test]
+    fn looking_at_what_is_left_counts_nothing() {
+        let limit = OwnLimit::new(2, &Entropy::seeded(1));
+        let at = |seconds: u64| Timestamp::from_millis((1_800_000_000 + seconds) * 1_000);
+        for requests in [2, 1, 0, 0] {
+            for _ in 0..2 {
+                let left = Left { requests, reset_seconds: 50 };
+                assert_eq!(limit.left(&"a", at(10)), Some(left));
+            }
+            let _refused = limit.count("a", at(10));
+        }
     }
 }

@@ -53,8 +53,6 @@ macro_rules! store_contract {
             imports::imported_keys_stand_beside_those_that_are_there_and_are_followed,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
             sessions::sessions_are_listed_in_their_order_and_by_subject,
-            sessions::a_sign_in_is_taken_once,
-            sessions::a_sign_in_of_another_browser_stays,
             sessions::of_all_who_make_a_key_at_once_one_does,
             sessions::a_sweep_forgets_what_has_expired_and_nothing_else,
             upkeep::an_open_store_is_ready,

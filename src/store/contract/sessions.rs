@@ -12,11 +12,10 @@ use super::{
 };
 use crate::{
     entropy::Entropy,
-    grant::CodeVerifier,
     secret::SecretHash,
     store::{
-        ConsentRecord, Deleted, KeyKept, KeyRecord, ResourceOwner, SessionId, SessionRecord,
-        SignInRecord, Store, Swept,
+        ConsentRecord, Deleted, KeyKept, KeyRecord, ResourceOwner, SessionId, SessionRecord, Store,
+        Swept,
     },
 };
 
@@ -31,19 +30,6 @@ pub(super) fn session(entropy: &Entropy) -> SessionRecord {
         },
         signed_in_at: NOW,
         idle_at: NOW.after_seconds(60),
-        expires_at: NOW.after_seconds(600),
-    }
-}
-
-fn sign_in(entropy: &Entropy) -> SignInRecord {
-    SignInRecord {
-        sign_in_id: SessionId::generate(NOW, entropy),
-        hash: SecretHash::of(b"state"),
-        browser: SecretHash::of(b"browser"),
-        provider: "acme".to_owned(),
-        nonce: "n-0S6_WzA2Mj".to_owned(),
-        verifier: CodeVerifier::generate(entropy),
-        authorization_request: "client_id=x&state=%22".to_owned(),
         expires_at: NOW.after_seconds(600),
     }
 }
@@ -108,35 +94,6 @@ pub(in crate::store) async fn sessions_are_listed_in_their_order_and_by_subject(
         }
         assert_eq!(listed, expected, "{subject:?}");
     }
-}
-
-pub(in crate::store) async fn a_sign_in_is_taken_once(store: Arc<dyn Store>) {
-    let kept = sign_in(&Entropy::seeded(3));
-    store.keep_sign_in(kept.clone()).await.unwrap();
-    let mut calls = JoinSet::new();
-    for _ in 0..10 {
-        let (store, id) = (Arc::clone(&store), kept.sign_in_id);
-        let browser = SecretHash::of(b"browser");
-        calls.spawn(async move { store.take_sign_in(id, browser).await.unwrap() });
-    }
-
-    let taken: Vec<_> = calls.join_all().await.into_iter().flatten().collect();
-
-    assert_eq!(taken.len(), 1);
-    assert_eq!(format!("{:?}", taken[0]), format!("{kept:?}"));
-    assert_eq!(taken[0].verifier, kept.verifier);
-}
-
-pub(in crate::store) async fn a_sign_in_of_another_browser_stays(store: Arc<dyn Store>) {
-    let kept = sign_in(&Entropy::seeded(3));
-    store.keep_sign_in(kept.clone()).await.unwrap();
-    let take = async |browser: &[u8]| {
-        store.take_sign_in(kept.sign_in_id, SecretHash::of(browser)).await.unwrap()
-    };
-
-    assert!(take(b"another browser").await.is_none());
-    assert!(take(b"browser").await.is_some());
-    assert!(take(b"browser").await.is_none());
 }
 
 pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<dyn Store>) {
@@ -214,11 +171,6 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
     assert_eq!(swept(&*store, Swept::Sessions, 60, 1).await, 1);
     assert!(store.session(idle.session_id).await.unwrap().is_none());
     assert!(store.session(used.session_id).await.unwrap().is_some());
-
-    let begun = sign_in(&entropy);
-    store.keep_sign_in(begun.clone()).await.unwrap();
-    assert_eq!(swept(&*store, Swept::SignIns, 599, 10).await, 0);
-    assert_eq!(swept(&*store, Swept::SignIns, 600, 10).await, 1);
 
     let consent = ConsentRecord {
         subject: "acme:7".to_owned(),

@@ -46,14 +46,13 @@ use self::{
 use super::{
     ClientFilter, ClientRecord, ClientStore, ConsentRecord, Deleted, GrantFilter, GrantRecord,
     GrantStore, Imported, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
-    SessionRecord, SessionStore, SignInRecord, StoreError, SweepPage, Swept, UpkeepStore,
+    SessionRecord, SessionStore, StoreError, SweepPage, Swept, UpkeepStore,
 };
 use crate::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     config::EmbeddedConfig,
     grant::GrantId,
-    secret::SecretHash,
 };
 
 /// The version of the SQLite that is linked.
@@ -270,18 +269,6 @@ impl SessionStore for Embedded {
             sessions.iter().map(|one| sessions::insert(change, one)).sum()
         };
         self.work(import).await
-    }
-
-    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
-        self.work(move |change| sessions::insert_sign_in(change, &sign_in)).await
-    }
-
-    async fn take_sign_in(
-        &self,
-        id: SessionId,
-        browser: SecretHash,
-    ) -> Result<Option<SignInRecord>, StoreError> {
-        self.work(move |change| sessions::take_sign_in(change, id, &browser)).await?.transpose()
     }
 }
 

@@ -98,6 +98,10 @@ const MIGRATIONS: &[&str] = &[
     "
     CREATE INDEX grants_of_subject ON grants (subject);
 ",
+    // Browsers hold their own sign-ins under way, sealed in a cookie.
+    "
+    DROP TABLE sign_ins;
+",
 ];
 
 /// The version that this release reads and writes.

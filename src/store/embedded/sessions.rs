@@ -1,14 +1,13 @@
-//! The sessions and sign-ins in SQL.
+//! The sessions in SQL.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::rows::{first, rows};
 use crate::{
     clock::Timestamp,
-    secret::SecretHash,
     store::{
-        Deleted, SessionId, SessionRecord, SignInRecord, StoreError,
-        row::{FromRow, moment, row_count, select},
+        Deleted, SessionId, SessionRecord, StoreError,
+        row::{moment, row_count, select},
     },
 };
 
@@ -73,34 +72,4 @@ pub(super) fn delete(change: &Connection, id: SessionId) -> rusqlite::Result<Del
         0 => Deleted::NotThere,
         _ => Deleted::Forgotten,
     })
-}
-
-/// Keeps a sign-in.
-pub(super) fn insert_sign_in(change: &Connection, sign_in: &SignInRecord) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sign_ins (sign_in_id, hash, browser, provider, nonce, verifier, \
-        authorization_request, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    change.prepare_cached(sql)?.execute(params![
-        sign_in.sign_in_id.as_bytes(),
-        sign_in.hash.as_bytes(),
-        sign_in.browser.as_bytes(),
-        sign_in.provider,
-        sign_in.nonce,
-        sign_in.verifier.as_str(),
-        sign_in.authorization_request,
-        moment(sign_in.expires_at),
-    ])?;
-    Ok(())
-}
-
-/// Takes a sign-in away that this browser began.
-pub(super) fn take_sign_in(
-    change: &Connection,
-    id: SessionId,
-    browser: &SecretHash,
-) -> rusqlite::Result<Option<Result<SignInRecord, StoreError>>> {
-    let sql = "DELETE FROM sign_ins WHERE sign_in_id = ?1 AND browser = ?2 \
-        RETURNING sign_in_id, hash, browser, provider, nonce, verifier, authorization_request, expires_at";
-    let mut statement = change.prepare_cached(sql)?;
-    let parameters = params![id.as_bytes(), browser.as_bytes()];
-    statement.query_row(parameters, |row| Ok(SignInRecord::from_row(row))).optional()
 }

@@ -100,7 +100,6 @@ impl Kind {
             ),
             Swept::Consents => ("consents", "consent_id", "expires_at <= ?1"),
             Swept::Sessions => ("sessions", "session_id", "expires_at <= ?1 OR idle_at <= ?1"),
-            Swept::SignIns => ("sign_ins", "sign_in_id", "expires_at <= ?1"),
         };
         Self { table, key, goes }
     }

@@ -116,23 +116,6 @@ impl Postgres {
         .map_err(store_error)
     }
 
-    /// As [`Self::change`], and shows what was changed.
-    async fn change_and_show(
-        &self,
-        statement: &Statement,
-        parameters: Parameters<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.queue()?;
-        match self.connections.query(statement, parameters).await {
-            Err(fault) if fault.is_certain_and_passing() => {
-                self.connections.metrics.retries.add_one();
-                self.connections.query(statement, parameters).await
-            }
-            answer => answer,
-        }
-        .map_err(store_error)
-    }
-
     /// As [`Self::change`], by a statement that takes each column of many records.
     async fn change_many(
         &self,

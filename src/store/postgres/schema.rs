@@ -34,6 +34,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0003_grants_of_subject.sql"),
         compatible_from: 1,
     },
+    // Earlier releases cannot sign anybody in at a provider without the table.
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0004_drop_sign_ins.sql"),
+        compatible_from: 4,
+    },
 ];
 
 /// The version that this release works on.

@@ -1,4 +1,4 @@
-//! The sessions and sign-ins in SQL.
+//! The sessions in SQL.
 
 use async_trait::async_trait;
 use tokio_postgres::types::Type;
@@ -11,9 +11,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    secret::SecretHash,
     store::{
-        Deleted, SessionId, SessionRecord, SessionStore, SignInRecord, StoreError,
+        Deleted, SessionId, SessionRecord, SessionStore, StoreError,
         row::{FromRow, moment, row_count, select},
     },
 };
@@ -55,28 +54,6 @@ const PROLONG: Statement = Statement {
 
 const DELETE: Statement =
     Statement { sql: "DELETE FROM sessions WHERE session_id = $1", types: &[Type::UUID] };
-
-const INSERT_SIGN_IN: Statement = Statement {
-    sql: "INSERT INTO sign_ins (sign_in_id, hash, browser, provider, nonce, verifier, \
-        authorization_request, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-        ON CONFLICT (sign_in_id) DO NOTHING",
-    types: &[
-        Type::UUID,
-        Type::BYTEA,
-        Type::BYTEA,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::TEXT,
-        Type::INT8,
-    ],
-};
-
-const TAKE_SIGN_IN: Statement = Statement {
-    sql: "DELETE FROM sign_ins WHERE sign_in_id = $1 AND browser = $2 \
-        RETURNING sign_in_id, hash, browser, provider, nonce, verifier, authorization_request, expires_at",
-    types: &[Type::UUID, Type::BYTEA],
-};
 
 #[async_trait]
 impl SessionStore for Postgres {
@@ -126,33 +103,5 @@ impl SessionStore for Postgres {
             0 => Deleted::NotThere,
             _ => Deleted::Forgotten,
         })
-    }
-
-    async fn keep_sign_in(&self, sign_in: SignInRecord) -> Result<(), StoreError> {
-        self.change(
-            &INSERT_SIGN_IN,
-            &[
-                &Uuid::from(sign_in.sign_in_id),
-                &bytes(&sign_in.hash),
-                &bytes(&sign_in.browser),
-                &sign_in.provider,
-                &sign_in.nonce,
-                &sign_in.verifier.as_str(),
-                &sign_in.authorization_request,
-                &moment(sign_in.expires_at),
-            ],
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn take_sign_in(
-        &self,
-        id: SessionId,
-        browser: SecretHash,
-    ) -> Result<Option<SignInRecord>, StoreError> {
-        let parameters: Parameters<'_> = &[&Uuid::from(id), &bytes(&browser)];
-        let rows = self.change_and_show(&TAKE_SIGN_IN, parameters).await?;
-        rows.first().map(FromRow::from_row).transpose()
     }
 }

@@ -96,18 +96,6 @@ const SESSIONS: Kind = Kind {
     },
 };
 
-const SIGN_INS: Kind = Kind {
-    select: Statement {
-        sql: "SELECT sign_in_id, expires_at <= $2 FROM sign_ins WHERE sign_in_id > $1 \
-            ORDER BY sign_in_id LIMIT $3",
-        types: BY_UUID,
-    },
-    delete: Statement {
-        sql: "DELETE FROM sign_ins WHERE sign_in_id = ANY($1) AND expires_at <= $2",
-        types: MANY_UUIDS,
-    },
-};
-
 /// Every key, oldest first.
 pub(super) async fn keys(store: &Postgres) -> Result<Vec<KeyRecord>, StoreError> {
     let rows = store.ask(&SELECT_KEYS, &[]).await?;
@@ -159,7 +147,6 @@ pub(super) async fn sweep(
     match kind {
         Swept::Grants => page.sweep(&GRANTS, uuid(), uuid_bytes).await,
         Swept::Sessions => page.sweep(&SESSIONS, uuid(), uuid_bytes).await,
-        Swept::SignIns => page.sweep(&SIGN_INS, uuid(), uuid_bytes).await,
         Swept::Consents => page.sweep(&CONSENTS, after, |key| key).await,
     }
 }
