@@ -74,6 +74,10 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     let session = sign_in::session(app, head).await?;
     let request =
         AuthorizationRequest::resolve(app, text, named_by(source, session.as_ref())).await?;
+    let text = &*form::repeated(text);
+    if !sign_in::can_wait(text) {
+        return Err(PageError::Request(REQUEST_BYTES_MAX));
+    }
     let asked = match (&request.asked, &session) {
         (Ok(asked), _) => asked,
         (Err(error), Some(_)) => return Ok(refused(&request, error, &app.config.server.issuer)),

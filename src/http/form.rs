@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Incoming;
+use percent_encoding::AsciiSet;
 
 use super::{
     body::{self, BodyError, BodyReader},
@@ -14,6 +15,8 @@ use super::{
 
 /// The media type of a form body.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+const ESCAPED_IN_HTML: &AsciiSet = &AsciiSet::EMPTY.add(b'"').add(b'\'').add(b'<').add(b'>');
 
 /// The most parameters that are read.
 const PARAMETERS_MAX: usize = 64;
@@ -88,6 +91,20 @@ impl<'text> Form<'text> {
     }
 }
 
+/// The same parameters as text that a page can carry: without those that are empty, and with percent-encoding for
+/// each character that HTML would escape. A page must not become much larger than the request it repeats.
+pub(crate) fn repeated(text: &str) -> String {
+    let is_there = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
+    let mut repeated = String::with_capacity(text.len());
+    for pair in text.split('&').filter(is_there) {
+        if !repeated.is_empty() {
+            repeated.push('&');
+        }
+        repeated.extend(percent_encoding::utf8_percent_encode(pair, ESCAPED_IN_HTML));
+    }
+    repeated
+}
+
 fn decoded(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
     // Most texts are as they were meant.
     if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
@@ -132,5 +149,26 @@ mod tests {
         let many = "a=1&".repeat(PARAMETERS_MAX + 1);
         assert_eq!(Form::parse(many.as_bytes()).unwrap_err(), FormError::TooMany);
         assert!(Form::parse("a=1&".repeat(PARAMETERS_MAX).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_a_page_repeats_means_the_same_and_does_not_grow_by_escaping() {
+        for (text, expected) in [
+            ("a=1&b=2", "a=1&b=2"),
+            ("&&&a=1&&&&b=2&", "a=1&b=2"),
+            ("&=&=&a=&b&c=1", "c=1"),
+            ("a=%26+x&b='\"<>", "a=%26+x&b=%27%22%3C%3E"),
+            ("a=x=y&b=\u{e9}", "a=x=y&b=%C3%A9"),
+            ("", ""),
+        ] {
+            assert_eq!(repeated(text), expected, "{text}");
+            let one = |text: &str| {
+                let form = Form::parse(text.as_bytes()).unwrap();
+                ["a", "b", "c"].map(|name| form.one(name).unwrap().map(str::to_owned))
+            };
+            assert_eq!(one(&repeated(text)), one(text), "{text}");
+        }
+        assert_eq!(repeated(&"&".repeat(8 << 10)), "");
+        assert_eq!(repeated(&"a&".repeat(4 << 10)), "");
     }
 }

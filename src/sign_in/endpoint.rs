@@ -338,7 +338,7 @@ pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
                 site: site(app),
                 account: account(&session.owner),
                 form_token: session.form_token(app, SIGN_OUT),
-                request: head.uri.query().filter(|query| !query.is_empty()).map(str::to_owned),
+                request: head.uri.query().map(form::repeated).filter(|query| !query.is_empty()),
             };
             page(&shown, StatusCode::OK, FormTarget::Ourselves)
         }
