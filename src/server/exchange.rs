@@ -15,7 +15,7 @@ use std::{
 
 use http::{
     HeaderValue, Method, Request, StatusCode, Version,
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, Entry, PRAGMA},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, Entry, PRAGMA, STRICT_TRANSPORT_SECURITY},
 };
 use http_body::Body as _;
 use http_body_util::Full;
@@ -23,6 +23,7 @@ use hyper::body::Incoming;
 
 use super::{
     cors,
+    framing::malformed,
     listener::Answer,
     metrics::ServerMetrics,
     routes::{self, Route, Routes},
@@ -37,19 +38,25 @@ use crate::{
     },
 };
 
+/// Browsers use HTTPS for a year (RFC 6797 §6.1). Other hosts of the domain are not ours to speak for.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Answers the requests of the public listener.
 pub(crate) struct Exchange {
     app: Arc<App>,
     metrics: Arc<ServerMetrics>,
     request_ids: RequestIds,
     routes: Routes,
+    /// Whether callers reach this server by HTTPS.
+    is_encrypted: bool,
 }
 
 impl Exchange {
     pub(crate) fn new(app: Arc<App>, metrics: Arc<ServerMetrics>) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
         let routes = Routes::new(&app.config);
-        Self { app, metrics, request_ids, routes }
+        let is_encrypted = app.config.tls.is_some() || app.config.server.tls_terminated_in_front;
+        Self { app, metrics, request_ids, routes, is_encrypted }
     }
 
     fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
@@ -70,16 +77,28 @@ impl Answer for Exchange {
         let shape = Shape::at(request.uri().path());
         let (is_head, version) = (request.method() == Method::HEAD, request.version());
 
-        let answered = pin!(routes::answer(&self.app, route, address, request));
-        let mut response = or_panic(answered).await.unwrap_or_else(|panic| {
-            tracing::error!(panic = panic_text(&*panic), "a handler panicked");
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            refusal(shape, status, "server_error", "the server failed")
-        });
+        let fault = malformed(&request);
+        let mut response = match fault {
+            Some(text) => refusal(shape, StatusCode::BAD_REQUEST, "invalid_request", text),
+            None => {
+                let answered = pin!(routes::answer(&self.app, route, address, request));
+                or_panic(answered).await.unwrap_or_else(|panic| {
+                    tracing::error!(panic = panic_text(&*panic), "a handler panicked");
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    refusal(shape, status, "server_error", "the server failed")
+                })
+            }
+        };
         if is_head {
             withhold_body(&mut response);
         }
-        headers_of_every_answer(&mut response, route, version, request_id.clone());
+        headers_of_every_answer(&mut response, route, request_id.clone());
+        if version < Version::HTTP_2 && (fault.is_some() || is_last(response.status())) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.is_encrypted {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        }
 
         let event = RequestEvent {
             route: route.template,
@@ -103,15 +122,7 @@ fn withhold_body(response: &mut Response) {
     *response.body_mut() = Full::default();
 }
 
-fn headers_of_every_answer(
-    response: &mut Response,
-    route: &Route,
-    version: Version,
-    request_id: HeaderValue,
-) {
-    // Part of the body is still on its way, or nobody knows where it ends.
-    let is_last = version < Version::HTTP_2
-        && matches!(response.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
+fn headers_of_every_answer(response: &mut Response, route: &Route, request_id: HeaderValue) {
     let headers = response.headers_mut();
     // Unless an endpoint says that its answer is the same for everybody.
     if let Entry::Vacant(entry) = headers.entry(CACHE_CONTROL) {
@@ -119,12 +130,14 @@ fn headers_of_every_answer(
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     }
     headers.insert(X_REQUEST_ID, request_id);
-    if is_last {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     if route.is_open_to_scripts() {
         cors::allow(headers);
     }
+}
+
+/// Whether nothing can follow on the connection: part of the body is still on its way.
+fn is_last(status: StatusCode) -> bool {
+    matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
 }
 
 /// What the future yields, or what it panicked with. It stays where it is: it is most of what a request holds.

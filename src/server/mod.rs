@@ -8,6 +8,7 @@ mod activity;
 mod cors;
 mod description;
 mod exchange;
+mod framing;
 mod listener;
 mod management;
 mod metrics;

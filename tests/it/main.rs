@@ -24,6 +24,7 @@ mod flow;
 mod granted;
 mod grants;
 mod harness;
+mod heads;
 mod management;
 mod mcp;
 mod memory_store;
