@@ -5,7 +5,7 @@
 
 use std::{
     fmt::{self, Write as _},
-    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -43,6 +43,24 @@ impl Gauge {
     }
 
     pub(crate) fn value(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// How much of something there is at present.
+#[derive(Debug, Default)]
+pub(crate) struct Amount(AtomicUsize);
+
+impl Amount {
+    pub(crate) fn add(&self, count: usize) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    pub(crate) fn sub(&self, count: usize) {
+        self.0.fetch_sub(count, Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> usize {
         self.0.load(Relaxed)
     }
 }
@@ -109,6 +127,14 @@ pub(crate) struct ConnectionMetrics {
     pub(crate) slow: Counter,
     /// They took too long to ask again.
     pub(crate) idle: Counter,
+    /// The server did not answer in time.
+    pub(crate) unanswered: Counter,
+    /// Others took their places.
+    pub(crate) made_room: Counter,
+    /// Their source held the most bytes, and there were too many.
+    pub(crate) held_too_much: Counter,
+    /// What requests and answers hold, in bytes.
+    pub(crate) held_bytes: Amount,
 }
 
 /// How the limits are kept that nodes share.

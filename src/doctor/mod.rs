@@ -5,6 +5,7 @@
 mod addresses;
 mod certificate;
 mod clock;
+mod descriptors;
 mod keys;
 mod limiter;
 mod providers;
@@ -30,6 +31,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     limiter::redis,
     certificate::files,
     providers::reachable,
+    descriptors::enough,
     addresses::listeners,
 ];
 

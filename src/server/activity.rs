@@ -1,18 +1,27 @@
-//! What a connection is doing and since when, so that whoever dawdles can be cut off.
+//! What a connection is doing, since when, and how many bytes it holds for that, so that a slow or greedy caller
+//! is cut off.
 //!
-//! Nothing here sets a timer for a request: the connection looks at its activity now and then.
+//! Nothing here sets a timer for a request: the connection looks at its activity now and then. A request counts
+//! until its answer is taken, which over HTTP/2 the caller decides by its windows.
 
 use std::{
-    io,
+    io, mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+};
 
+use super::places::Bytes;
 use crate::config::ConnectionsConfig;
+
+/// The most that is counted of a handshake or a head before there is a request, in bytes.
+const HEAD_HELD_MAX: usize = 64 << 10;
 
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +30,8 @@ pub(crate) struct TimeLimits {
     pub(crate) head: Duration,
     /// Between two requests.
     pub(crate) idle: Duration,
+    /// For making an answer, whatever it waits for.
+    pub(crate) work: Duration,
     /// For taking an answer, once it did not take all of it at once.
     pub(crate) answer: Duration,
 }
@@ -30,30 +41,53 @@ impl TimeLimits {
         Self {
             head: Duration::from_secs(config.headers_timeout_seconds),
             idle: Duration::from_secs(config.idle_timeout_seconds),
+            work: Duration::from_secs(config.request_timeout_seconds),
             answer: Duration::from_secs(config.body_timeout_seconds),
         }
     }
 
     /// How often to look whether a limit is exceeded: often enough to be late by a quarter at most.
     pub(crate) fn look_every(self) -> Duration {
-        (self.head.min(self.idle).min(self.answer) / 4)
+        (self.head.min(self.idle).min(self.answer).min(self.work) / 4)
             .clamp(Duration::from_millis(50), Duration::from_secs(5))
     }
 }
 
-/// What a connection is doing.
+/// What a connection is doing, and the bytes it holds for that.
 #[derive(Debug)]
-pub(crate) struct Activity(Mutex<State>);
+pub(crate) struct Activity {
+    state: Mutex<State>,
+    bytes: Bytes,
+    end: Notify,
+}
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
     since: Instant,
-    in_flight: u32,
+    exchanges: Vec<InFlight>,
+    next: u32,
     /// Since when the caller has not taken all of what was written.
     blocked_since: Option<Instant>,
     /// Over HTTP/2 bytes come between requests too, and say nothing about a next one.
     is_multiplexed: bool,
+    /// All that is counted for this connection, in bytes: handshakes and heads that are not complete, requests,
+    /// answers.
+    held: usize,
+    /// What came of a handshake or a head, until there is a request.
+    head: usize,
+    /// Answers that were written and not flushed.
+    written: usize,
+    /// Nothing is counted any longer.
+    is_ended: bool,
+}
+
+/// A request that came and whose answer is not taken.
+#[derive(Debug)]
+struct InFlight {
+    id: u32,
+    since: Instant,
+    answered: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +96,7 @@ enum Phase {
     Fresh,
     /// Part of a request's head has come.
     Head,
-    /// Requests are being answered; how long that may take is the endpoint's to say.
+    /// Requests are being answered, or their answers taken.
     Busy,
     /// Between two requests.
     Idle,
@@ -73,19 +107,27 @@ enum Phase {
 pub(crate) enum Overdue {
     /// For sending a request or taking an answer: nothing is owed to such a caller.
     Slow,
+    /// It is the server that took too long.
+    Unanswered,
     /// For asking again: it may be told that the connection ends.
     Idle,
 }
 
 impl Activity {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+    pub(super) fn new(bytes: Bytes) -> Arc<Self> {
+        let state = State {
             phase: Phase::Fresh,
             since: Instant::now(),
-            in_flight: 0,
+            exchanges: Vec::new(),
+            next: 0,
             blocked_since: None,
             is_multiplexed: false,
-        })))
+            held: 0,
+            head: 0,
+            written: 0,
+            is_ended: false,
+        };
+        Arc::new(Self { state: Mutex::new(state), bytes, end: Notify::new() })
     }
 
     /// The connection speaks HTTP/2.
@@ -93,12 +135,21 @@ impl Activity {
         self.state().is_multiplexed = true;
     }
 
-    /// Counts a request as being answered until what is returned is dropped.
-    pub(crate) fn request(self: &Arc<Self>) -> RequestInFlight {
-        let mut state = self.state();
-        state.in_flight += 1;
-        state.phase = Phase::Busy;
-        RequestInFlight(Arc::clone(self))
+    /// Counts a request that holds so many bytes, until its answer is taken.
+    pub(crate) fn request(self: &Arc<Self>, bytes: usize) -> Exchange {
+        let id = {
+            let mut state = self.state();
+            let id = state.next;
+            state.next = id.wrapping_add(1);
+            state.exchanges.push(InFlight { id, since: Instant::now(), answered: None });
+            state.phase = Phase::Busy;
+            let head = mem::take(&mut state.head);
+            state.hold(&self.bytes, bytes);
+            state.release(&self.bytes, head);
+            id
+        };
+        self.bytes.check();
+        Exchange { activity: Arc::clone(self), id, bytes, is_answered: false }
     }
 
     /// Whether nothing of a request has come that is not answered.
@@ -107,46 +158,148 @@ impl Activity {
         matches!(state.phase, Phase::Fresh | Phase::Idle) && state.blocked_since.is_none()
     }
 
+    /// Since when a next request could come; `None` while there is something to do.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (state.phase == Phase::Idle && state.blocked_since.is_none()).then_some(state.since)
+    }
+
+    /// Since when the oldest request has been coming or answered; `None` between two requests.
+    pub(super) fn busy_since(&self) -> Option<Instant> {
+        let state = self.state();
+        match state.phase {
+            Phase::Fresh | Phase::Head => Some(state.since),
+            Phase::Busy => state.exchanges.iter().map(|exchange| exchange.since).min(),
+            Phase::Idle => state.blocked_since,
+        }
+    }
+
     /// Whether the connection has taken longer than it may, and for what.
     pub(crate) fn overdue(&self, limits: TimeLimits) -> Option<Overdue> {
         let state = self.state();
+        let answered = state.exchanges.iter().filter_map(|exchange| exchange.answered);
+        let untaken_since = answered.chain(state.blocked_since).min();
         let (limit, overdue) = match state.phase {
-            _ if state.blocked_since.is_some_and(|since| since.elapsed() >= limits.answer) => {
+            _ if untaken_since.is_some_and(|since| since.elapsed() >= limits.answer) => {
                 return Some(Overdue::Slow);
             }
-            Phase::Busy => return None,
+            Phase::Busy => {
+                let waiting = state.exchanges.iter().filter(|exchange| exchange.answered.is_none());
+                let since = waiting.map(|exchange| exchange.since).min();
+                let is_late = since.is_some_and(|since| since.elapsed() >= limits.work);
+                return is_late.then_some(Overdue::Unanswered);
+            }
             Phase::Fresh | Phase::Head => (limits.head, Overdue::Slow),
             Phase::Idle => (limits.idle, Overdue::Idle),
         };
         (state.since.elapsed() >= limit).then_some(overdue)
     }
 
-    fn received(&self) {
+    /// Tells the connection to end, and counts nothing of it any longer.
+    pub(super) fn end(&self) {
         let mut state = self.state();
-        match state.phase {
-            // What a fresh connection may take is counted from its beginning.
-            Phase::Fresh => state.phase = Phase::Head,
-            Phase::Idle if !state.is_multiplexed => {
-                state.phase = Phase::Head;
-                state.since = Instant::now();
+        let held = state.held;
+        state.release(&self.bytes, held);
+        state.is_ended = true;
+        self.end.notify_one();
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_ended(&self) -> bool {
+        self.state().is_ended
+    }
+
+    /// Waits until the connection is told to end.
+    pub(super) async fn ended(&self) {
+        self.end.notified().await;
+    }
+
+    fn received(&self, count: usize) {
+        {
+            let mut state = self.state();
+            match state.phase {
+                // What a fresh connection may take is counted from its beginning.
+                Phase::Fresh => state.phase = Phase::Head,
+                Phase::Idle if !state.is_multiplexed => {
+                    state.phase = Phase::Head;
+                    state.since = Instant::now();
+                }
+                Phase::Idle | Phase::Head | Phase::Busy => {}
             }
-            Phase::Idle | Phase::Head | Phase::Busy => {}
+            if state.phase != Phase::Head {
+                return;
+            }
+            let count = count.min(HEAD_HELD_MAX - state.head);
+            state.head += count;
+            state.hold(&self.bytes, count);
         }
+        self.bytes.check();
+    }
+
+    fn flushed(&self) {
+        let mut state = self.state();
+        state.blocked_since = None;
+        let written = mem::take(&mut state.written);
+        state.release(&self.bytes, written);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A request that is being answered.
-pub(crate) struct RequestInFlight(Arc<Activity>);
+impl State {
+    fn hold(&mut self, bytes: &Bytes, count: usize) {
+        if !self.is_ended {
+            self.held += count;
+            bytes.add(count);
+        }
+    }
 
-impl Drop for RequestInFlight {
+    fn release(&mut self, bytes: &Bytes, count: usize) {
+        if !self.is_ended {
+            self.held -= count;
+            bytes.sub(count);
+        }
+    }
+}
+
+/// A request and its answer, from the complete head to the last byte that the transport takes.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    activity: Arc<Activity>,
+    id: u32,
+    bytes: usize,
+    is_answered: bool,
+}
+
+impl Exchange {
+    /// There is an answer, of so many bytes: from now on it is the caller who takes time.
+    pub(crate) fn answered(&mut self, bytes: usize) {
+        let activity = &self.activity;
+        {
+            let mut state = activity.state();
+            if let Some(exchange) = state.exchanges.iter_mut().find(|other| other.id == self.id) {
+                exchange.answered = Some(Instant::now());
+            }
+            state.hold(&activity.bytes, bytes);
+            state.release(&activity.bytes, mem::replace(&mut self.bytes, bytes));
+        }
+        self.is_answered = true;
+        activity.bytes.check();
+    }
+}
+
+impl Drop for Exchange {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.in_flight -= 1;
-        if state.in_flight == 0 {
+        let mut state = self.activity.state();
+        state.exchanges.retain(|exchange| exchange.id != self.id);
+        if self.is_answered {
+            state.written += self.bytes;
+        } else {
+            state.release(&self.activity.bytes, self.bytes);
+        }
+        if state.exchanges.is_empty() {
             state.phase = Phase::Idle;
             state.since = Instant::now();
         }
@@ -182,8 +335,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.activity.received();
+        let count = buffer.filled().len() - before;
+        if count > 0 {
+            self.activity.received(count);
         }
         Poll::Ready(Ok(()))
     }
@@ -213,12 +367,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whoever flushes has handed on everything before: nothing waits for the caller any longer.
-        if self.is_blocked {
-            self.is_blocked = false;
-            self.activity.state().blocked_since = None;
-        }
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // A flush comes after everything was written: nothing waits for the caller any longer.
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.is_blocked = false;
+        self.activity.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,16 +1,12 @@
-//! Accepts connections: how many there may be, in all and from one source, and what is spoken on them.
+//! Accepts connections and speaks HTTP on them, within limits.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,7 +21,6 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
-use ipnet::IpNet;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -34,17 +29,15 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::activity::{Activity, Overdue, TimeLimits, Watched};
-use crate::{
-    http::answer::Response,
-    http::client_address::{Source, is_trusted},
-    metrics::ConnectionMetrics,
+use super::{
+    activity::{Activity, Overdue, TimeLimits, Watched},
+    outgoing::{outgoing, request_bytes},
+    places::{Full, Places},
 };
+use crate::{http::answer::Response, metrics::ConnectionMetrics};
 
 /// The largest head of a request, and the largest read, in bytes.
 const BUFFER_MAX: usize = 32 << 10;
-/// Requests that one HTTP/2 connection may have in flight.
-const STREAMS_MAX: u32 = 128;
 /// The largest head of an HTTP/2 request, in bytes.
 const HEAD_MAX_HTTP2: u32 = 32 << 10;
 /// Streams that an HTTP/2 caller may have opened and given up at a time.
@@ -70,8 +63,10 @@ pub(crate) trait Answer: Send + Sync + 'static {
 pub(crate) struct Listener<A> {
     pub(crate) answer: A,
     pub(crate) tls: Option<TlsAcceptor>,
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
     pub(crate) time: TimeLimits,
+    /// Requests that one HTTP/2 connection may have in flight, those with untaken answers among them.
+    pub(crate) streams_max: u32,
     pub(crate) metrics: Arc<ConnectionMetrics>,
     /// Once cancelled nothing is accepted, and what is in flight is finished within `drain`.
     pub(crate) draining: CancellationToken,
@@ -107,8 +102,12 @@ impl<A: Answer> Listener<A> {
                 let listener = Arc::clone(self);
                 self.tasks.spawn(async move {
                     let _open = listener.metrics.open.one_more();
-                    let _place = place;
-                    listener.connection(stream, peer).await;
+                    let activity = Arc::clone(&place.activity);
+                    tokio::select! {
+                        biased;
+                        () = place.activity.ended() => {}
+                        () = listener.connection(stream, peer, activity) => {}
+                    }
                 });
             }
             Err(Full::InAll) => self.metrics.refused_total.add_one(),
@@ -116,13 +115,17 @@ impl<A: Answer> Listener<A> {
         }
     }
 
-    async fn connection(self: &Arc<Self>, stream: TcpStream, peer: IpAddr) {
+    async fn connection(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        activity: Arc<Activity>,
+    ) {
         // An answer is one write, which must not wait for the peer's acknowledgement of the last one.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "a connection was gone before it was served");
             return;
         }
-        let activity = Activity::new();
         let stream = Watched::new(stream, Arc::clone(&activity));
         let Some(tls) = &self.tls else {
             return self.http1(stream, peer, activity).await;
@@ -157,11 +160,10 @@ impl<A: Answer> Listener<A> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|request| {
-            let in_flight = activity.request();
+            let exchange = activity.request(request_bytes(&request));
             async {
                 let response = self.answer.answer(request, peer).await;
-                drop(in_flight);
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(outgoing(response, exchange))
             }
         });
         let connection = http1::Builder::new()
@@ -181,17 +183,17 @@ impl<A: Answer> Listener<A> {
         activity.multiplexed();
         let (listener, counted) = (Arc::clone(self), Arc::clone(&activity));
         let service = service_fn(move |request| {
-            let in_flight = counted.request();
+            let exchange = counted.request(request_bytes(&request));
             let listener = Arc::clone(&listener);
             async move {
-                let response = listener.answer.answer(request, peer).await;
-                drop(in_flight);
-                Ok::<_, Infallible>(response)
+                // In a box, or an answer that waits would hold the room that making it needed.
+                let response = Box::pin(listener.answer.answer(request, peer)).await;
+                Ok::<_, Infallible>(outgoing(response, exchange))
             }
         });
         let connection = http2::Builder::new(Tracked(self.tasks.clone()))
             .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS_MAX)
+            .max_concurrent_streams(self.streams_max)
             .max_header_list_size(HEAD_MAX_HTTP2)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -229,6 +231,10 @@ impl<A: Answer> Listener<A> {
                     }
                     match activity.overdue(self.time) {
                         Some(Overdue::Slow) => return self.metrics.slow.add_one(),
+                        Some(Overdue::Unanswered) => {
+                            tracing::warn!("a request was not answered in time");
+                            return self.metrics.unanswered.add_one();
+                        }
                         Some(Overdue::Idle) if ends_at.is_none() => {
                             self.metrics.idle.add_one();
                             ends_at = Some(now + look_every);
@@ -265,75 +271,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
-}
-
-/// The places that connections take, in all and by source.
-pub(crate) struct Places {
-    max: usize,
-    per_source_max: usize,
-    trusted_proxies: Vec<IpNet>,
-    taken: Arc<Taken>,
-}
-
-#[derive(Default)]
-struct Taken {
-    in_all: AtomicUsize,
-    by_source: Mutex<HashMap<Source, usize>>,
-}
-
-/// Why there is no place.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Full {
-    InAll,
-    OfSource,
-}
-
-impl Places {
-    pub(crate) fn new(max: usize, per_source_max: usize, trusted_proxies: Vec<IpNet>) -> Self {
-        Self { max, per_source_max, trusted_proxies, taken: Arc::default() }
-    }
-
-    /// A place, until it is dropped. Trusted proxies are not counted by source.
-    pub(crate) fn take(&self, peer: IpAddr) -> Result<Place, Full> {
-        let mut place = Place { source: None, taken: Arc::clone(&self.taken) };
-        if self.taken.in_all.fetch_add(1, Ordering::Relaxed) >= self.max {
-            return Err(Full::InAll);
-        }
-        if !is_trusted(peer, &self.trusted_proxies) {
-            let source = Source::of(peer);
-            let mut by_source = self.taken.by_source();
-            if by_source.get(&source).is_some_and(|&count| count >= self.per_source_max) {
-                return Err(Full::OfSource);
-            }
-            *by_source.entry(source).or_default() += 1;
-            place.source = Some(source);
-        }
-        Ok(place)
-    }
-}
-
-impl Taken {
-    fn by_source(&self) -> std::sync::MutexGuard<'_, HashMap<Source, usize>> {
-        self.by_source.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A place that a connection takes.
-pub(crate) struct Place {
-    source: Option<Source>,
-    taken: Arc<Taken>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.taken.in_all.fetch_sub(1, Ordering::Relaxed);
-        let Some(source) = self.source else { return };
-        let mut by_source = self.taken.by_source();
-        if let Some(count) = by_source.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                by_source.remove(&source);
-            }
-        }
-    }
 }

@@ -212,6 +212,13 @@ impl ServerMetrics {
         let name = "doorward_connections_open";
         page.head(name, "gauge", "Connections of the public listener that are open.");
         page.gauge(name, "", &self.connections.open);
+        let name = "doorward_connections_held_bytes";
+        page.head(
+            name,
+            "gauge",
+            "What requests being answered and answers being sent hold, in bytes.",
+        );
+        page.sample(name, "", self.connections.held_bytes.value());
         let name = "doorward_connections_closed_total";
         page.head(name, "counter", "Connections that the server closed, by reason.");
         for (reason, counter) in [
@@ -219,6 +226,9 @@ impl ServerMetrics {
             ("too_many_of_source", &self.connections.refused_source),
             ("too_slow", &self.connections.slow),
             ("idle", &self.connections.idle),
+            ("unanswered", &self.connections.unanswered),
+            ("made_room", &self.connections.made_room),
+            ("held_too_much", &self.connections.held_too_much),
         ] {
             page.counter(name, &format!("reason=\"{reason}\""), counter);
         }

@@ -7,11 +7,14 @@
 mod activity;
 mod cors;
 mod description;
+mod descriptors;
 mod exchange;
 mod framing;
 mod listener;
 mod management;
 mod metrics;
+mod outgoing;
+mod places;
 mod routes;
 mod signals;
 mod tls;
@@ -19,14 +22,18 @@ mod upkeep;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     activity::TimeLimits,
     exchange::Exchange,
-    listener::{Listener, Places},
+    listener::Listener,
     management::Management,
+    places::{Limits, Places},
 };
 pub use self::{
     description::description,
@@ -34,14 +41,19 @@ pub use self::{
     signals::{Signal, Signals},
     tls::TlsError,
 };
-pub(crate) use self::{listener::Answer, metrics::ServerMetrics, tls::Certificate};
+pub(crate) use self::{
+    descriptors::Descriptors, listener::Answer, metrics::ServerMetrics, tls::Certificate,
+};
 use crate::{
-    app::App, http::request_event::chain, keys::KeysError, metrics::ConnectionMetrics,
-    store::StoreError,
+    app::App, config::Config, http::request_event::chain, keys::KeysError,
+    metrics::ConnectionMetrics, store::StoreError,
 };
 
-/// Connections that the management listener takes.
-const MANAGEMENT_CONNECTIONS_MAX: usize = 256;
+/// What the system buffers of one connection in each direction at most, in bytes: more than any answer and any
+/// body, and little enough for as many connections as there may be.
+const SOCKET_BUFFER: u32 = 128 << 10;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 /// How much longer than its deadline the server waits for its tasks to notice.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -102,8 +114,9 @@ pub async fn serve(
 ) -> Result<Ended, ServeError> {
     let settings = &app.config.server;
     let certificate = app.config.tls.as_ref().map(Certificate::open).transpose()?;
-    let public = bind(settings.listen, "server.listen", "--listen").await?;
-    let management = bind(settings.management, "server.management", "--management").await?;
+    let descriptors = descriptors(&app.config);
+    let public = bind(settings.listen, "server.listen", "--listen")?;
+    let management = bind(settings.management, "server.management", "--management")?;
     if app.config.authorizes() {
         app.keys.upkeep(&*app.store, app.clock.now()).await?;
     }
@@ -112,7 +125,8 @@ pub async fn serve(
         Arc::clone(app.client_documents.metrics()),
         Arc::clone(&app.metrics),
     ));
-    let running = Running::start(&app, &metrics, certificate.as_ref(), (public, management));
+    let running =
+        Running::start(&app, &metrics, certificate.as_ref(), descriptors, (public, management));
     ready(running.addresses);
 
     loop {
@@ -142,6 +156,7 @@ impl Running {
         app: &Arc<App>,
         metrics: &Arc<ServerMetrics>,
         certificate: Option<&Arc<Certificate>>,
+        descriptors: Descriptors,
         (public, management): (Bound, Bound),
     ) -> Self {
         let running = Self {
@@ -153,13 +168,19 @@ impl Running {
         };
         let caps = &app.config.connections;
         let time = TimeLimits::of(caps);
+        let limits = Limits {
+            connections: descriptors.connections,
+            connections_per_source: descriptors.connections_per_source,
+            bytes: caps.answer_bytes_max,
+        };
         let drain = Duration::from_secs(app.config.server.shutdown_deadline_seconds);
         let proxies = app.config.server.trusted_proxies.clone();
         let listener = Arc::new(Listener {
             answer: Exchange::new(Arc::clone(app), Arc::clone(metrics)),
             tls: certificate.map(Certificate::acceptor),
-            places: Places::new(caps.max, caps.per_source_max, proxies),
+            places: Places::new(limits, proxies, Arc::clone(&metrics.connections)),
             time,
+            streams_max: caps.http2_streams_max,
             metrics: Arc::clone(&metrics.connections),
             draining: running.public_draining.clone(),
             drain,
@@ -167,14 +188,20 @@ impl Running {
         });
         running.public_tasks.spawn(listener.run(public.socket));
 
-        let max = MANAGEMENT_CONNECTIONS_MAX;
+        let limits = Limits {
+            connections: descriptors.management,
+            connections_per_source: descriptors.management,
+            ..limits
+        };
+        let counted = Arc::new(ConnectionMetrics::default());
         let draining = running.public_draining.clone();
         let listener = Arc::new(Listener {
             answer: Management::new(Arc::clone(app), Arc::clone(metrics), draining),
             tls: None,
-            places: Places::new(max, max, Vec::new()),
+            places: Places::new(limits, Vec::new(), Arc::clone(&counted)),
             time,
-            metrics: Arc::new(ConnectionMetrics::default()),
+            streams_max: caps.http2_streams_max,
+            metrics: counted,
             draining: running.management_draining.clone(),
             drain: GRACE,
             tasks: running.management_tasks.clone(),
@@ -218,14 +245,39 @@ struct Bound {
     socket: TcpListener,
 }
 
-async fn bind(
+fn bind(
     address: SocketAddr,
     setting: &'static str,
     flag: &'static str,
 ) -> Result<Bound, ServeError> {
     let failed = |source| ServeError::Bind { address, setting, flag, source };
-    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let socket = listening(address).map_err(failed)?;
     Ok(Bound { address: socket.local_addr().map_err(failed)?, socket })
+}
+
+/// Connections inherit the sizes of the buffers.
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that starts again must not wait for connections of the last one.
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER)?;
+    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// How many connections the limit of open files allows, said in the log when they are fewer than configured.
+fn descriptors(config: &Config) -> Descriptors {
+    let found = Descriptors::raised(config);
+    if found.is_clamped(config) {
+        tracing::warn!(
+            limit = found.limit,
+            wanted = found.wanted,
+            connections = found.connections,
+            "the limit of open files allows fewer connections than connections.max"
+        );
+    }
+    found
 }
 
 fn reload(certificate: Option<&Certificate>, metrics: &ServerMetrics) {
