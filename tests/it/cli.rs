@@ -2,6 +2,7 @@
 
 mod clients;
 mod copy;
+mod descriptors;
 mod doctor;
 mod grants;
 mod keys;

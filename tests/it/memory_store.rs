@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Unavailable,
     Corrupt,
     Panic,
+    /// Nothing is ever registered, and nothing is answered.
+    Hang,
 }
 
 /// Keeps everything in memory.
@@ -97,6 +99,7 @@ impl MemoryStore {
                 source: "told to be corrupt".into(),
             }),
             Failure::Panic => panic!("told to panic"),
+            Failure::Hang => Ok(()),
         }
     }
 }
@@ -104,6 +107,9 @@ impl MemoryStore {
 #[async_trait]
 impl ClientStore for MemoryStore {
     async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError> {
+        if self.failure_of_this_call() == Failure::Hang {
+            std::future::pending().await
+        }
         self.check()?;
         self.clients.lock().unwrap().insert(client.client_id, (*client).clone());
         Ok(())

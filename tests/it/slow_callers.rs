@@ -14,6 +14,8 @@ use crate::harness::{TestServer, config, read_answer, read_end};
 const OPEN: &str = "doorward_connections_open";
 const TOO_SLOW: &str = "doorward_connections_closed_total{reason=\"too_slow\"}";
 
+const MADE_ROOM: &str = "doorward_connections_closed_total{reason=\"made_room\"}";
+
 /// Settings under which nobody may take longer than a second for anything.
 fn impatient() -> Config {
     let mut config = config();
@@ -133,6 +135,56 @@ async fn beyond_the_maximum_connections_are_closed_at_once_and_others_served() {
     drop(held.pop());
     server.wait_for_metric_at_most(OPEN, 2.0).await;
     assert_eq!(server.post("/nothing", "{}").await.status, 404);
+}
+
+#[tokio::test]
+async fn when_connections_are_used_up_the_one_that_idles_longest_makes_room() {
+    let mut config = config();
+    config.connections.max = 3;
+    let server = TestServer::with(config).await;
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        let mut caller = connect(&server).await;
+        caller.write_all(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert_eq!(read_answer(&mut caller, false).await.status, 200);
+        idle.push(caller);
+    }
+
+    let mut newcomers = Vec::new();
+    for longest in &mut idle {
+        let mut caller = connect(&server).await;
+        caller.write_all(b"GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert_eq!(read_answer(&mut caller, false).await.status, 404);
+        assert_eq!(read_end(longest).await, "");
+        newcomers.push(caller);
+    }
+    server.wait_for_metric(MADE_ROOM, 3.0).await;
+    server.wait_for_metric_at_most(OPEN, 3.0).await;
+}
+
+#[tokio::test]
+async fn a_source_with_every_connection_gives_one_to_a_source_with_none() {
+    let mut config = config();
+    config.connections.max = 3;
+    let server = TestServer::with(config).await;
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(connect(&server).await);
+    }
+    server.wait_for_metric(OPEN, 3.0).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    // Only Linux has all of 127.0.0.0/8.
+    if socket.bind(([127, 0, 0, 2], 0).into()).is_err() {
+        eprintln!("left out: this machine has no second address of its own");
+        return;
+    }
+
+    let mut caller = socket.connect(server.public).await.unwrap();
+    caller.write_all(b"GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+
+    assert_eq!(read_answer(&mut caller, false).await.status, 404);
+    assert_eq!(read_end(&mut silent[0]).await, "");
+    server.wait_for_metric(MADE_ROOM, 1.0).await;
 }
 
 #[tokio::test]

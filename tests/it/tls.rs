@@ -18,18 +18,18 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::harness::{TestServer, config, read_answer, read_end, try_serve};
 
-const NAME: &str = "door.example";
+pub(crate) const NAME: &str = "door.example";
 
 /// A folder with a certificate and its key.
-struct Files(TempDir);
+pub(crate) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
     /// Writes a fresh self-signed certificate, and returns it.
-    fn renew(&self) -> CertificateDer<'static> {
+    pub(crate) fn renew(&self) -> CertificateDer<'static> {
         let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
         self.write("certificate.pem", &made.cert.pem());
         self.write("key.pem", &made.signing_key.serialize_pem());
@@ -40,7 +40,7 @@ impl Files {
         fs::write(self.0.path().join(name), text).unwrap();
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let at = |name: &str| Path::join(self.0.path(), name);
         let mut config = config();
         config.tls =
@@ -50,7 +50,7 @@ impl Files {
 }
 
 /// A caller that trusts `root` and offers this.
-fn client_config(
+pub(crate) fn client_config(
     root: &CertificateDer<'static>,
     version: &'static SupportedProtocolVersion,
     alpn: &[&str],

@@ -72,7 +72,7 @@ fn nothing_is_wrong_where_a_server_has_never_run_and_nothing_is_made_there() {
     let checks: Vec<&str> =
         looked.findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
     let all = ["settings", "data folder", "disk", "store", "keys", "clock", "limiter"];
-    let rest = ["certificate", "provider", "address", "address"];
+    let rest = ["certificate", "provider", "descriptors", "address", "address"];
     assert_eq!(checks, [&all[..], &rest[..]].concat());
     let files = fs::read_dir(doorward.folder.path()).unwrap().count();
     assert_eq!(files, 1, "the settings alone are there");
