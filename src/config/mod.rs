@@ -91,30 +91,26 @@ table! {
 
     /// What connections to the public listener may cost.
     connections: ConnectionsConfig {
-        /// Connections in all. When there are as many, a newcomer takes the place of the one that has been
-        /// idle longest. The limit of open files of the process may allow fewer.
+        /// Connections in all, clamped by the limit of open files. Beyond it, the one that idles longest is closed.
         max: usize = 4096, Integer(1..=1_000_000);
-        /// Connections from one source (IPv4 address, IPv6 /64), twice as many from an IPv6 /56, and four
-        /// times as many from a /48; trusted proxies are not counted.
+        /// Connections from one source: an IPv4 address or an IPv6 /64, twice as many from a /56, four times as many
+        /// from a /48; trusted proxies are not counted.
         per_source_max: usize = 512, Integer(1..=1_000_000);
-        /// Requests that one HTTP/2 connection may have in flight. A request is in flight until the caller
-        /// has taken its answer.
+        /// Requests in flight on one HTTP/2 connection, those with answers that the caller has not taken among them.
         http2_streams_max: u32 = 16, Integer(1..=1_000);
         /// How long the headers of a request may take to arrive.
         headers_timeout_seconds: u64 = 10, Integer(1..=3600);
-        /// How long the body of a request may take to arrive, from its first byte to its last, and how long the
-        /// caller may take for an answer.
+        /// How long the body of a request may take to arrive, and how long the caller may take for the answer.
         body_timeout_seconds: u64 = 10, Integer(1..=3600);
         /// Bytes of request bodies that the server holds in all. When they are used up, a request whose body has yet
         /// to arrive is answered 503; those that are arriving finish.
         body_bytes_max: usize = 67_108_864, Integer(1_048_576..=2_000_000_000);
         /// Bytes of request bodies from one source (IPv4 address, IPv6 /64) that the server holds.
         body_bytes_per_source_max: usize = 4_194_304, Integer(131_072..=2_000_000_000);
-        /// Bytes of requests being answered and of answers being sent, without request bodies, that the server holds in
-        /// all. One source (IPv4 address, IPv6 /48) may hold a quarter. Beyond it, the server closes connections of the
-        /// source that holds the most.
+        /// Bytes of requests and answers, without request bodies, that the server holds; a quarter by source (IPv4
+        /// address, IPv6 /48). Beyond it, the server closes connections of the source that holds the most.
         answer_bytes_max: usize = 67_108_864, Integer(1_048_576..=2_000_000_000);
-        /// How long the server may take for an answer, once it has the head of a request. Then it closes the connection.
+        /// How long the server may take to make an answer before it closes the connection.
         request_timeout_seconds: u64 = 60, Integer(1..=3600);
         /// How long a connection may stay open between requests.
         idle_timeout_seconds: u64 = 60, Integer(1..=3600);

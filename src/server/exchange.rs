@@ -78,16 +78,15 @@ impl Answer for Exchange {
         let (is_head, version) = (request.method() == Method::HEAD, request.version());
 
         let fault = malformed(&request);
-        let mut response = match fault {
-            Some(text) => refusal(shape, StatusCode::BAD_REQUEST, "invalid_request", text),
-            None => {
-                let answered = pin!(routes::answer(&self.app, route, address, request));
-                or_panic(answered).await.unwrap_or_else(|panic| {
-                    tracing::error!(panic = panic_text(&*panic), "a handler panicked");
-                    let status = StatusCode::INTERNAL_SERVER_ERROR;
-                    refusal(shape, status, "server_error", "the server failed")
-                })
-            }
+        let mut response = if let Some(text) = fault {
+            refusal(shape, StatusCode::BAD_REQUEST, "invalid_request", text)
+        } else {
+            let answered = pin!(routes::answer(&self.app, route, address, request));
+            or_panic(answered).await.unwrap_or_else(|panic| {
+                tracing::error!(panic = panic_text(&*panic), "a handler panicked");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                refusal(shape, status, "server_error", "the server failed")
+            })
         };
         if is_head {
             withhold_body(&mut response);

@@ -132,14 +132,14 @@ impl Places {
         if let Some(network) = full {
             let idle = table.idlest(|connection| connection.networks.contains(network));
             let idle = idle.filter(|_| table.leaving < LEAVING_MAX).ok_or(Full::OfSource)?;
-            self.end(&mut table, idle);
+            table.end(idle);
             self.metrics.made_room.add_one();
         }
         if table.connections.len() >= self.limits.connections {
             let source = networks.last().copied();
             let one = table.idlest(|_| true).or_else(|| table.one_of_the_most(source));
             let one = one.filter(|_| table.leaving < LEAVING_MAX).ok_or(Full::InAll)?;
-            self.end(&mut table, one);
+            table.end(one);
             self.metrics.made_room.add_one();
         }
         Ok(self.place(&mut table, networks))
@@ -165,14 +165,6 @@ impl Places {
         Place { id, places: Arc::clone(self), activity }
     }
 
-    /// Tells a connection to end. It is counted no longer.
-    fn end(&self, table: &mut Table, id: u64) {
-        if let Some(connection) = table.remove(id) {
-            connection.activity.end();
-            table.leaving += 1;
-        }
-    }
-
     /// Ends the connection with the oldest request of the source that holds the most bytes, which is `source`
     /// when that holds more than its share.
     fn relieve(&self, source: Option<Network>, of_source: Option<&AtomicUsize>) {
@@ -190,7 +182,7 @@ impl Places {
         let heaviest =
             if is_source_over() { source } else { table.heaviest(self.metrics.held_bytes.value()) };
         if let Some(id) = table.longest(heaviest) {
-            self.end(&mut table, id);
+            table.end(id);
             self.metrics.held_too_much.add_one();
         }
     }
@@ -201,6 +193,14 @@ impl Places {
 }
 
 impl Table {
+    /// Tells a connection to end. It is counted no longer.
+    fn end(&mut self, id: u64) {
+        if let Some(connection) = self.remove(id) {
+            connection.activity.end();
+            self.leaving += 1;
+        }
+    }
+
     fn remove(&mut self, id: u64) -> Option<Connection> {
         let connection = self.connections.remove(&id)?;
         for network in &connection.networks {

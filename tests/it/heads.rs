@@ -85,7 +85,7 @@ async fn a_page_does_not_repeat_empty_parameters_or_grow_by_escaping() {
     };
     let plain = page("").await;
     for more in ["&".repeat(7_000), "&a".repeat(50), "&=".repeat(50), "&a=".repeat(50)] {
-        assert_eq!(page(&more).await, plain, "{:.9}", more);
+        assert_eq!(page(&more).await, plain, "{more:.9}");
     }
     let quotes = page(&format!("&a={}", "'".repeat(1_000))).await;
     assert!(quotes - plain < 2 * 3_100, "three bytes each, once in either form: {quotes} {plain}");

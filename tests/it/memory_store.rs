@@ -77,6 +77,10 @@ impl MemoryStore {
         self.is_closed.load(Ordering::SeqCst)
     }
 
+    fn hangs(&self) -> bool {
+        self.failure.lock().unwrap().0 == Failure::Hang
+    }
+
     fn failure_of_this_call(&self) -> Failure {
         let (failure, calls) = &mut *self.failure.lock().unwrap();
         match calls.checked_sub(1) {
@@ -91,7 +95,7 @@ impl MemoryStore {
     fn check(&self) -> Result<(), StoreError> {
         match self.failure_of_this_call() {
             Failure::None if self.is_closed() => Err(StoreError::Unavailable("closed".into())),
-            Failure::None => Ok(()),
+            Failure::None | Failure::Hang => Ok(()),
             Failure::Busy => Err(StoreError::Busy),
             Failure::Unavailable => Err(StoreError::Unavailable("told to fail".into())),
             Failure::Corrupt => Err(StoreError::Corrupt {
@@ -99,7 +103,6 @@ impl MemoryStore {
                 source: "told to be corrupt".into(),
             }),
             Failure::Panic => panic!("told to panic"),
-            Failure::Hang => Ok(()),
         }
     }
 }
@@ -107,8 +110,8 @@ impl MemoryStore {
 #[async_trait]
 impl ClientStore for MemoryStore {
     async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError> {
-        if self.failure_of_this_call() == Failure::Hang {
-            std::future::pending().await
+        if self.hangs() {
+            return std::future::pending().await;
         }
         self.check()?;
         self.clients.lock().unwrap().insert(client.client_id, (*client).clone());

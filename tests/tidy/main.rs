@@ -243,7 +243,7 @@ const CONFINED: &[Confined] = &[
     Confined { what: &["rustls_native_certs"], to: &["src/internet.rs", "src/store/postgres/"] },
     // Nothing else sends requests.
     Confined { what: &["reqwest"], to: &["src/http/fetch.rs"] },
-    Confined { what: &["rustix"], to: &["src/doctor/"] },
+    Confined { what: &["rustix"], to: &["src/doctor/", "src/server/descriptors.rs"] },
     // A URL of a database is read where settings are.
     Confined {
         what: &["deadpool_postgres", "tokio_postgres", "tokio_postgres_rustls"],
