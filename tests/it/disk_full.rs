@@ -10,9 +10,13 @@ use std::{
 };
 
 use doorward::{
+    client::ClientId,
+    clock::Timestamp,
     config::Config,
     entropy::Entropy,
-    store::{self, Access, Store, StoreError},
+    grant::{CodeChallenge, GrantId},
+    secret::SecretHash,
+    store::{self, Access, CodeRecord, Deleted, GrantRecord, Store, StoreError},
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -21,15 +25,19 @@ use crate::records::record;
 
 const NOW: u64 = 1_764_000_000_000;
 
-/// A file system of 4 MiB, unmounted when dropped.
+/// A small file system, unmounted when dropped.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
     /// `None`, said loudly, where this user may not mount.
     fn mount() -> Option<Self> {
+        Self::of("12m")
+    }
+
+    fn of(size: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(folder.path())
             .output();
         match mounted {
@@ -165,9 +173,86 @@ async fn a_disk_that_fills_under_load_keeps_exactly_what_was_answered() {
     store.close().await.unwrap();
 }
 
+/// A grant that nobody has used.
+fn grant(client: ClientId, entropy: &Entropy) -> GrantRecord {
+    let at = Timestamp::from_millis(NOW);
+    GrantRecord {
+        grant_id: GrantId::generate(at, entropy),
+        client: client.into(),
+        subject: "local:developer".to_owned(),
+        scope: None,
+        resources: Vec::new(),
+        issued_at: at,
+        expires_at: at.after_days(1),
+        code: CodeRecord {
+            hash: SecretHash::of(b"a code"),
+            redirect_uri: "https://app.example/cb".to_owned(),
+            challenge: CodeChallenge::from_bytes([7; 32]),
+            expires_at: at.after_seconds(60),
+            redeemed_at: None,
+        },
+        refresh: None,
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_revocations_and_deletions_and_nothing_else() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let entropy = Entropy::seeded(4);
+    let store = open(&disk.folder());
+    let clients: Vec<_> = (0..150).map(|turn| record(NOW + turn, &entropy)).collect();
+    let mut grants = Vec::new();
+    for client in &clients {
+        store.register_client(Arc::new(client.clone())).await.unwrap();
+        let grant = grant(client.client_id, &entropy);
+        grants.push(grant.grant_id);
+        store.keep_grant(grant).await.unwrap();
+    }
+    disk.fill();
+    // Until the log has no room left either.
+    let mut refused_in_a_row = 0;
+    for turn in 0..10_000 {
+        let one_more = record(NOW + 1_000 + turn, &entropy);
+        match store.register_client(Arc::new(one_more)).await {
+            Ok(()) => refused_in_a_row = 0,
+            Err(_) => refused_in_a_row += 1,
+        }
+        if refused_in_a_row == 20 {
+            break;
+        }
+    }
+    assert_eq!(refused_in_a_row, 20, "the disk is full");
+
+    for (client, grant) in clients.iter().zip(&grants) {
+        assert_eq!(store.revoke_grant(*grant).await.unwrap(), Deleted::Forgotten);
+        assert_eq!(store.delete_client(client.client_id).await.unwrap(), Deleted::Forgotten);
+        assert!(store.grant(*grant).await.unwrap().is_none());
+        // Strangers who register meanwhile cannot take the room.
+        let stranger = record(NOW + 90_000, &entropy);
+        assert!(store.register_client(Arc::new(stranger)).await.is_err());
+    }
+    assert!(store.ready().await.is_err());
+
+    disk.clear();
+    while store.ready().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let after = record(NOW + 100_000, &entropy);
+    store.register_client(Arc::new(after.clone())).await.unwrap();
+    store.close().await.unwrap();
+    let store = open(&disk.folder());
+    assert!(store.client(after.client_id).await.unwrap().is_some());
+    for grant in &grants {
+        assert!(store.grant(*grant).await.unwrap().is_none());
+    }
+    let reserve = fs::metadata(disk.folder().join("doorward.reserve")).unwrap();
+    assert_eq!(reserve.len(), 4 << 20, "it is taken again");
+    store.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_backup_to_a_full_disk_leaves_nothing_there() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::of("4m") else { return };
     let entropy = Entropy::seeded(3);
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());

@@ -17,6 +17,7 @@ mod lookups;
 mod open;
 mod readers;
 mod reply;
+mod reserve;
 mod rows;
 mod schema;
 mod sessions;
@@ -99,7 +100,16 @@ impl Embedded {
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.change(|reply| Change::Other(Box::new(Task { work, reply }))).await
+        self.change(|reply| Change::Other(Box::new(Task { work, reply, deletes: false }))).await
+    }
+
+    /// As [`Self::work`], of what only deletes: a full disk does not refuse it.
+    async fn delete<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.change(|reply| Change::Other(Box::new(Task { work, reply, deletes: true }))).await
     }
 
     /// As [`Self::change`], but waits for a place in the queue.
@@ -202,7 +212,7 @@ impl GrantStore for Embedded {
     }
 
     async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
-        self.work(move |change| grants::delete(change, id)).await
+        self.delete(move |change| grants::delete(change, id)).await
     }
 
     async fn consent(
@@ -261,7 +271,7 @@ impl SessionStore for Embedded {
     }
 
     async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        self.work(move |change| sessions::delete(change, id)).await
+        self.delete(move |change| sessions::delete(change, id)).await
     }
 
     async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
@@ -291,7 +301,7 @@ impl UpkeepStore for Embedded {
     }
 
     async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
-        self.work(move |change| upkeep::forget_key(change, &key_id)).await
+        self.delete(move |change| upkeep::forget_key(change, &key_id)).await
     }
 
     async fn sweep(
@@ -312,7 +322,7 @@ impl UpkeepStore for Embedded {
         let forgotten = if going.is_empty() {
             0
         } else {
-            self.work(move |change| upkeep::forget(change, kind, now, &going)).await?
+            self.delete(move |change| upkeep::forget(change, kind, now, &going)).await?
         };
         Ok(SweepPage::of(looked_at.into_iter().map(|(key, _)| key).collect(), forgotten, limit))
     }

@@ -18,6 +18,7 @@ use super::{
     connection::{self, Missing},
     lookups::Lookups,
     readers::Readers,
+    reserve::Reserve,
     schema::{self, Found},
     writer::Writer,
 };
@@ -197,6 +198,7 @@ pub(super) fn open(
         patience: access.patience(),
         queue: waiting,
         connection: Some(connection),
+        reserve: Reserve::open(folder, lock.is_some()),
         lock,
     };
     let thread = thread::Builder::new().name("store-writer".to_owned());

@@ -78,7 +78,7 @@ async fn a_closed_store_is_one_file_and_holds_everything_when_opened_again() {
     let mut names: Vec<_> =
         fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["doorward.lock", "doorward.sqlite3"]);
+    assert_eq!(names, ["doorward.lock", "doorward.reserve", "doorward.sqlite3"]);
 
     let store = open(folder.path(), Access::Serve).unwrap();
 

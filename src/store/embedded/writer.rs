@@ -21,6 +21,7 @@ use super::{
     connection::{self, Missing},
     fault::{Shared, store_error},
     reply::Reply,
+    reserve::Reserve,
 };
 use crate::{
     client::ClientId,
@@ -57,6 +58,9 @@ pub(super) trait Work: Send {
     /// Does its part of a batch; an error ends the whole batch.
     fn apply(&mut self, change: &Transaction<'_>) -> rusqlite::Result<()>;
 
+    /// Whether it only deletes.
+    fn deletes(&self) -> bool;
+
     /// Answers, once the batch has come to its end, and lets whoever is answered answer `others`.
     fn answer(self: Box<Self>, failure: Option<&Shared>, others: Works);
 }
@@ -91,6 +95,7 @@ impl Drop for Works {
 pub(super) struct Task<F, T> {
     pub(super) work: F,
     pub(super) reply: Reply<T>,
+    pub(super) deletes: bool,
 }
 
 impl<F, T> Work for Task<F, T>
@@ -105,12 +110,28 @@ where
         Ok(())
     }
 
+    fn deletes(&self) -> bool {
+        self.deletes
+    }
+
     fn answer(self: Box<Self>, failure: Option<&Shared>, others: Works) {
         self.reply.send_with(failure, Box::new(others));
     }
 }
 
 impl Change {
+    /// Whether it only deletes, so that a full disk must not refuse it.
+    fn deletes(&self) -> bool {
+        match self {
+            Self::Delete { .. } => true,
+            Self::Other(work) => work.deletes(),
+            Self::Register { .. }
+            | Self::Import { .. }
+            | Self::Probe { .. }
+            | Self::Close { .. } => false,
+        }
+    }
+
     /// Does its part of a batch; an error ends the whole batch.
     fn apply(
         &mut self,
@@ -145,6 +166,7 @@ pub(super) struct Writer {
     /// `None` after a failure that makes the connection doubtful.
     pub(super) connection: Option<Connection>,
     pub(super) checkpoints: Checkpoints,
+    pub(super) reserve: Reserve,
     /// Keeps other servers out of the folder while the thread lives; a command has none.
     pub(super) lock: Option<File>,
 }
@@ -173,14 +195,44 @@ impl Writer {
             Change::Register { client, .. } => Some(client.client_id),
             _ => None,
         });
-        let failure = self.commit(batch).err().map(Shared::new);
+        let failure =
+            if self.reserve.is_held() { self.commit(batch).err() } else { Some(disk_is_full()) };
+        if failure.as_ref().is_some_and(is_full_disk) {
+            self.delete_on_full_disk(batch);
+        }
+        let failure = failure.map(Shared::new);
+        let last = Self::answer(batch, failure.as_ref(), |clients| self.import(clients));
+        if let Some(connection) = &mut self.connection {
+            self.checkpoints.note_commit();
+            self.checkpoints.shorten(connection, self.patience);
+        }
+        last
+    }
+
+    /// Commits and answers the deletions of a batch that found the disk full, and leaves the rest.
+    fn delete_on_full_disk(&mut self, batch: &mut Vec<Change>) {
+        let mut deletions: Vec<_> = batch.extract_if(.., |change| change.deletes()).collect();
+        if deletions.is_empty() {
+            return;
+        }
+        self.reserve.release();
+        let failure = self.commit(&mut deletions).err().map(Shared::new);
+        let _none_closes = Self::answer(&mut deletions, failure.as_ref(), |_| Ok(Vec::new()));
+    }
+
+    /// Answers everyone in a batch; whoever asked to close is left to be answered.
+    fn answer(
+        batch: &mut Vec<Change>,
+        failure: Option<&Shared>,
+        mut import: impl FnMut(&[ClientRecord]) -> Result<Vec<Imported>, StoreError>,
+    ) -> Option<Reply<()>> {
         let mut replies = Vec::with_capacity(batch.len());
         let (mut imports, mut others) = (Vec::new(), Vec::new());
         let mut last = None;
         for change in batch.drain(..) {
             match change {
                 Change::Register { reply, .. } | Change::Probe { reply } => replies.push(reply),
-                Change::Delete { reply, .. } => reply.send(failure.as_ref()),
+                Change::Delete { reply, .. } => reply.send(failure),
                 Change::Other(work) => others.push(work),
                 Change::Import { clients, reply } => imports.push((clients, reply)),
                 Change::Close { mut reply } => {
@@ -189,16 +241,12 @@ impl Writer {
                 }
             }
         }
-        Reply::send_all(replies, failure.as_ref());
-        Works { done: others, failure: failure.clone() }.tell();
+        Reply::send_all(replies, failure);
+        Works { done: others, failure: failure.cloned() }.tell();
         // A transaction of its own for each, after the others have been answered: imports are long.
         for (clients, mut reply) in imports {
-            reply.outcome = Some(self.import(&clients));
+            reply.outcome = Some(import(&clients));
             reply.send(None);
-        }
-        if let Some(connection) = &mut self.connection {
-            self.checkpoints.note_commit();
-            self.checkpoints.shorten(connection, self.patience);
         }
         last
     }
@@ -256,6 +304,16 @@ impl Writer {
         }
         drop(self.lock);
     }
+}
+
+fn is_full_disk(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+/// What SQLite would say, once the reserve is spent on deletions.
+fn disk_is_full() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+    rusqlite::Error::SqliteFailure(code, Some("the disk is full".to_owned()))
 }
 
 /// Opens the store again after a failure.
