@@ -45,6 +45,8 @@ const RESET_STREAMS_MAX: usize = 64;
 /// What an HTTP/2 caller may send ahead on one stream, and on one connection, in bytes.
 const STREAM_WINDOW: u32 = 16 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 10;
+/// What TLS buffers of what was written to a connection that takes no more, in bytes.
+const TLS_BUFFER: usize = 16 << 10;
 /// After this silence an HTTP/2 peer is asked whether it is still there.
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// How long nothing is accepted after the system could not give a connection.
@@ -146,10 +148,15 @@ impl<A: Answer> Listener<A> {
             handshake = timeout(self.time.head, tls.accept(stream)) => handshake,
         };
         match handshake {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                self.http2(stream, peer, activity).await;
+            Ok(Ok(mut stream)) => {
+                let tls = stream.get_mut().1;
+                tls.set_buffer_limit(Some(TLS_BUFFER));
+                if tls.alpn_protocol() == Some(b"h2") {
+                    self.http2(stream, peer, activity).await;
+                } else {
+                    self.http1(stream, peer, activity).await;
+                }
             }
-            Ok(Ok(stream)) => self.http1(stream, peer, activity).await,
             Ok(Err(error)) => tracing::debug!(error = %error, "a TLS handshake failed"),
             Err(_) => self.metrics.slow.add_one(),
         }
