@@ -67,9 +67,12 @@ impl Shared {
 
     /// Begins the log anew if it is long.
     fn shorten(&self, writer: &mut Connection, patience: Duration) {
-        if !self.log_is_long.swap(false, Ordering::Relaxed) {
-            return;
+        if self.log_is_long.swap(false, Ordering::Relaxed) {
+            self.restart(writer, patience);
         }
+    }
+
+    fn restart(&self, writer: &mut Connection, patience: Duration) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = connection::wait_at_most(writer, RESTART_PATIENCE)
             .and_then(|()| checkpoint(writer, "RESTART"));
@@ -104,6 +107,11 @@ impl Checkpoints {
     /// Begins the log anew if it is long. For the writer, outside of its transactions.
     pub(super) fn shorten(&self, writer: &mut Connection, patience: Duration) {
         self.shared.shorten(writer, patience);
+    }
+
+    /// Begins the log anew, so that the next changes take the room it has. For the writer, outside of its transactions.
+    pub(super) fn restart(&self, writer: &mut Connection, patience: Duration) {
+        self.shared.restart(writer, patience);
     }
 
     /// Ends the thread.

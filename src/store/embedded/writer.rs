@@ -216,6 +216,10 @@ impl Writer {
             return;
         }
         self.reserve.release();
+        // The reserve is for what the log still has to move. The deletions themselves, however many, reuse the log.
+        if let Some(connection) = &mut self.connection {
+            self.checkpoints.restart(connection, self.patience);
+        }
         let failure = self.commit(&mut deletions).err().map(Shared::new);
         let _none_closes = Self::answer(&mut deletions, failure.as_ref(), |_| Ok(Vec::new()));
     }
