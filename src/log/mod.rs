@@ -1,19 +1,18 @@
 //! Sets the log up: text for people, JSON for machines, always on stderr.
 //!
-//! Lines for machines are gathered and written together, since a system call a line is a tenth of what a
-//! registration costs. Warnings and errors are written at once, with all that came before them.
+//! A thread of its own writes the lines. When nobody reads stderr, lines are dropped and counted instead of stopping
+//! the server; once lines flow again, one of them says how many are missing.
 
 mod line;
 
 use std::{
-    io::{self, IsTerminal as _, Write, stderr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::{self, Thread},
-    time::Duration,
+    io::{self, BufWriter, IsTerminal as _, Stderr, Write, stderr},
+    sync::OnceLock,
 };
 
-use tracing::{Level, Metadata};
-use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
+use tracing::subscriber::with_default;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{EnvFilter, fmt};
 
 use self::line::JsonLine;
 use crate::config::{LogConfig, LogFormat};
@@ -30,32 +29,31 @@ pub enum LogError {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
-    /// The system gives no thread.
-    #[error("the log has no thread to write it")]
-    Thread(#[source] io::Error),
     /// Somebody else has set up a log in this process.
     #[error("the log is set up already")]
     Already(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// How long a line waits for others.
-const GATHERED_FOR: Duration = Duration::from_millis(50);
-/// How much waits, in bytes.
-const GATHERED_MAX: usize = 64 << 10;
+/// How many lines wait to be written; those after them are dropped.
+const LINES_MAX: usize = 8192;
+/// How much is written at once, in bytes.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
+
+/// Counts the dropped lines of the process, once there is a log.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// How many lines were dropped since the process started.
+pub(crate) fn dropped_lines() -> u64 {
+    DROPPED.get().map_or(0, |dropped| dropped.dropped_lines() as u64)
+}
 
 /// In force whatever the filter says: at `debug` the driver of the database writes the values of every statement,
 /// and what strangers wrote is never logged.
 const DISCREET: &str = "tokio_postgres::query=info";
 
-/// The log, while it is kept; dropped, it writes what still waits.
-#[must_use = "dropped, it writes what still waits: keep it to the end"]
-pub struct Log(Gathered);
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.0.write_out();
-    }
-}
+/// The log. Dropped, it writes the lines that wait, for one second at most.
+#[must_use = "dropped, it writes the lines that wait: keep it to the end"]
+pub struct Log(#[expect(dead_code, reason = "it works when it is dropped")] WorkerGuard);
 
 /// Sets up the log of the whole process, once.
 pub fn init(config: &LogConfig) -> Result<Log, LogError> {
@@ -68,87 +66,62 @@ pub fn init(config: &LogConfig) -> Result<Log, LogError> {
         LogFormat::Text => false,
         LogFormat::Auto => !is_terminal,
     };
-    let gathered = Gathered::new().map_err(LogError::Thread)?;
-    let log = fmt().with_env_filter(filter).with_ansi(is_terminal);
+    let (lines, guard) = writer(is_json);
+    let log = fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(lines);
     let set_up = if is_json {
-        log.event_format(JsonLine).with_writer(gathered.clone()).try_init()
+        log.event_format(JsonLine).try_init()
     } else {
-        log.with_target(false).with_writer(stderr).try_init()
+        log.with_target(false).try_init()
     };
     set_up.map_err(LogError::Already)?;
-    Ok(Log(gathered))
+    Ok(Log(guard))
 }
 
-/// Lines that wait to be written.
-#[derive(Clone)]
-struct Gathered {
-    lines: Arc<Mutex<Vec<u8>>>,
-    writer: Thread,
+/// Takes lines without ever waiting.
+fn writer(is_json: bool) -> (NonBlocking, WorkerGuard) {
+    let stderr = BufWriter::with_capacity(WRITTEN_AT_ONCE, stderr());
+    let lines = Lines { stderr, is_json, told: 0 };
+    let (lines, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_MAX)
+        .lossy(true)
+        .thread_name("log")
+        .finish(lines);
+    // A second log is refused later, and drops nothing of the first.
+    let _first = DROPPED.set(lines.error_counter());
+    (lines, guard)
 }
 
-impl Gathered {
-    fn new() -> io::Result<Self> {
-        let lines = Arc::new(Mutex::new(Vec::with_capacity(GATHERED_MAX)));
-        let theirs = Arc::clone(&lines);
-        let thread = thread::Builder::new().name("log".to_owned()).spawn(move || {
-            let gathered = Self { lines: theirs, writer: thread::current() };
-            loop {
-                thread::park();
-                thread::sleep(GATHERED_FOR);
-                gathered.write_out();
-            }
-        })?;
-        Ok(Self { lines, writer: thread.thread().clone() })
-    }
-
-    fn lines(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes what waits. The lock is held meanwhile, so that lines keep their order, and so that a
-    /// stderr that nobody reads holds callers up instead of filling memory.
-    fn write_out(&self) {
-        let mut lines = self.lines();
-        // There is no place left to say that the log cannot be written.
-        let _written = stderr().write_all(&lines);
-        lines.clear();
-    }
+/// Lines on their way to stderr, gathered for as long as more of them wait.
+struct Lines {
+    stderr: BufWriter<Stderr>,
+    is_json: bool,
+    /// How many dropped lines the log has told of.
+    told: u64,
 }
 
-impl<'a> MakeWriter<'a> for Gathered {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { gathered: self, is_urgent: true }
-    }
-
-    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line<'a> {
-        Line { gathered: self, is_urgent: *event.level() <= Level::WARN }
-    }
-}
-
-/// One line on its way.
-struct Line<'a> {
-    gathered: &'a Gathered,
-    is_urgent: bool,
-}
-
-impl Write for Line<'_> {
+impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut lines = self.gathered.lines();
-        let is_first = lines.is_empty();
-        lines.extend_from_slice(line);
-        let is_much = lines.len() >= GATHERED_MAX;
-        drop(lines);
-        if self.is_urgent || is_much {
-            self.gathered.write_out();
-        } else if is_first {
-            self.gathered.writer.unpark();
-        }
-        Ok(line.len())
+        self.stderr.write(line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.stderr.flush()?;
+        let dropped = dropped_lines();
+        if dropped > self.told {
+            report(dropped - self.told, self.is_json);
+            self.told = dropped;
+        }
         Ok(())
+    }
+}
+
+/// Writes how many lines are missing. It does not go through the queue, which is full when it is due.
+fn report(lines: u64, is_json: bool) {
+    let say = || tracing::warn!(lines, "log lines were dropped: stderr was not read fast enough");
+    let log = fmt().with_ansi(false).with_writer(stderr);
+    if is_json {
+        with_default(log.event_format(JsonLine).finish(), say);
+    } else {
+        with_default(log.with_target(false).finish(), say);
     }
 }

@@ -8,6 +8,7 @@ use super::routes::{ROUTES, Route};
 use crate::{
     client::ProfileName,
     clock::Timestamp,
+    log,
     metrics::{
         AuthorizationMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page,
         RateLimitMetrics, RegistrationMetrics, RouteMetrics,
@@ -289,6 +290,9 @@ fn database_on(page: &mut Page, database: &DatabaseFigures) {
 const PAGE_BYTES: u64 = 4096;
 
 fn process_on(page: &mut Page, started: Timestamp) {
+    let name = "doorward_log_lines_dropped_total";
+    page.head(name, "counter", "Log lines that were dropped because stderr was not read.");
+    page.sample(name, "", log::dropped_lines());
     let name = "doorward_build_info";
     page.head(name, "gauge", "Which release this is.");
     page.sample(name, concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);

@@ -6,6 +6,7 @@ mod descriptors;
 mod doctor;
 mod grants;
 mod keys;
+mod log;
 mod metadata;
 mod migrate;
 mod proxy;

@@ -148,6 +148,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "discovery",
             "http",
             "keys",
+            "log",
             "metrics",
             "openapi",
             "pages",
