@@ -11,7 +11,7 @@ use crate::{
     client_document::DocumentError,
     clock::Timestamp,
     http::client_address::Source,
-    store::{ClientFlags, ClientRecord, StoreError},
+    store::{ClientRecord, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -22,7 +22,6 @@ pub(crate) struct IdentifiedClient {
     pub(crate) metadata: ClientMetadata,
     /// When it registered; `None` for a client with a document.
     pub(crate) registered_at: Option<Timestamp>,
-    pub(crate) flags: ClientFlags,
 }
 
 /// Why there is no client, as far as is known.
@@ -102,7 +101,6 @@ async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, Identif
         identifier: id.into(),
         metadata: metadata(&record)?,
         registered_at: Some(record.issued_at),
-        flags: record.flags,
     })
 }
 
@@ -121,15 +119,10 @@ async fn published(
     named_by: NamedBy<'_>,
 ) -> Result<IdentifiedClient, IdentifyError> {
     let metadata = document(app, url, named_by).await?;
-    let mut flags = ClientFlags::default();
-    if app.protected_names.are_borrowed_at(url.host(), &metadata) {
-        flags.insert(ClientFlags::LOOK_ALIKE);
-    }
     Ok(IdentifiedClient {
         identifier: ClientIdentifier::Document(url.clone()),
         metadata: ClientMetadata::clone(&metadata),
         registered_at: None,
-        flags,
     })
 }
 

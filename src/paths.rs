@@ -15,6 +15,8 @@ pub(crate) const CONSENT: &str = "/oauth2/consent";
 pub(crate) const DATADOG_REGISTER: &str = "/api/v2/oauth2/register";
 /// A person's connected apps.
 pub(crate) const GRANTS: &str = "/oauth2/grants";
+/// What this server is, for browsers and programs that ask for no endpoint.
+pub(crate) const HOME: &str = "/";
 /// Token introspection (RFC 7662).
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 /// The public keys (RFC 7517).

@@ -111,8 +111,7 @@ mod tests {
         );
         let flags = vec![("authorization.resources", resource)];
         let mut config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
-        config.registration.scopes =
-            vec![CatalogueScope { scope: "read".into(), description: None }];
+        config.registration.scopes = vec![CatalogueScope::named("read".into())];
         config.client_documents.enabled = true;
         let full = read(&config);
         assert!(optional.iter().all(|member| full.get(member).is_some()), "{full}");

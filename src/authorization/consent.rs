@@ -10,10 +10,10 @@ use crate::{
     client::{ClientIdentifier, ClientMetadata, ClientName, Reach, RedirectUri, Scope, WebUri},
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId, ResourceIndicator},
-    pages::{ClientBox, Link, Wanted, WantedResource},
+    pages::{ClientBox, Destination, Imitation, Link, Wanted, WantedResource},
     secret::SecretHash,
     sign_in::Session,
-    store::{ClientFlags, CodeRecord, ConsentRecord, GrantRecord},
+    store::{CodeRecord, ConsentRecord, GrantRecord},
 };
 
 /// How much of a client's name is shown.
@@ -28,35 +28,48 @@ pub(super) struct Question<'asked> {
     pub(super) text: &'asked str,
 }
 
-/// What is told of the client.
+/// What a page says of the client.
 pub(super) fn client_box(
+    app: &App,
     request: &AuthorizationRequest,
     headers: &HeaderMap,
-    now: Timestamp,
 ) -> ClientBox {
     let client = &request.client;
-    let uri = request.redirect_uri.as_str();
     let (_, host) = request.redirect_uri.scheme_and_host();
-    let is_local = is_local(request.reach);
     let language = language(headers);
+    let links =
+        if is_local(request.reach) { Vec::new() } else { links(&client.metadata, host, language) };
     ClientBox {
-        destination: destination(&request.redirect_uri, request.reach),
-        destination_detail: is_local.then(|| format!("It waits at {uri}")),
-        is_local,
         name: name(&client.metadata, language),
+        destination: destination(&request.redirect_uri, request.reach),
         document_host: document_host(&client.identifier),
-        is_look_alike: client.flags.contains(ClientFlags::LOOK_ALIKE),
-        registered: client.registered_at.map(|at| ago(at, now)),
-        links: if is_local { Vec::new() } else { links(&client.metadata, host, language) },
+        imitation: imitation(app, request),
+        registered: client.registered_at.map(|at| ago(at, app.clock.now())),
+        links,
     }
 }
 
+/// The protected name that the client imitates. A loopback address proves nothing: every real program that runs on the
+/// device of the person has one, so the page says that instead.
+fn imitation(app: &App, request: &AuthorizationRequest) -> Option<Imitation> {
+    let client = &request.client;
+    if request.reach == Reach::Loopback {
+        return None;
+    }
+    let names = &app.protected_names;
+    let protected = match &client.identifier {
+        ClientIdentifier::Document(url) => names.borrowed_at(url.host(), &client.metadata),
+        ClientIdentifier::Registered(_) => names.borrowed_by(&client.metadata),
+    }?;
+    Some(Imitation { name: protected.name.clone(), home: protected.hosts.first().cloned() })
+}
+
 /// Where answers go, as people know it.
-pub(super) fn destination(redirect_uri: &RedirectUri, reach: Reach) -> String {
+pub(super) fn destination(redirect_uri: &RedirectUri, reach: Reach) -> Destination {
     if is_local(reach) {
-        "an application on this device".to_owned()
+        Destination::Device(redirect_uri.as_str().to_owned())
     } else {
-        redirect_uri.scheme_and_host().1.to_owned()
+        Destination::Website(redirect_uri.scheme_and_host().1.to_owned())
     }
 }
 
@@ -137,9 +150,9 @@ fn languages(accepted: &str) -> Vec<&str> {
 /// The pages about the client that are where the answer goes: of others, anybody could be said to be behind.
 fn links(metadata: &ClientMetadata, host: &str, language: &str) -> Vec<Link> {
     let pages = [
-        ("About it", "client_uri", &metadata.client_uri),
-        ("Its privacy policy", "policy_uri", &metadata.policy_uri),
-        ("Its terms", "tos_uri", &metadata.tos_uri),
+        ("About this app", "client_uri", &metadata.client_uri),
+        ("Privacy policy", "policy_uri", &metadata.policy_uri),
+        ("Terms", "tos_uri", &metadata.tos_uri),
     ];
     pages
         .into_iter()
@@ -185,6 +198,7 @@ pub(super) fn wanted(
             Wanted {
                 scope: token.to_owned(),
                 description: known.and_then(|known| known.description.clone()),
+                is_sensitive: known.is_some_and(|known| known.sensitive),
                 is_added: before.is_some_and(|consent| !was_allowed(consent)),
             }
         })

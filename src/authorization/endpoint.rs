@@ -20,10 +20,11 @@ use crate::{
         client_address::Source,
         form::{self, Form},
         request_event::Outcome,
+        request_id::reference,
         same_origin::is_same_origin,
     },
     identified_client::{self, NamedBy},
-    pages::{Back, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, page},
+    pages::{Action, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, Site, page},
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
 };
 
@@ -41,9 +42,9 @@ pub(crate) async fn authorize(
     match text {
         Ok(text) => match counted(app, source, head, ask(app, source, head, &text)).await {
             Ok(response) => response,
-            Err(error) => shown(app, error),
+            Err(error) => shown(app, head, error),
         },
-        Err(error) => shown(app, error),
+        Err(error) => shown(app, head, error),
     }
 }
 
@@ -69,7 +70,7 @@ fn named_by(source: IpAddr, session: Option<&Session>) -> NamedBy<'_> {
     NamedBy { source: Source::of(source), subject }
 }
 
-/// Shows whoever is there what is asked, and asks who it is, if that is not known.
+/// Asks the person to sign in or to decide, or says why neither is possible.
 async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Response, PageError> {
     let session = sign_in::session(app, head).await?;
     let request =
@@ -78,23 +79,18 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     if !sign_in::can_wait(text) {
         return Err(PageError::Request(REQUEST_BYTES_MAX));
     }
-    let asked = match (&request.asked, &session) {
-        (Ok(asked), _) => asked,
-        (Err(error), Some(_)) => return Ok(refused(&request, error, &app.config.server.issuer)),
-        // Nobody has shown that they know this server: they are not sent on to a stranger's (OAuth 2.1 §7.13.2).
-        (Err(error), None) => return Ok(broken(app, &request, error, text)),
+    let asked = match &request.asked {
+        Ok(asked) if !asked.is_silent => asked,
+        asked => {
+            let error =
+                asked.as_ref().err().cloned().unwrap_or_else(|| silent_error(session.as_ref()));
+            return declined(app, head, (&request, text), session.as_ref(), &error).await;
+        }
     };
     match session {
-        None if asked.is_silent => {
-            Ok(broken(app, &request, &AuthorizationError::LoginRequired, text))
-        }
         None => {
-            let client = decision::client_box(&request, &head.headers, app.clock.now());
+            let client = decision::client_box(app, &request, &head.headers);
             Ok(sign_in_page(app, Some(client), text))
-        }
-        Some(_) if asked.is_silent => {
-            let error = AuthorizationError::ConsentRequired;
-            Ok(refused(&request, &error, &app.config.server.issuer))
         }
         Some(session) => {
             let question = Question { request: &request, asked, session: &session, text };
@@ -103,8 +99,8 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     }
 }
 
-/// `POST /oauth2/sign-in`. The request that waits at a provider is resolved first: nothing a stranger makes up is
-/// held, or sent anybody anywhere.
+/// `POST /oauth2/sign-in`. The request that waits at a provider is resolved first: nothing that a stranger makes up is
+/// held, or leads a person away.
 pub(crate) async fn sign_in(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let mut chosen = match sign_in::chosen(app, source, head, body).await {
         Ok(chosen) => chosen,
@@ -114,22 +110,57 @@ pub(crate) async fn sign_in(app: &App, source: IpAddr, head: &Parts, body: Incom
         let resolved = AuthorizationRequest::resolve(app, &chosen.request, named_by(source, None));
         let request = match counted(app, source, head, resolved).await {
             Ok(request) => request,
-            Err(error) => return shown(app, error),
+            Err(error) => return shown(app, head, error),
         };
         if let Err(error) = &request.asked {
-            return broken(app, &request, error, &chosen.request);
+            return broken(app, head, &request, error, &chosen.request);
         }
         chosen.request = request::needed(&chosen.request);
     }
     sign_in::begin(app, head, chosen).await
 }
 
-/// Asks who it is, for a `client` whose authorization request waits, or for nobody.
+/// Why `prompt=none` is not answered with a code (OpenID Connect Core §3.1.2.6).
+const fn silent_error(session: Option<&Session>) -> AuthorizationError {
+    match session {
+        None => AuthorizationError::LoginRequired,
+        Some(_) => AuthorizationError::ConsentRequired,
+    }
+}
+
+/// Tells the client of an error at once if the person has allowed it before, and by a click otherwise: a link alone
+/// sends nobody to a stranger's site (OAuth 2.1 §7.13.2).
+async fn declined(
+    app: &App,
+    head: &Parts,
+    (request, text): (&AuthorizationRequest, &str),
+    session: Option<&Session>,
+    error: &AuthorizationError,
+) -> Result<Response, PageError> {
+    let before = match session {
+        Some(Session { owner, .. }) => {
+            let consent = app.store.consent(&owner.subject, &request.client.identifier).await;
+            consent.map_err(PageError::Client)?
+        }
+        None => None,
+    };
+    let is_known = before.is_some_and(|consent| {
+        consent.expires_at > app.clock.now()
+            && consent.redirect_uri == request.redirect_uri.as_str()
+    });
+    Ok(if is_known {
+        refused(request, error, &app.config.server.issuer)
+    } else {
+        broken(app, head, request, error, text)
+    })
+}
+
+/// Asks a person to sign in, for the `client` whose authorization request waits, if one does.
 pub(super) fn sign_in_page(app: &App, client: Option<ClientBox>, request: &str) -> Response {
     let providers = sign_in::choices(app);
     let target = if providers.is_empty() { FormTarget::Ourselves } else { FormTarget::AnyProvider };
     let shown = SignInPage {
-        site: sign_in::site(app),
+        site: Site::of(&app.config),
         client,
         request: request.to_owned(),
         providers,
@@ -148,15 +179,18 @@ async fn consent_page(
     let before = app.store.consent(&session.owner.subject, &request.client.identifier).await?;
     let before = decision::still_meant(before, question, now);
     let wanted = decision::wanted(app, asked.scope.as_ref(), before.as_ref());
+    let is_known = before.is_some() && wanted.iter().all(|one| !one.is_added);
+    let (sensitive, wanted) = wanted.into_iter().partition(|one| one.is_sensitive);
     let shown = ConsentPage {
-        site: sign_in::site(app),
-        client: decision::client_box(request, headers, now),
+        site: Site::of(&app.config),
+        client: decision::client_box(app, request, headers),
         account: sign_in::account(&session.owner),
         request: text.to_owned(),
         form_token: form_token(app, question),
         resources: decision::wanted_resources(app, &asked.resources),
-        is_known: before.is_some() && wanted.iter().all(|one| !one.is_added),
         wanted,
+        sensitive,
+        is_known,
     };
     let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
     Ok(page(&shown, StatusCode::OK, target))
@@ -173,7 +207,7 @@ fn form_token(app: &App, question: &Question<'_>) -> String {
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await;
     let decided = async { decide(app, source, head, &text?).await };
-    counted(app, source, head, decided).await.unwrap_or_else(|error| shown(app, error))
+    counted(app, source, head, decided).await.unwrap_or_else(|error| shown(app, head, error))
 }
 
 async fn decide(
@@ -197,7 +231,7 @@ async fn decide(
         return Ok(match &request.asked {
             Err(error) => refused(&request, error, issuer),
             Ok(asked) if asked.is_silent => {
-                refused(&request, &AuthorizationError::LoginRequired, issuer)
+                refused(&request, &silent_error(session.as_ref()), issuer)
             }
             Ok(_) => again(),
         });
@@ -214,7 +248,7 @@ async fn decide(
     }
     let question = Question { request: &request, asked, session: &session, text };
     if shown != decision::shown(&question) {
-        // It was about something else: whatever the answer, it is asked anew.
+        // The decision was about something else, so the person is asked again.
         return Ok(again());
     }
     match form.one("decision")? {
@@ -260,46 +294,49 @@ pub(super) async fn text_of<'app>(
     body.try_map(|bytes| String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max)))
 }
 
-/// A request that is broken, and whose client is told only by a click.
+/// A request that cannot be answered, whose client is told only by a click.
 fn broken(
     app: &App,
+    head: &Parts,
     request: &AuthorizationRequest,
     error: &AuthorizationError,
     text: &str,
 ) -> Response {
-    let (_, host) = request.redirect_uri.scheme_and_host();
-    let shown = MessagePage {
-        site: sign_in::site(app),
-        title: "This request is broken",
-        text: format!("The application has asked for something that cannot be answered: {error}."),
-        next: "Whoever makes the application has to mend it. You can let it know what is wrong.",
-        back: Some(Back {
+    let code = error.code().as_str();
+    let destination = decision::destination(&request.redirect_uri, request.reach);
+    let message = MessagePage {
+        site: Site::of(&app.config),
+        title: "The app's request can't be completed",
+        text: "The app asked for something this server can't answer. Nothing was sent to it."
+            .to_owned(),
+        next: "You can close this page, or go back and let the app know.",
+        detail: Some(format!("{code}: {error}")),
+        reference: reference(head),
+        action: Action::Back {
             request: text.to_owned(),
-            destination: if host.is_empty() {
-                "the application".to_owned()
-            } else {
-                host.to_owned()
-            },
-        }),
+            destination: destination.in_words().to_owned(),
+        },
     };
     let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
-    let mut response = page(&shown, StatusCode::BAD_REQUEST, target);
-    let outcome = Outcome { error_code: Some(error.code().as_str()), ..Outcome::default() };
+    let mut response = page(&message, StatusCode::BAD_REQUEST, target);
+    let outcome = Outcome { error_code: Some(code), ..Outcome::default() };
     response.extensions_mut().insert(outcome);
     response
 }
 
-/// What the person reads when nobody can be sent back.
-pub(super) fn shown(app: &App, error: PageError) -> Response {
+/// The page of an error that no client can be told of.
+pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
     let (status, code) = (error.status(), error.code());
-    let shown = MessagePage {
-        site: sign_in::site(app),
-        title: if status.is_server_error() { "Not now" } else { "This does not work" },
+    let message = MessagePage {
+        site: Site::of(&app.config),
+        title: error.title(),
         text: error.to_string(),
         next: error.next(),
-        back: None,
+        detail: error.detail(),
+        reference: reference(head),
+        action: Action::None,
     };
-    let mut response = page(&shown, status, FormTarget::Ourselves);
+    let mut response = page(&message, status, FormTarget::Ourselves);
     let soon = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
     if let Some(seconds) = error.retry_after_seconds().or(soon) {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());

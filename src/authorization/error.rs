@@ -11,43 +11,47 @@ use crate::{
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
     identified_client::IdentifyError,
+    pages::in_words,
     store::StoreError,
 };
 
-/// Nobody can be sent back: the person reads it.
+/// The person reads it, because no client can be told. `Display` is for the person.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
-    #[error("The request is longer than {0} bytes, or holds characters that no address has.")]
+    #[error("The app sent a request that is too long, or has characters no web address may have.")]
     Request(usize),
-    #[error("The request cannot be read: {0}.")]
+    #[error("The app sent a request we couldn't read.")]
     Form(#[from] FormError),
-    #[error("The request did not arrive: {0}.")]
+    #[error("The request didn't arrive completely.")]
     Body(#[from] BodyError),
-    #[error("The request does not say which application it comes from ({0} is missing).")]
+    #[error("The app sent an incomplete request.")]
     Missing(&'static str),
     #[error(
-        "The application that sent you here is not, or no longer, registered with this server."
+        "The app that sent you here isn't registered with this server, or its registration was removed."
     )]
     UnknownClient,
-    #[error("The application wants the answer to go to a place that it has not registered.")]
+    #[error("The app wants the answer to go to an address it hasn't registered. Nothing was sent.")]
     UnknownRedirectUri,
-    #[error("This form was not sent from a page of this server.")]
+    #[error("For your safety, this server accepts forms only from its own pages.")]
     ForeignForm,
-    #[error("This page is too old, or belongs to another sign-in.")]
+    #[error("This page is too old, or you have signed in again since.")]
     OldForm,
-    #[error("The application describes itself at {host}, and there it is amiss: {reason}.")]
+    #[error("We couldn't load this app's details from {host}.")]
     Document {
         /// Of the document, in ASCII.
         host: String,
         reason: Arc<DocumentError>,
     },
-    #[error("Too many requests from your network have failed.")]
+    #[error(
+        "Too many requests from your network have failed. Wait {}, then try again.",
+        in_words(*.retry_after_seconds)
+    )]
     TooManyFailures { retry_after_seconds: u32 },
-    #[error("It cannot be found out which application this is.")]
+    #[error("We couldn't identify this app.")]
     Client(#[source] StoreError),
-    #[error("It cannot be looked up what you have allowed.")]
+    #[error("We couldn't load your connected apps.")]
     Grants(#[source] StoreError),
-    #[error("What you decided could not be kept.")]
+    #[error("We couldn't save your decision.")]
     Store(#[from] StoreError),
 }
 
@@ -124,7 +128,7 @@ impl PageError {
         Some(retry_after_seconds)
     }
 
-    /// For the log, and for whoever knows OAuth.
+    /// For the log.
     pub(super) fn code(&self) -> ErrorCode {
         match self {
             Self::Document { reason, .. }
@@ -150,29 +154,73 @@ impl PageError {
         }
     }
 
+    /// The heading of the page.
+    pub(super) fn title(&self) -> &'static str {
+        match self {
+            Self::UnknownClient => "We don't know this app",
+            Self::UnknownRedirectUri => "This request doesn't match the app",
+            Self::ForeignForm => "This form came from another site",
+            Self::OldForm => "This page has expired",
+            Self::Document { .. } => "We couldn't load this app's details",
+            Self::TooManyFailures { .. } => "Too many failed requests",
+            Self::Client(_) | Self::Grants(_) | Self::Store(_) => "Something went wrong",
+            Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
+                "This request can't be read"
+            }
+        }
+    }
+
     /// What the person can do.
     pub(super) fn next(&self) -> &'static str {
         match self {
             Self::UnknownClient => {
-                "Go back to the application and connect it anew. If it keeps what it registered, remove \
-                 this connection there first."
+                "Go back to the app and connect again. If it still uses its old registration, remove \
+                 the connection there first."
             }
             Self::UnknownRedirectUri => {
-                "Nothing was sent there. Whoever makes the application has to register this place; if a \
-                 link in a message led you here, do not follow it again."
+                "If a link in a message brought you here, don't open it again. Otherwise contact the \
+                 developer of the app."
             }
-            Self::ForeignForm | Self::OldForm => "Go back to the application and begin again.",
+            Self::ForeignForm | Self::OldForm => "Go back to the app and start again.",
             Self::Document { reason, .. } if !reason.is_passing() => {
-                "Nothing was sent anywhere. Whoever makes the application, or runs this server, can mend it."
+                "Nothing was sent anywhere. Contact the developer of the app."
             }
             Self::Document { .. } => {
-                "Try again in a moment. If it stays so, whoever makes the application has to mend it."
+                "Try again in a minute. If it keeps failing, contact the developer of the app."
             }
-            Self::TooManyFailures { .. } => "Go back to the application and try again in a while.",
-            Self::Client(_) | Self::Grants(_) | Self::Store(_) => "Try again in a moment.",
+            Self::TooManyFailures { .. } => "If you keep seeing this, contact your administrator.",
+            Self::Client(_) | Self::Grants(_) | Self::Store(_) => {
+                "Try again in a minute. If it keeps failing, contact your administrator and name the \
+                 reference below."
+            }
             Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
-                "Go back to the application. If it happens again, whoever makes it has to mend it."
+                "Go back to the app and try again. If it happens again, contact its developer."
             }
+        }
+    }
+
+    /// The parameter and the rule, for the developer of the client.
+    pub(super) fn detail(&self) -> Option<String> {
+        match self {
+            Self::Request(bytes_max) => Some(format!(
+                "an authorization request has at most {bytes_max} bytes, all of them visible ASCII"
+            )),
+            Self::Form(error) => Some(error.to_string()),
+            Self::Body(error) => Some(error.to_string()),
+            Self::Missing(parameter) => Some(format!("{parameter} is missing")),
+            Self::UnknownClient => Some("client_id names no client".to_owned()),
+            Self::UnknownRedirectUri => Some(
+                "redirect_uri must equal a registered one, character by character, but for the port of \
+                 a loopback address"
+                    .to_owned(),
+            ),
+            Self::Document { reason, .. } => Some(reason.to_string()),
+            Self::ForeignForm
+            | Self::OldForm
+            | Self::TooManyFailures { .. }
+            | Self::Client(_)
+            | Self::Grants(_)
+            | Self::Store(_) => None,
         }
     }
 }
@@ -181,40 +229,40 @@ impl PageError {
 /// ASCII without `"` and `\`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AuthorizationError {
-    #[error("{0} is there more than once")]
+    #[error("{0} appears more than once")]
     Repeated(&'static str),
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("response_type is not code")]
+    #[error("response_type must be code")]
     ResponseType,
-    #[error("response_mode is not query")]
+    #[error("response_mode must be query")]
     ResponseMode,
-    #[error("the request is to be found elsewhere, which is not supported here: {0}")]
+    #[error("{0} is not supported: send the parameters themselves")]
     Elsewhere(&'static str),
-    /// OAuth 2.1 §4.1.1: no client is let in without.
-    #[error("code_challenge is missing: every client has to use PKCE with S256")]
+    /// OAuth 2.1 §4.1.1 requires PKCE of every client.
+    #[error("code_challenge is missing: every client must use PKCE with S256")]
     NoChallenge,
-    #[error("code_challenge_method is not S256")]
+    #[error("code_challenge_method must be S256")]
     ChallengeMethod,
-    #[error("code_challenge is not 43 characters of base64url")]
+    #[error("code_challenge must be 43 characters of base64url")]
     Challenge,
     #[error("state is longer than {0} bytes")]
     State(usize),
-    #[error("scope is not a list of scope tokens, or nothing in it can be allowed")]
+    #[error("scope is not a list of scope tokens, or this server grants none of them")]
     Scope,
-    #[error("resource is none that tokens are issued for here")]
+    #[error("unknown resource: it is not configured on this server")]
     UnknownResource,
-    #[error("resource is missing, and there are several")]
+    #[error("resource is missing: this server has several, so a request must name one")]
     NoResource,
-    #[error("nobody is signed in, and nobody may be asked")]
+    #[error("the user is not signed in and prompt=none was requested")]
     LoginRequired,
-    #[error("somebody has to decide, and nobody may be asked")]
+    #[error("the user has to decide and prompt=none was requested")]
     ConsentRequired,
-    #[error("the resource owner denied it")]
+    #[error("the user denied the request")]
     Denied,
-    #[error("the server cannot keep it now")]
+    #[error("the server cannot store the grant now")]
     Unavailable,
-    #[error("the server cannot keep it")]
+    #[error("the server could not store the grant")]
     Failed,
 }
 

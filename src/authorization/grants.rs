@@ -1,8 +1,8 @@
-//! `/oauth2/grants`: what somebody has allowed, for them to look at and to take back (OAuth 2.1 §7.9).
+//! `/oauth2/grants`: a person's connected apps, to look at and to disconnect (OAuth 2.1 §7.9).
 
 use std::net::IpAddr;
 
-use http::{StatusCode, request::Parts};
+use http::{HeaderMap, StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -12,118 +12,198 @@ use super::{
 };
 use crate::{
     app::App,
-    client::{ClientIdentifier, RedirectUri},
+    client::{ClientIdentifier, RedirectUri, Scope},
     clock::Timestamp,
-    grant::GrantId,
+    grant::{GrantId, ResourceIndicator},
     http::{
         answer::{Response, see_other},
         form::Form,
         same_origin::is_same_origin,
     },
     identified_client,
-    pages::{AllowedGrant, FormTarget, GrantsPage, page},
+    pages::{ConnectedApp, Destination, FormTarget, GrantsPage, Site, page},
     sign_in::{self, FORM_BYTES_MAX, Session},
-    store::{ConsentRecord, GrantRecord, StoreError},
+    store::{ConsentRecord, GrantFilter, GrantRecord, StoreError},
 };
 
-/// How many grants are looked up for one page.
-const PAGE_MAX: usize = 50;
+/// The most grants that one page covers: far more than a person has apps, each of which has a grant for every time it
+/// was allowed.
+const GRANTS_MAX: usize = 500;
+
+/// How many grants a query of the store returns.
+const QUERY_MAX: usize = 100;
 
 /// `GET /oauth2/grants`.
 pub(crate) async fn grants(app: &App, head: &Parts) -> Response {
-    list(app, head).await.unwrap_or_else(|error| shown(app, error))
+    list(app, head).await.unwrap_or_else(|error| shown(app, head, error))
 }
 
 async fn list(app: &App, head: &Parts) -> Result<Response, PageError> {
     let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
-    // What is no grant has all of them before it.
+    // An identifier that is none begins at the newest.
     let before = form.one("before")?.and_then(|id| id.parse().ok());
     let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
     let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
-    let kept = app.store.newest_grants(&session.owner.subject, before, PAGE_MAX).await;
-    let kept = kept.map_err(PageError::Grants)?;
-    let now = app.clock.now();
-    let mut grants = Vec::new();
-    for grant in kept.iter().filter(|grant| grant.expires_at > now) {
-        let allowed = allowed(app, &session, grant, language(&head.headers), now).await;
-        grants.extend(allowed.map_err(PageError::Grants)?);
-    }
+    let page_of_apps = apps(app, &session, before, &head.headers).await;
+    let (apps, more) = page_of_apps.map_err(PageError::Grants)?;
     let shown = GrantsPage {
-        site: sign_in::site(app),
+        site: Site::of(&app.config),
         account: sign_in::account(&session.owner),
-        grants,
-        more: kept.get(PAGE_MAX - 1).map(|last| last.grant_id.to_string()),
+        apps,
+        more: more.map(|id| id.to_string()),
     };
     Ok(page(&shown, StatusCode::OK, FormTarget::Ourselves))
 }
 
-/// What is told of a grant; `None` when its client was deleted, and it with it.
-async fn allowed(
+/// The apps of the newest grants before `before`, and the last of those grants if there are older ones.
+async fn apps(
     app: &App,
     session: &Session,
-    grant: &GrantRecord,
-    language: &str,
-    now: Timestamp,
-) -> Result<Option<AllowedGrant>, StoreError> {
-    let name = match &grant.client {
-        ClientIdentifier::Registered(id) => match app.store.client(*id).await? {
-            Some(record) => name(&identified_client::metadata(&record)?, language),
-            None => return Ok(None),
-        },
-        // Its document is not fetched to be looked at in passing.
-        ClientIdentifier::Document(_) => None,
+    before: Option<GrantId>,
+    headers: &HeaderMap,
+) -> Result<(Vec<ConnectedApp>, Option<GrantId>), StoreError> {
+    let (subject, now) = (&session.owner.subject, app.clock.now());
+    let mut grants: Vec<GrantRecord> = Vec::new();
+    let more = loop {
+        let last = grants.last().map(|grant| grant.grant_id);
+        let next = app.store.newest_grants(subject, last.or(before), QUERY_MAX).await?;
+        if next.is_empty() {
+            break None;
+        }
+        grants.extend(next);
+        if grants.len() >= GRANTS_MAX {
+            break grants.last().map(|grant| grant.grant_id);
+        }
     };
-    let redirect_uri = &grant.code.redirect_uri;
-    let destination = match RedirectUri::parse(redirect_uri) {
-        Ok((uri, reach)) => destination(&uri, reach),
-        // By the rules of an earlier release.
-        Err(_) => redirect_uri.clone(),
-    };
-    Ok(Some(AllowedGrant {
-        form_token: session.form_token(app, &about(grant.grant_id)),
-        grant: grant.grant_id.to_string(),
-        destination,
-        name,
-        document_host: document_host(&grant.client),
-        allowed: ago(grant.issued_at, now),
-        resources: wanted_resources(app, &grant.resources),
-        wanted: wanted(app, grant.scope.as_ref(), None),
-    }))
+    let mut connections: Vec<Connection<'_>> = Vec::new();
+    for grant in grants.iter().filter(|grant| grant.expires_at > now) {
+        match connections.iter_mut().find(|known| known.newest.client == grant.client) {
+            Some(known) => known.add(grant),
+            None => connections.push(Connection::new(grant)),
+        }
+    }
+    let mut apps = Vec::new();
+    for connection in connections {
+        apps.extend(connection.shown(app, session, language(headers), now).await?);
+    }
+    Ok((apps, more))
 }
 
-/// What the form is about that takes a grant back: no authorization request has a space in it.
-fn about(grant: GrantId) -> Vec<u8> {
-    format!("take back {grant}").into_bytes()
+/// All live grants that one person has given one client.
+struct Connection<'grants> {
+    newest: &'grants GrantRecord,
+    scopes: Vec<&'grants str>,
+    resources: Vec<ResourceIndicator>,
+    used_at: Option<Timestamp>,
 }
 
-/// `POST /oauth2/grants`: takes a grant back.
+impl<'grants> Connection<'grants> {
+    fn new(newest: &'grants GrantRecord) -> Self {
+        let mut new = Self { newest, scopes: Vec::new(), resources: Vec::new(), used_at: None };
+        new.add(newest);
+        new
+    }
+
+    fn add(&mut self, grant: &'grants GrantRecord) {
+        for token in grant.scope.iter().flat_map(Scope::tokens) {
+            if !self.scopes.contains(&token) {
+                self.scopes.push(token);
+            }
+        }
+        for resource in &grant.resources {
+            if !self.resources.contains(resource) {
+                self.resources.push(resource.clone());
+            }
+        }
+        self.used_at = self.used_at.max(used_at(grant));
+    }
+
+    /// What the page says of it; `None` when the client was deleted, which ended its grants.
+    async fn shown(
+        self,
+        app: &App,
+        session: &Session,
+        language: &str,
+        now: Timestamp,
+    ) -> Result<Option<ConnectedApp>, StoreError> {
+        let client = &self.newest.client;
+        let name = match client {
+            ClientIdentifier::Registered(id) => match app.store.client(*id).await? {
+                Some(record) => name(&identified_client::metadata(&record)?, language),
+                None => return Ok(None),
+            },
+            // Looking at the page fetches no documents.
+            ClientIdentifier::Document(_) => None,
+        };
+        let redirect_uri = &self.newest.code.redirect_uri;
+        let destination = match RedirectUri::parse(redirect_uri) {
+            Ok((uri, reach)) => destination(&uri, reach),
+            // An earlier release accepted it.
+            Err(_) => Destination::Website(redirect_uri.clone()),
+        };
+        let scope = Scope::parse(&self.scopes.join(" ")).ok().flatten();
+        Ok(Some(ConnectedApp {
+            form_token: session.form_token(app, &about(client)),
+            client: client.to_string(),
+            name,
+            destination,
+            document_host: document_host(client),
+            allowed: ago(self.newest.issued_at, now),
+            used: self.used_at.map(|at| ago(at, now)),
+            resources: wanted_resources(app, &self.resources),
+            wanted: wanted(app, scope.as_ref(), None),
+        }))
+    }
+}
+
+/// When the client last obtained a token by the grant.
+fn used_at(grant: &GrantRecord) -> Option<Timestamp> {
+    let refreshed = grant.refresh.as_ref().and_then(|refresh| refresh.previous.as_ref());
+    refreshed.map(|(_, superseded_at)| *superseded_at).or(grant.code.redeemed_at)
+}
+
+/// What the form is about that disconnects an app: no authorization request has a space in it.
+fn about(client: &ClientIdentifier) -> Vec<u8> {
+    format!("disconnect {client}").into_bytes()
+}
+
+/// `POST /oauth2/grants`: disconnects an app.
 pub(crate) async fn take_back(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let taken = async {
         let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await?;
-        revoke(app, head, &text).await
+        disconnect(app, head, &text).await
     };
-    taken.await.unwrap_or_else(|error| shown(app, error))
+    taken.await.unwrap_or_else(|error| shown(app, head, error))
 }
 
-async fn revoke(app: &App, head: &Parts, body: &str) -> Result<Response, PageError> {
+/// Ends every grant that the person has given the client, and their consent.
+async fn disconnect(app: &App, head: &Parts, body: &str) -> Result<Response, PageError> {
     if !is_same_origin(&head.headers, app.config.issuer_origin()) {
         return Err(PageError::ForeignForm);
     }
     let form = Form::parse(body.as_bytes())?;
     let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
     let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
-    let id: Option<GrantId> = form.one("grant")?.and_then(|id| id.parse().ok());
-    // Only the page makes this token, and only of grants that are theirs who look at it.
+    let client: Option<ClientIdentifier> = form.one("client")?.and_then(|id| id.parse().ok());
+    // Only the page of this session makes the token.
     let made = form.one("form_token")?;
-    let id = id.filter(|id| session.made_form(app, &about(*id), made)).ok_or(PageError::OldForm)?;
-    if let Some(grant) = app.store.grant(id).await? {
-        let before = app.store.consent(&grant.subject, &grant.client).await?;
-        if let Some(consent) = before {
-            // The next page is a whole one again.
-            let ended = ConsentRecord { expires_at: app.clock.now(), ..consent };
-            app.store.keep_consent(ended).await?;
-        }
-        app.store.revoke_grant(id).await?;
+    let client = client
+        .filter(|client| session.made_form(app, &about(client), made))
+        .ok_or(PageError::OldForm)?;
+    let subject = &session.owner.subject;
+    if let Some(consent) = app.store.consent(subject, &client).await? {
+        // The next consent page is that of a first request.
+        let ended = ConsentRecord { expires_at: app.clock.now(), ..consent };
+        app.store.keep_consent(ended).await?;
     }
-    Ok(see_other(&sign_in::go_on(app, "")))
+    let filter = GrantFilter { client: Some(client), subject: Some(subject.clone()) };
+    loop {
+        let grants = app.store.grants(&filter, None, QUERY_MAX).await?;
+        if grants.is_empty() {
+            return Ok(see_other(&sign_in::go_on(app, "")));
+        }
+        for grant in grants {
+            app.store.revoke_grant(grant.grant_id).await?;
+        }
+    }
 }

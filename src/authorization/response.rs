@@ -56,7 +56,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
 
     use crate::{
         client::ClientIdentifier, config::Config, http::form::Form,
-        identified_client::IdentifiedClient, store::ClientFlags,
+        identified_client::IdentifiedClient,
     };
 
     const ISSUER: &str = "https://door.example";
@@ -73,7 +73,6 @@ pub(super) fn fuzz(bytes: &[u8]) {
             .expect("it is a UUID"),
         metadata: serde_json::from_str(metadata).expect("it is metadata as they are kept"),
         registered_at: None,
-        flags: ClientFlags::default(),
     };
     let request = AuthorizationRequest::of(client, &form, &Config::default());
     let Ok(request) = request else { return };

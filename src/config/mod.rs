@@ -163,23 +163,26 @@ table! {
         /// unique local), and over `http` to names that only a local network knows.
         allow_lan_redirects: bool = false, Boolean;
         /// The scope catalogue: the scopes a client may register for; empty when there is none. With a
-        /// `description`, people read that on the consent page instead of the scope.
+        /// `description`, people read that on the consent page instead of the scope. The page sets scopes
+        /// apart that are marked `sensitive = true`.
         scopes: Vec<CatalogueScope> = [] example [
             "projects:read",
             { scope = "projects:write", description = "Change your projects" },
+            { scope = "projects:delete", description = "Delete your projects", sensitive = true },
         ], List(Catalogue);
         /// Names that strangers like to borrow.
         ///
         /// A client whose name looks like one of these is flagged on its record, unless its redirect
         /// URIs belong to the name: by one of the `hosts` (or a subdomain), or by one of the
-        /// private-use `schemes`. A list of your own replaces this one.
+        /// private-use `schemes`. The consent page says so and names the first of the hosts.
+        /// A list of your own replaces this one.
         protected_names: Vec<ProtectedName> = [
             { name = "Amazon Q", hosts = ["amazon.com", "amazonaws.com"] },
             { name = "Anthropic", hosts = ["anthropic.com", "claude.ai", "claude.com"] },
             { name = "ChatGPT", hosts = ["chatgpt.com", "openai.com"] },
-            { name = "Claude", hosts = ["anthropic.com", "claude.ai", "claude.com"],
+            { name = "Claude", hosts = ["claude.ai", "claude.com", "anthropic.com"],
               schemes = ["claude"] },
-            { name = "Claude Code", hosts = ["anthropic.com", "claude.ai", "claude.com"] },
+            { name = "Claude Code", hosts = ["claude.ai", "claude.com", "anthropic.com"] },
             { name = "Cursor", hosts = ["cursor.com", "cursor.sh"], schemes = ["cursor"] },
             { name = "Datadog", hosts = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"] },
             { name = "Gemini", hosts = ["google.com"] },
@@ -375,6 +378,15 @@ pub struct CatalogueScope {
     pub scope: String,
     /// What it allows, as people read it.
     pub description: Option<String>,
+    /// Whether the consent page sets it apart.
+    pub sensitive: bool,
+}
+
+impl CatalogueScope {
+    /// A scope without a description.
+    pub const fn named(scope: String) -> Self {
+        Self { scope, description: None, sensitive: false }
+    }
 }
 
 /// A protected resource (RFC 8707).

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     CatalogueScope, ProtectedName, Provider, Resource, ResourceSecret,
     fault::{Faults, did_you_mean, nearest},
-    kind::{Given, Kind, List, Text, shown_key},
+    kind::{Boolean, Given, Kind, List, Text, shown_key},
     text::{
         CLAIM, FILE, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE, SHA256,
     },
@@ -142,20 +142,26 @@ impl Kind for Catalogue {
 
     fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<CatalogueScope> {
         if let DeValue::String(_) = given.value.get_ref() {
-            return Some(CatalogueScope { scope: SCOPE.read(given, faults)?, description: None });
+            return Some(CatalogueScope::named(SCOPE.read(given, faults)?));
         }
-        let mut members = Members::of(given, &["scope", "description"], &self.expected(), faults)?;
+        let names = ["scope", "description", "sensitive"];
+        let mut members = Members::of(given, &names, &self.expected(), faults)?;
         let scope = members.required("scope", &SCOPE);
         let description = members.optional("description", &NAME);
-        members.read((|| Some(CatalogueScope { scope: scope?, description: description? }))())
+        let sensitive = members.optional("sensitive", &Boolean);
+        members.read((|| {
+            let (description, sensitive) = (description?, sensitive?.unwrap_or_default());
+            Some(CatalogueScope { scope: scope?, description, sensitive })
+        })())
     }
 
     fn write(&self, value: &CatalogueScope) -> String {
         match &value.description {
-            None => SCOPE.write(&value.scope),
-            Some(description) => table(vec![
+            None if !value.sensitive => SCOPE.write(&value.scope),
+            description => table(vec![
                 member("scope", &SCOPE, &value.scope),
-                member("description", &NAME, description),
+                description.as_ref().and_then(|text| member("description", &NAME, text)),
+                value.sensitive.then(|| "sensitive = true".to_owned()),
             ]),
         }
     }

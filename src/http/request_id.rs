@@ -2,12 +2,22 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, request::Parts};
 
 use crate::entropy::Entropy;
 
 /// The header in which identifiers come and go.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The identifier of a request as it travels with its head, for pages that name it.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) HeaderValue);
+
+/// The identifier of the request, for a person to name to an administrator.
+pub(crate) fn reference(head: &Parts) -> Option<String> {
+    let RequestId(id) = head.extensions.get()?;
+    id.to_str().ok().map(str::to_owned)
+}
 
 /// Longer identifiers than this are not taken over.
 const LENGTH_MAX: usize = 128;

@@ -68,3 +68,27 @@ pub(crate) fn description(_: &Config) -> Value {
         "responses": answers([("200", answer)]),
     })
 }
+
+/// `GET /`.
+pub(crate) fn home(config: &Config) -> Value {
+    let uri = json!({ "type": "string", "format": "uri" });
+    let mut properties = json!({ "issuer": uri, "registration_endpoint": uri, "openapi": uri });
+    if config.authorizes() {
+        properties["metadata"] = uri;
+    }
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    let schema = json!({
+        "type": "object",
+        "required": required,
+        "additionalProperties": false,
+        "properties": properties,
+    });
+    let mut answer = json_answer("Where to start, or a page for a browser.", &schema, &[]);
+    answer["content"]["text/html"] = json!({ "schema": { "type": "string" } });
+    json!({
+        "operationId": "start",
+        "summary": "What this server is, and where to start.",
+        "tags": ["discovery"],
+        "responses": answers([("200", answer)]),
+    })
+}

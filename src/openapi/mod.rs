@@ -19,7 +19,7 @@ pub(crate) use self::{
         authorize, authorize_by_form, consent, grants, return_from_provider, sign_in, sign_out,
         sign_out_page, stylesheet, take_back,
     },
-    discovery::{description, jwks, metadata},
+    discovery::{description, home, jwks, metadata},
     registration::{datadog, rfc7591},
     tokens::{introspect, revoke, token},
 };

@@ -3,15 +3,15 @@
 
 use askama::Template;
 use http::{
-    HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, StatusCode,
     header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
         X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
 use http_body_util::Full;
 
-use crate::http::answer::Response;
+use crate::{config::Config, http::answer::Response, paths};
 
 const STYLESHEET: &str = include_str!("style.css");
 
@@ -20,27 +20,72 @@ const STYLESHEET: &str = include_str!("style.css");
 pub(crate) struct Site {
     /// The path of the issuer; empty for most.
     pub(crate) path: String,
-    /// By which people know this server.
+    /// The host by which people know this server.
     pub(crate) host: String,
 }
 
-/// What is told of a client.
+impl Site {
+    pub(crate) fn of(config: &Config) -> Self {
+        let host = config.issuer_origin().split_once("://").map_or("", |(_, host)| host);
+        Self { path: config.issuer_path().to_owned(), host: host.to_owned() }
+    }
+}
+
+/// What a page says of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientBox {
-    /// Where the answer goes, as people know it: a host, or "an application on this device".
-    pub(crate) destination: String,
-    /// What else there is to say of it: the whole of a loopback or private-use redirect.
-    pub(crate) destination_detail: Option<String>,
-    pub(crate) is_local: bool,
-    /// What it calls itself.
+    /// What the client calls itself, shortened.
     pub(crate) name: Option<String>,
-    /// The host of its document, if it has one.
+    /// Where the answer goes: a host, or the device of the person.
+    pub(crate) destination: Destination,
+    /// The host of its metadata document, if it has one.
     pub(crate) document_host: Option<String>,
-    pub(crate) is_look_alike: bool,
+    /// The protected name that the client imitates.
+    pub(crate) imitation: Option<Imitation>,
     /// How long ago it registered, in words.
     pub(crate) registered: Option<String>,
     /// Pages about it, on the host to which the answer goes.
     pub(crate) links: Vec<Link>,
+}
+
+impl ClientBox {
+    /// The first letter or digit of the name, for the badge beside it.
+    pub(crate) fn initial(&self) -> String {
+        initial(self.name.as_deref())
+    }
+}
+
+fn initial(name: Option<&str>) -> String {
+    let first = name.and_then(|name| name.chars().find(|one| one.is_alphanumeric()));
+    first.map_or_else(|| "?".to_owned(), |first| first.to_uppercase().collect())
+}
+
+/// Where an app receives its answer, as people know it.
+#[derive(Clone, Debug)]
+pub(crate) enum Destination {
+    /// A website, by its host.
+    Website(String),
+    /// A program on the device of the person, by the whole redirect URI.
+    Device(String),
+}
+
+impl Destination {
+    /// The destination in a sentence.
+    pub(crate) fn in_words(&self) -> &str {
+        match self {
+            Self::Website(host) => host,
+            Self::Device(_) => "the app on this device",
+        }
+    }
+}
+
+/// A name that looks like a protected one, on a client whose destination is not its owner's.
+#[derive(Clone, Debug)]
+pub(crate) struct Imitation {
+    /// The protected name.
+    pub(crate) name: String,
+    /// A host of its owner; `None` when the settings name none.
+    pub(crate) home: Option<String>,
 }
 
 /// A page about a client.
@@ -84,9 +129,11 @@ pub(crate) struct Wanted {
     pub(crate) description: Option<String>,
     /// It was not allowed before.
     pub(crate) is_added: bool,
+    /// The operator marked the scope as sensitive.
+    pub(crate) is_sensitive: bool,
 }
 
-/// Asks whether a client may.
+/// Asks whether a client may act for the person.
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage {
@@ -97,37 +144,48 @@ pub(crate) struct ConsentPage {
     pub(crate) form_token: String,
     pub(crate) resources: Vec<WantedResource>,
     pub(crate) wanted: Vec<Wanted>,
+    /// Sensitive scopes, which stand apart.
+    pub(crate) sensitive: Vec<Wanted>,
     /// The same was allowed before.
     pub(crate) is_known: bool,
 }
 
-/// What somebody has allowed a client.
+/// An app that a person has connected: everything they allowed one client.
 #[derive(Clone, Debug)]
-pub(crate) struct AllowedGrant {
-    pub(crate) grant: String,
-    /// Of the form that takes it back.
+pub(crate) struct ConnectedApp {
+    /// The client identifier.
+    pub(crate) client: String,
+    /// Of the form that disconnects it.
     pub(crate) form_token: String,
-    /// Where the answer went, as people know it.
-    pub(crate) destination: String,
     /// What the client calls itself.
     pub(crate) name: Option<String>,
-    /// The host of its document, if it has one.
+    pub(crate) destination: Destination,
+    /// The host of its metadata document, if it has one.
     pub(crate) document_host: Option<String>,
-    /// How long ago it was allowed, in words.
+    /// How long ago it was last allowed, in words.
     pub(crate) allowed: String,
+    /// How long ago it last obtained a token, in words; `None` before the first.
+    pub(crate) used: Option<String>,
     pub(crate) resources: Vec<WantedResource>,
     pub(crate) wanted: Vec<Wanted>,
 }
 
-/// Shows what somebody has allowed, to be taken back.
+impl ConnectedApp {
+    /// The first letter or digit of the name, for the badge beside it.
+    pub(crate) fn initial(&self) -> String {
+        initial(self.name.as_deref())
+    }
+}
+
+/// Shows a person their connected apps.
 #[derive(Template)]
 #[template(path = "grants.html")]
 pub(crate) struct GrantsPage {
     pub(crate) site: Site,
     pub(crate) account: String,
-    /// The newest first.
-    pub(crate) grants: Vec<AllowedGrant>,
-    /// The last grant that was looked up, if there may be more before it.
+    /// The one allowed last comes first.
+    pub(crate) apps: Vec<ConnectedApp>,
+    /// The last grant that was read, if there may be older ones.
     pub(crate) more: Option<String>,
 }
 
@@ -139,15 +197,67 @@ pub(crate) struct MessagePage {
     pub(crate) title: &'static str,
     pub(crate) text: String,
     pub(crate) next: &'static str,
-    /// The authorization request whose client can be told by a click.
-    pub(crate) back: Option<Back>,
+    /// What the developer of the app needs to know: the parameter and the rule.
+    pub(crate) detail: Option<String>,
+    /// The identifier of the request, by which the log has it.
+    pub(crate) reference: Option<String>,
+    pub(crate) action: Action,
 }
 
-/// The way back to a client whose request is broken.
+/// What a button of a message does.
 #[derive(Clone, Debug)]
-pub(crate) struct Back {
-    pub(crate) request: String,
-    pub(crate) destination: String,
+pub(crate) enum Action {
+    None,
+    /// Sends the person, with the error, to the client whose authorization request this is.
+    Back {
+        request: String,
+        destination: String,
+    },
+    /// Leads to a page of ours.
+    Link {
+        text: &'static str,
+        path: String,
+    },
+}
+
+/// The first page: what this server is.
+#[derive(Template)]
+#[template(path = "home.html")]
+pub(crate) struct HomePage {
+    pub(crate) site: Site,
+    pub(crate) issuer: String,
+    /// Whether people can sign in, and see their connected apps.
+    pub(crate) authorizes: bool,
+}
+
+/// A page for browsers in place of a 404 in JSON.
+pub(crate) fn not_found(config: &Config) -> Response {
+    let message = MessagePage {
+        site: Site::of(config),
+        title: "Page not found",
+        text: "There is no page at this address.".to_owned(),
+        next: "Check the address, or go back to the app that sent you here.",
+        detail: None,
+        reference: None,
+        action: Action::Link { text: "Go to the start page", path: paths::HOME.to_owned() },
+    };
+    page(&message, StatusCode::NOT_FOUND, FormTarget::Ourselves)
+}
+
+/// Whether the caller is a browser that shows what it receives as a page.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_some_and(|accepted| {
+        accepted.as_bytes().windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html"))
+    })
+}
+
+/// A duration for a person, rounded up.
+pub(crate) fn in_words(seconds: u32) -> String {
+    match (seconds, seconds.div_ceil(60)) {
+        (0 | 1, _) => "1 second".to_owned(),
+        (2..=90, _) => format!("{seconds} seconds"),
+        (_, minutes) => format!("{minutes} minutes"),
+    }
 }
 
 /// Asks whether to sign out.

@@ -26,7 +26,7 @@ pub(crate) fn client(
     now: Timestamp,
 ) -> ClientRecord {
     let mut flags = ClientFlags::default();
-    if protected_names.are_borrowed_by(admitted.metadata()) {
+    if protected_names.borrowed_by(admitted.metadata()).is_some() {
         flags.insert(ClientFlags::LOOK_ALIKE);
     }
     ClientRecord {

@@ -15,10 +15,13 @@ pub(crate) struct ProtectedNames {
     skeleton_bytes_max: usize,
 }
 
+/// A protected name, and where its owner is.
 #[derive(Debug)]
-struct Protected {
+pub(crate) struct Protected {
+    /// As the settings spell it.
+    pub(crate) name: String,
     skeleton: String,
-    hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     schemes: Vec<String>,
 }
 
@@ -28,6 +31,7 @@ impl ProtectedNames {
         let names: Vec<Protected> = settings
             .iter()
             .map(|protected| Protected {
+                name: protected.name.clone(),
                 skeleton: skeleton_of(&protected.name),
                 hosts: protected.hosts.clone(),
                 schemes: protected.schemes.clone(),
@@ -37,10 +41,10 @@ impl ProtectedNames {
         Self { names, skeleton_bytes_max }
     }
 
-    /// Whether one of the client's names is borrowed, as far as its redirect URIs tell.
-    pub(crate) fn are_borrowed_by(&self, metadata: &ClientMetadata) -> bool {
+    /// The protected name that one of the client's names borrows, as far as its redirect URIs tell.
+    pub(crate) fn borrowed_by(&self, metadata: &ClientMetadata) -> Option<&Protected> {
         // The redirect URIs are looked at only when a name is like another, which is seldom.
-        self.resembled_by(metadata).any(|protected| {
+        self.resembled_by(metadata).find(|protected| {
             // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
             // alone.
             let uris = metadata.redirect_uris.as_slice().iter();
@@ -49,10 +53,9 @@ impl ProtectedNames {
         })
     }
 
-    /// Whether one of the client's names is borrowed, which publishes its metadata at `host`: whoever can do
-    /// that is of that host.
-    pub(crate) fn are_borrowed_at(&self, host: &str, metadata: &ClientMetadata) -> bool {
-        self.resembled_by(metadata).any(|protected| !protected.has_host(host))
+    /// The protected name that a client borrows which publishes its metadata at `host`: that host is its own.
+    pub(crate) fn borrowed_at(&self, host: &str, metadata: &ClientMetadata) -> Option<&Protected> {
+        self.resembled_by(metadata).find(|protected| !protected.has_host(host))
     }
 
     /// The protected names that names of the client look like.
@@ -130,7 +133,7 @@ mod tests {
         ];
         for (body, is_borrowed) in cases {
             let request = RegistrationRequest::parse(body.as_bytes()).unwrap();
-            assert_eq!(names.are_borrowed_by(&request.metadata), is_borrowed, "{body}");
+            assert_eq!(names.borrowed_by(&request.metadata).is_some(), is_borrowed, "{body}");
         }
     }
 
@@ -146,7 +149,7 @@ mod tests {
         for (host, is_borrowed) in
             [("claude.ai", false), ("eu.claude.ai", false), ("claude.ai.evil.example", true)]
         {
-            assert_eq!(names.are_borrowed_at(host, &request.metadata), is_borrowed, "{host}");
+            assert_eq!(names.borrowed_at(host, &request.metadata).is_some(), is_borrowed, "{host}");
         }
     }
 }

@@ -451,7 +451,7 @@ mod tests {
     }
 
     fn known(scope: &str) -> CatalogueScope {
-        CatalogueScope { scope: scope.to_owned(), description: None }
+        CatalogueScope::named(scope.to_owned())
     }
 
     #[test]

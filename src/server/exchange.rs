@@ -81,7 +81,7 @@ impl Answer for Exchange {
         let mut response = if let Some(text) = fault {
             refusal(shape, StatusCode::BAD_REQUEST, "invalid_request", text)
         } else {
-            let answered = pin!(routes::answer(&self.app, route, address, request));
+            let answered = pin!(routes::answer(&self.app, route, address, &request_id, request));
             or_panic(answered).await.unwrap_or_else(|panic| {
                 tracing::error!(panic = panic_text(&*panic), "a handler panicked");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;

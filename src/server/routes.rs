@@ -20,7 +20,10 @@ use crate::{
     client::ProfileName,
     config::Config,
     discovery,
-    http::answer::{self, Response, Shape, refusal},
+    http::{
+        answer::{self, Response, Shape, refusal},
+        request_id::RequestId,
+    },
     openapi, pages, paths,
     registration::{Profile, register},
     sign_in, token,
@@ -97,7 +100,13 @@ macro_rules! answer {
 }
 
 /// Every public endpoint.
-static ENDPOINTS: [Endpoint; 15] = [
+static ENDPOINTS: [Endpoint; 16] = [
+    Endpoint {
+        paths: &[paths::HOME],
+        exists: always,
+        operations: &[get(answer!(|c| discovery::home(c.app, &c.head)), openapi::home)],
+        ..PAGE
+    },
     Endpoint {
         paths: &[paths::DATADOG_REGISTER],
         exists: always,
@@ -365,9 +374,14 @@ pub(crate) async fn answer(
     app: &App,
     route: &'static Route,
     source: IpAddr,
+    id: &HeaderValue,
     request: Request<Incoming>,
 ) -> Response {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    // Pages name it; what scripts read does without the allocation.
+    if !route.is_open_to_scripts() {
+        head.extensions.insert(RequestId(id.clone()));
+    }
     let is_head = head.method == Method::HEAD;
     let operation = route
         .operations()
@@ -375,7 +389,7 @@ pub(crate) async fn answer(
         .find(|operation| operation.method == head.method || (is_head && operation.head));
     match operation {
         Some(operation) => (operation.handler)(Call { app, source, head, body }).await,
-        None if route.template == UNKNOWN => not_found(Shape::at(head.uri.path())),
+        None if route.template == UNKNOWN => not_found(app, &head),
         None if route.is_open_to_scripts() && head.method == Method::OPTIONS => {
             cors::preflight(route.allow.clone())
         }
@@ -383,7 +397,11 @@ pub(crate) async fn answer(
     }
 }
 
-fn not_found(shape: Shape) -> Response {
+fn not_found(app: &App, head: &Parts) -> Response {
+    if pages::wants_page(&head.headers) {
+        return pages::not_found(&app.config);
+    }
+    let shape = Shape::at(head.uri.path());
     let text = match shape {
         Shape::Errors => "Not found",
         Shape::OAuth => "no endpoint at this path",

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use super::{
     FORM_BYTES_MAX, account, can_wait, go_on, local,
     provider::Provider,
-    session, site,
+    session,
     under_way::UnderWay,
     upstream::{self, Interrupted, UpstreamError},
 };
@@ -21,10 +21,11 @@ use crate::{
         form::{self, Form, FormError},
         rate_limit::Left,
         request_event::Outcome,
+        request_id::reference,
         same_origin::is_same_origin,
     },
     metrics::SignInMetrics,
-    pages::{Back, FormTarget, MessagePage, SignOutPage, page},
+    pages::{Action, FormTarget, MessagePage, SignOutPage, Site, in_words, page},
     store::StoreError,
 };
 
@@ -38,7 +39,7 @@ pub(super) enum SignInError {
     Form(#[from] FormError),
     #[error("The form did not arrive: {0}.")]
     Body(#[from] BodyError),
-    #[error("This form was not sent from a page of this server.")]
+    #[error("For your safety, this server accepts forms only from its own pages.")]
     Foreign,
     #[error(
         "There were too many attempts to sign in from your network. Wait {}, then try again.",
@@ -50,16 +51,16 @@ pub(super) enum SignInError {
         .left.map(tries_left).unwrap_or_default()
     )]
     WrongPassword { left: Option<Left> },
-    #[error("There is no such way to sign in.")]
+    #[error("This way to sign in does not exist here.")]
     UnknownWay,
-    #[error("The request that waits for the sign-in is none that a client sent.")]
+    #[error("The app's request got lost on the way.")]
     Request,
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// The same, while this authorization request waits for the sign-in.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
-    #[error("The server cannot look up or keep now who is signed in.")]
+    #[error("We couldn't sign you in or out right now.")]
     Store(#[from] StoreError),
 }
 
@@ -102,18 +103,20 @@ impl SignInError {
         }
     }
 
-    fn shown(self, app: &App) -> Response {
+    fn shown(self, app: &App, head: &Parts) -> Response {
         let status = self.status();
         let message = MessagePage {
-            site: site(app),
+            site: Site::of(&app.config),
             title: "Not signed in",
             text: self.to_string(),
             next: self.next(),
-            back: match &self {
+            detail: None,
+            reference: reference(head),
+            action: match &self {
                 Self::Interrupted(Interrupted { request, .. }) if !request.is_empty() => {
-                    Some(Back { request: request.clone(), destination: "the sign-in".to_owned() })
+                    Action::Back { request: request.clone(), destination: "sign-in".to_owned() }
                 }
-                _ => None,
+                _ => Action::None,
             },
         };
         let mut response = page(&message, status, FormTarget::Ourselves);
@@ -167,15 +170,6 @@ fn tries_left(left: Left) -> String {
     }
 }
 
-/// A duration for a person, rounded up.
-fn in_words(seconds: u32) -> String {
-    match (seconds, seconds.div_ceil(60)) {
-        (0 | 1, _) => "1 second".to_owned(),
-        (2..=90, _) => format!("{seconds} seconds"),
-        (_, minutes) => format!("{minutes} minutes"),
-    }
-}
-
 /// What a form of the sign-in page says.
 pub(crate) struct Chosen {
     /// The authorization request that waits; empty when none does.
@@ -206,7 +200,7 @@ pub(crate) async fn chosen(
     head: &Parts,
     body: Incoming,
 ) -> Result<Chosen, Response> {
-    read(app, source, &head.headers, body).await.map_err(|error| error.shown(app))
+    read(app, source, &head.headers, body).await.map_err(|error| error.shown(app, head))
 }
 
 async fn read(
@@ -237,7 +231,7 @@ async fn read(
 
 /// `POST /oauth2/sign-in`, once the request that waits is known to be a client's.
 pub(crate) async fn begin(app: &App, head: &Parts, chosen: Chosen) -> Response {
-    try_to_begin(app, &head.headers, chosen).await.unwrap_or_else(|error| error.shown(app))
+    try_to_begin(app, &head.headers, chosen).await.unwrap_or_else(|error| error.shown(app, head))
 }
 
 async fn try_to_begin(
@@ -273,13 +267,13 @@ pub(crate) async fn finish(app: &App, source: IpAddr, head: &Parts) -> Response 
         Ok((provider, answer, begun)) => {
             let finished = try_to_finish(app, source, &head.headers, (provider, &answer, &begun));
             let finished = ended(metrics, finished.await);
-            let mut response = finished.unwrap_or_else(|error| error.shown(app));
+            let mut response = finished.unwrap_or_else(|error| error.shown(app, head));
             begun.end(app, &mut response);
             return response;
         }
         Err(error) => ended(metrics, Err(error)),
     };
-    answer.unwrap_or_else(|error| error.shown(app))
+    answer.unwrap_or_else(|error| error.shown(app, head))
 }
 
 /// The provider, its answer, and the sign-in that this browser began.
@@ -335,7 +329,7 @@ pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
     match session(app, head).await {
         Ok(Some(session)) => {
             let shown = SignOutPage {
-                site: site(app),
+                site: Site::of(&app.config),
                 account: account(&session.owner),
                 form_token: session.form_token(app, SIGN_OUT),
                 request: head.uri.query().map(form::repeated).filter(|query| !query.is_empty()),
@@ -343,13 +337,13 @@ pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
             page(&shown, StatusCode::OK, FormTarget::Ourselves)
         }
         Ok(None) => signed_out(app),
-        Err(error) => SignInError::from(error).shown(app),
+        Err(error) => SignInError::from(error).shown(app, head),
     }
 }
 
 /// `POST /oauth2/sign-out`.
 pub(crate) async fn sign_out(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
-    try_to_sign_out(app, source, head, body).await.unwrap_or_else(|error| error.shown(app))
+    try_to_sign_out(app, source, head, body).await.unwrap_or_else(|error| error.shown(app, head))
 }
 
 async fn try_to_sign_out(
@@ -387,11 +381,13 @@ async fn try_to_sign_out(
 
 fn signed_out(app: &App) -> Response {
     let message = MessagePage {
-        site: site(app),
+        site: Site::of(&app.config),
         title: "Signed out",
-        text: "Nobody is signed in with this browser.".to_owned(),
+        text: "You have signed out in this browser.".to_owned(),
         next: "You can close this page.",
-        back: None,
+        detail: None,
+        reference: None,
+        action: Action::None,
     };
     page(&message, StatusCode::OK, FormTarget::Ourselves)
 }

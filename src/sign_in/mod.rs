@@ -24,11 +24,7 @@ pub(crate) use self::{
     provider::{ProviderError, Providers, Tried},
     session::{Session, session},
 };
-use crate::{
-    app::App,
-    pages::{ProviderChoice, Site},
-    store::ResourceOwner,
-};
+use crate::{app::App, pages::ProviderChoice, store::ResourceOwner};
 
 /// The longest authorization request, in bytes: it waits in forms until somebody has signed in and decided.
 pub(crate) const REQUEST_BYTES_MAX: usize = 8 << 10;
@@ -39,12 +35,6 @@ pub(crate) const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
 /// Whether a text can be an authorization request: no longer than one, and nothing in it that no address has.
 pub(crate) fn can_wait(request: &str) -> bool {
     request.len() <= REQUEST_BYTES_MAX && request.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Where pages find what belongs to them.
-pub(crate) fn site(app: &App) -> Site {
-    let host = app.config.issuer_origin().split_once("://").map_or("", |(_, host)| host);
-    Site { path: app.config.issuer_path().to_owned(), host: host.to_owned() }
 }
 
 /// The providers at which one can sign in.

@@ -60,10 +60,15 @@ fn check_dead_end(page: &Page, status: u16) {
 }
 
 /// What a signed-in person's browser brings to the client in answer to a request.
+/// What the client of a faulty request is told: at once if the person has allowed it before, else by a click.
 async fn brought(server: &TestServer, request: &Request) -> Vec<(String, String)> {
     let mut browser = Browser::signed_in(server).await;
     let page = browser.get(&request.path()).await;
-    page.brought().into_iter().filter(|(name, _)| name != "error_description").collect()
+    let back = match page.answer.status {
+        400 => browser.submit(&page, "decision", "back").await,
+        _ => page,
+    };
+    back.brought().into_iter().filter(|(name, _)| name != "error_description").collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {

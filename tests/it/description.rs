@@ -17,8 +17,11 @@ use crate::{
 /// Settings with everything that adds something to the interface.
 pub(crate) fn everything() -> Config {
     let mut config = flow::config();
-    config.registration.scopes =
-        vec![CatalogueScope { scope: "read".into(), description: Some("Read".into()) }];
+    config.registration.scopes = vec![CatalogueScope {
+        scope: "read".into(),
+        description: Some("Read".into()),
+        sensitive: false,
+    }];
     config.authorization.resources = vec![Resource {
         uri: ResourceIndicator::parse("https://mcp.example").unwrap(),
         name: None,
@@ -57,7 +60,7 @@ fn what_is_not_there_is_not_described() {
     let bare = described(&harness::config());
     assert_eq!(
         paths(&bare),
-        ["/api/v2/oauth2/register", "/oauth2/register", "/openapi.json", "/register"]
+        ["/", "/api/v2/oauth2/register", "/oauth2/register", "/openapi.json", "/register"]
     );
     assert!(bare["components"]["schemas"].get("TokenResponse").is_none());
 

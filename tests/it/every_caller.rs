@@ -41,7 +41,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 22] = {
+const ANSWERS: [(&str, [&str; 6]); 23] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -56,6 +56,7 @@ const ANSWERS: [(&str, [&str; 6]); 22] = {
         "401 invalid_client",
     ];
     [
+        ("/", OK),
         ("/api/v2/oauth2/register", REGISTERED),
         ("/oauth2/register", REGISTERED),
         ("/register", REGISTERED),
@@ -160,7 +161,7 @@ impl<'server> Held<'server> {
             refresh_token: member(&bought, "refresh_token"),
             decision: asked.form("decision").1.and("decision", "allow"),
             sign_out: leaving.form("form_token").1,
-            taking_back: allowed.form("grant").1,
+            taking_back: allowed.form("client").1,
             browser,
         }
     }

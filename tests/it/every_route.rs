@@ -107,7 +107,7 @@ async fn a_script_of_any_origin_may_register() {
 #[tokio::test]
 async fn what_is_not_there_is_answered_in_the_shape_of_its_place() {
     let server = TestServer::start().await;
-    for path in ["/", "/nothing", "/register/", "/oauth2/register/", "/oauth2", "//register", "*"] {
+    for path in ["/nothing", "/register/", "/oauth2/register/", "/oauth2", "//register", "*"] {
         let answer = server.exchange(&format!("OPTIONS {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
         assert_eq!(answer.status, 404, "{path}: {answer:?}");
         assert_eq!(answer.json()["error"], "invalid_request", "{path}");
@@ -117,6 +117,25 @@ async fn what_is_not_there_is_answered_in_the_shape_of_its_place() {
         let answer = server.post(path, "{}").await;
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.body, r#"{"errors":["Not found"]}"#, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_gets_pages_and_a_program_gets_json() {
+    let server = TestServer::with(flow::config()).await;
+    for (path, status, text) in
+        [("/", 200, "connects apps to your account"), ("/nothing", 404, "Page not found")]
+    {
+        let request = |accept: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\n{accept}\r\n");
+        let page = server.exchange(&request("accept: text/html,*/*;q=0.8\r\n")).await;
+        assert_eq!(page.status, status);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+        assert!(page.body.contains(text), "{path}: {page:?}");
+        for accept in ["", "accept: */*\r\n", "accept: application/json\r\n"] {
+            let answer = server.exchange(&request(accept)).await;
+            assert_eq!(answer.status, status, "{path}");
+            assert!(answer.json().is_object(), "{path}: {answer:?}");
+        }
     }
 }
 

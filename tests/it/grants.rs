@@ -1,11 +1,11 @@
-//! The page on which people see what they have allowed, and take it back.
+//! A person's connected apps: the page that shows them and disconnects them.
 
 use std::time::Duration;
 
 use doorward::{
-    client::ClientIdentifier,
+    client::{ClientId, ClientIdentifier},
     config::Config,
-    grant::{AuthorizationCode, GrantId},
+    grant::AuthorizationCode,
     store::GrantRecord,
 };
 use serde_json::json;
@@ -26,10 +26,10 @@ fn config() -> Config {
     config
 }
 
-/// How many grants a page shows.
+/// How many apps a page shows.
 fn shown(page: &Page) -> usize {
     assert_eq!(page.answer.status, 200, "{page:?}");
-    page.answer.body.matches("name=\"grant\"").count()
+    page.answer.body.matches("name=\"client\"").count()
 }
 
 /// A grant as it is kept, changed.
@@ -42,10 +42,10 @@ async fn changed(server: &TestServer, code: &str, change: impl FnOnce(&mut Grant
 }
 
 #[tokio::test]
-async fn people_see_what_they_have_allowed_and_nobody_else_does() {
+async fn a_person_sees_their_connected_apps_and_nobody_elses() {
     let server = TestServer::with(config()).await;
     let mut browser = Browser::signed_in(&server).await;
-    assert!(browser.get(PATH).await.text().contains("No application can act in your name here."));
+    assert!(browser.get(PATH).await.text().contains("No app can act as you here."));
 
     let metadata = json!({ "client_name": "An <i>app</i>", "redirect_uris": [REDIRECT_URI] });
     let client = server.client_with(metadata).await;
@@ -62,13 +62,14 @@ async fn people_see_what_they_have_allowed_and_nobody_else_does() {
     assert_eq!(shown(&page), 2);
     let text = page.text();
     for told in [
-        "app.example",
-        "It calls itself An <i>app</i> not verified",
-        "It is described by a document at tea.example .",
-        "You allowed it less than a minute ago.",
+        "An <i>app</i> at app.example",
+        "tea.example",
+        "Its details are published at tea.example .",
+        "Allowed less than a minute ago. Last active less than a minute ago.",
+        "Not used yet.",
         "read write",
         TOOLS,
-        "Take back",
+        "Disconnect",
     ] {
         assert!(text.contains(told), "{told}: {text}");
     }
@@ -78,28 +79,31 @@ async fn people_see_what_they_have_allowed_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn what_is_taken_back_is_good_for_nothing_and_asked_about_anew() {
+async fn disconnecting_ends_every_grant_and_the_consent_of_the_app() {
     let server = TestServer::with(config()).await;
     let client = Client::register(&server).await;
     let request = client.request().and("resource", TOOLS);
     let other = server.new_client().await;
     let kept = server.tokens(other).await;
     server.clock.advance(Duration::from_millis(1));
+    let earlier = flow::tokens(&server, &client, &request).await;
     let bought = flow::tokens(&server, &client, &request).await;
     let mut browser = Browser::signed_in(&server).await;
     assert!(browser.get(&request.path()).await.text().starts_with("Allow access again?"));
 
     let page = browser.get(PATH).await;
     assert_eq!(shown(&page), 2);
-    let (path, form) = page.form("grant");
+    let (path, form) = page.form("client");
     let back = browser.post(&path, &form).await;
     assert_eq!(back.location(), PATH);
 
-    let text = |name: &str| bought[name].as_str().unwrap().to_owned();
-    assert_eq!(client.refresh(&server, &text("refresh_token")).await.status, 400);
-    let told = server.introspect("tools", &text("access_token")).await;
-    assert_eq!(told, json!({ "active": false }));
-    assert!(browser.get(&request.path()).await.text().starts_with("Allow access?"));
+    for bought in [earlier, bought] {
+        let text = |name: &str| bought[name].as_str().unwrap().to_owned();
+        assert_eq!(client.refresh(&server, &text("refresh_token")).await.status, 400);
+        let told = server.introspect("tools", &text("access_token")).await;
+        assert_eq!(told, json!({ "active": false }));
+    }
+    assert!(browser.get(&request.path()).await.text().starts_with("Allow access to your account?"));
     assert_eq!(shown(&browser.get(PATH).await), 1, "the other stays");
     let refreshed = server.token(&refreshing(other, &member(&kept, "refresh_token"), &[])).await;
     assert_eq!(refreshed.status, 200);
@@ -108,7 +112,7 @@ async fn what_is_taken_back_is_good_for_nothing_and_asked_about_anew() {
 }
 
 #[tokio::test]
-async fn a_grant_is_taken_back_by_its_own_page_alone() {
+async fn only_the_page_of_the_session_disconnects_an_app() {
     let server = TestServer::with(config()).await;
     for _ in 0..2 {
         let client = server.new_client().await;
@@ -116,15 +120,15 @@ async fn a_grant_is_taken_back_by_its_own_page_alone() {
     }
     let mut browser = Browser::signed_in(&server).await;
     let page = browser.get(PATH).await;
-    let (path, form) = page.form("grant");
-    let second = page.answer.body.rsplit("name=\"grant\" value=\"").next().unwrap();
-    let second: GrantId = second.split('"').next().unwrap().parse().unwrap();
+    let (path, form) = page.form("client");
+    let second = page.answer.body.rsplit("name=\"client\" value=\"").next().unwrap();
+    let second: ClientId = second.split('"').next().unwrap().parse().unwrap();
 
-    let of_another = form.clone().with("grant", &second.to_string());
+    let of_another = form.clone().with("client", &second.to_string());
     for (what, form) in [
-        ("the token of another grant", &of_another),
-        ("no grant", &form.clone().without("grant")),
-        ("what is no grant", &form.clone().with("grant", "x")),
+        ("the token of another app", &of_another),
+        ("no app", &form.clone().without("client")),
+        ("no identifier", &form.clone().with("client", "x")),
         ("no token", &form.clone().without("form_token")),
     ] {
         assert_eq!(browser.post(&path, form).await.answer.status, 403, "{what}");
@@ -139,13 +143,13 @@ async fn a_grant_is_taken_back_by_its_own_page_alone() {
 }
 
 #[tokio::test]
-async fn whoever_signs_in_to_see_what_they_have_allowed_comes_back_to_it() {
+async fn signing_in_leads_back_to_the_connected_apps() {
     let server = TestServer::with(config()).await;
     let client = server.new_client().await;
     let _bought = server.tokens(client).await;
     let mut browser = Browser::new(&server);
     let asked = browser.get(PATH).await;
-    assert!(asked.text().starts_with("Sign in to see what you have allowed"), "{}", asked.text());
+    assert!(asked.text().starts_with("Sign in to see your connected apps"), "{}", asked.text());
     let password = server.password.clone().unwrap();
     let back = browser.submit(&asked, "password", &password).await;
     assert_eq!(back.location(), PATH);
@@ -155,28 +159,29 @@ async fn whoever_signs_in_to_see_what_they_have_allowed_comes_back_to_it() {
 }
 
 #[tokio::test]
-async fn any_number_of_grants_is_shown_page_by_page_the_newest_first() {
+async fn an_app_is_one_card_however_often_it_was_allowed_and_older_apps_are_a_page_away() {
     let server = TestServer::with(config()).await;
-    let client = server.new_client().await;
-    let mut granted = Vec::new();
-    for _ in 0..120 {
-        let code: AuthorizationCode = server.grant(client).await.parse().unwrap();
-        granted.push(code.grant.to_string());
+    let old = server.new_client().await;
+    server.grant(old).await;
+    server.clock.advance(Duration::from_millis(1));
+    let often = server.new_client().await;
+    for _ in 0..500 {
+        server.grant(often).await;
         server.clock.advance(Duration::from_millis(1));
     }
+    let new = server.new_client().await;
+    server.grant(new).await;
     let mut browser = Browser::signed_in(&server).await;
-    let (mut path, mut pages, mut listed) = (PATH.to_owned(), Vec::new(), Vec::new());
+    let (mut path, mut listed) = (PATH.to_owned(), Vec::new());
     loop {
         let page = browser.get(&path).await;
-        pages.push(shown(&page));
-        let fields = page.answer.body.split("name=\"grant\" value=\"").skip(1);
-        listed.extend(fields.map(|rest| rest.split('"').next().unwrap().to_owned()));
+        let fields = page.answer.body.split("name=\"client\" value=\"").skip(1);
+        let clients = fields.map(|rest| rest.split('"').next().unwrap().parse().unwrap());
+        listed.push(clients.collect::<Vec<ClientId>>());
         let Some((_, link)) = page.answer.body.split_once("<p><a href=\"") else { break };
         link.split('"').next().unwrap().clone_into(&mut path);
     }
-    assert_eq!(pages, [50, 50, 20]);
-    granted.reverse();
-    assert_eq!(listed, granted);
+    assert_eq!(listed, [vec![new, often], vec![often, old]]);
     for (query, status) in [("before=x", 200), ("before=1&before=2", 400)] {
         assert_eq!(browser.get(&format!("{PATH}?{query}")).await.answer.status, status, "{query}");
     }

@@ -68,12 +68,8 @@ async fn no_page_sets_a_cookie_before_somebody_has_decided() {
 async fn no_scope_stands_for_others() {
     let mut config = config();
     let catalogue = ["*", "mcp:*", "mcp:read", "write"];
-    config.registration.scopes = catalogue
-        .map(|scope| doorward::config::CatalogueScope {
-            scope: scope.to_owned(),
-            description: None,
-        })
-        .to_vec();
+    config.registration.scopes =
+        catalogue.map(|scope| doorward::config::CatalogueScope::named(scope.to_owned())).to_vec();
     let server = TestServer::with(config).await;
     for (registered, asked, granted) in [
         ("mcp:read", "*", "*"),

@@ -150,7 +150,7 @@ async fn whoever_comes_back_without_success_can_go_back_to_the_sign_in() {
     let mut browser = Browser::new(&server);
     let state = begin(&server, &mut browser).await;
     let page = denied(&mut browser, &state).await;
-    assert!(page.text().contains("Go back to the sign-in"), "{}", page.text());
+    assert!(page.text().contains("Go back to sign-in"), "{}", page.text());
     let location = browser.submit(&page, "decision", "back").await.location().to_owned();
     assert!(location.starts_with("/oauth2/authorize?response_type=code&client_id="), "{location}");
     let again = browser.get(&location).await;

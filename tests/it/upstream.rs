@@ -226,7 +226,7 @@ async fn who_the_provider_says_it_is_decides_under_that_name() {
     let server = start(&provider).await;
     let page = sign_in(&server, &provider, &Value::Null).await;
     assert_eq!(page.answer.status, 200);
-    assert!(page.text().contains("signed in as Ada Lovelace"), "{}", page.text());
+    assert!(page.text().contains("Signed in as Ada Lovelace"), "{}", page.text());
     for (claim, value) in [
         ("iss", json!(format!("{}/", provider.issuer))),
         ("aud", json!("another")),
@@ -393,7 +393,7 @@ async fn a_session_by_a_provider_allows_nothing_to_a_further_client() {
     let page = browser.get(&reader(&server).await.request().path()).await;
     assert_eq!((page.answer.status, page.answer.header("location")), (200, None), "{page:?}");
     assert_eq!(page.answer.headers("set-cookie"), [""; 0]);
-    assert!(page.text().contains("Allow access?"), "{}", page.text());
+    assert!(page.text().contains("Allow access to your account?"), "{}", page.text());
     assert!(!page.answer.body.contains("<details"), "{page:?}");
     // The client that was allowed is asked about too, in fewer words.
     let page = browser.get(&client.request().path()).await;

@@ -119,7 +119,7 @@ async fn what_was_allowed_at_one_resource_is_asked_anew_at_another() {
 }
 
 #[tokio::test]
-async fn a_person_sees_first_where_the_answer_goes_and_then_what_the_client_says_of_itself() {
+async fn a_person_sees_the_name_of_the_app_and_where_access_goes_beside_each_other() {
     let server = start().await;
     let metadata = json!({
         "client_name": "Claude",
@@ -137,13 +137,13 @@ async fn a_person_sees_first_where_the_answer_goes_and_then_what_the_client_says
     for mut browser in [Browser::new(&server), Browser::signed_in(&server).await] {
         let page = browser.get(&request.path()).await;
         let text = page.text();
-        let (host, name) = (text.find("deep.evil.example").unwrap(), text.find("Claude").unwrap());
-        assert!(host < name, "{text}");
+        assert!(text.contains("Claude at deep.evil.example"), "{text}");
+        assert!(text.contains("The app chose this name itself."), "{text}");
         assert!(text.contains("3 minutes ago"), "{text}");
-        assert!(text.to_lowercase().contains("not verified"), "{text}");
-        assert!(page.answer.body.contains("class=\"warning\""), "a borrowed name is warned of");
+        assert!(text.contains("This is not at claude.ai."), "{text}");
         // Links only to where the answer goes; nothing of the client is fetched.
-        assert!(!page.answer.body.contains("claude.ai") && !page.answer.body.contains("logo"));
+        assert!(!page.answer.body.contains("https://claude.ai"), "{text}");
+        assert!(!page.answer.body.contains("logo"), "{text}");
         assert!(page.answer.body.contains(
             "href=\"https://deep.evil.example/policy\" rel=\"noopener noreferrer nofollow\""
         ));
@@ -153,12 +153,59 @@ async fn a_person_sees_first_where_the_answer_goes_and_then_what_the_client_says
         assert!(
             body.contains("https://deep.evil.example/datenschutz") && !body.contains("/policy")
         );
-        assert!(!body.contains("claude.ai"), "in no language");
+        assert!(!body.contains("https://claude.ai"), "in no language");
     }
 }
 
 #[tokio::test]
-async fn an_application_on_this_device_is_called_so_and_warned_of() {
+async fn an_imitated_name_makes_deny_the_prominent_button() {
+    let server = start().await;
+    for (redirect_uri, name, prominent) in [
+        ("https://evil.example/cb", "ChatGPT", "deny"),
+        ("evil:/cb", "ChatGPT", "deny"),
+        ("https://chatgpt.com/cb", "ChatGPT", "allow"),
+        ("http://127.0.0.1:7001/cb", "ChatGPT", "allow"),
+        ("https://evil.example/cb", "An honest app", "allow"),
+    ] {
+        let metadata = json!({ "client_name": name, "redirect_uris": [redirect_uri] });
+        let client = Client::with(&server, metadata).await;
+        let request = client.request().with("redirect_uri", redirect_uri);
+        let page = Browser::signed_in(&server).await.get(&request.path()).await;
+        let body = &page.answer.body;
+        let button = format!("class=\"primary\" name=\"decision\" value=\"{prominent}\"");
+        assert!(body.contains(&button), "{redirect_uri}: {body}");
+        assert_eq!(body.matches("class=\"primary\"").count(), 1, "{redirect_uri}");
+        let is_warned = body.contains("<strong>This is not at chatgpt.com.</strong>");
+        assert_eq!(is_warned, prominent == "deny", "{redirect_uri}: {body}");
+        assert!(body.matches("role=\"note\"").count() <= 1, "one caution at most: {body}");
+    }
+}
+
+#[tokio::test]
+async fn sensitive_scopes_stand_apart_and_a_request_without_scope_says_what_that_means() {
+    let mut config = config();
+    let scope = |scope: &str, sensitive| doorward::config::CatalogueScope {
+        sensitive,
+        ..doorward::config::CatalogueScope::named(scope.to_owned())
+    };
+    config.registration.scopes = vec![scope("read", false), scope("delete", true)];
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    for (asked, expected) in [
+        ("read delete", "It will be able to read Sensitive delete"),
+        ("delete", "Sensitive delete"),
+        ("read", "It will be able to read Deny"),
+    ] {
+        let page = browser.get(&client.request().and("scope", asked).path()).await;
+        assert!(page.text().contains(expected), "{asked}: {}", page.text());
+    }
+    let page = browser.get(&client.request().path()).await;
+    assert!(page.text().contains("It asks for no specific permission."), "{}", page.text());
+}
+
+#[tokio::test]
+async fn an_app_on_this_device_is_called_so_in_a_quiet_line() {
     let server = start().await;
     for (redirect_uri, scheme) in [
         ("http://127.0.0.1:7001/cb", "http:"),
@@ -176,7 +223,8 @@ async fn an_application_on_this_device_is_called_so_and_warned_of() {
         let page = browser.get(&request.path()).await;
         check_dead_end(&page, 200);
         assert!(page.text().contains("this device"), "{}", page.text());
-        assert!(page.answer.body.contains("class=\"warning\""));
+        assert!(page.text().contains("Any program on this device can use this name."));
+        assert!(!page.answer.body.contains("class=\"danger\""));
         assert!(!page.answer.body.contains("href=\"https://anysphere.example"));
         let policy = page.answer.header("content-security-policy").unwrap();
         let sources = format!("https: http://127.0.0.1:* http://localhost:* {scheme}");

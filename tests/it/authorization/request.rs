@@ -128,7 +128,14 @@ async fn a_request_may_be_posted_and_is_read_the_same() {
     let broken = client.request().without("code_challenge");
     let got = browser.get(&broken.path()).await;
     let posted = post_form(&server, "/authorize", &broken).await;
-    assert_eq!((posted.status, &posted.body), (400, &got.answer.body));
+    assert_eq!((posted.status, without_reference(&posted)), (400, without_reference(&got.answer)));
+}
+
+/// A page but for the identifier of its request.
+fn without_reference(answer: &Answer) -> String {
+    let id = answer.header("x-request-id").unwrap();
+    assert!(answer.body.contains(&format!("Reference: <code>{id}</code>")), "{answer:?}");
+    answer.body.replace(id, "")
 }
 
 #[tokio::test]
@@ -147,10 +154,8 @@ async fn unknown_parameters_are_ignored_and_empty_ones_count_as_omitted() {
 #[tokio::test]
 async fn every_fault_has_its_code_and_is_told_with_state_and_issuer() {
     let mut config = config();
-    let catalogue = ["read", "write"].map(|scope| doorward::config::CatalogueScope {
-        scope: scope.to_owned(),
-        description: None,
-    });
+    let catalogue =
+        ["read", "write"].map(|scope| doorward::config::CatalogueScope::named(scope.to_owned()));
     config.registration.scopes = catalogue.to_vec();
     let server = TestServer::with(config).await;
     let client = Client::register(&server).await;
@@ -182,6 +187,51 @@ async fn every_fault_has_its_code_and_is_told_with_state_and_issuer() {
     }
     let repeated = brought(&server, &good.and("state", "another")).await;
     assert_eq!(repeated, pairs(&[("error", "invalid_request"), ("iss", ISSUER)]));
+}
+
+/// Every way in which a request ends without a question.
+fn without_a_question(good: &Request) -> Vec<(Request, &'static str)> {
+    vec![
+        (good.clone().and("scope", "a\"b"), "invalid_scope"),
+        (good.clone().and("prompt", "none"), "consent_required"),
+        (good.clone().without("code_challenge"), "invalid_request"),
+        (good.clone().with("code_challenge_method", "plain"), "invalid_request"),
+        (good.clone().with("response_type", "foo"), "unsupported_response_type"),
+        (good.clone().and("response_mode", "fragment"), "invalid_request"),
+        (good.clone().and("request_uri", "https://evil.example/"), "invalid_request"),
+        (good.clone().and("state", "another"), "invalid_request"),
+        (good.clone().and("resource", "relative"), "invalid_target"),
+    ]
+}
+
+#[tokio::test]
+async fn a_link_sends_a_person_only_to_a_client_they_have_allowed_before() {
+    let server = start().await;
+    let both = json!({ "redirect_uris": [REDIRECT_URI, "https://app.example/other"] });
+    let (client, stranger) = (Client::with(&server, both).await, Client::register(&server).await);
+    let mut browser = Browser::signed_in(&server).await;
+    let page = browser.get(&client.request().path()).await;
+    browser.submit(&page, "decision", "allow").await.code();
+    for (request, code) in without_a_question(&client.request()) {
+        assert_eq!(browser.get(&request.path()).await.brought()["error"], code, "{request:?}");
+        let elsewhere = request.clone().with("redirect_uri", "https://app.example/other");
+        check_dead_end(&browser.get(&elsewhere.path()).await, 400);
+        check_dead_end(&Browser::new(&server).get(&request.path()).await, 400);
+    }
+    for (request, code) in without_a_question(&stranger.request()) {
+        let page = browser.get(&request.path()).await;
+        check_dead_end(&page, 400);
+        let back = browser.submit(&page, "decision", "back").await;
+        assert_eq!(back.brought()["error"], code, "a click tells the client: {request:?}");
+    }
+    // Denying allows nothing, and an old consent has ended.
+    let page = browser.get(&stranger.request().path()).await;
+    browser.submit(&page, "decision", "deny").await;
+    let broken = stranger.request().without("code_challenge");
+    check_dead_end(&browser.get(&broken.path()).await, 400);
+    server.clock.advance(Duration::from_hours(24 * 400));
+    let mut browser = Browser::signed_in(&server).await;
+    check_dead_end(&browser.get(&client.request().without("code_challenge").path()).await, 400);
 }
 
 #[tokio::test]
@@ -250,6 +300,7 @@ async fn state_comes_back_as_it_was_sent() {
         assert_eq!(decided.answer.headers("set-cookie"), [""; 0]);
     }
     let longer = client.request().with("state", &format!("{long}s"));
+    // The person has allowed this client: it is told without a click.
     assert_eq!(browser.get(&longer.path()).await.brought()["error"], "invalid_request");
     let huge = client.request().with("state", &"s".repeat(8 << 10));
     check_dead_end(&browser.get(&huge.path()).await, 400);
@@ -265,7 +316,9 @@ async fn the_host_of_a_request_changes_nothing() {
     let mut browser = Browser::signed_in(&server).await;
     let path = client.request().without("code_challenge").path();
     let hostile = "x-forwarded-host: evil.example\r\nforwarded: host=evil.example\r\n";
-    assert_eq!(browser.get_as(&path, hostile).await.brought()["iss"], ISSUER);
+    let page = browser.get_as(&path, hostile).await;
+    let back = browser.submit(&page, "decision", "back").await;
+    assert_eq!(back.brought()["iss"], ISSUER);
     let request = format!("GET {} HTTP/1.1\r\nhost: evil.example\r\n\r\n", client.request().path());
     assert!(!server.exchange(&request).await.body.contains("evil.example"));
 }
@@ -341,6 +394,7 @@ async fn a_registered_scope_is_a_default_and_the_catalogue_is_the_bound() {
     let described = |scope: &str, description: Option<&str>| doorward::config::CatalogueScope {
         scope: scope.to_owned(),
         description: description.map(str::to_owned),
+        sensitive: false,
     };
     config.registration.scopes = vec![
         described("read", Some("See your projects")),
