@@ -6,6 +6,7 @@
 //!
 //! A new setting needs a default with which yesterday's file behaves as yesterday.
 
+mod algorithm;
 mod fault;
 mod kind;
 mod load;
@@ -25,6 +26,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 
 pub use self::{
+    algorithm::SigningAlgorithm,
     fault::ConfigErrors,
     load::load,
     location::{PostgresUrl, Secret, StoreLocation},
@@ -436,28 +438,6 @@ pub struct Provider {
     pub allowed_domains: Vec<String>,
     /// The groups of which somebody must be in one; all when empty.
     pub allowed_groups: Vec<String>,
-}
-
-/// What access tokens are signed with (RFC 7518 §3.1, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SigningAlgorithm {
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// RSA PKCS#1 v1.5 with SHA-256.
-    Rs256,
-    /// Ed25519.
-    EdDsa,
-}
-
-impl SigningAlgorithm {
-    /// The `alg` value of this algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
 }
 
 impl Config {

@@ -168,17 +168,17 @@ pub(crate) fn consent(config: &Config) -> Value {
 
 /// `GET /oauth2/grants`.
 pub(crate) fn grants(_: &Config) -> Value {
-    let shown = "A page with what somebody has allowed, or one that asks who it is.";
+    let shown = "A page of connected apps, or one that asks the person to sign in.";
     let mut responses = answers([("200", page(shown, &[]))]);
     add_pages(&mut responses, refusals::of_grants());
     json!({
         "operationId": "showGrants",
-        "summary": "What a person has allowed (OAuth 2.1 §7.9).",
+        "summary": "A person's connected apps (OAuth 2.1 §7.9).",
         "tags": ["pages"],
         "parameters": [{
             "name": "before",
             "in": "query",
-            "description": "The grant before which those of the page were made.",
+            "description": "A grant: the page shows the apps of older ones.",
             "schema": { "type": "string" },
         }],
         "responses": responses,
@@ -189,19 +189,19 @@ pub(crate) fn grants(_: &Config) -> Value {
 pub(crate) fn take_back(config: &Config) -> Value {
     let request = json!({
         "type": "object",
-        "required": ["grant", "form_token"],
+        "required": ["client", "form_token"],
         "properties": {
-            "grant": { "type": "string", "format": "uuid" },
-            "form_token": { "type": "string", "description": "What binds the form to session and grant." },
+            "client": { "type": "string", "description": "The client identifier of the app." },
+            "form_token": { "type": "string", "description": "Binds the form to the session and the app." },
         },
     });
-    let led = "Back to the page: the grant has ended, and its refresh token with it.";
+    let led = "Back to the page: every grant of the app has ended, with its tokens.";
     let mut responses =
         answers([("200", page("One that asks who it is.", &[])), ("303", see_other(led))]);
     add_pages(&mut responses, refusals::of_revocation(config));
     json!({
         "operationId": "takeBack",
-        "summary": "Take back what one has allowed.",
+        "summary": "Disconnect an app.",
         "description": OWN_FORM,
         "tags": ["pages"],
         "requestBody": form(&request, FORM_BYTES_MAX),

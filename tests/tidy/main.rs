@@ -81,7 +81,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("clock", &[]),
     // What a setting names as requests do is read by the same rule.
     ("config", &["grant"]),
-    ("discovery", &["app", "http"]),
+    ("discovery", &["app", "http", "pages", "paths"]),
     // It looks at what the others use, with their own means.
     (
         "doctor",
@@ -129,7 +129,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("pages", &["http"]),
+    ("pages", &["config", "http", "paths"]),
     ("paths", &[]),
     (
         "registration",
