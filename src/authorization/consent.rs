@@ -19,6 +19,10 @@ use crate::{
 /// How much of a client's name is shown.
 const NAME_CHARS_MAX: usize = 80;
 
+/// How much of a redirect URI on the device is shown: where it leads, and not all that a client appends, which would
+/// push the decision off the screen.
+const REDIRECT_URI_CHARS_MAX: usize = 120;
+
 /// What is put before a resource owner.
 pub(super) struct Question<'asked> {
     pub(super) request: &'asked AuthorizationRequest,
@@ -67,7 +71,7 @@ fn imitation(app: &App, request: &AuthorizationRequest) -> Option<Imitation> {
 /// Where answers go, as people know it.
 pub(super) fn destination(redirect_uri: &RedirectUri, reach: Reach) -> Destination {
     if is_local(reach) {
-        Destination::Device(redirect_uri.as_str().to_owned())
+        Destination::Device(shortened(redirect_uri.as_str(), REDIRECT_URI_CHARS_MAX))
     } else {
         Destination::Website(redirect_uri.scheme_and_host().1.to_owned())
     }
@@ -93,7 +97,8 @@ pub(super) fn language(headers: &HeaderMap) -> &str {
 /// What a client calls itself.
 pub(super) fn name(metadata: &ClientMetadata, language: &str) -> Option<String> {
     let plain = metadata.client_name.as_ref().map(ClientName::as_str);
-    localized(metadata, ("client_name", plain), language).map(shortened)
+    localized(metadata, ("client_name", plain), language)
+        .map(|name| shortened(name, NAME_CHARS_MAX))
 }
 
 /// A member in the language that the person reads best (RFC 7591 §2.2), else the one without a language.
@@ -117,11 +122,11 @@ fn localized<'client>(
     in_language.or(plain)
 }
 
-/// A name that leaves room for what matters.
-fn shortened(name: &str) -> String {
-    match name.char_indices().nth(NAME_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", name.split_at(end).0.trim_end()),
-        None => name.to_owned(),
+/// A text that leaves room for the decision.
+fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", text.split_at(end).0.trim_end()),
+        None => text.to_owned(),
     }
 }
 

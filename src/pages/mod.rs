@@ -65,7 +65,7 @@ fn initial(name: Option<&str>) -> String {
 pub(crate) enum Destination {
     /// A website, by its host.
     Website(String),
-    /// A program on the device of the person, by the whole redirect URI.
+    /// A program on the device of the person, by its redirect URI, shortened.
     Device(String),
 }
 

@@ -301,6 +301,21 @@ async fn a_long_name_does_not_fill_the_page() {
 }
 
 #[tokio::test]
+async fn a_long_redirect_uri_does_not_push_the_decision_off_the_screen() {
+    let server = start().await;
+    for beginning in ["http://127.0.0.1:7001/", "com.example.app:/"] {
+        let redirect_uri = format!("{beginning}{}", "c".repeat(1_500));
+        let metadata = json!({ "redirect_uris": [redirect_uri] });
+        let client = Client::with(&server, metadata).await;
+        let request = client.request().with("redirect_uri", &redirect_uri);
+        let text = Browser::signed_in(&server).await.get(&request.path()).await.text();
+        let shown = format!("{beginning}{}…", "c".repeat(120 - beginning.len()));
+        assert!(text.contains(&shown), "{text}");
+        assert!(!text.contains(&"c".repeat(121)), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn somebody_else_may_sign_in_and_decide() {
     let server = start().await;
     let client = Client::register(&server).await;
