@@ -1,6 +1,6 @@
 //! `doorward config`: the settings, before a server lives by them.
 
-use std::{fs::File, io::Write as _, path::PathBuf};
+use std::{fs::File, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -81,7 +81,9 @@ impl InitArguments {
             print(sample.trim_end())?;
             return Ok(Outcome::Done);
         };
-        File::create_new(&path)
+        // Its owner will write secrets into it.
+        let created = File::options().write(true).create_new(true).mode(0o600).open(&path);
+        created
             .and_then(|mut file| file.write_all(sample.as_bytes()))
             .map_err(Failure::of(format!("cannot create {}", path.display())))?;
         messages.say(format_args!("Wrote {}.", path.display()));

@@ -60,7 +60,7 @@ through, whatever the filter: among millions this takes a while.
 
 Examples:
   doorward grant list --subject acme:248289761001
-  doorward grant list --client 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e --output jsonl | jq -r .subject"
+  doorward grant list --client 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e --output jsonl | jq -r .sub"
 )]
 pub(super) struct ListArguments {
     #[command(flatten)]

@@ -77,11 +77,11 @@ enum Command {
 
 /// Carries out one command line, its first word the name of the program, and returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(words) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help that nobody reads to its end is no fault.
-            drop(error.print());
+            refuse_words(&error, &words);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -94,6 +94,27 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             failure.code()
         }
+    }
+}
+
+/// Prints what clap says: help, or what is wrong with the command line, and nothing of a password in it.
+fn refuse_words(error: &clap::Error, words: &[OsString]) {
+    let mut shown = error.to_string();
+    let mut is_whole = true;
+    for word in words.iter().map(|word| word.to_string_lossy()) {
+        let value = word.split_once('=').filter(|_| word.starts_with('-'));
+        let value = value.map_or(&*word, |(_, value)| value);
+        let hidden = crate::config::without_credentials(value);
+        if hidden != value && shown.contains(value) {
+            shown = shown.replace(value, &hidden);
+            is_whole = false;
+        }
+    }
+    // Help that nobody reads to its end is no fault.
+    if is_whole {
+        drop(error.print());
+    } else {
+        insist(shown.trim_end());
     }
 }
 

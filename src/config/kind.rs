@@ -8,7 +8,12 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use toml::{Spanned, de::DeValue};
 
-use super::{fault::Faults, source::Origin};
+use super::{
+    fault::{Faults, did_you_mean},
+    setting::Setting,
+    source::Origin,
+    text::{REDACTED, without_credentials, without_password},
+};
 
 /// What a value may be.
 pub(super) trait Kind {
@@ -26,6 +31,16 @@ pub(super) trait Kind {
 
     /// The value in TOML, without what is secret in it.
     fn write(&self, value: &Self::Value) -> String;
+
+    /// Whether no message may show what was given.
+    fn is_secret(&self) -> bool {
+        false
+    }
+
+    /// The members of the tables that are its values, when they are tables.
+    fn members(&self) -> &'static [Setting] {
+        &[]
+    }
 }
 
 /// How text from the environment or the command line becomes a TOML value.
@@ -52,17 +67,19 @@ impl<'a> Given<'a> {
         faults.add(self.origin, self.value.span().start, format_args!("{}: {reason}", self.path));
     }
 
-    pub(super) fn refuse_kind(&self, faults: &mut Faults, expected: &str) {
+    /// Says what `kind` expects, and what was found unless that is a secret.
+    pub(super) fn refuse_kind<K: Kind>(&self, faults: &mut Faults, kind: &K) {
         let found = match self.value.get_ref() {
-            DeValue::String(text) => quoted(text),
+            DeValue::Array(_) => "a list".into(),
+            DeValue::Table(_) => "a table".into(),
+            _ if kind.is_secret() => REDACTED.into(),
+            DeValue::String(text) => quoted(&without_credentials(text)),
             DeValue::Integer(integer) => integer.to_string(),
             DeValue::Float(float) => float.to_string(),
             DeValue::Boolean(boolean) => boolean.to_string(),
             DeValue::Datetime(_) => "a date or time".into(),
-            DeValue::Array(_) => "a list".into(),
-            DeValue::Table(_) => "a table".into(),
         };
-        self.refuse(faults, format_args!("expected {expected}, found {found}"));
+        self.refuse(faults, format_args!("expected {}, found {found}", kind.expected()));
     }
 
     fn item(&self, index: usize, value: &'a Spanned<DeValue<'a>>) -> Self {
@@ -91,8 +108,20 @@ pub(super) struct Text<T> {
     pub(super) expected: &'static str,
     pub(super) parse: fn(&str) -> Result<T, Refusal>,
     pub(super) print: fn(&T) -> String,
-    /// What of the text may be shown, in messages and in the dump. Here secrets are hidden.
-    pub(super) show: fn(&str) -> String,
+    pub(super) shown: Shown,
+}
+
+/// How much of a text is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// All of it; in a message without the user name and password of a URL, which do not belong there.
+    Whole,
+    /// A URL that may hold a password: nothing in messages, all but the password in the dump.
+    WithoutPassword,
+    /// A secret: nothing, neither in messages nor in the dump.
+    Nothing,
+    /// Easily confused with a secret, such as the hash of one: nothing in messages, all in the dump.
+    InDump,
 }
 
 impl<T> Kind for Text<T> {
@@ -104,14 +133,18 @@ impl<T> Kind for Text<T> {
 
     fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<T> {
         let DeValue::String(text) = given.value.get_ref() else {
-            given.refuse_kind(faults, self.expected);
+            given.refuse_kind(faults, self);
             return None;
         };
         match (self.parse)(text) {
             Ok(value) => Some(value),
             Err(refusal) => {
                 let expected = self.expected;
-                let found = quoted(&(self.show)(text));
+                let found = if self.is_secret() {
+                    REDACTED.into()
+                } else {
+                    quoted(&without_credentials(text))
+                };
                 let reason = refusal.map(|reason| format!(": {reason}")).unwrap_or_default();
                 given.refuse(faults, format_args!("expected {expected}, found {found}{reason}"));
                 None
@@ -120,7 +153,18 @@ impl<T> Kind for Text<T> {
     }
 
     fn write(&self, value: &T) -> String {
-        toml::Value::String((self.show)(&(self.print)(value))).to_string()
+        let text = (self.print)(value);
+        let shown = match self.shown {
+            Shown::Whole | Shown::InDump => text,
+            Shown::WithoutPassword => without_password(&text),
+            Shown::Nothing if text.is_empty() => text,
+            Shown::Nothing => REDACTED.into(),
+        };
+        toml::Value::String(shown).to_string()
+    }
+
+    fn is_secret(&self) -> bool {
+        self.shown != Shown::Whole
     }
 }
 
@@ -148,7 +192,7 @@ impl<T: TryFrom<i128> + PartialOrd + Display> Kind for Integer<T> {
         let value = value.and_then(|value| T::try_from(value).ok());
         let value = value.filter(|value| self.0.contains(value));
         if value.is_none() {
-            given.refuse_kind(faults, &self.expected());
+            given.refuse_kind(faults, self);
         }
         value
     }
@@ -175,7 +219,7 @@ impl Kind for Boolean {
     fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<bool> {
         let value = given.value.get_ref().as_bool();
         if value.is_none() {
-            given.refuse_kind(faults, &self.expected());
+            given.refuse_kind(faults, self);
         }
         value
     }
@@ -201,7 +245,7 @@ impl<K: Kind> Kind for List<K> {
 
     fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<Self::Value> {
         let DeValue::Array(items) = given.value.get_ref() else {
-            given.refuse_kind(faults, &self.expected());
+            given.refuse_kind(faults, self);
             return None;
         };
         // Every entry is read before the first refused one ends it, so that every fault is found.
@@ -218,16 +262,29 @@ impl<K: Kind> Kind for List<K> {
         let line = format!("[{}]", items.join(", "));
         if line.len() <= 80 { line } else { format!("[\n  {},\n]", items.join(",\n  ")) }
     }
+
+    fn is_secret(&self) -> bool {
+        self.0.is_secret()
+    }
+
+    fn members(&self) -> &'static [Setting] {
+        self.0.members()
+    }
 }
 
-/// A key in a message: as it is when it is plain, else quoted.
-pub(super) fn shown_key(key: &str) -> String {
+/// Says that nothing in `parent` goes by `name`, and what was probably meant: `rate_limit.per_sorce: unknown
+/// setting; did you mean rate_limit.per_source?`. Shows a name only when it resembles a known one that is no
+/// secret's: any other may be a secret in the wrong place.
+pub(super) fn unknown(parent: &str, name: &str, what: &str, meant: Option<(&str, bool)>) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    if !key.is_empty() && key.len() <= 80 && key.bytes().all(plain) {
-        key.to_owned()
-    } else {
-        quoted(key)
-    }
+    let is_shown = meant.is_some_and(|(_, is_secret)| !is_secret) && name.bytes().all(plain);
+    let place = match (parent, if is_shown { name } else { "" }) {
+        ("", "") => String::new(),
+        ("", name) => format!("{name}: "),
+        (parent, "") => format!("{parent}: "),
+        (parent, name) => format!("{parent}.{name}: "),
+    };
+    format!("{place}unknown {what}{}", did_you_mean(meant.map(|(meant, _)| meant)))
 }
 
 /// A TOML value of this kind, spelled our way. It comes from the table, so it is valid.

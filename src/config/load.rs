@@ -19,7 +19,7 @@ use super::{
     fault::{ConfigErrors, Faults},
     setting::{Section, setting},
     source::{ConfigFile, Origin, Sources, variables},
-    text::ADDRESS,
+    text::{ADDRESS, without_credentials},
     values::Values,
 };
 
@@ -76,7 +76,8 @@ fn read_file(path: &Path, faults: &mut Faults) -> Option<ConfigFile> {
         Ok(file) => Some(file),
         Err(error) => {
             faults.incomplete = true;
-            let what = format!("{}: cannot read: {error}", path.display());
+            let name = without_credentials(&path.display().to_string());
+            let what = format!("{name}: cannot read: {error}");
             faults.add(Origin::Nowhere, 0, what);
             None
         }
@@ -229,8 +230,7 @@ fn check_resources(config: &Config, values: &Values<'_>, faults: &mut Faults) {
         resources[..*nth].iter().any(|before| before.uri.names_the_same(&resource.uri))
     };
     let uri = resources.iter().enumerate().find(is_named_before);
-    let secrets = resources.iter().filter_map(|resource| resource.introspection.as_ref());
-    let id = repeated(secrets.map(|secret| secret.id.as_str()));
+    let id = repeated(resources.iter().filter_map(|resource| resource.id.as_deref()));
     for twice in uri.map(|(_, resource)| resource.uri.as_str()).into_iter().chain(id) {
         let reason = format_args!("{twice:?} stands there twice");
         refuse(values, "authorization.resources", faults, reason);

@@ -25,6 +25,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use ipnet::IpNet;
 
+pub(crate) use self::text::without_credentials;
 pub use self::{
     algorithm::SigningAlgorithm,
     fault::ConfigErrors,
@@ -33,18 +34,18 @@ pub use self::{
     print::{reference, sample},
     redis_url::RedisUrl,
     source::{Sources, environment},
+    tables::{CatalogueScope, ProtectedName, Provider, Resource},
 };
 use self::{
     kind::{Boolean, Integer, List},
     redis_url::REDIS,
     setting::table,
-    tables::{Catalogue, Protected, ProviderTable, ResourceTable},
+    tables::entries,
     text::{
         ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEYS_SECRET, NETWORK,
         PASSWORD, STORE, WHEN_UNREACHABLE,
     },
 };
-use crate::grant::ResourceIndicator;
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
 // says little. `unset` is no default: the setting must be given (in an `optional` section: once any
@@ -164,14 +165,12 @@ table! {
         /// Whether redirect URIs may lead into private networks: to private addresses (RFC 1918, IPv6
         /// unique local), and over `http` to names that only a local network knows.
         allow_lan_redirects: bool = false, Boolean;
-        /// The scope catalogue: the scopes a client may register for; empty when there is none. With a
-        /// `description`, people read that on the consent page instead of the scope. The page sets scopes
-        /// apart that are marked `sensitive = true`.
+        /// The scope catalogue: the scopes a client may register for; empty when there is none.
         scopes: Vec<CatalogueScope> = [] example [
             "projects:read",
             { scope = "projects:write", description = "Change your projects" },
             { scope = "projects:delete", description = "Delete your projects", sensitive = true },
-        ], List(Catalogue);
+        ], entries::<CatalogueScope>();
         /// Names that strangers like to borrow.
         ///
         /// A client whose name looks like one of these is flagged on its record, unless its redirect
@@ -204,7 +203,7 @@ table! {
             { name = "VS Code", hosts = ["code.visualstudio.com", "vscode.dev"],
               schemes = ["vscode", "vscode-insiders"] },
             { name = "Windsurf", hosts = ["codeium.com", "windsurf.com"], schemes = ["windsurf"] },
-        ], List(Protected);
+        ], entries::<ProtectedName>();
     }
 
     /// How resource owners sign in. Without any way to, clients can register and nothing else: the endpoints
@@ -215,15 +214,12 @@ table! {
         local: bool = false dev true, Boolean;
         /// OpenID Providers at which people sign in; with several, they choose on a page.
         ///
-        /// `id` is part of the redirect URI to register there: `<issuer>/oauth2/sign-in/<id>`, and of the subjects
-        /// of its people; `https` and `local` are taken. The secret of a confidential client is in
-        /// `client_secret_file`. `subject_claim`, `name_claim`, `email_claim` and `groups_claim` say which claims
-        /// of the ID token tell who it is; `allowed_domains` (of verified e-mail addresses) and `allowed_groups`
-        /// say who may sign in, everybody when both are empty.
+        /// Who may sign in is set by `allowed_domains` and `allowed_groups`: everybody whom the provider signs in
+        /// when both are empty.
         providers: Vec<Provider> = [] example [
             { id = "acme", name = "Acme", issuer = "https://login.acme.example", client_id = "doorward",
               client_secret_file = "/etc/doorward/acme.secret", allowed_domains = ["acme.example"] },
-        ], List(ProviderTable);
+        ], entries::<Provider>();
         /// How long a session lives that is not used, in minutes.
         session_idle_minutes: u64 = 60, Integer(1..=43_200);
         /// How long a session lives at most, in minutes.
@@ -236,13 +232,10 @@ table! {
     authorization: AuthorizationConfig {
         /// The protected resources whose tokens are issued here (RFC 8707), each by the `uri` that its clients
         /// name in `resource`.
-        ///
-        /// `name` is what people read. A resource that asks this server about tokens (RFC 7662) gets an
-        /// `id` and the SHA-256 of its secret, in hexadecimal, as `secret_sha256`.
         resources: Vec<Resource> = [] example [
             { uri = "https://mcp.example.com/mcp", name = "Example tools", id = "tools",
               secret_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae" },
-        ], List(ResourceTable);
+        ], entries::<Resource>();
         /// How long an authorization code is good.
         code_lifetime_seconds: u64 = 60, Integer(1..=600);
         /// How long is remembered what somebody allowed a client, in days. The question becomes shorter; it is
@@ -362,84 +355,6 @@ pub fn fuzz(bytes: &[u8]) {
     load::fuzz(bytes);
 }
 
-/// A name that strangers like to borrow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProtectedName {
-    /// The name, as people read it.
-    pub name: String,
-    /// Hosts (and their subdomains) whose redirect URIs may go by that name; in lower case.
-    pub hosts: Vec<String>,
-    /// Private-use schemes whose redirect URIs may go by that name; in lower case, without `:`.
-    pub schemes: Vec<String>,
-}
-
-/// A scope of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogueScope {
-    /// The scope token (RFC 6749 §3.3).
-    pub scope: String,
-    /// What it allows, as people read it.
-    pub description: Option<String>,
-    /// Whether the consent page sets it apart.
-    pub sensitive: bool,
-}
-
-impl CatalogueScope {
-    /// A scope without a description.
-    pub const fn named(scope: String) -> Self {
-        Self { scope, description: None, sensitive: false }
-    }
-}
-
-/// A protected resource (RFC 8707).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
-    /// By which clients name it, and which stands in access tokens.
-    pub uri: ResourceIndicator,
-    /// As people read it.
-    pub name: Option<String>,
-    /// By which it may ask about tokens; `None` when it does not.
-    pub introspection: Option<ResourceSecret>,
-}
-
-/// How a resource proves itself where it asks about tokens (RFC 7662 §2.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceSecret {
-    /// The name it goes by.
-    pub id: String,
-    /// The SHA-256 of its secret.
-    pub sha256: [u8; 32],
-}
-
-/// An OpenID Provider at which resource owners sign in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// Part of the redirect URI; lower-case letters, digits and hyphens.
-    pub id: String,
-    /// As people read it.
-    pub name: String,
-    /// Its issuer identifier (OpenID Connect Discovery §3), with the slash at its end if it has one.
-    pub issuer: String,
-    /// What it calls this server.
-    pub client_id: String,
-    /// Where the secret is, of a confidential client.
-    pub client_secret_file: Option<PathBuf>,
-    /// What is asked for; `openid` is always.
-    pub scopes: Vec<String>,
-    /// The claim that tells people apart for ever.
-    pub subject_claim: String,
-    /// The claim of their name.
-    pub name_claim: String,
-    /// The claim of their e-mail address.
-    pub email_claim: String,
-    /// The claim of their groups.
-    pub groups_claim: String,
-    /// The domains of verified e-mail addresses that may sign in; all when empty.
-    pub allowed_domains: Vec<String>,
-    /// The groups of which somebody must be in one; all when empty.
-    pub allowed_groups: Vec<String>,
-}
-
 impl Config {
     /// Whether anybody can sign in, and clients can therefore ask for access.
     pub fn authorizes(&self) -> bool {
@@ -448,7 +363,7 @@ impl Config {
 
     /// Whether any resource may ask about tokens.
     pub fn introspects(&self) -> bool {
-        self.authorization.resources.iter().any(|resource| resource.introspection.is_some())
+        self.authorization.resources.iter().any(|resource| resource.introspection().is_some())
     }
 
     /// Scheme, host and port of the issuer, as browsers write an origin.

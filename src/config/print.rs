@@ -40,6 +40,10 @@ pub fn sample() -> String {
         for setting in section.settings {
             out.push('\n');
             comment(&mut out, setting.about);
+            for member in (setting.members)() {
+                let about = lines(member.about).collect::<Vec<_>>().join(" ");
+                line(&mut out, format_args!("# - {}: {about}", member.key));
+            }
             if setting.default.is_none() || setting.dev.is_some() || setting.example.is_some() {
                 line(&mut out, format_args!("# {}", default_in_words(setting, section, "")));
             }
@@ -75,6 +79,10 @@ pub fn reference() -> String {
                 line(&mut out, format_args!("- Example: `{example}`"));
             }
             line(&mut out, format_args!("- Variable: `{}`", setting.variable()));
+            write_members(&mut out, (setting.members)());
+            if (setting.is_secret)() && (setting.members)().is_empty() {
+                line(&mut out, "- Secret: messages never show it");
+            }
             if let Some(list) = long_default(setting) {
                 line(&mut out, format_args!("\n```toml\n{} = {list}\n```", last_part(setting.key)));
             }
@@ -104,6 +112,23 @@ Relative paths start at the folder in which Doorward is started. Unknown setting
 files and in variables, and so is every value that is not as described here. All faults are reported
 at once, each with its place.
 ";
+
+/// A line for each member of an entry.
+fn write_members(out: &mut String, members: &'static [Setting]) {
+    if !members.is_empty() {
+        line(out, "- Members:");
+    }
+    for member in members {
+        let about = lines(member.about).collect::<Vec<_>>().join(" ");
+        let default = match member.default.map(member.spell) {
+            Some(default) => format!("default `{default}`"),
+            None if member.may_be_absent => "optional".into(),
+            None => "required".into(),
+        };
+        let (key, expected) = (member.key, (member.expected)());
+        line(out, format_args!("  - `{key}` ({default}): {about} Value: {expected}."));
+    }
+}
 
 /// `Default: 60, with --dev 0`, the values between `quote`s.
 fn default_in_words(setting: &Setting, section: &SectionAbout, quote: &str) -> String {

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::{
-    kind::{Refusal, Text},
+    kind::{Refusal, Shown, Text},
     text::without_password,
 };
 
@@ -59,6 +59,10 @@ impl RedisUrl {
                 .ok_or_else(|| Some("what follows the host is the number of a database".into()))?,
         };
         let user = Some(url.username()).filter(|user| !user.is_empty());
+        if user.is_some() && url.password().is_none() {
+            let hint = "it has a user name without a password: a password alone is written redis://:password@host";
+            return Err(Some(hint.into()));
+        }
         Ok(Self {
             text: text.to_owned(),
             host,
@@ -99,12 +103,13 @@ pub(super) const REDIS: Text<Option<RedisUrl>> = Text {
         text => RedisUrl::parse(text).map(Some),
     },
     print: |url| url.as_ref().map_or_else(String::new, |url| url.text.clone()),
-    show: without_password,
+    shown: Shown::WithoutPassword,
 };
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::kind::Kind as _;
 
     #[test]
     fn a_url_says_where_and_as_whom() {
@@ -125,7 +130,8 @@ mod tests {
         for text in ["redis://:secret@host/1", "rediss://door:secret@host", "redis://a:b@secret@h"]
         {
             let url = RedisUrl::parse(text).unwrap();
-            assert!(!format!("{url} {url:?} {}", (REDIS.show)(text)).contains("secret"), "{text}");
+            let dumped = REDIS.write(&Some(url.clone()));
+            assert!(!format!("{url} {url:?} {dumped}").contains("secret"), "{text}");
         }
     }
 
@@ -138,6 +144,7 @@ mod tests {
             "redis:///0",
             "redis://:6379",
             "redis://host/x",
+            "redis://name-alone@host",
             "redis://host/-1",
             "redis://host/65536",
             "redis://host/1/2",

@@ -1,18 +1,21 @@
 //! What the table of settings is made of, and the macro that turns it into structures and rows.
 //!
-//! The macro knows the form of the table and nothing of any setting. What a value may be is said by
-//! its kind (`kind.rs`), which is the last word of each row.
+//! The macro knows the form of the table and nothing of any setting. The last word of each row is its kind
+//! (`kind.rs`), which says what a value may be and whether it is a secret. A setting whose values are tables
+//! has an `entry` (`tables.rs`), with a row for each member.
 
 use super::{SECTIONS, fault::Faults, kind::Shape, values::Values};
 
-/// One row of the table: all that is known of a setting without its Rust type.
+/// One row of the table: all that is known of a setting, or of a member of an entry, without its Rust type.
 pub(super) struct Setting {
-    /// `rate_limit.per_source`.
+    /// `rate_limit.per_source`; of a member, its name.
     pub(super) key: &'static str,
     /// The lines of its comment.
     pub(super) about: &'static [&'static str],
-    /// In TOML, as written in the table; `None` when it must be given.
+    /// In TOML, as written in the table; `None` when it must be given, or may be absent.
     pub(super) default: Option<&'static str>,
+    /// Whether it may be absent; only members of entries may.
+    pub(super) may_be_absent: bool,
     /// The default under `--dev`, where that is another.
     pub(super) dev: Option<&'static str>,
     /// A telling value, in TOML, where the default says little.
@@ -23,6 +26,10 @@ pub(super) struct Setting {
     pub(super) shape: fn() -> Shape,
     /// A TOML value of this setting, spelled our way.
     pub(super) spell: fn(&'static str) -> String,
+    /// Whether no message may show a value of this setting.
+    pub(super) is_secret: fn() -> bool,
+    /// The members of its entries, when its values are tables.
+    pub(super) members: fn() -> &'static [Self],
 }
 
 impl Setting {
@@ -81,7 +88,8 @@ pub(super) fn setting(key: &str) -> Option<&'static Setting> {
 }
 
 /// Makes of the table: a structure for each section, a [`Section`] implementation for each, the
-/// structure of the whole, and `SECTIONS`, the table as data.
+/// structure of the whole, and `SECTIONS`, the table as data. Of an `entry`: its structure, and its
+/// [`Entry`](super::tables::Entry) implementation.
 macro_rules! table {
     (
         $(#[doc = $config_about:literal])+
@@ -129,16 +137,10 @@ macro_rules! table {
                     name: $section,
                     about: &[$($section_about),+],
                     optional: false,
-                    settings: &[$($crate::config::setting::Setting {
-                        key: concat!($prefix, stringify!($field)),
-                        about: &[$($about),+],
-                        default: table!(@toml $default),
-                        dev: table!(@maybe $($dev)?),
-                        example: table!(@maybe $($example)?),
-                        expected: || $crate::config::kind::Kind::expected(&$kind),
-                        shape: || $crate::config::kind::Kind::shape(&$kind),
-                        spell: |toml| $crate::config::kind::spell(&$kind, toml),
-                    }),+],
+                    settings: &[$(table!(
+                        @row concat!($prefix, stringify!($field)), [$($about)+] $default
+                        ($($dev)?) ($($example)?) $kind
+                    )),+],
                 };
 
             fn read(
@@ -162,10 +164,92 @@ macro_rules! table {
         }
     };
 
+    (
+        $(#[doc = $entry_about:literal])+
+        entry $type:ident $(, alone $alone:literal)? $(, check $check:ident)? {
+            $(
+                $(#[doc = $about:literal])+
+                $field:ident: $of:ty = $default:tt $(example $example:tt)?, $kind:expr;
+            )+
+        }
+    ) => {
+        $(#[doc = $entry_about])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $type {
+            $($(#[doc = $about])+ pub $field: $of,)+
+        }
+
+        impl $crate::config::tables::Entry for $type {
+            const MEMBERS: &[$crate::config::setting::Setting] = &[$(table!(
+                @row stringify!($field), [$($about)+] $default () ($($example)?) $kind
+            )),+];
+            $(const ALONE: Option<&str> = Some($alone);)?
+
+            fn read(members: &mut $crate::config::tables::Members<'_, '_>) -> Option<Self> {
+                $(let $field = table!(
+                    @read_member members, stringify!($field), $default, $kind
+                );)+
+                let entry = Self { $($field: $field?,)+ };
+                $(if let Some(fault) = entry.$check() {
+                    return members.refuse(fault);
+                })?
+                Some(entry)
+            }
+
+            fn write(&self) -> Vec<(&'static str, String)> {
+                let members = [$((
+                    stringify!($field),
+                    table!(@write_member &self.$field, $default, $kind),
+                )),+];
+                members.into_iter().filter_map(|(name, toml)| Some((name, toml?))).collect()
+            }
+        }
+    };
+
+    (@row $key:expr, [$($about:literal)+] $default:tt ($($dev:tt)?) ($($example:tt)?) $kind:expr) => {
+        $crate::config::setting::Setting {
+            key: $key,
+            about: &[$($about),+],
+            default: table!(@toml $default),
+            may_be_absent: table!(@may_be_absent $default),
+            dev: table!(@maybe $($dev)?),
+            example: table!(@maybe $($example)?),
+            expected: || $crate::config::kind::Kind::expected(&$kind),
+            shape: || $crate::config::kind::Kind::shape(&$kind),
+            spell: |toml| $crate::config::kind::spell(&$kind, toml),
+            is_secret: || $crate::config::kind::Kind::is_secret(&$kind),
+            members: || $crate::config::kind::Kind::members(&$kind),
+        }
+    };
+
+    (@read_member $members:ident, $name:expr, unset, $kind:expr) => {
+        $members.required($name, &$kind)
+    };
+    (@read_member $members:ident, $name:expr, none, $kind:expr) => {
+        $members.optional($name, &$kind)
+    };
+    (@read_member $members:ident, $name:expr, $default:tt, $kind:expr) => {
+        $members.or_default($name, &$kind, stringify!($default))
+    };
+
+    (@write_member $value:expr, unset, $kind:expr) => {
+        Some($crate::config::kind::Kind::write(&$kind, $value))
+    };
+    (@write_member $value:expr, none, $kind:expr) => {
+        $value.as_ref().map(|value| $crate::config::kind::Kind::write(&$kind, value))
+    };
+    (@write_member $value:expr, $default:tt, $kind:expr) => {{
+        let toml = $crate::config::kind::Kind::write(&$kind, $value);
+        (toml != $crate::config::kind::spell(&$kind, stringify!($default))).then_some(toml)
+    }};
+
     (@held $type:ident) => { $type };
     (@held $type:ident optional) => { Option<$type> };
     (@toml unset) => { None };
+    (@toml none) => { None };
     (@toml $toml:tt) => { Some(stringify!($toml)) };
+    (@may_be_absent none) => { true };
+    (@may_be_absent $default:tt) => { false };
     (@maybe) => { None };
     (@maybe $toml:tt) => { Some(stringify!($toml)) };
 }

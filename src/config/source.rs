@@ -12,6 +12,7 @@ use std::{
 use super::{
     fault::{Faults, did_you_mean, line_and_column, nearest},
     setting::{Setting, setting, settings},
+    text::without_credentials,
 };
 
 /// The most that is read of a file, in bytes.
@@ -95,7 +96,7 @@ pub(super) struct ConfigFile {
 impl ConfigFile {
     /// `Err` says what the system says.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        Ok(Self { name: path.display().to_string(), bytes: read(path)? })
+        Ok(Self { name: without_credentials(&path.display().to_string()), bytes: read(path)? })
     }
 
     /// Its text as far as it is UTF-8, and whether that is all of it.
@@ -156,7 +157,9 @@ pub(super) fn variables(environment: &[(String, String)], faults: &mut Faults) -
             Ok(text) => found.push(Variable { setting, name: name.clone(), text }),
             Err(error) => {
                 faults.incomplete = true;
-                refuse(faults, format!("{}: cannot read {value:?}: {error}", setting.key));
+                // The value is not shown: it may be the secret itself instead of a file that holds it.
+                let what = format!("{}: cannot read the file named here: {error}", setting.key);
+                refuse(faults, what);
             }
         }
     }

@@ -1,61 +1,233 @@
-//! The entries of lists that are tables of their own: borrowed names, scopes, resources, providers.
+//! The entries of lists that are tables of their own: borrowed names, scopes, resources, providers. A member is one
+//! row.
 
-use toml::de::{DeTable, DeValue};
+use std::{marker::PhantomData, path::PathBuf};
 
-use super::{
-    CatalogueScope, ProtectedName, Provider, Resource, ResourceSecret,
-    fault::{Faults, did_you_mean, nearest},
-    kind::{Boolean, Given, Kind, List, Text, shown_key},
-    text::{
-        CLAIM, FILE, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE, SHA256,
-    },
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
 };
 
+use super::{
+    fault::{Faults, nearest},
+    kind::{Boolean, Given, Kind, List, unknown},
+    setting::{Setting, table},
+    source::Origin,
+    text::{
+        CLAIM, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE, SECRET_FILE,
+        SHA256,
+    },
+};
+use crate::grant::ResourceIndicator;
+
+// The words after a member: `unset`, it must be given; `none`, it may be absent; else its default.
+table! {
+    /// A name that strangers like to borrow.
+    entry ProtectedName {
+        /// The name, as people read it.
+        name: String = unset example "Acme", NAME;
+        /// Hosts (and their subdomains) whose redirect URIs may go by that name; in lower case.
+        hosts: Vec<String> = [] example ["acme.example"], List(HOST);
+        /// Private-use schemes whose redirect URIs may go by that name; in lower case, without `:`.
+        schemes: Vec<String> = [] example ["acme"], List(SCHEME);
+    }
+}
+
+table! {
+    /// A scope of the catalogue.
+    entry CatalogueScope, alone "scope" {
+        /// The scope token (RFC 6749 §3.3).
+        scope: String = unset example "read", SCOPE;
+        /// What it allows, as people read it on the consent page; without one, they read the scope.
+        description: Option<String> = none example "Read", NAME;
+        /// Whether the consent page sets it apart.
+        sensitive: bool = false, Boolean;
+    }
+}
+
+impl CatalogueScope {
+    /// A scope without a description.
+    pub const fn named(scope: String) -> Self {
+        Self { scope, description: None, sensitive: false }
+    }
+}
+
+table! {
+    /// A protected resource (RFC 8707).
+    entry Resource, check fault {
+        /// How clients name it; the audience of its access tokens.
+        uri: ResourceIndicator = unset example "https://mcp.example.com/mcp", RESOURCE;
+        /// As people read it.
+        name: Option<String> = none example "Tools", NAME;
+        /// The name it goes by where it asks about tokens (RFC 7662 §2.1); with `secret_sha256`.
+        id: Option<String> = none, PROVIDER_ID;
+        /// The SHA-256 of the secret by which it may ask about tokens, in hexadecimal.
+        secret_sha256: Option<[u8; 32]> = none, SHA256;
+    }
+}
+
+table! {
+    /// An OpenID Provider at which resource owners sign in.
+    entry Provider {
+        /// Part of the redirect URI to register there, `<issuer>/oauth2/sign-in/<id>`, and of the subjects of its
+        /// people; `https` and `local` are reserved.
+        id: String = unset example "acme", PROVIDER_ID;
+        /// As people read it.
+        name: String = unset example "Acme", NAME;
+        /// Its issuer identifier (OpenID Connect Discovery §3), with the slash at its end if it has one.
+        issuer: String = unset example "https://login.acme.example", PROVIDER_ISSUER;
+        /// What it calls this server.
+        client_id: String = unset example "doorward", NAME;
+        /// The file that holds the secret of a confidential client.
+        client_secret_file: Option<PathBuf> = none, SECRET_FILE;
+        /// The scopes to request; `openid` always is.
+        scopes: Vec<String> = ["profile", "email"], List(SCOPE);
+        /// The claim that identifies a person for ever.
+        subject_claim: String = "sub", CLAIM;
+        /// The claim of their name.
+        name_claim: String = "name", CLAIM;
+        /// The claim of their email address.
+        email_claim: String = "email", CLAIM;
+        /// The claim of their groups.
+        groups_claim: String = "groups", CLAIM;
+        /// The domains of verified email addresses that may sign in; all when empty.
+        allowed_domains: Vec<String> = [], List(HOST);
+        /// The groups of which a person must be in one; all when empty.
+        allowed_groups: Vec<String> = [], List(NAME);
+    }
+}
+
+impl Resource {
+    fn fault(&self) -> Option<&'static str> {
+        (self.id.is_some() != self.secret_sha256.is_some())
+            .then_some("id and secret_sha256 come together")
+    }
+
+    /// The name and the SHA-256 of the secret by which it may ask about tokens; `None` when it may not.
+    pub fn introspection(&self) -> Option<(&str, &[u8; 32])> {
+        self.id.as_deref().zip(self.secret_sha256.as_ref())
+    }
+}
+
+/// A table in a list of settings; its members are rows of [`table!`](super::setting::table).
+pub(super) trait Entry: Sized + 'static {
+    const MEMBERS: &[Setting];
+    /// The member that a text without a table is for.
+    const ALONE: Option<&str> = None;
+
+    /// Reads all members, so that every fault is found.
+    fn read(members: &mut Members<'_, '_>) -> Option<Self>;
+
+    /// Name and TOML of the members that say more than their defaults.
+    fn write(&self) -> Vec<(&'static str, String)>;
+}
+
+/// The list of entries of one kind.
+pub(super) const fn entries<E: Entry>() -> List<Table<E>> {
+    List(Table(PhantomData))
+}
+
+/// A table whose members are those of an entry.
+pub(super) struct Table<E>(PhantomData<fn() -> E>);
+
+impl<E: Entry> Kind for Table<E> {
+    type Value = E;
+
+    fn expected(&self) -> String {
+        let examples = E::MEMBERS.iter().filter_map(|row| Some((row.key, row.example?)));
+        let example = inline(examples.map(|(name, toml)| (name, toml.to_owned())));
+        match E::ALONE.and_then(|alone| E::MEMBERS.iter().find(|row| row.key == alone)) {
+            Some(alone) => format!("{}, alone or in a table such as {example}", (alone.expected)()),
+            None => format!("a table such as {example}"),
+        }
+    }
+
+    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<E> {
+        match (given.value.get_ref(), E::ALONE) {
+            (DeValue::Table(table), _) => Members::of::<E>(given, Some(table), faults).read(),
+            (DeValue::String(_), Some(_)) => Members::of::<E>(given, None, faults).read(),
+            _ => {
+                given.refuse_kind(faults, self);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: &E) -> String {
+        match (value.write().as_slice(), E::ALONE) {
+            ([(name, toml)], Some(alone)) if *name == alone => toml.clone(),
+            (members, _) => inline(members.iter().cloned()),
+        }
+    }
+
+    fn is_secret(&self) -> bool {
+        E::MEMBERS.iter().any(|row| (row.is_secret)())
+    }
+
+    fn members(&self) -> &'static [Setting] {
+        E::MEMBERS
+    }
+}
+
+/// A table in one line: `{ name = "Acme", hosts = ["acme.example"] }`.
+fn inline(members: impl Iterator<Item = (&'static str, String)>) -> String {
+    let members: Vec<String> = members.map(|(name, toml)| format!("{name} = {toml}")).collect();
+    format!("{{ {} }}", members.join(", "))
+}
+
 /// A table as it was given, whose members are read one by one.
-struct Members<'given, 'faults> {
+pub(super) struct Members<'given, 'faults> {
     given: &'given Given<'given>,
-    table: &'given DeTable<'given>,
+    /// `None` when the member `alone` was given instead of a table.
+    table: Option<&'given DeTable<'given>>,
+    alone: Option<&'static str>,
     faults: &'faults mut Faults,
     is_refused: bool,
 }
 
 impl<'given, 'faults> Members<'given, 'faults> {
-    /// The table, in which every member must have one of these names; `None` when it is none.
-    fn of(
+    /// The members that were given, of which the unknown ones are refused.
+    fn of<E: Entry>(
         given: &'given Given<'given>,
-        names: &[&'static str],
-        expected: &str,
+        table: Option<&'given DeTable<'given>>,
         faults: &'faults mut Faults,
-    ) -> Option<Self> {
-        let DeValue::Table(table) = given.value.get_ref() else {
-            given.refuse_kind(faults, expected);
-            return None;
-        };
+    ) -> Self {
+        let row = |name: &str| E::MEMBERS.iter().find(|row| row.key == name);
         let mut is_refused = false;
-        for name in table.keys() {
-            let text = name.get_ref();
-            if names.contains(&text.as_ref()) {
-                continue;
-            }
+        let names = table.into_iter().flat_map(|table| table.keys());
+        for name in names.filter(|name| row(name.get_ref()).is_none()) {
             is_refused = true;
-            let meant = did_you_mean(nearest(text, names.iter().copied()));
-            let what = format!("{}.{}: unknown member{meant}", given.path, shown_key(text));
+            let meant = nearest(name.get_ref(), E::MEMBERS.iter().map(|row| row.key));
+            let meant = meant.and_then(row).map(|row| (row.key, (row.is_secret)()));
+            let what = unknown(&given.path, name.get_ref(), "member", meant);
             faults.add(given.origin, name.span().start, what);
         }
-        Some(Self { given, table, faults, is_refused })
+        Self { given, table, alone: E::ALONE, faults, is_refused }
     }
 
-    /// The member `name`; the inner `None` when it is not there.
+    /// What was read, unless anything was refused.
+    fn read<E: Entry>(mut self) -> Option<E> {
+        let entry = E::read(&mut self);
+        entry.filter(|_| !self.is_refused)
+    }
+
+    /// The member `name`; the inner `None` when it is absent.
     #[expect(clippy::option_option, reason = "refused is not absent")]
-    fn optional<K: Kind>(&mut self, name: &str, kind: &K) -> Option<Option<K::Value>> {
-        let Some(value) = self.table.get(name) else { return Some(None) };
-        let read = kind.read(&self.given.member(name, value), self.faults);
+    pub(super) fn optional<K: Kind>(&mut self, name: &str, kind: &K) -> Option<Option<K::Value>> {
+        let read = match self.table {
+            None if self.alone == Some(name) => kind.read(self.given, self.faults),
+            None => return Some(None),
+            Some(table) => match table.get(name) {
+                None => return Some(None),
+                Some(value) => kind.read(&self.given.member(name, value), self.faults),
+            },
+        };
         self.is_refused |= read.is_none();
         read.map(Some)
     }
 
     /// The member `name`, which must be there.
-    fn required<K: Kind>(&mut self, name: &str, kind: &K) -> Option<K::Value> {
+    pub(super) fn required<K: Kind>(&mut self, name: &str, kind: &K) -> Option<K::Value> {
         let read = self.optional(name, kind)?;
         if read.is_none() {
             self.is_refused = true;
@@ -64,239 +236,26 @@ impl<'given, 'faults> Members<'given, 'faults> {
         read
     }
 
-    /// The list `name`, empty when it is not there.
-    fn list(&mut self, name: &str, kind: Text<String>) -> Option<Vec<String>> {
-        self.optional(name, &List(kind)).map(Option::unwrap_or_default)
+    /// The member `name`, or what stands for it in the table of settings.
+    pub(super) fn or_default<K: Kind>(
+        &mut self,
+        name: &str,
+        kind: &K,
+        default: &'static str,
+    ) -> Option<K::Value> {
+        let read = self.optional(name, kind)?;
+        read.or_else(|| {
+            let value: Spanned<DeValue<'_>> =
+                DeValue::parse(default).expect("what stands in the table is TOML");
+            let given = Given { path: String::new(), origin: Origin::Default, value: &value };
+            kind.read(&given, &mut Faults::default())
+        })
     }
 
-    /// What was read, unless anything was refused.
-    fn read<T>(self, value: Option<T>) -> Option<T> {
-        value.filter(|_| !self.is_refused)
-    }
-}
-
-/// A table in one line: `{ name = "Acme", hosts = ["acme.example"] }`.
-fn table(members: Vec<Option<String>>) -> String {
-    let members: Vec<String> = members.into_iter().flatten().collect();
-    format!("{{ {} }}", members.join(", "))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "beside members that may be left out")]
-fn member<T>(name: &str, kind: &Text<T>, value: &T) -> Option<String> {
-    Some(format!("{name} = {}", kind.write(value)))
-}
-
-/// A member that is left out when it says no more than its default.
-fn unless_default(
-    name: &str,
-    kind: &Text<String>,
-    value: &String,
-    default: &str,
-) -> Option<String> {
-    if value == default { None } else { member(name, kind, value) }
-}
-
-fn list(name: &str, kind: &Text<String>, values: &[String]) -> Option<String> {
-    let texts: Vec<String> = values.iter().map(|value| kind.write(value)).collect();
-    (!texts.is_empty()).then(|| format!("{name} = [{}]", texts.join(", ")))
-}
-
-/// One entry of `registration.protected_names`.
-pub(super) struct Protected;
-
-impl Kind for Protected {
-    type Value = ProtectedName;
-
-    fn expected(&self) -> String {
-        "a table of a name, hosts and schemes, such as \
-         { name = \"Acme\", hosts = [\"acme.example\"], schemes = [\"acme\"] }"
-            .into()
-    }
-
-    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<ProtectedName> {
-        let mut members =
-            Members::of(given, &["name", "hosts", "schemes"], &self.expected(), faults)?;
-        let name = members.required("name", &NAME);
-        let (hosts, schemes) = (members.list("hosts", HOST), members.list("schemes", SCHEME));
-        members.read((|| Some(ProtectedName { name: name?, hosts: hosts?, schemes: schemes? }))())
-    }
-
-    fn write(&self, value: &ProtectedName) -> String {
-        table(vec![
-            member("name", &NAME, &value.name),
-            list("hosts", &HOST, &value.hosts),
-            list("schemes", &SCHEME, &value.schemes),
-        ])
-    }
-}
-
-/// One entry of `registration.scopes`: a scope alone, or with its description.
-pub(super) struct Catalogue;
-
-impl Kind for Catalogue {
-    type Value = CatalogueScope;
-
-    fn expected(&self) -> String {
-        format!("{}, alone or as {{ scope = \"read\", description = \"Read\" }}", SCOPE.expected)
-    }
-
-    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<CatalogueScope> {
-        if let DeValue::String(_) = given.value.get_ref() {
-            return Some(CatalogueScope::named(SCOPE.read(given, faults)?));
-        }
-        let names = ["scope", "description", "sensitive"];
-        let mut members = Members::of(given, &names, &self.expected(), faults)?;
-        let scope = members.required("scope", &SCOPE);
-        let description = members.optional("description", &NAME);
-        let sensitive = members.optional("sensitive", &Boolean);
-        members.read((|| {
-            let (description, sensitive) = (description?, sensitive?.unwrap_or_default());
-            Some(CatalogueScope { scope: scope?, description, sensitive })
-        })())
-    }
-
-    fn write(&self, value: &CatalogueScope) -> String {
-        match &value.description {
-            None if !value.sensitive => SCOPE.write(&value.scope),
-            description => table(vec![
-                member("scope", &SCOPE, &value.scope),
-                description.as_ref().and_then(|text| member("description", &NAME, text)),
-                value.sensitive.then(|| "sensitive = true".to_owned()),
-            ]),
-        }
-    }
-}
-
-/// One entry of `authorization.resources`.
-pub(super) struct ResourceTable;
-
-impl Kind for ResourceTable {
-    type Value = Resource;
-
-    fn expected(&self) -> String {
-        "a table of a uri, a name, an id and a secret_sha256, such as \
-         { uri = \"https://mcp.example.com/mcp\", name = \"Tools\" }"
-            .into()
-    }
-
-    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<Resource> {
-        let names = ["uri", "name", "id", "secret_sha256"];
-        let mut members = Members::of(given, &names, &self.expected(), faults)?;
-        let uri = members.required("uri", &RESOURCE);
-        let name = members.optional("name", &NAME);
-        let id = members.optional("id", &PROVIDER_ID)?;
-        let sha256 = members.optional("secret_sha256", &SHA256)?;
-        let introspection = match (id, sha256) {
-            (Some(id), Some(sha256)) => Some(ResourceSecret { id, sha256 }),
-            (None, None) => None,
-            _ => {
-                members.is_refused = true;
-                given.refuse(members.faults, "id and secret_sha256 come together");
-                None
-            }
-        };
-        members.read((|| Some(Resource { uri: uri?, name: name?, introspection }))())
-    }
-
-    fn write(&self, value: &Resource) -> String {
-        let secret = value.introspection.as_ref();
-        table(vec![
-            member("uri", &RESOURCE, &value.uri),
-            value.name.as_ref().and_then(|name| member("name", &NAME, name)),
-            secret.and_then(|secret| member("id", &PROVIDER_ID, &secret.id)),
-            secret.and_then(|secret| member("secret_sha256", &SHA256, &secret.sha256)),
-        ])
-    }
-}
-
-/// One entry of `sign_in.providers`.
-pub(super) struct ProviderTable;
-
-impl ProviderTable {
-    const MEMBERS: [&'static str; 12] = [
-        "id",
-        "name",
-        "issuer",
-        "client_id",
-        "client_secret_file",
-        "scopes",
-        "subject_claim",
-        "name_claim",
-        "email_claim",
-        "groups_claim",
-        "allowed_domains",
-        "allowed_groups",
-    ];
-    const SCOPES: [&'static str; 2] = ["profile", "email"];
-    const SUBJECT: &'static str = "sub";
-    const NAME: &'static str = "name";
-    const EMAIL: &'static str = "email";
-    const GROUPS: &'static str = "groups";
-}
-
-impl Kind for ProviderTable {
-    type Value = Provider;
-
-    fn expected(&self) -> String {
-        "a table of a provider, such as { id = \"acme\", name = \"Acme\", \
-         issuer = \"https://login.acme.example\", client_id = \"doorward\" }"
-            .into()
-    }
-
-    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<Provider> {
-        let mut members = Members::of(given, &Self::MEMBERS, &self.expected(), faults)?;
-        let id = members.required("id", &PROVIDER_ID);
-        let name = members.required("name", &NAME);
-        let issuer = members.required("issuer", &PROVIDER_ISSUER);
-        let client_id = members.required("client_id", &NAME);
-        let client_secret_file = members.optional("client_secret_file", &FILE);
-        let scopes = members.optional("scopes", &List(SCOPE));
-        let mut claim = |name: &str, default: &str| {
-            let read = members.optional(name, &CLAIM)?;
-            Some(read.unwrap_or_else(|| default.to_owned()))
-        };
-        let subject_claim = claim("subject_claim", Self::SUBJECT);
-        let name_claim = claim("name_claim", Self::NAME);
-        let email_claim = claim("email_claim", Self::EMAIL);
-        let groups_claim = claim("groups_claim", Self::GROUPS);
-        let allowed_domains = members.list("allowed_domains", HOST);
-        let allowed_groups = members.list("allowed_groups", NAME);
-        members.read((|| {
-            Some(Provider {
-                id: id?,
-                name: name?,
-                issuer: issuer?,
-                client_id: client_id?,
-                client_secret_file: client_secret_file?,
-                scopes: scopes?.unwrap_or_else(|| Self::SCOPES.map(str::to_owned).to_vec()),
-                subject_claim: subject_claim?,
-                name_claim: name_claim?,
-                email_claim: email_claim?,
-                groups_claim: groups_claim?,
-                allowed_domains: allowed_domains?,
-                allowed_groups: allowed_groups?,
-            })
-        })())
-    }
-
-    fn write(&self, value: &Provider) -> String {
-        table(vec![
-            member("id", &PROVIDER_ID, &value.id),
-            member("name", &NAME, &value.name),
-            member("issuer", &PROVIDER_ISSUER, &value.issuer),
-            member("client_id", &NAME, &value.client_id),
-            value
-                .client_secret_file
-                .as_ref()
-                .and_then(|file| member("client_secret_file", &FILE, file)),
-            (value.scopes != Self::SCOPES)
-                .then(|| format!("scopes = {}", List(SCOPE).write(&value.scopes))),
-            unless_default("subject_claim", &CLAIM, &value.subject_claim, Self::SUBJECT),
-            unless_default("name_claim", &CLAIM, &value.name_claim, Self::NAME),
-            unless_default("email_claim", &CLAIM, &value.email_claim, Self::EMAIL),
-            unless_default("groups_claim", &CLAIM, &value.groups_claim, Self::GROUPS),
-            list("allowed_domains", &HOST, &value.allowed_domains),
-            list("allowed_groups", &NAME, &value.allowed_groups),
-        ])
+    /// Refuses the entry for a fault between its members.
+    pub(super) fn refuse<T>(&mut self, fault: &str) -> Option<T> {
+        self.is_refused = true;
+        self.given.refuse(self.faults, fault);
+        None
     }
 }

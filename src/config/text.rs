@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
-    kind::{Refusal, Text},
+    kind::{Refusal, Shown, Text},
 };
 use crate::grant::ResourceIndicator;
 
@@ -26,24 +26,31 @@ pub(super) const STORE: Text<StoreLocation> = Text {
         if PostgresUrl::is_meant(text) {
             return PostgresUrl::parse(text).map(StoreLocation::Postgres).map_err(Some);
         }
-        if text.contains("://") {
-            return Err(Some("clients are kept in a folder or in PostgreSQL".into()));
+        if is_meant_as_url(text) {
+            let hint = "a database is postgres://…; a folder with such a name is written ./…";
+            return Err(Some(hint.into()));
         }
         path(text).map(StoreLocation::Folder)
     },
     print: StoreLocation::text,
-    show: |text| match text.parse::<PostgresUrl>() {
-        Ok(url) => url.to_string(),
-        Err(_) => without_password(text),
-    },
+    shown: Shown::WithoutPassword,
 };
+
+/// Whether a text that is no URL was probably meant as one, or as the parameters of a connection.
+fn is_meant_as_url(text: &str) -> bool {
+    let scheme = text.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    let names_a_user = text.split_once(':').is_some_and(|(_, rest)| rest.contains('@'));
+    scheme || names_a_user || text.contains("://") || names_a_secret(text)
+}
 
 /// A secret; empty when there is none.
 pub(super) const PASSWORD: Text<Secret> = Text {
     expected: "a password",
     parse: |text| if text.contains('\0') { Err(None) } else { Ok(Secret::new(text)) },
     print: |secret| secret.reveal().to_owned(),
-    show: |text| if text.is_empty() { String::new() } else { "[redacted]".into() },
+    shown: Shown::Nothing,
 };
 
 /// A file that need not be named.
@@ -51,7 +58,7 @@ pub(super) const FILE_OR_NONE: Text<Option<PathBuf>> = Text {
     expected: "a file, or \"\" for none",
     parse: |text| if text.is_empty() { Ok(None) } else { path(text).map(Some) },
     print: |path| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// A file.
@@ -59,26 +66,82 @@ pub(super) const FILE: Text<PathBuf> = Text {
     expected: "a file",
     parse: path,
     print: |path| path.display().to_string(),
-    show: str::to_owned,
+    shown: Shown::Whole,
+};
+
+/// A file that holds a secret.
+///
+/// A name without a folder is refused: it is mostly the secret itself, and would be shown as a name.
+pub(super) const SECRET_FILE: Text<PathBuf> = Text {
+    expected: "a file with its folder, such as /etc/doorward/name.secret or ./name.secret",
+    parse: |text| if text.contains('/') { path(text) } else { Err(None) },
+    print: |path| path.display().to_string(),
+    shown: Shown::InDump,
 };
 
 fn path(text: &str) -> Result<PathBuf, Refusal> {
+    if text.contains(PEM) {
+        return Err(Some("write the name of the file, not what it holds".into()));
+    }
     if text.is_empty() || text.contains('\0') { Err(None) } else { Ok(text.into()) }
 }
 
-/// A URL-like text, whether or not it is a URL, with its password and its query hidden.
+/// What stands for a secret in messages and dumps.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// What keys and certificates begin with.
+const PEM: &str = "-----BEGIN";
+
+/// A URL with its password hidden, for those who may see whose it is.
 pub(super) fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    // The last `@` is taken, as a password may hold one, or a slash, that should have been escaped.
-    let rest = match rest.rsplit_once('@') {
-        Some((user, host)) if let Some((user, _)) = user.split_once(':') => {
-            format!("{user}:[redacted]@{host}")
-        }
-        _ => rest.to_owned(),
-    };
-    match rest.split_once('?') {
-        Some((rest, query)) if !query.is_empty() => format!("{scheme}://{rest}?[redacted]"),
-        _ => format!("{scheme}://{rest}"),
+    let Some((before, host)) = text.rsplit_once('@') else { return text.to_owned() };
+    let Some((scheme, user)) = before.split_once("://") else { return without_credentials(text) };
+    match user.split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}:{REDACTED}@{host}"),
+        None => text.to_owned(),
+    }
+}
+
+/// A text for messages, without what may be a secret in it: the user name and password of a URL, well
+/// written or not, its query and fragment, and whatever says that it is a secret.
+pub(crate) fn without_credentials(text: &str) -> String {
+    if names_a_secret(text) || text.contains(PEM) {
+        return REDACTED.to_owned();
+    }
+    if let Some((before, host)) = text.rsplit_once('@') {
+        let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+        let separator = if scheme.is_empty() { "" } else { "://" };
+        return format!("{scheme}{separator}{REDACTED}@{}", without_query(host));
+    }
+    match text.split_once("://") {
+        Some((scheme, rest)) if has_odd_port(rest) => format!("{scheme}://{REDACTED}"),
+        Some(_) => without_query(text),
+        None => text.to_owned(),
+    }
+}
+
+fn names_a_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["password", "passwd", "pwd"]
+        .iter()
+        .any(|name| text.contains(&format!("{name}=")) || text.contains(&format!("{name} =")))
+}
+
+/// Whether what follows the host is no port: `user:password/database` without its host, perhaps.
+fn has_odd_port(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let behind_address = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind);
+    let port = behind_address.split_once(':').map_or("", |(_, port)| port);
+    !port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn without_query(text: &str) -> String {
+    let is_mark = |char| matches!(char, '?' | '#');
+    let marked = text.split_inclusive(is_mark).next().unwrap_or_default();
+    if marked.ends_with(is_mark) && marked != text {
+        format!("{marked}{REDACTED}")
+    } else {
+        text.to_owned()
     }
 }
 
@@ -87,7 +150,7 @@ pub(super) const ADDRESS: Text<SocketAddr> = Text {
     expected: "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
     parse: |text| text.parse().map_err(|_| None),
     print: SocketAddr::to_string,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// A network; a bare address is the network of that address alone.
@@ -95,7 +158,7 @@ pub(super) const NETWORK: Text<IpNet> = Text {
     expected: "an IP address or network, such as 10.0.0.0/8 or fd00::/8",
     parse: network,
     print: IpNet::to_string,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 fn network(text: &str) -> Result<IpNet, Refusal> {
@@ -118,7 +181,7 @@ pub(super) const ISSUER: Text<String> = Text {
     expected: "an https or http URL without query, fragment, user name and trailing slash",
     parse: issuer,
     print: String::clone,
-    show: without_password,
+    shown: Shown::Whole,
 };
 
 /// The issuer identifier of a provider (OpenID Connect Discovery 1.0 §3), which is compared as it stands: some
@@ -133,7 +196,7 @@ pub(super) const PROVIDER_ISSUER: Text<String> = Text {
         None => issuer(text),
     },
     print: String::clone,
-    show: without_password,
+    shown: Shown::Whole,
 };
 
 fn issuer(text: &str) -> Result<String, Refusal> {
@@ -161,14 +224,14 @@ pub(super) const SCOPE: Text<String> = Text {
         accept_if(text, !text.is_empty() && text.bytes().all(allowed))
     },
     print: String::clone,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 pub(super) const NAME: Text<String> = Text {
     expected: "a name",
     parse: |text| accept_if(text, !text.trim().is_empty()),
     print: String::clone,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 pub(super) const HOST: Text<String> = Text {
@@ -179,7 +242,7 @@ pub(super) const HOST: Text<String> = Text {
         accept_if(text, named && host.to_string() == text)
     },
     print: String::clone,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 pub(super) const SCHEME: Text<String> = Text {
@@ -192,7 +255,7 @@ pub(super) const SCHEME: Text<String> = Text {
         accept_if(text, starts && !open && text.bytes().all(allowed))
     },
     print: String::clone,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// The name of a provider or a resource, in paths and credentials.
@@ -203,7 +266,7 @@ pub(super) const PROVIDER_ID: Text<String> = Text {
         accept_if(text, (1..=32).contains(&text.len()) && text.bytes().all(allowed))
     },
     print: String::clone,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// The name of a claim.
@@ -211,20 +274,27 @@ pub(super) const CLAIM: Text<String> = Text {
     expected: "the name of a claim",
     parse: |text| accept_if(text, !text.is_empty()),
     print: String::clone,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// A resource indicator (RFC 8707 §2).
 pub(super) const RESOURCE: Text<ResourceIndicator> = Text {
     expected: "an absolute URI without fragment, at most 2048 bytes, such as https://mcp.example.com/mcp",
-    parse: |text| ResourceIndicator::parse(text).map_err(|_| None),
+    parse: |text| {
+        // Everybody may read it, in metadata and tokens.
+        let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
+        if Url::parse(text).is_ok_and(|url| has_user(&url)) {
+            return Err(Some("it has a user name or a password".into()));
+        }
+        ResourceIndicator::parse(text).map_err(|_| None)
+    },
     print: ResourceIndicator::to_string,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// A SHA-256.
 pub(super) const SHA256: Text<[u8; 32]> = Text {
-    expected: "a SHA-256 as 64 hexadecimal digits",
+    expected: "the SHA-256 of a secret as 64 hexadecimal digits, not the secret itself",
     parse: |text| {
         let mut bytes = [0; 32];
         if text.len() != 64 || !text.is_ascii() {
@@ -242,7 +312,7 @@ pub(super) const SHA256: Text<[u8; 32]> = Text {
             text
         })
     },
-    show: str::to_owned,
+    shown: Shown::InDump,
 };
 
 /// What signing keys are sealed with; empty for one that is made.
@@ -253,7 +323,7 @@ pub(super) const KEYS_SECRET: Text<Secret> = Text {
         _ => Err(Some("it is too short to be a secret".into())),
     },
     print: |secret| secret.reveal().to_owned(),
-    show: |text| if text.is_empty() { String::new() } else { "[redacted]".into() },
+    shown: Shown::Nothing,
 };
 
 /// What access tokens are signed with.
@@ -266,7 +336,7 @@ pub(super) const ALGORITHM: Text<SigningAlgorithm> = Text {
         _ => Err(None),
     },
     print: |algorithm| algorithm.name().into(),
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// A filter of log events.
@@ -278,13 +348,18 @@ pub(super) const FILTER: Text<String> = Text {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Some("filters are ASCII without spaces".into()));
         }
+        // It takes a URL for the name of a module, which a later dump would show with its password.
+        if text.contains(['@', '/']) {
+            return Err(None);
+        }
         match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),
-            Err(error) => Err(Some(error.to_string())),
+            // What the parser says may quote the filter.
+            Err(_) => Err(None),
         }
     },
     print: String::clone,
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// The format of log events.
@@ -301,7 +376,7 @@ pub(super) const FORMAT: Text<LogFormat> = Text {
         LogFormat::Text => "text".into(),
         LogFormat::Json => "json".into(),
     },
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 /// What holds without Redis.
@@ -318,7 +393,7 @@ pub(super) const WHEN_UNREACHABLE: Text<WhenUnreachable> = Text {
         WhenUnreachable::Open => "open".into(),
         WhenUnreachable::Closed => "closed".into(),
     },
-    show: str::to_owned,
+    shown: Shown::Whole,
 };
 
 fn accept_if(text: &str, accepted: bool) -> Result<String, Refusal> {

@@ -12,8 +12,8 @@ use toml::{
 
 use super::{
     SECTIONS,
-    fault::{Faults, did_you_mean, line_and_column, nearest},
-    kind::{Given, Kind, Shape, shown_key},
+    fault::{Faults, line_and_column, nearest},
+    kind::{Given, Kind, Shape, unknown},
     setting::{SectionAbout, Setting, setting, settings},
     source::{ConfigFile, Origin},
 };
@@ -108,13 +108,14 @@ impl<'a> Values<'a> {
                 faults.add(origin, offset, error.message());
             }
         }
-        for (path, offset, value) in flat(table.into_inner(), origin, faults) {
-            match setting(&path) {
+        for entry in flat(table.into_inner(), origin, faults) {
+            let end = entry.value.span().end;
+            match setting(&entry.key()) {
                 // The parser guesses values where it finds faults; they would only confuse.
-                Some(_) if value.span().is_empty() => {}
-                Some(_) if guessed.contains(&line_and_column(text, value.span().end).0) => {}
-                Some(setting) => self.add(setting.key, origin, value),
-                None => unknown(&path, offset, origin, faults),
+                Some(_) if entry.value.span().is_empty() => {}
+                Some(_) if guessed.contains(&line_and_column(text, end).0) => {}
+                Some(setting) => self.add(setting.key, origin, entry.value),
+                None => refuse_unknown(&entry, origin, faults),
             }
         }
     }
@@ -138,26 +139,40 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The members of sections, and what else stands at the top: path, offset of the key, value.
-fn flat<'a>(
-    table: DeTable<'a>,
-    origin: Origin<'_>,
-    faults: &mut Faults,
-) -> Vec<(String, usize, Spanned<DeValue<'a>>)> {
+/// A value in a file, and where it stands.
+struct Entry<'a> {
+    /// Empty before any section, and of what is no section.
+    section: String,
+    name: String,
+    offset: usize,
+    value: Spanned<DeValue<'a>>,
+}
+
+impl Entry<'_> {
+    fn key(&self) -> String {
+        let separator = if self.section.is_empty() { "" } else { "." };
+        format!("{}{separator}{}", self.section, self.name)
+    }
+}
+
+/// The members of sections, and what else stands at the top.
+fn flat<'a>(table: DeTable<'a>, origin: Origin<'_>, faults: &mut Faults) -> Vec<Entry<'a>> {
     let mut found = Vec::new();
     for (name, value) in table {
         let offset = name.span().start;
-        let name = name.into_inner();
+        let name = name.into_inner().into_owned();
         if !SECTIONS.iter().any(|section| section.name == name) {
-            found.push((name.into_owned(), offset, value));
+            found.push(Entry { section: String::new(), name, offset, value });
             continue;
         }
         let start = value.span().start;
         if let DeValue::Table(members) = value.into_inner() {
-            for (member, value) in members {
-                let path = format!("{name}.{}", member.get_ref());
-                found.push((path, member.span().start, value));
-            }
+            found.extend(members.into_iter().map(|(member, value)| Entry {
+                section: name.clone(),
+                offset: member.span().start,
+                name: member.into_inner().into_owned(),
+                value,
+            }));
         } else {
             faults.add(origin, start, format_args!("{name}: expected a section, [{name}]"));
         }
@@ -165,9 +180,10 @@ fn flat<'a>(
     found
 }
 
-fn unknown(key: &str, offset: usize, origin: Origin<'_>, faults: &mut Faults) {
+fn refuse_unknown(entry: &Entry<'_>, origin: Origin<'_>, faults: &mut Faults) {
+    let key = entry.key();
     let sections = SECTIONS.iter().map(|section| section.name).filter(|name| !name.is_empty());
-    let nearest = nearest(key, settings().map(|setting| setting.key).chain(sections));
-    let what = format!("{}: unknown setting{}", shown_key(key), did_you_mean(nearest));
-    faults.add(origin, offset, what);
+    let meant = nearest(&key, settings().map(|setting| setting.key).chain(sections));
+    let meant = meant.map(|key| (key, setting(key).is_some_and(|it| (it.is_secret)())));
+    faults.add(origin, entry.offset, unknown(&entry.section, &entry.name, "setting", meant));
 }

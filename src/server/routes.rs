@@ -483,7 +483,7 @@ mod tests {
     fn introspection_exists_where_a_resource_has_a_secret() {
         let mut config = full("https://door.example");
         assert_eq!(at(paths::INTROSPECT, &config), paths::INTROSPECT);
-        config.authorization.resources[0].introspection = None;
+        config.authorization.resources[0].id = None;
         assert_eq!(at(paths::INTROSPECT, &config), UNKNOWN);
         assert_eq!(at(paths::TOKEN, &config), paths::TOKEN);
     }

@@ -92,8 +92,8 @@ fn asking<'app>(app: &'app App, headers: &HeaderMap) -> Option<&'app Resource> {
     let (id, secret) = basic(headers)?;
     let hash = SecretHash::of(secret.as_bytes());
     app.config.authorization.resources.iter().find(|resource| {
-        resource.introspection.as_ref().is_some_and(|known| {
-            known.id == id && SecretHash::from_bytes(known.sha256).matches(&hash)
+        resource.introspection().is_some_and(|(known, sha256)| {
+            known == id && SecretHash::from_bytes(*sha256).matches(&hash)
         })
     })
 }

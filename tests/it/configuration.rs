@@ -1,5 +1,6 @@
 //! Settings, as an operator meets them: files, variables, flags in; values or faults out.
 
+mod secrets;
 mod sources;
 mod values;
 mod written;

@@ -2,7 +2,7 @@
 //! own `/openapi.json`.
 
 use doorward::{
-    config::{CatalogueScope, Config, Resource, ResourceSecret},
+    config::{CatalogueScope, Config, Resource},
     grant::ResourceIndicator,
     server,
 };
@@ -25,7 +25,8 @@ pub(crate) fn everything() -> Config {
     config.authorization.resources = vec![Resource {
         uri: ResourceIndicator::parse("https://mcp.example").unwrap(),
         name: None,
-        introspection: Some(ResourceSecret { id: "mcp".into(), sha256: [0; 32] }),
+        id: Some("mcp".into()),
+        secret_sha256: Some([0; 32]),
     }];
     config.sign_in.providers = vec![provider_at("acme", "https://login.acme.example")];
     config.client_documents.enabled = true;

@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use doorward::{
     client::{ClientId, ClientIdentifier, Scope},
-    config::{self, Config, Resource, ResourceSecret, Sources},
+    config::{self, Config, Resource, Sources},
     grant::{AuthorizationCode, CodeVerifier, GrantId, RefreshToken, ResourceIndicator},
     secret::SecretHash,
     store::{CodeRecord, GrantRecord},
@@ -31,10 +31,8 @@ pub(crate) fn config() -> Config {
     let resource = |id: &str, uri: &str| Resource {
         uri: ResourceIndicator::parse(uri).unwrap(),
         name: None,
-        introspection: Some(ResourceSecret {
-            id: id.to_owned(),
-            sha256: *SecretHash::of(SECRET.as_bytes()).as_bytes(),
-        }),
+        id: Some(id.to_owned()),
+        secret_sha256: Some(*SecretHash::of(SECRET.as_bytes()).as_bytes()),
     };
     config.authorization.resources = vec![resource("tools", TOOLS), resource("notes", NOTES)];
     config

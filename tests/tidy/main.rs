@@ -564,7 +564,7 @@ fn operators_are_told_of_every_metric_log_field_and_management_path() {
     names.extend(
         fields
             .map(|(name, _)| name)
-            .filter(|name| name.contains('.') || *name == "duration_ms" || *name == "outcome")
+            .filter(|name| name.contains('.') || *name == "duration_us" || *name == "outcome")
             .filter(|name| {
                 name.bytes().all(|byte| byte.is_ascii_lowercase() || b"._".contains(&byte))
             })

@@ -328,7 +328,8 @@ async fn a_resource_is_the_operators_in_the_operators_spelling() {
     let resource = |uri: &str, name: &str| doorward::config::Resource {
         uri: ResourceIndicator::parse(uri).unwrap(),
         name: Some(name.to_owned()),
-        introspection: None,
+        id: None,
+        secret_sha256: None,
     };
     let mut one = config();
     one.authorization.resources = vec![resource("https://mcp.example", "Tools")];

@@ -52,17 +52,17 @@ protected_names = [{ nam = \"x\", hosts = [\"A.example\"] }]
     let faults = given.faults().join("\n");
 
     insta::assert_snapshot!(faults, @r#"
-    doorward.toml:1:9: store: expected a folder, or a database as postgres://user@host:port/database, found 5
+    doorward.toml:1:9: store: expected a folder, or a database as postgres://user@host:port/database, found [redacted]
     doorward.toml:3:10: server.listen: expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, found "localhost:80"
     doorward.toml:4:3: server.isuer: unknown setting; did you mean server.issuer?
     doorward.toml:5:2: ratelimit: unknown setting; did you mean rate_limit?
     doorward.toml:8:1: rate_limit.per_sorce: unknown setting; did you mean rate_limit.per_source?
     doorward.toml:9:9: rate_limit.total: expected an integer from 0 to 10000000, found -1
     doorward.toml:10:18: rate_limit.period_seconds: expected an integer from 1 to 86400, found 0x1FFFF
-    doorward.toml:12:10: log.filter: expected a log filter, such as info or warn,doorward=debug, found "a=b": error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+    doorward.toml:12:10: log.filter: expected a log filter, such as info or warn,doorward=debug, found "a=b"
     doorward.toml:13:13: log.addresses: expected true or false, found "true"
     doorward.toml:15:11: registration.scopes[0]: expected a scope (RFC 6749 section 3.3), found "a b"
-    doorward.toml:15:23: registration.scopes[2]: expected a scope (RFC 6749 section 3.3), alone or as { scope = "read", description = "Read" }, found 7
+    doorward.toml:15:23: registration.scopes[2]: expected a scope (RFC 6749 section 3.3), alone or in a table such as { scope = "read", description = "Read" }, found 7
     doorward.toml:16:20: registration.protected_names[0]: name is missing
     doorward.toml:16:22: registration.protected_names[0].nam: unknown member; did you mean name?
     doorward.toml:16:42: registration.protected_names[0].hosts[0]: expected a host name in lower case, such as app.example.com, found "A.example"
@@ -120,8 +120,8 @@ fn an_unknown_setting_is_refused_with_the_nearest_known_key() {
         ("rate_limit.per_sorce = 1", "1:12: rate_limit.per_sorce", Some("rate_limit.per_source")),
         ("listen = \"[::1]:80\"", "1:1: listen", Some("server.listen")),
         ("[conections]", "1:2: conections", Some("connections")),
-        ("\"a b\" = 1", "1:1: \"a b\"", None),
-        ("[nothing.like.it]", "1:2: nothing", None),
+        ("\"a b\" = 1", "1:1", None),
+        ("[nothing.like.it]", "1:2", None),
     ];
     for (text, place, nearest) in cases {
         let meant = nearest.map(|key| format!("; did you mean {key}?")).unwrap_or_default();
@@ -208,7 +208,7 @@ fn a_variable_that_ends_in_file_names_a_file_that_holds_the_value() {
     let missing = Given::enough().variable("DOORWARD_STORE_FILE", "/nowhere/at/all");
     assert_eq!(
         missing.only_fault(),
-        "DOORWARD_STORE_FILE: store: cannot read \"/nowhere/at/all\": \
+        "DOORWARD_STORE_FILE: store: cannot read the file named here: \
          No such file or directory (os error 2)"
     );
 }
