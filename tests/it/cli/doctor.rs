@@ -100,7 +100,7 @@ fn every_fault_of_the_settings_is_told_and_no_password() {
     let [total, redis] = looked.of_check("settings")[..] else { panic!("{}", looked.text) };
     assert_eq!((total[0], redis[0]), ("problem", "problem"));
     assert!(total[1].starts_with("doorward.toml:2:9: rate_limit.total: "), "{}", looked.text);
-    assert!(redis[1].contains("redis://:[redacted]@host/x"), "{}", looked.text);
+    assert!(redis[1].contains("found [redacted]"), "{}", looked.text);
     assert!(!looked.text.contains("secret"), "{}", looked.text);
 }
 
@@ -344,7 +344,7 @@ fn each_provider_is_asked_for_what_a_sign_in_needs() {
     };
     let good = provider(|_| {}, KEYS);
 
-    let looked = look(&good, "secret");
+    let looked = look(&good, "./secret");
     assert_eq!(looked.code, Some(0), "{}", looked.text);
     let [metadata, keys] = looked.of_check("provider")[..] else { panic!("{}", looked.text) };
     assert_eq!((metadata[0], keys[0], keys[1]), ("ok", "ok", "1 of its keys can be used"));
