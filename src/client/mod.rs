@@ -12,6 +12,7 @@ mod member;
 mod metadata;
 mod name;
 mod redirect_uri;
+mod scheme;
 mod scope;
 mod text;
 mod uri;

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::{
-    redirect_uri::{is_dangerous_scheme, is_localhost, is_loopback_host},
+    redirect_uri::{is_localhost, is_loopback_host},
     uri::{self, Host, UriError},
 };
 use crate::special_use;
@@ -42,7 +42,7 @@ impl WebUri {
             return Err(WebUriError::Dangerous);
         }
         let scheme = uri::scheme(text).ok_or(WebUriError::NotAUrl)?;
-        if is_dangerous_scheme(&scheme) {
+        if super::scheme::is_dangerous(&scheme) {
             return Err(WebUriError::Dangerous);
         }
         if !matches!(&*scheme, "http" | "https") {

@@ -103,6 +103,36 @@ async fn a_redirect_into_a_private_network_ends_when_the_operator_forbids_it() {
 }
 
 #[tokio::test]
+async fn a_stored_redirect_uri_that_todays_rules_reject_gets_the_error_page() {
+    let server = start().await;
+    for uri in [
+        "microsoft-edge:https://evil.example/",
+        "googlechromes://evil.example/cb",
+        "firefox-focus://open-url?url=https://evil.example",
+        "x-safari-https://evil.example/cb",
+        "ms-msdt:/id",
+        "smb://evil.example/share",
+        "web+app://evil.example/cb",
+        "app:https://evil.example/cb",
+        "app:javascript:alert(1)",
+        "localhost:3000/cb",
+    ] {
+        let registered = Client::with(&server, json!({ "redirect_uris": [REDIRECT_URI] })).await;
+        let mut record = server.record(&registered.id).await;
+        // As an earlier release could have stored it.
+        record.metadata = record.metadata.replace(REDIRECT_URI, uri);
+        let earlier = start().await;
+        earlier.keep(record).await;
+        let mut browser = Browser::signed_in(&earlier).await;
+        let request = registered.request();
+        for request in [request.clone().with("redirect_uri", uri), request.without("redirect_uri")]
+        {
+            check_dead_end(&browser.get(&request.path()).await, 400);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_query_of_the_redirect_uri_is_kept() {
     let server = start().await;
     let redirect_uri = "https://app.example/cb?a=1&b=%20";
