@@ -1,10 +1,12 @@
 """Programs of others that are led against a server of ours: what `clients/run.py` and `journey/run.py` share.
 
-A program prints the summary of `unittest` or of `node --test`. Python's standard library alone.
+A program prints the summary of `unittest`, of `node --test`, or of `go test -v`. One whose tool is not on this machine is
+left out, and said so. Python's standard library alone.
 """
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,9 @@ NODE = ["node", "--test", "--test-reporter=tap"]
 
 
 def counts(output):
-    """How many cases passed and failed, by the summary of `unittest` or of `node --test`."""
+    """How many cases passed and failed, by what `unittest`, `node --test`, or `go test -v` prints."""
+    if cases := re.findall(r"^--- (PASS|FAIL): ", output, re.MULTILINE):
+        return cases.count("PASS"), cases.count("FAIL")
     if ran := re.search(r"^Ran (\d+) tests? in ", output, re.MULTILINE):
         failed = sum(map(int, re.findall(r"(?:failures|errors)=(\d+)", output.rsplit("\n\n", 1)[-1])))
         return int(ran[1]) - failed, failed
@@ -55,6 +59,10 @@ def run_chosen(programs, run):
 def run_all(programs, run, store):
     total_passed = total_failed = 0
     for name, *program in programs:
+        tool = program[0][0]
+        if not shutil.which(tool):
+            print(f"LEFT OUT: {name} ({tool} is not installed)", flush=True)
+            continue
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="doorward-programs-") as folder:
             try:

@@ -24,11 +24,14 @@ before(async () => { stop = await serveTools(TOOLS_URL, DOORWARD_URL); });
 after(() => stop());
 
 const whoami = (client) => client.callTool({ name: "whoami", arguments: { word: "hello" } });
+const rename = (client) => client.callTool({ name: "rename", arguments: { word: "hello" } });
 const said = (answer) => answer.content[0].text;
 
 // The two generations of the SDK differ in where things are, and not in what a program does with them.
 const SDKS = {
-  "MCP SDK for TypeScript 1.x": { Client, Transport: StreamableHTTPClientTransport, Unauthorized: UnauthorizedError },
+  "MCP SDK for TypeScript 1.x": {
+    Client, Transport: StreamableHTTPClientTransport, Unauthorized: UnauthorizedError, refreshesFirst: true,
+  },
   "MCP client package 2.x": {
     Client: v2.Client, Transport: v2.StreamableHTTPClientTransport, Unauthorized: v2.UnauthorizedError,
   },
@@ -58,6 +61,39 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     provider.kept.tokens = { ...provider.kept.tokens, access_token: "spoiled" };
     assert.match(said(await whoami(second.client)), /^hello /);
     assert.notEqual(provider.kept.tokens.refresh_token, before, "the refresh token is rotated");
+    await second.client.close();
+  });
+
+  test(`${name}: a tool that needs more than the client registered with`, async () => {
+    const provider = new Provider();
+    const { connected, transport } = await connect(provider);
+    await assert.rejects(connected, sdk.Unauthorized);
+    const authorize = async (through) => {
+      const { searchParams } = new URL(await new Person().decide(provider.kept.url));
+      await through.finishAuth(searchParams.get("code"), searchParams.get("iss"));
+    };
+    await authorize(transport);
+    assert.equal(provider.kept.tokens.scope, "tools:use");
+    const registered = provider.kept.client.client_id;
+
+    let second = await connect(provider);
+    await second.connected;
+    if (sdk.refreshesFirst) {
+      // Told insufficient_scope, this generation refreshes, gets the same scope (RFC 6749 §6), and gives up. A program
+      // on it drops the refresh token and connects anew.
+      await assert.rejects(rename(second.client), /403 after trying upscoping/);
+      delete provider.kept.tokens.refresh_token;
+      second = await connect(provider);
+      await second.connected;
+    }
+    await assert.rejects(rename(second.client), sdk.Unauthorized);
+    await authorize(second.transport);
+    assert.match(said(await rename(second.client)), /^renamed hello .*tools:write/);
+    assert.equal(provider.kept.client.client_id, registered, "the same registration");
+
+    provider.kept.tokens = { ...provider.kept.tokens, access_token: "spoiled" };
+    assert.match(said(await rename(second.client)), /tools:write/, "a refresh keeps the wider scope");
+    assert.match(said(await whoami(second.client)), /^hello /);
     await second.client.close();
   });
 

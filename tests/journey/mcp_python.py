@@ -56,8 +56,15 @@ class Journey(unittest.IsolatedAsyncioTestCase):
                 async with ClientSession(read, write) as session:
                     await session.initialize()
                     answer = await session.call_tool("whoami", {"word": "hello"})
+                    narrow = kept.tokens.scope
+                    renamed = await session.call_tool("rename", {"word": "hello"})
         self.assertTrue(answer.content[0].text.startswith("hello "))
         self.assertTrue(kept.tokens.refresh_token)
+        # The tool needs more than the client registered with: the SDK asks for it, and gets it.
+        self.assertEqual(narrow, "tools:use")
+        self.assertIn("tools:write", kept.tokens.scope)
+        self.assertIn("tools:write", renamed.content[0].text)
+        self.assertEqual(len(sent), 2)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ PROGRAMS = [
     ("MCP clients for TypeScript, mcp-remote", [*NODE, "mcp.mjs"], False),
     ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True),
     ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False),
+    ("MCP SDK for Go, x/oauth2 with go-oidc", ["go", "test", "-C", "go", "-count=1", "-v", "./..."], True),
     ("MCP conformance", [*NODE, "conformance.mjs"], False),
     ("oidc-provider, to sign in at", [*NODE, "upstream.mjs"], False),
     ("Chromium", [*NODE, "chromium.mjs"], False),
@@ -70,7 +71,10 @@ def run(command, serves_tools, folder, store):
             f'[{{ uri = "{tools}", name = "Tools", id = "tools", secret_sha256 = "{digest}" }}]',
         # One server after the other on one database.
         "DOORWARD_TOKEN__KEYS_SECRET": "a secret that is the same for every server of this run",
-        "DOORWARD_REGISTRATION__SCOPES": '[{ scope = "tools:use", description = "Use your tools" }]',
+        "DOORWARD_REGISTRATION__SCOPES": (
+            '[{ scope = "tools:use", description = "Use your tools" }, '
+            '{ scope = "tools:write", description = "Change what your tools show", sensitive = true }]'
+        ),
     }  # fmt: skip
     ports = {name: free_port() for name in ("one", "other", "slash", "down")}
     if "upstream.mjs" in command:

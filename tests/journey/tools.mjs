@@ -1,5 +1,5 @@
-// A protected MCP server, built with the MCP SDK for TypeScript: one tool, for whoever shows an access token
-// that Doorward signed for it. It asks nobody: it has the issuer's keys.
+// A protected MCP server, built with the MCP SDK for TypeScript. It verifies access tokens by the issuer's keys. Its tool
+// `whoami` needs the scope tools:use, which the first challenge names; `rename` needs tools:write as well.
 
 import express from "express";
 import { createRemoteJWKSet, jwtVerify } from "jose";
@@ -26,18 +26,26 @@ export async function serveTools(resource, issuer) {
   const document = { resource, authorization_servers: [issuer], scopes_supported: ["tools:use"] };
   const metadata = getOAuthProtectedResourceMetadataUrl(new URL(resource));
   app.get(new URL(metadata).pathname, (_, response) => response.json(document));
-  const protect = requireBearerAuth({ verifier: { verifyAccessToken }, resourceMetadataUrl: metadata });
-  app.post("/mcp", protect, express.json(), async (request, response) => {
+  const protect = (...requiredScopes) =>
+    requireBearerAuth({ verifier: { verifyAccessToken }, requiredScopes, resourceMetadataUrl: metadata });
+  const toUse = protect("tools:use");
+  const toWrite = protect("tools:use", "tools:write");
+  const byTool = (request, ...rest) =>
+    (request.body?.params?.name === "rename" ? toWrite : toUse)(request, ...rest);
+  app.post("/mcp", express.json(), byTool, async (request, response) => {
     const server = new McpServer({ name: "tools", version: "1.0.0" });
     server.registerTool("whoami", { description: "Says who asks", inputSchema: { word: z.string() } }, ({ word }) => ({
       content: [{ type: "text", text: `${word} ${request.auth.extra.sub} ${request.auth.scopes.join(" ")}` }],
+    }));
+    server.registerTool("rename", { description: "Changes a name", inputSchema: { word: z.string() } }, ({ word }) => ({
+      content: [{ type: "text", text: `renamed ${word} ${request.auth.scopes.join(" ")}` }],
     }));
     const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
     response.on("close", () => { transport.close(); server.close(); });
     await server.connect(transport);
     await transport.handleRequest(request, response, request.body);
   });
-  app.get("/mcp", protect, (_, response) => response.status(405).end());
+  app.get("/mcp", toUse, (_, response) => response.status(405).end());
   const { port, hostname } = new URL(resource);
   const listening = await new Promise((resolve, reject) => {
     const server = app.listen(Number(port), hostname, () => resolve(server)).on("error", reject);

@@ -1,0 +1,165 @@
+// Package journey leads unmodified Go libraries through Doorward: the MCP SDK for Go, and golang.org/x/oauth2 with
+// go-oidc. Their user is the small person of person.mjs.
+package journey
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+	"golang.org/x/oauth2"
+)
+
+var (
+	issuer      = os.Getenv("DOORWARD_URL")
+	tools       = os.Getenv("TOOLS_URL")
+	redirectURI = "http://localhost:8092/callback"
+)
+
+// decide opens an authorization request as a person does, allows it, and returns what the redirect carries.
+func decide(ctx context.Context, address string) (url.Values, error) {
+	printed, err := exec.CommandContext(ctx, "node", "../person.mjs", address).Output()
+	if err != nil {
+		return nil, err
+	}
+	sent, err := url.Parse(strings.TrimSpace(string(printed)))
+	if err != nil {
+		return nil, err
+	}
+	return sent.Query(), nil
+}
+
+func call(t *testing.T, session *mcp.ClientSession, tool string) string {
+	t.Helper()
+	arguments := map[string]any{"word": "hello"}
+	answer, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: arguments})
+	if err != nil {
+		t.Fatalf("%s: %v", tool, err)
+	}
+	return answer.Content[0].(*mcp.TextContent).Text
+}
+
+func TestMCPSDKFromAURLToAnAnswerAndOnToAToolThatNeedsMore(t *testing.T) {
+	var asked []string
+	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{
+			Metadata: &oauthex.ClientRegistrationMetadata{
+				ClientName:   "Journey in Go",
+				RedirectURIs: []string{redirectURI},
+				GrantTypes:   []string{"authorization_code", "refresh_token"},
+				Scope:        "tools:use",
+			},
+		},
+		AuthorizationCodeFetcher: func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+			address, err := url.Parse(args.URL)
+			if err != nil {
+				return nil, err
+			}
+			asked = append(asked, address.Query().Get("scope"))
+			sent, err := decide(ctx, args.URL)
+			if err != nil {
+				return nil, err
+			}
+			return &auth.AuthorizationResult{Code: sent.Get("code"), State: sent.Get("state"), Iss: sent.Get("iss")}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := mcp.NewClient(&mcp.Implementation{Name: "journey", Version: "1.0.0"}, nil)
+	transport := &mcp.StreamableClientTransport{Endpoint: tools, OAuthHandler: handler, DisableStandaloneSSE: true}
+	session, err := client.Connect(t.Context(), transport, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if answer := call(t, session, "whoami"); !strings.HasSuffix(answer, " tools:use") {
+		t.Fatal(answer)
+	}
+	if answer := call(t, session, "rename"); !strings.Contains(answer, "tools:write") {
+		t.Fatal(answer)
+	}
+	if len(asked) != 2 || asked[0] != "tools:use" || !strings.Contains(asked[1], "tools:write") {
+		t.Fatalf("asked for %q", asked)
+	}
+}
+
+// register is RFC 7591 by hand: x/oauth2 and go-oidc leave it to the program.
+func register(t *testing.T, endpoint string) string {
+	t.Helper()
+	body, _ := json.Marshal(map[string]any{"client_name": "Journey in Go", "redirect_uris": []string{redirectURI}})
+	answer, err := http.Post(endpoint, "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var registered struct {
+		ClientID string `json:"client_id"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&registered); err != nil || answer.StatusCode != 201 {
+		t.Fatal(answer.Status, err)
+	}
+	return registered.ClientID
+}
+
+func TestOAuth2WithGoOIDCVerifiesWhatItWasGranted(t *testing.T) {
+	ctx := t.Context()
+	// Discovery also tells go-oidc by which algorithm tokens are signed; without it, go-oidc expects RS256.
+	provider, err := oidc.NewProvider(ctx, issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var metadata struct {
+		Registration string `json:"registration_endpoint"`
+	}
+	if err := provider.Claims(&metadata); err != nil {
+		t.Fatal(err)
+	}
+	config := oauth2.Config{
+		ClientID: register(t, metadata.Registration), Endpoint: provider.Endpoint(), RedirectURL: redirectURI,
+		Scopes: []string{"tools:use"},
+	}
+	verifier := oauth2.GenerateVerifier()
+	resource := oauth2.SetAuthURLParam("resource", tools)
+	sent, err := decide(ctx, config.AuthCodeURL("a state", oauth2.S256ChallengeOption(verifier), resource))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sent.Get("state") != "a state" || sent.Get("iss") != issuer {
+		t.Fatal(sent)
+	}
+	token, err := config.Exchange(ctx, sent.Get("code"), oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A resource server in Go: go-oidc's verifier reads an access token (RFC 9068) as it reads an ID token.
+	verified, err := provider.Verifier(&oidc.Config{ClientID: tools}).Verify(ctx, token.AccessToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct {
+		ClientID string `json:"client_id"`
+		Scope    string `json:"scope"`
+	}
+	if err := verified.Claims(&claims); err != nil || claims.ClientID != config.ClientID || claims.Scope != "tools:use" {
+		t.Fatal(claims, err)
+	}
+	if _, err := provider.Verifier(&oidc.Config{ClientID: "https://another.example"}).Verify(ctx, token.AccessToken); err == nil {
+		t.Fatal("a token for another resource was accepted")
+	}
+	expired := &oauth2.Token{RefreshToken: token.RefreshToken}
+	renewed, err := config.TokenSource(ctx, expired).Token()
+	if err != nil || renewed.RefreshToken == token.RefreshToken {
+		t.Fatal("the refresh token is not rotated", err)
+	}
+}
