@@ -20,14 +20,19 @@ use crate::{
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
 /// How long a token that was superseded is graced, in seconds.
-const GRACE: u64 = 30;
+pub(super) const GRACE: u64 = 30;
 
 /// Makes grants that differ.
 pub(in crate::store) struct Grants(Entropy);
 
 impl Grants {
     pub(in crate::store) fn new() -> Self {
-        Self(Entropy::seeded(9))
+        Self::seeded(9)
+    }
+
+    /// As [`Self::new`], from other chance.
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self(Entropy::seeded(seed))
     }
 
     /// A grant whose code can be redeemed for a minute.
@@ -72,7 +77,7 @@ impl Grants {
     }
 }
 
-fn purchase(token: Option<&RefreshToken>) -> Purchase {
+pub(super) fn purchase(token: Option<&RefreshToken>) -> Purchase {
     Purchase {
         at: NOW.after_seconds(1),
         expires_at: NOW.after_days(365),
@@ -86,7 +91,7 @@ fn purchase(token: Option<&RefreshToken>) -> Purchase {
 }
 
 /// The token that follows `token`, which nobody else could tell.
-fn successor(token: &RefreshToken) -> RefreshToken {
+pub(super) fn successor(token: &RefreshToken) -> RefreshToken {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"a key of this test");
     token.successor(&key)
 }

@@ -6,6 +6,7 @@ pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod sessions;
 pub(super) mod upkeep;
+pub(super) mod walk;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -58,6 +59,7 @@ macro_rules! store_contract {
             upkeep::an_open_store_is_ready,
             upkeep::after_close_every_method_is_unavailable,
             upkeep::close_waits_for_what_was_accepted,
+            walk::random_walks_end_where_a_model_of_the_store_ends,
         }
     };
     (@rules $opener:path: $($chapter:ident::$rule:ident,)*) => {
