@@ -1,6 +1,6 @@
 """Programs of others that are led against a server of ours: what `clients/run.py` and `journey/run.py` share.
 
-A program prints the summary of `unittest`, of `node --test`, or of `go test -v`. One whose tool is not on this machine is
+A program prints the summary of `unittest`, `node --test`, `go test -v`, or Maven Surefire. One whose tool is not on this machine is
 left out, and said so. Python's standard library alone.
 """
 
@@ -20,7 +20,10 @@ NODE = ["node", "--test", "--test-reporter=tap"]
 
 
 def counts(output):
-    """How many cases passed and failed, by what `unittest`, `node --test`, or `go test -v` prints."""
+    """How many cases passed and failed, by what the runner of the program prints."""
+    if ran := re.findall(r"Tests run: (\d+), Failures: (\d+), Errors: (\d+)", output):
+        total, failures, errors = map(int, ran[-1])
+        return total - failures - errors, failures + errors
     if cases := re.findall(r"^--- (PASS|FAIL): ", output, re.MULTILINE):
         return cases.count("PASS"), cases.count("FAIL")
     if ran := re.search(r"^Ran (\d+) tests? in ", output, re.MULTILINE):

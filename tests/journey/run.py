@@ -29,6 +29,7 @@ PROGRAMS = [
     ("MCP clients for TypeScript, mcp-remote", [*NODE, "mcp.mjs"], False),
     ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True),
     ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False),
+    ("Nimbus, Spring Security", ["mvn", "-B", "-f", "java/pom.xml", "test"], True),
     ("MCP SDK for Go, x/oauth2 with go-oidc", ["go", "test", "-C", "go", "-count=1", "-v", "./..."], True),
     ("MCP conformance", [*NODE, "conformance.mjs"], False),
     ("oidc-provider, to sign in at", [*NODE, "upstream.mjs"], False),
