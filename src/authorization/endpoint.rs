@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
+use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -25,6 +25,7 @@ use crate::{
     },
     identified_client::{self, NamedBy},
     pages::{Action, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, Site, page},
+    paths,
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
 };
 
@@ -324,6 +325,19 @@ fn broken(
     response
 }
 
+/// A link to the same page after a passing failure. A form is not sent again.
+fn retry(head: &Parts, error: &PageError) -> Action {
+    if head.method == Method::POST || !error.is_passing() {
+        return Action::None;
+    }
+    let path = if matches!(error, PageError::Grants(_)) { paths::GRANTS } else { paths::AUTHORIZE };
+    let path = match head.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    Action::Link { text: "Try again", path }
+}
+
 /// The page of an error that no client can be told of.
 pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
     let (status, code) = (error.status(), error.code());
@@ -334,7 +348,7 @@ pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
         next: error.next(),
         detail: error.detail(),
         reference: reference(head),
-        action: Action::None,
+        action: retry(head, &error),
     };
     let mut response = page(&message, status, FormTarget::Ourselves);
     let soon = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);

@@ -128,6 +128,14 @@ impl PageError {
         Some(retry_after_seconds)
     }
 
+    /// Whether the same request can succeed later.
+    pub(super) fn is_passing(&self) -> bool {
+        if let Self::Document { reason, .. } = self {
+            return reason.is_passing();
+        }
+        self.status() == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// For the log.
     pub(super) fn code(&self) -> ErrorCode {
         match self {

@@ -67,10 +67,11 @@ async fn apps(
     let more = loop {
         let last = grants.last().map(|grant| grant.grant_id);
         let next = app.store.newest_grants(subject, last.or(before), QUERY_MAX).await?;
-        if next.is_empty() {
+        let is_last = next.len() < QUERY_MAX;
+        grants.extend(next);
+        if is_last {
             break None;
         }
-        grants.extend(next);
         if grants.len() >= GRANTS_MAX {
             break grants.last().map(|grant| grant.grant_id);
         }
@@ -92,6 +93,8 @@ async fn apps(
 /// All live grants that one person has given one client.
 struct Connection<'grants> {
     newest: &'grants GrantRecord,
+    /// One of each place as the page names it; the newest first.
+    destinations: Vec<Destination>,
     scopes: Vec<&'grants str>,
     resources: Vec<ResourceIndicator>,
     used_at: Option<Timestamp>,
@@ -99,12 +102,22 @@ struct Connection<'grants> {
 
 impl<'grants> Connection<'grants> {
     fn new(newest: &'grants GrantRecord) -> Self {
-        let mut new = Self { newest, scopes: Vec::new(), resources: Vec::new(), used_at: None };
+        let mut new = Self {
+            newest,
+            destinations: Vec::new(),
+            scopes: Vec::new(),
+            resources: Vec::new(),
+            used_at: None,
+        };
         new.add(newest);
         new
     }
 
     fn add(&mut self, grant: &'grants GrantRecord) {
+        let destination = destination_of(grant);
+        if self.destinations.iter().all(|known| known.in_words() != destination.in_words()) {
+            self.destinations.push(destination);
+        }
         for token in grant.scope.iter().flat_map(Scope::tokens) {
             if !self.scopes.contains(&token) {
                 self.scopes.push(token);
@@ -135,24 +148,27 @@ impl<'grants> Connection<'grants> {
             // Looking at the page fetches no documents.
             ClientIdentifier::Document(_) => None,
         };
-        let redirect_uri = &self.newest.code.redirect_uri;
-        let destination = match RedirectUri::parse(redirect_uri) {
-            Ok((uri, reach)) => destination(&uri, reach),
-            // An earlier release accepted it.
-            Err(_) => Destination::Website(redirect_uri.clone()),
-        };
         let scope = Scope::parse(&self.scopes.join(" ")).ok().flatten();
         Ok(Some(ConnectedApp {
             form_token: session.form_token(app, &about(client)),
             client: client.to_string(),
             name,
-            destination,
+            destinations: self.destinations,
             document_host: document_host(client),
             allowed: ago(self.newest.issued_at, now),
             used: self.used_at.map(|at| ago(at, now)),
             resources: wanted_resources(app, &self.resources),
             wanted: wanted(app, scope.as_ref(), None),
         }))
+    }
+}
+
+fn destination_of(grant: &GrantRecord) -> Destination {
+    let redirect_uri = &grant.code.redirect_uri;
+    match RedirectUri::parse(redirect_uri) {
+        Ok((uri, reach)) => destination(&uri, reach),
+        // An earlier release accepted it.
+        Err(_) => Destination::Website(redirect_uri.clone()),
     }
 }
 

@@ -159,7 +159,8 @@ pub(crate) struct ConnectedApp {
     pub(crate) form_token: String,
     /// What the client calls itself.
     pub(crate) name: Option<String>,
-    pub(crate) destination: Destination,
+    /// Every place that receives its answers; the newest first.
+    pub(crate) destinations: Vec<Destination>,
     /// The host of its metadata document, if it has one.
     pub(crate) document_host: Option<String>,
     /// How long ago it was last allowed, in words.

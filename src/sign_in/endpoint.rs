@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER, request::Parts};
+use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -26,6 +26,7 @@ use crate::{
     },
     metrics::SignInMetrics,
     pages::{Action, FormTarget, MessagePage, SignOutPage, Site, in_words, page},
+    paths,
     store::StoreError,
 };
 
@@ -50,7 +51,11 @@ pub(super) enum SignInError {
         "That isn't the password the server printed when it started.{}",
         .left.map(tries_left).unwrap_or_default()
     )]
-    WrongPassword { left: Option<Left> },
+    WrongPassword {
+        left: Option<Left>,
+        /// The authorization request that waits; empty when none does.
+        request: String,
+    },
     #[error("This way to sign in does not exist here.")]
     UnknownWay,
     #[error("The app's request got lost on the way.")]
@@ -96,10 +101,33 @@ impl SignInError {
                 _ => "You can try again.",
             },
             Self::Upstream(_) => "Start again from the app that sent you here.",
-            Self::TooMany { .. } | Self::WrongPassword { left: Some(Left { requests: 0, .. }) } => {
+            Self::TooMany { .. }
+            | Self::WrongPassword { left: Some(Left { requests: 0, .. }), .. } => {
                 "If you keep seeing this, contact your administrator."
             }
             _ => "Go back and try again.",
+        }
+    }
+
+    /// The way back to sign-in, or to the sign-out page after a passing failure.
+    fn action(&self, head: &Parts) -> Action {
+        let sign_in = |path: String| Action::Link { text: "Back to sign-in", path };
+        match self {
+            Self::Interrupted(Interrupted { request, .. }) if !request.is_empty() => {
+                Action::Back { request: request.clone(), destination: "sign-in".to_owned() }
+            }
+            Self::WrongPassword { request, .. } if !request.is_empty() => {
+                sign_in(format!("{}?{request}", paths::AUTHORIZE))
+            }
+            Self::Interrupted(_) | Self::WrongPassword { .. } => sign_in(paths::GRANTS.to_owned()),
+            // Only the sign-out page reads the store for a GET outside a sign-in.
+            Self::Store(StoreError::Busy | StoreError::Unavailable(_))
+                if head.method != Method::POST =>
+            {
+                let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                Action::Link { text: "Try again", path: format!("{}{query}", paths::SIGN_OUT) }
+            }
+            _ => Action::None,
         }
     }
 
@@ -112,12 +140,7 @@ impl SignInError {
             next: self.next(),
             detail: None,
             reference: reference(head),
-            action: match &self {
-                Self::Interrupted(Interrupted { request, .. }) if !request.is_empty() => {
-                    Action::Back { request: request.clone(), destination: "sign-in".to_owned() }
-                }
-                _ => Action::None,
-            },
+            action: self.action(head),
         };
         let mut response = page(&message, status, FormTarget::Ourselves);
         if let Self::Interrupted(Interrupted { error: UpstreamError::Claims(_), .. }) = self {
@@ -125,9 +148,10 @@ impl SignInError {
         }
         let retry_after = match self {
             Self::TooMany { retry_after_seconds: seconds }
-            | Self::WrongPassword { left: Some(Left { requests: 0, reset_seconds: seconds }) } => {
-                Some(seconds)
-            }
+            | Self::WrongPassword {
+                left: Some(Left { requests: 0, reset_seconds: seconds }),
+                ..
+            } => Some(seconds),
             _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         };
         if let Some(seconds) = retry_after {
@@ -253,7 +277,10 @@ async fn try_to_begin(
     let password = app.local_password.as_ref().ok_or(SignInError::UnknownWay)?;
     if !presented.is_some_and(|presented| password.is(&presented)) {
         let left = app.sign_in_limit.left(&Source::of(source), app.clock.now());
-        return ended(&app.metrics.local_sign_ins, Err(SignInError::WrongPassword { left }));
+        return ended(
+            &app.metrics.local_sign_ins,
+            Err(SignInError::WrongPassword { left, request }),
+        );
     }
     let mut response = see_other(&go_on(app, &request));
     let begun = session::begin(app, headers, local::owner(), &mut response).await;

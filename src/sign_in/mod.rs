@@ -24,7 +24,7 @@ pub(crate) use self::{
     provider::{ProviderError, Providers, Tried},
     session::{Session, session},
 };
-use crate::{app::App, pages::ProviderChoice, store::ResourceOwner};
+use crate::{app::App, pages::ProviderChoice, paths, store::ResourceOwner};
 
 /// The longest authorization request, in bytes: it waits in forms until somebody has signed in and decided.
 pub(crate) const REQUEST_BYTES_MAX: usize = 8 << 10;
@@ -59,8 +59,8 @@ pub(crate) fn account(owner: &ResourceOwner) -> String {
 pub(crate) fn go_on(app: &App, request: &str) -> String {
     let path = app.config.issuer_path();
     match request {
-        "" => format!("{path}/oauth2/grants"),
-        request => format!("{path}/oauth2/authorize?{request}"),
+        "" => format!("{path}{}", paths::GRANTS),
+        request => format!("{path}{}?{request}", paths::AUTHORIZE),
     }
 }
 

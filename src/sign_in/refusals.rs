@@ -20,7 +20,7 @@ pub(crate) fn of_begin(config: &Config) -> Vec<Refusal> {
         SignInError::Request,
     ]);
     if config.sign_in.local {
-        errors.push(SignInError::WrongPassword { left: None });
+        errors.push(SignInError::WrongPassword { left: None, request: String::new() });
     }
     if !config.sign_in.providers.is_empty() {
         errors.push(UpstreamError::from(ProviderError::KeysContent).into());

@@ -14,6 +14,7 @@ use crate::{
     flow::{self, Browser, Client, Page},
     granted::{self, REDIRECT_URI, TOOLS, member, refreshing},
     harness::TestServer,
+    memory_store::Failure,
 };
 
 const PATH: &str = "/oauth2/grants";
@@ -184,5 +185,48 @@ async fn an_app_is_one_card_however_often_it_was_allowed_and_older_apps_are_a_pa
     assert_eq!(listed, [vec![new, often], vec![often, old]]);
     for (query, status) in [("before=x", 200), ("before=1&before=2", 400)] {
         assert_eq!(browser.get(&format!("{PATH}?{query}")).await.answer.status, status, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_connected_app_names_each_place_that_has_access() {
+    let server = TestServer::with(config()).await;
+    let client = server.new_client().await;
+    for redirect_uri in [
+        "https://old.example/cb",
+        "http://127.0.0.1:7001/cb",
+        "http://127.0.0.1:7002/cb",
+        "https://new.example/one",
+        "https://new.example/two",
+    ] {
+        let code = server.grant(client).await;
+        changed(&server, &code, |grant| grant.code.redirect_uri = redirect_uri.into()).await;
+        server.clock.advance(Duration::from_millis(1));
+    }
+    let page = Browser::signed_in(&server).await.get(PATH).await;
+    assert_eq!(shown(&page), 1);
+    let text = page.text();
+    assert!(text.contains("at new.example on your device at old.example Allowed"), "{text}");
+}
+
+#[tokio::test]
+async fn a_passing_failure_of_a_page_offers_the_same_page_again() {
+    let server = TestServer::with(config()).await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let form = browser.get(&client.request().path()).await.form("decision");
+    for (failure, offers) in
+        [(Failure::Busy, true), (Failure::Unavailable, true), (Failure::Corrupt, false)]
+    {
+        server.store.fail(failure);
+        let older = format!("{PATH}?before=x");
+        for path in [&client.request().path(), PATH, &older, "/oauth2/sign-out"] {
+            let page = browser.get(path).await;
+            let link = format!("href=\"{}\">Try again", path.replace('&', "&#38;"));
+            assert_eq!(page.answer.body.contains(&link), offers, "{path}: {page:?}");
+        }
+        let posted = browser.post(&form.0, &form.1).await;
+        assert!(!posted.answer.body.contains("class=\"button\""), "a form is not sent again");
+        server.store.fail(Failure::None);
     }
 }

@@ -368,3 +368,16 @@ async fn who_signs_in_has_a_new_session_and_who_signs_out_has_none() {
     assert!(!is_signed_in(&mut browser, &client).await);
     assert!(!is_signed_in(&mut kept, &client).await, "it is over for whoever kept the cookie");
 }
+
+#[tokio::test]
+async fn a_wrong_password_leads_back_to_the_sign_in_page() {
+    let server = TestServer::with(config()).await;
+    for (request, path) in
+        [("", "/oauth2/grants"), ("a=1&b=%22", "/oauth2/authorize?a=1&#38;b=%22")]
+    {
+        let form = Request::default().and("request", request).and("password", "wrong");
+        let page = Browser::new(&server).post("/oauth2/sign-in", &form).await;
+        let link = format!("href=\"{path}\">Back to sign-in");
+        assert!(page.answer.body.contains(&link), "{page:?}");
+    }
+}

@@ -193,7 +193,7 @@ async fn sensitive_scopes_stand_apart_and_a_request_without_scope_says_what_that
     let client = Client::register(&server).await;
     let mut browser = Browser::signed_in(&server).await;
     for (asked, expected) in [
-        ("read delete", "It will be able to read Sensitive delete"),
+        ("read delete", "Sensitive delete It will be able to read"),
         ("delete", "Sensitive delete"),
         ("read", "It will be able to read Deny"),
     ] {
