@@ -499,6 +499,37 @@ fn every_test_that_the_protocol_or_a_checklist_names_is_there() {
     none(&faults);
 }
 
+/// Documents rewritten in plain English. Add each one here once it is rewritten.
+const PLAIN_DOCUMENTS: &[&str] = &["CONTRIBUTING.md", "SECURITY.md"];
+
+/// Words and phrases that mark a sentence as translated.
+const MARKERS: &[&str] = &[
+    "whoever",
+    "somebody",
+    "nobody",
+    "whom",
+    "of which",
+    "in vain",
+    "amiss",
+    "it is not known",
+    "it cannot be",
+];
+
+#[test]
+fn plain_documents_have_no_markers_of_translated_text() {
+    let mut faults = Vec::new();
+    for document in PLAIN_DOCUMENTS {
+        let text = read(document).to_lowercase();
+        // Code in backquotes is a quotation: it stands at odd places of the split.
+        let prose: String = text.split('`').step_by(2).collect();
+        let words: Vec<&str> = prose.split(|it: char| !it.is_alphanumeric()).collect();
+        let prose = format!(" {} ", words.join(" "));
+        let found = MARKERS.iter().filter(|marker| prose.contains(&format!(" {marker} ")));
+        faults.extend(found.map(|marker| format!("{document} says \"{marker}\"")));
+    }
+    none(&faults);
+}
+
 #[test]
 fn every_path_that_a_document_names_is_there() {
     let mut documents = files(&["docs", "packaging"]);
