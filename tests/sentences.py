@@ -21,7 +21,8 @@ def sentences(text):
 def from_document(text):
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     for paragraph in re.split(r"\n\s*\n|\n(?=[-|#])", prose):
-        yield from sentences(paragraph.lstrip("-# "))
+        if not paragraph.startswith("|"):  # Rows of tables are no sentences.
+            yield from sentences(paragraph.lstrip("-# "))
 
 
 def from_comments(text):
