@@ -7,7 +7,9 @@ use url::Url;
 use super::request::{Asked, AuthorizationRequest};
 use crate::{
     app::App,
-    client::{ClientIdentifier, ClientMetadata, ClientName, Reach, RedirectUri, Scope, WebUri},
+    client::{
+        ClientIdentifier, ClientMetadata, ClientName, Reach, RedirectUri, Scope, WebUri, shown_name,
+    },
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId, ResourceIndicator},
     pages::{ClientBox, Destination, Imitation, Link, Wanted, WantedResource},
@@ -15,9 +17,6 @@ use crate::{
     sign_in::Session,
     store::{CodeRecord, ConsentRecord, GrantRecord},
 };
-
-/// How much of a client's name is shown.
-const NAME_CHARS_MAX: usize = 80;
 
 /// How much of a redirect URI on the device is shown: where it leads, and not all that a client appends, which would
 /// push the decision off the screen.
@@ -97,8 +96,7 @@ pub(super) fn language(headers: &HeaderMap) -> &str {
 /// What a client calls itself.
 pub(super) fn name(metadata: &ClientMetadata, language: &str) -> Option<String> {
     let plain = metadata.client_name.as_ref().map(ClientName::as_str);
-    localized(metadata, ("client_name", plain), language)
-        .map(|name| shortened(name, NAME_CHARS_MAX))
+    localized(metadata, ("client_name", plain), language).map(|name| shown_name(name).into_owned())
 }
 
 /// A member in the language that the person reads best (RFC 7591 §2.2), else the one without a language.

@@ -26,7 +26,7 @@ pub use self::{
     grant_type::{GrantType, GrantTypes, ResponseType, ResponseTypes},
     identifier::{ClientIdentifier, ClientIdentifierError},
     metadata::{ClientMetadata, JwksUri, REDIRECT_URIS_MAX, RedirectUris},
-    name::{ClientName, skeleton_of},
+    name::{ClientName, shown_name},
     redirect_uri::{Reach, RedirectUri, RedirectUriError},
     scope::{Scope, ScopeError},
     uri::UriError,

@@ -30,6 +30,9 @@ table! {
         hosts: Vec<String> = [] example ["acme.example"], List(HOST);
         /// Private-use schemes whose redirect URIs may go by that name; in lower case, without `:`.
         schemes: Vec<String> = [] example ["acme"], List(SCHEME);
+        /// Whether the name is an ordinary word, as `Cursor` is. Such a name is compared with whole names, words such
+        /// as `app` or `connector` aside, and others with each word of a name.
+        ordinary_word: bool = false, Boolean;
     }
 }
 

@@ -2,17 +2,82 @@
 //! redirect URIs lead elsewhere. It is registered all the same and flagged for the operator, since names
 //! are self-asserted and prove nothing either way (RFC 7591 §5).
 
+mod appearance;
+#[cfg(test)]
+mod tests;
+
+use appearance::Appearance;
+
 use crate::{
-    client::{ClientMetadata, ClientName, Reach, RedirectUri, skeleton_of},
+    client::{ClientMetadata, ClientName, Reach, RedirectUri, shown_name},
     config::ProtectedName,
 };
+
+/// Words that say nothing of who somebody is, so that a name and some of these is still the name.
+const GENERIC: &[&str] = &[
+    "account",
+    "agent",
+    "ai",
+    "api",
+    "app",
+    "assistant",
+    "auth",
+    "beta",
+    "bot",
+    "by",
+    "chat",
+    "cli",
+    "client",
+    "cloud",
+    "code",
+    "com",
+    "connect",
+    "connector",
+    "desktop",
+    "dev",
+    "editor",
+    "enterprise",
+    "for",
+    "gpt",
+    "helper",
+    "ide",
+    "inc",
+    "integration",
+    "io",
+    "llc",
+    "login",
+    "mcp",
+    "mobile",
+    "oauth",
+    "official",
+    "online",
+    "plugin",
+    "plus",
+    "premium",
+    "pro",
+    "secure",
+    "security",
+    "server",
+    "sso",
+    "support",
+    "team",
+    "the",
+    "verified",
+    "web",
+    "your",
+    "my",
+];
+/// Those of them that people write before a name without a blank.
+const BEFORE: &[&str] = &["my", "the", "get", "official"];
 
 /// The protected names, prepared for comparison.
 #[derive(Debug, Default)]
 pub(crate) struct ProtectedNames {
     names: Vec<Protected>,
-    /// The longest of their skeletons, in bytes.
-    skeleton_bytes_max: usize,
+    /// A bit for each letter with which one of them begins.
+    first_letters: u32,
+    generic: Vec<String>,
+    before: Vec<String>,
 }
 
 /// A protected name, and where its owner is.
@@ -20,7 +85,8 @@ pub(crate) struct ProtectedNames {
 pub(crate) struct Protected {
     /// As the settings spell it.
     pub(crate) name: String,
-    skeleton: String,
+    letters: String,
+    is_ordinary_word: bool,
     pub(crate) hosts: Vec<String>,
     schemes: Vec<String>,
 }
@@ -32,52 +98,144 @@ impl ProtectedNames {
             .iter()
             .map(|protected| Protected {
                 name: protected.name.clone(),
-                skeleton: skeleton_of(&protected.name),
+                letters: appearance::letters_of(&protected.name),
+                is_ordinary_word: protected.ordinary_word,
                 hosts: protected.hosts.clone(),
                 schemes: protected.schemes.clone(),
             })
+            .filter(|protected| !protected.letters.is_empty())
             .collect();
-        let skeleton_bytes_max = names.iter().map(|name| name.skeleton.len()).max().unwrap_or(0);
-        Self { names, skeleton_bytes_max }
+        let first_letters = names
+            .iter()
+            .filter_map(|name| name.letters.bytes().next())
+            .fold(0, |all, first| all | bit(first));
+        let prepared =
+            |words: &[&str]| words.iter().map(|word| appearance::letters_of(word)).collect();
+        Self { names, first_letters, generic: prepared(GENERIC), before: prepared(BEFORE) }
     }
 
     /// The protected name that one of the client's names borrows, as far as its redirect URIs tell.
     pub(crate) fn borrowed_by(&self, metadata: &ClientMetadata) -> Option<&Protected> {
-        // The redirect URIs are looked at only when a name is like another, which is seldom.
-        self.resembled_by(metadata).find(|protected| {
+        self.borrowed(metadata, |resembled| {
             // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
             // alone.
             let uris = metadata.redirect_uris.as_slice().iter();
             let mut telling = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).peekable();
-            telling.peek().is_none() || !telling.all(|uri| protected.owns(uri))
+            telling.peek().is_some()
+                && telling.all(|uri| resembled.iter().any(|name| name.owns(uri)))
         })
     }
 
     /// The protected name that a client borrows which publishes its metadata at `host`: that host is its own.
     pub(crate) fn borrowed_at(&self, host: &str, metadata: &ClientMetadata) -> Option<&Protected> {
-        self.resembled_by(metadata).find(|protected| !protected.has_host(host))
+        self.borrowed(metadata, |resembled| resembled.iter().any(|name| name.has_host(host)))
     }
 
-    /// The protected names that names of the client look like.
-    fn resembled_by(&self, metadata: &ClientMetadata) -> impl Iterator<Item = &Protected> {
+    /// The first protected name that names of the client look like, unless the owner of one of them is the client.
+    fn borrowed(
+        &self,
+        metadata: &ClientMetadata,
+        is_owner: impl Fn(&[&Protected]) -> bool,
+    ) -> Option<&Protected> {
         let localized =
             metadata.localized.iter().filter(|(name, _)| name.starts_with("client_name#"));
         let names = metadata.client_name.iter().map(ClientName::as_str);
-        names
-            .chain(localized.map(|(_, name)| name.as_str()))
-            .filter_map(|name| self.resembled(name))
+        let mut resembled = Vec::new();
+        for name in names.chain(localized.map(|(_, name)| name.as_str())) {
+            self.resembled_by(name, &mut resembled);
+            // The end of a word may be cut off where people see it.
+            let shown = shown_name(name);
+            if shown.len() != name.len() {
+                self.resembled_by(&shown, &mut resembled);
+            }
+        }
+        // The redirect URIs are looked at only when a name is like another, which is seldom.
+        let first = resembled.first().copied()?;
+        (!is_owner(&resembled)).then_some(first)
     }
 
-    fn resembled(&self, name: &str) -> Option<&Protected> {
-        // No character of ASCII becomes shorter in a skeleton; others do, and had more bytes before.
-        let bytes_max =
-            if name.is_ascii() { self.skeleton_bytes_max } else { self.skeleton_bytes_max * 8 };
-        if name.trim().len() > bytes_max {
-            return None;
+    /// Adds the protected names that `name` looks like.
+    fn resembled_by<'names>(&'names self, name: &str, found: &mut Vec<&'names Protected>) {
+        for seen in Appearance::all_of(name) {
+            for start in seen.starts() {
+                self.resembled_at(&seen, start, found);
+                for before in &self.before {
+                    if holds_at(seen.as_str(), start, before) {
+                        self.resembled_at(&seen, start + before.len(), found);
+                    }
+                }
+            }
         }
-        let skeleton = skeleton_of(name);
-        self.names.iter().find(|protected| protected.skeleton == skeleton)
     }
+
+    fn resembled_at<'names>(
+        &'names self,
+        seen: &Appearance,
+        start: usize,
+        found: &mut Vec<&'names Protected>,
+    ) {
+        let Some(first) = seen.as_str().as_bytes().get(start) else { return };
+        let first = first.to_ascii_lowercase();
+        if self.first_letters & bit(first) == 0 {
+            return;
+        }
+        for protected in
+            self.names.iter().filter(|name| name.letters.as_bytes().first() == Some(&first))
+        {
+            let end = start + protected.letters.len();
+            if holds_at(seen.as_str(), start, &protected.letters)
+                && self.ends_name(seen, end)
+                && (!protected.is_ordinary_word || self.is_generic_but(seen, start, end))
+            {
+                found.push(protected);
+            }
+        }
+    }
+
+    /// Whether a name that ends before `end` ends with its word, or goes on with a generic one.
+    fn ends_name(&self, seen: &Appearance, end: usize) -> bool {
+        seen.ends_at(end)
+            || self
+                .generic
+                .iter()
+                .any(|word| holds_at(seen.as_str(), end, word) && seen.ends_at(end + word.len()))
+    }
+
+    /// Whether all words before `start` and from `end` on are generic.
+    fn is_generic_but(&self, seen: &Appearance, start: usize, end: usize) -> bool {
+        let text = seen.as_str();
+        let is_generic = |part: Option<&str>| part.is_some_and(|part| self.is_generic(part));
+        is_generic(text.get(..start)) && is_generic(text.get(end..))
+    }
+
+    /// Whether `text` is nothing but generic words and numbers.
+    fn is_generic(&self, text: &str) -> bool {
+        let is_capital = |byte: &u8| byte.is_ascii_uppercase();
+        let mut rest = text.as_bytes();
+        while let Some((_, after)) = rest.split_first() {
+            let end = after.iter().position(is_capital).map_or(rest.len(), |at| at + 1);
+            let (word, next) = rest.split_at(end);
+            if word.len() > 1
+                && !self.generic.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+            {
+                return false;
+            }
+            rest = next;
+        }
+        true
+    }
+}
+
+/// The bit of a letter; letters outside ASCII share one.
+fn bit(letter: u8) -> u32 {
+    1 << if letter.is_ascii_lowercase() { letter - b'a' } else { 31 }
+}
+
+/// Whether `letters` are in `text` at `start`, whatever the case.
+fn holds_at(text: &str, start: usize, letters: &str) -> bool {
+    text.as_bytes()
+        .get(start..start + letters.len())
+        .is_some_and(|part| part.eq_ignore_ascii_case(letters.as_bytes()))
 }
 
 impl Protected {
@@ -97,59 +255,5 @@ impl Protected {
             host.strip_suffix(own.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::registration::request::RegistrationRequest;
-
-    #[test]
-    fn a_borrowed_name_is_flagged_and_its_owner_is_not() {
-        let names = ProtectedNames::new(&[ProtectedName {
-            name: "Claude".to_owned(),
-            hosts: vec!["claude.ai".to_owned()],
-            schemes: vec!["claude".to_owned()],
-        }]);
-        let cases = [
-            (r#"{"client_name":"Claude","redirect_uris":["https://claude.ai/cb"]}"#, false),
-            (
-                r#"{"client_name":"Claude","redirect_uris":["https://eu.CLAUDE.ai/cb","claude://cb"]}"#,
-                false,
-            ),
-            (r#"{"client_name":"Claude","redirect_uris":["https://evilclaude.ai/cb"]}"#, true),
-            (
-                r#"{"client_name":"Claude","redirect_uris":["https://claude.ai/cb","https://evil.example/"]}"#,
-                true,
-            ),
-            (r#"{"client_name":"\u0421laude","redirect_uris":["http://localhost:1/"]}"#, true),
-            (
-                r#"{"client_name":"x","client_name#fr":"CLAUDE","redirect_uris":["http://localhost:1/"]}"#,
-                true,
-            ),
-            (r#"{"client_name":"Clause","redirect_uris":["https://evil.example/"]}"#, false),
-            (r#"{"redirect_uris":["https://evil.example/"]}"#, false),
-        ];
-        for (body, is_borrowed) in cases {
-            let request = RegistrationRequest::parse(body.as_bytes()).unwrap();
-            assert_eq!(names.borrowed_by(&request.metadata).is_some(), is_borrowed, "{body}");
-        }
-    }
-
-    #[test]
-    fn whoever_publishes_at_a_host_of_the_name_has_not_borrowed_it() {
-        let names = ProtectedNames::new(&[ProtectedName {
-            name: "Claude".to_owned(),
-            hosts: vec!["claude.ai".to_owned()],
-            schemes: Vec::new(),
-        }]);
-        let body = r#"{"client_name":"Claude","redirect_uris":["http://localhost/cb"]}"#;
-        let request = RegistrationRequest::parse(body.as_bytes()).unwrap();
-        for (host, is_borrowed) in
-            [("claude.ai", false), ("eu.claude.ai", false), ("claude.ai.evil.example", true)]
-        {
-            assert_eq!(names.borrowed_at(host, &request.metadata).is_some(), is_borrowed, "{host}");
-        }
     }
 }
