@@ -145,7 +145,7 @@ impl ProtectedNames {
             self.resembled_by(name, &mut resembled);
             // The end of a word may be cut off where people see it.
             let shown = shown_name(name);
-            if shown.len() != name.len() {
+            if shown != name {
                 self.resembled_by(&shown, &mut resembled);
             }
         }
