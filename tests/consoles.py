@@ -78,7 +78,7 @@ class Terminal:
         tools.mkdir()
         (tools / "doorward").symlink_to(BINARY)
         self.environment = ENVIRONMENT | {
-            "PATH": f"{tools}:{os.environ['PATH']}", "HOME": folder, "COLUMNS": "120", "NO_COLOR": "1",
+            "PATH": f"{tools}:{os.environ['PATH']}", "HOME": folder, "COLUMNS": "160", "NO_COLOR": "1",
             "DOORWARD_SERVER__LISTEN": f"127.0.0.1:{self.ports['8080']}",
             "DOORWARD_SERVER__MANAGEMENT": f"127.0.0.1:{self.ports['9000']}",
         }  # fmt: skip
@@ -100,7 +100,7 @@ class Terminal:
             return self.serve(command)
         # On a terminal, as the reader sees it.
         primary, secondary = pty.openpty()
-        fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
         done = subprocess.Popen(
             ["bash", "-c", command], cwd=self.work, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=secondary, stderr=secondary,

@@ -102,6 +102,9 @@ pub(super) struct RevokeArguments {
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long, short)]
     yes: bool,
+    /// Say how many there are, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     store: StoreArguments,
 }
@@ -126,6 +129,7 @@ impl RevokeArguments {
             named: self.grant_ids,
             filter: self.filter.into_filter(),
             is_sure: self.yes,
+            is_rehearsal: self.dry_run,
         };
         records::forget(self.store, doomed, messages)
     }

@@ -84,6 +84,9 @@ pub(super) struct DiscardArguments {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Say what would be discarded, and discard nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     store: StoreArguments,
 }
@@ -92,21 +95,28 @@ impl ListArguments {
     fn run(self) -> Result<Outcome, Failure> {
         let store = self.store.open(Access::Read)?;
         let keys = store.wait(store.handle.keys())?;
+        let uses = keys::uses(&keys, Clock::System.now());
         print(match self.output.output {
             Format::Table => {
                 let rows: Vec<_> = keys
                     .iter()
-                    .map(|key| [key.key_id.clone(), key.algorithm.clone(), to_rfc3339(key.made_at)])
+                    .zip(&uses)
+                    .map(|(key, one)| {
+                        let (id, algorithm) = (key.key_id.clone(), key.algorithm.clone());
+                        [id, algorithm, to_rfc3339(key.made_at), one.as_str().to_owned()]
+                    })
                     .collect();
                 let rows = rows.iter().map(|row| row.iter().map(String::as_str).collect());
-                table(&["KEY", "ALGORITHM", "MADE"], rows)
+                table(&["KEY", "ALGORITHM", "MADE", "USE"], rows)
             }
             Format::Json | Format::Jsonl => {
                 let keys: Vec<_> = keys
                     .iter()
-                    .map(|key| {
+                    .zip(&uses)
+                    .map(|(key, one)| {
                         let made_at = to_rfc3339(key.made_at);
-                        json!({ "kid": key.key_id, "alg": key.algorithm, "made_at": made_at })
+                        let (kid, alg) = (&key.key_id, &key.algorithm);
+                        json!({ "kid": kid, "alg": alg, "made_at": made_at, "use": one.as_str() })
                     })
                     .collect();
                 json!(keys).to_string()
@@ -150,10 +160,19 @@ impl RotateArguments {
 
 impl DiscardArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        needs_a_terminal(self.yes, "discard")?;
+        needs_a_terminal(self.yes || self.dry_run, "discard")?;
         let store = self.store.open(Access::Command)?;
         let keys = store.wait(store.handle.keys())?;
-        if !self.yes && !is_confirmed("Discard all signing keys for good?") {
+        let all = match keys.len() {
+            1 => "the signing key".to_owned(),
+            count => format!("all {count} signing keys"),
+        };
+        if self.dry_run {
+            messages.say(format_args!("Would discard {all}."));
+            store.close()?;
+            return Ok(Outcome::Done);
+        }
+        if !self.yes && !is_confirmed(&format!("Discard {all} for good?")) {
             insist("Nothing was discarded.");
             return Ok(Outcome::No);
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 
 use super::exit::Failure;
@@ -125,20 +125,53 @@ pub(super) fn table<'text>(
 ) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some((terminal_size::Width(width), _)) = terminal_size::terminal_size_of(io::stdout()) {
-        table.set_width(width);
-    }
     if !header.is_empty() {
         table.set_header(header);
     }
     for row in rows {
         table.add_row(row.into_iter().map(visible));
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
+    let width = terminal_size::terminal_size_of(io::stdout());
+    arrange(&mut table, width.map(|(terminal_size::Width(width), _)| width));
     let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
+}
+
+/// The least width of a column that may break lines.
+const COLUMN_MIN: u16 = 8;
+const PADDING: u16 = 2;
+
+/// Fits a table into `width`, but never breaks an identifier: a narrow terminal wraps the whole line instead, and what
+/// is copied from it is whole.
+fn arrange(table: &mut Table, width: Option<u16>) {
+    let widths = table.column_max_content_widths();
+    let mut holds_identifiers = vec![false; widths.len()];
+    for row in table.row_iter() {
+        for (holds, cell) in holds_identifiers.iter_mut().zip(row.cell_iter()) {
+            *holds |= is_identifier(&cell.content());
+        }
+    }
+    let mut needed = 0;
+    let columns = table.column_iter_mut().zip(widths).zip(holds_identifiers);
+    for ((column, content), holds_identifiers) in columns {
+        column.set_padding((0, PADDING));
+        let least = if holds_identifiers {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+            content
+        } else {
+            content.min(COLUMN_MIN)
+        };
+        needed += least + PADDING;
+    }
+    if let Some(width) = width {
+        table.set_width(width.max(needed));
+    }
+}
+
+/// Whether a cell is what people copy: a UUID or a key identifier.
+fn is_identifier(text: &str) -> bool {
+    text.len() >= 36
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// `text` with every character that a terminal would obey or hide written as `\u{..}`; a line break is
@@ -214,6 +247,20 @@ mod tests {
             assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
             let treacherous = ['\u{7f}', '\u{9b}', '\u{202e}', '\u{e0041}', '\u{feff}', '\u{2028}'];
             assert!(!shown.contains(treacherous), "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_never_breaks_in_a_table_however_narrow() {
+        let id = "01a20a4b-dd88-7767-a207-cc627e04db0a";
+        for width in [20, 40, 60, 80, 120] {
+            let mut table = Table::new();
+            table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_header(["GRANT ID", "CLIENT", "SUBJECT", "SCOPE"]);
+            table.add_row([id, id, "acme:248289761001", "tools:use tools:write projects:read"]);
+            arrange(&mut table, Some(width));
+            let shown = table.to_string();
+            assert_eq!(shown.matches(id).count(), 2, "{width}: {shown}");
         }
     }
 

@@ -37,7 +37,7 @@ const AT_ONCE: usize = 64;
 pub(super) trait Listed: Sized {
     /// Names a record; they are listed in its order.
     type Id: Copy + fmt::Display + Send + 'static;
-    type Filter;
+    type Filter: Clone;
     /// What one of them is called.
     const NAME: &'static str;
     /// What the command is called that forgets one.
@@ -230,8 +230,10 @@ pub(super) struct Doomed<T: Listed> {
     /// The records of these identifiers; those that pass the filter when there are none.
     pub(super) named: Vec<T::Id>,
     pub(super) filter: T::Filter,
-    /// Nobody has to be asked.
+    /// Delete without asking.
     pub(super) is_sure: bool,
+    /// Say what would be deleted, and delete nothing.
+    pub(super) is_rehearsal: bool,
 }
 
 /// Forgets records, once somebody has said yes.
@@ -240,15 +242,23 @@ pub(super) fn forget<T: Listed>(
     doomed: Doomed<T>,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
-    let Doomed { named, filter, is_sure } = doomed;
+    let Doomed { named, filter, is_sure, is_rehearsal } = doomed;
     let verb = T::FORGET.to_ascii_lowercase();
-    needs_a_terminal(is_sure, &verb)?;
+    needs_a_terminal(is_sure || is_rehearsal, &verb)?;
     let store = store.open(Access::Command)?;
-    let whom = match named.len() {
-        0 => format!("all {}s behind this filter", T::NAME),
-        1 => format!("1 {}", T::NAME),
-        number => format!("{number} {}s", T::NAME),
+    let whom = if is_sure && !is_rehearsal {
+        String::new()
+    } else {
+        match number::<T>(&store, &named, &filter, messages)? {
+            1 => format!("1 {}", T::NAME),
+            number => format!("{number} {}s", T::NAME),
+        }
     };
+    if is_rehearsal {
+        messages.say(format_args!("Would {verb} {whom}."));
+        store.close()?;
+        return Ok(Outcome::Done);
+    }
     if !is_sure && !is_confirmed(&format!("{} {whom} for good?", T::FORGET)) {
         insist(format_args!("Nothing was {verb}d."));
         return Ok(Outcome::No);
@@ -261,6 +271,26 @@ pub(super) fn forget<T: Listed>(
     };
     store.close()?;
     Ok(outcome)
+}
+
+/// How many records are named, or pass the filter.
+fn number<T: Listed>(
+    store: &OpenStore,
+    named: &[T::Id],
+    filter: &T::Filter,
+    messages: Messages,
+) -> Result<usize, Failure> {
+    if !named.is_empty() {
+        return Ok(named.len());
+    }
+    let bar = progress::of_records(&format!("{}s", T::NAME), None, messages);
+    let mut records = Pages::<T>::new(store, filter.clone(), None, None);
+    let counted = records.try_fold(0, |number, record| {
+        bar.inc(1);
+        record.map(|_| number + 1)
+    });
+    bar.finish_and_clear();
+    counted
 }
 
 /// Whether all of them were there.

@@ -50,6 +50,7 @@ impl ServeArguments {
             .build()
             .map_err(Failure::of(cannot_start))?;
         let mut announcement = Announcement::new(&config, is_dev);
+        let authorizes = config.authorizes();
         let store = runtime
             .block_on(store::open(&config, Access::Serve))
             .map_err(|error| Failure::because(error.to_string()))?;
@@ -60,6 +61,9 @@ impl ServeArguments {
         let ended = runtime.block_on(async {
             let signals = Signals::system().map_err(Failure::of(cannot_start))?;
             let ready = |addresses: Addresses| {
+                if !authorizes {
+                    tracing::warn!("there is no way to sign in: set sign_in.providers");
+                }
                 tracing::info!(
                     public = %addresses.public,
                     management = %addresses.management,

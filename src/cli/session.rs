@@ -76,6 +76,9 @@ pub(super) struct RevokeArguments {
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long, short)]
     yes: bool,
+    /// Say how many there are, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     store: StoreArguments,
 }
@@ -93,6 +96,7 @@ impl RevokeArguments {
             named: self.session_ids,
             filter: self.subject,
             is_sure: self.yes,
+            is_rehearsal: self.dry_run,
         };
         records::forget(self.store, doomed, messages)
     }

@@ -3,7 +3,7 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 
 /// `2026-11-23T19:30:00Z`, with milliseconds when there are any; UTC.
 pub(super) fn to_rfc3339(time: Timestamp) -> String {
@@ -38,18 +38,46 @@ pub(super) fn from_seconds(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(seconds.checked_mul(1_000)?.checked_add(millis)?))
 }
 
-/// What `--since` and `--until` take.
+/// What `--since` and `--until` take: a time, a day (its beginning, in UTC), or how long ago.
 pub(super) fn parse(text: &str) -> Result<Timestamp, String> {
-    if let Some(time) = from_seconds(text) {
-        return Ok(time);
-    }
-    OffsetDateTime::parse(text, &Rfc3339)
-        .ok()
-        .and_then(|time| u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok())
-        .map(Timestamp::from_millis)
+    parse_at(text, Clock::System.now())
+}
+
+fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let midnight = format!("{text}T00:00:00Z");
+    from_seconds(text)
+        .or_else(|| ago(text, now))
+        .or_else(|| from_rfc3339(text))
+        .or_else(|| from_rfc3339(&midnight))
         .ok_or_else(|| {
-            "not a time: write it like 2026-11-23T19:30:00Z, or in seconds since 1970".to_owned()
+            "not a time: write 2026-11-23T19:30:00Z, a day such as 2026-11-23, how long ago such as 90m, \
+             12h, or 30d, or seconds since 1970"
+                .to_owned()
         })
+}
+
+fn from_rfc3339(text: &str) -> Option<Timestamp> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(Timestamp::from_millis)
+}
+
+/// A number of seconds, minutes, hours, days, or weeks before now.
+fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let (last, unit) = text.char_indices().next_back()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        'w' => 604_800,
+        _ => return None,
+    };
+    let (number, _) = text.split_at(last);
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let millis = number.parse::<u64>().ok()?.checked_mul(seconds)?.checked_mul(1_000)?;
+    now.as_millis().checked_sub(millis).map(Timestamp::from_millis)
 }
 
 #[cfg(test)]
@@ -59,16 +87,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_rfc_3339_or_seconds() {
+    fn a_time_is_rfc_3339_a_day_how_long_ago_or_seconds() {
         let cases = [
             ("2026-11-23T19:30:00Z", 1_795_462_200_000),
             ("2026-11-23T20:30:00.125+01:00", 1_795_462_200_125),
             ("1795462200", 1_795_462_200_000),
             ("1795462200.5", 1_795_462_200_500),
             ("0", 0),
+            ("2026-11-23", 1_795_392_000_000),
+            ("90m", 1_795_462_200_000),
+            ("1h", 1_795_464_000_000),
+            ("2d", 1_795_294_800_000),
+            ("0s", 1_795_467_600_000),
         ];
+        let now = Timestamp::from_millis(1_795_467_600_000);
         for (text, millis) in cases {
-            assert_eq!(parse(text).map(Timestamp::as_millis), Ok(millis), "{text}");
+            assert_eq!(parse_at(text, now).map(Timestamp::as_millis), Ok(millis), "{text}");
         }
         let refused = [
             "",
@@ -80,12 +114,18 @@ mod tests {
             "1e9",
             "1.0000",
             "now",
-            "2026-11-23",
+            "h",
+            "-1h",
+            "1.5h",
+            "1y",
+            "9999999d",
+            "2026-11",
+            "2026-02-30",
             "1969-12-31T23:59:59Z",
             "99999999999999999999",
         ];
         for text in refused {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse_at(text, now).is_err(), "{text}");
         }
     }
 

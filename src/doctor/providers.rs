@@ -11,7 +11,13 @@ use crate::{
 pub(super) fn reachable(examined: &Examined<'_>) -> Vec<Finding> {
     let settings = &examined.config.sign_in.providers;
     if settings.is_empty() {
-        return vec![Look::at("provider", &"sign_in.providers").ok("none is named")];
+        let look = Look::at("sign-in", &"sign_in.providers");
+        return vec![if examined.config.authorizes() {
+            look.ok("people sign in with the password that the server prints")
+        } else {
+            let what = "there is no way to sign in: clients register, but get no tokens";
+            look.warning(what, "set sign_in.providers")
+        }];
     }
     if examined.is_offline {
         return vec![

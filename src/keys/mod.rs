@@ -97,6 +97,40 @@ pub enum KeysError {
     None,
 }
 
+/// What a stored key is used for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyUse {
+    /// It signs access tokens.
+    Signs,
+    /// It is published, and will sign.
+    SignsNext,
+    /// It is published until the tokens it signed have expired.
+    Verifies,
+}
+
+impl KeyUse {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signs => "signs",
+            Self::SignsNext => "signs next",
+            Self::Verifies => "verifies",
+        }
+    }
+}
+
+/// The use of each stored key, oldest first, on a server whose algorithm is that of the newest.
+pub(crate) fn uses(kept: &[KeyRecord], now: Timestamp) -> Vec<KeyUse> {
+    let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
+    let algorithm = kept.last().map_or("", |key| key.algorithm.as_str());
+    let signing = schedule::signing(made, algorithm, now);
+    let used = |place: usize| match signing {
+        Some(signs) if place == signs => KeyUse::Signs,
+        Some(signs) if place > signs => KeyUse::SignsNext,
+        _ => KeyUse::Verifies,
+    };
+    (0..kept.len()).map(used).collect()
+}
+
 impl Keys {
     /// The keys of an issuer with these settings, none of which was read yet.
     ///

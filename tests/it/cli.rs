@@ -4,6 +4,7 @@ mod clients;
 mod copy;
 mod descriptors;
 mod doctor;
+mod files;
 mod grants;
 mod keys;
 mod log;

@@ -38,6 +38,9 @@ pub(in crate::cli) struct DeleteArguments {
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long, short)]
     yes: bool,
+    /// Say how many there are, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     store: StoreArguments,
 }
@@ -51,6 +54,7 @@ impl DeleteArguments {
             named: self.client_ids,
             filter: self.filter.into_filter(),
             is_sure: self.yes,
+            is_rehearsal: self.dry_run,
         };
         records::forget(self.store, doomed, messages)
     }

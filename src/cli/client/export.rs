@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process,
 };
@@ -118,7 +119,11 @@ impl PartialFile {
         let mut partial = path.clone().into_os_string();
         partial.push(format!(".{}.partial", process::id()));
         let partial = PathBuf::from(partial);
-        let file = File::create_new(&partial)
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&partial)
             .map_err(Failure::of(format!("cannot create {}", partial.display())))?;
         Ok(Self { path, partial, file, is_whole: false })
     }

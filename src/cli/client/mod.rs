@@ -52,7 +52,7 @@ struct FilterArguments {
     /// Only clients with this flag
     #[arg(long, value_parser = flag_parser())]
     flag: Vec<ClientFlags>,
-    /// Only clients registered at this time or later: RFC 3339, or seconds since 1970
+    /// Only clients registered at this time or later: 2026-11-23T19:30:00Z, 2026-11-23, or 12h (ago)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<Timestamp>,
     /// Only clients registered before this time

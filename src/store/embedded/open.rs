@@ -90,6 +90,17 @@ pub enum OpenError {
         /// What the system said.
         reason: String,
     },
+    /// Other users can replace what is in the folder.
+    #[error(
+        "others can write to the data folder {} (mode {mode:04o}), and could replace the database; run \
+         `chmod go-w {}`", .folder.display(), .folder.display()
+    )]
+    Writable {
+        /// The data folder.
+        folder: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// Another server has the folder.
     #[error(
         "another server uses the data folder {}; stop it first, or name another folder",
@@ -180,6 +191,9 @@ pub(super) fn open(
     if access.makes_a_store() {
         make_folder(folder).map_err(|error| folder_error(folder, &error))?;
     }
+    if access == Access::Serve {
+        refuse_writable(folder)?;
+    }
     let lock = if access == Access::Serve { Some(lock(folder)?) } else { None };
     let failed =
         |error: io::Error| OpenError::Failed { file: file.clone(), reason: error.to_string() };
@@ -228,6 +242,9 @@ fn open_writer(
     } else {
         (existing(folder)?, Missing::Refuse)
     };
+    if access.makes_a_store() {
+        make_private(&file).map_err(|error| folder_error(folder, &error))?;
+    }
     let fault = |error: rusqlite::Error| open_error(folder, &file, &error);
     let mut connection =
         connection::writer(&file, settings, access.patience(), missing).map_err(fault)?;
@@ -267,17 +284,36 @@ fn existing(folder: &Path) -> Result<PathBuf, OpenError> {
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(LOCK))
-        .map_err(|error| folder_error(folder, &error))?;
+    let file = make_private(&folder.join(LOCK)).map_err(|error| folder_error(folder, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(folder_error(folder, &error)),
     }
+}
+
+/// Opens a file, which is made for its owner alone where it does not exist. SQLite gives the files beside a database the
+/// permissions of the database.
+fn make_private(file: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}
+
+/// Refuses a folder in which other users could put another database in place of this one.
+fn refuse_writable(folder: &Path) -> Result<(), OpenError> {
+    const OTHERS_WRITE: u32 = 0o022;
+    let found = fs::metadata(folder).map_err(|error| folder_error(folder, &error))?;
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o7777;
+        if mode & OTHERS_WRITE != 0 {
+            return Err(OpenError::Writable { folder: folder.to_owned(), mode });
+        }
+    }
+    Ok(())
 }
 
 /// Makes the folder, for its owner alone, and makes its name durable: the promise of the first

@@ -248,6 +248,11 @@ fn a_deletion_behind_a_filter_deletes_what_list_shows_behind_it_and_no_more() {
         assert_eq!(doorward.run(words).code, Some(2), "{words:?}");
     }
 
+    // A rehearsal needs no terminal to ask on, counts, and deletes nothing.
+    let rehearsed = doorward.run(&["client", "delete", "--name", "GO", "--dry-run"]);
+    assert_eq!((rehearsed.code, &*rehearsed.err), (Some(0), "Would delete 300 clients.\n"));
+    assert_eq!(ids(doorward.run(&["client", "list"])).len(), 305);
+
     let ran = doorward.run(&["client", "delete", "--name", "GO", "--yes"]);
 
     assert_eq!((ran.code, &*ran.err), (Some(0), "Deleted 300 clients.\n"));

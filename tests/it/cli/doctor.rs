@@ -72,7 +72,7 @@ fn nothing_is_wrong_where_a_server_has_never_run_and_nothing_is_made_there() {
     let checks: Vec<&str> =
         looked.findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
     let all = ["settings", "data folder", "disk", "store", "keys", "clock", "limiter"];
-    let rest = ["certificate", "provider", "descriptors", "address", "address"];
+    let rest = ["certificate", "sign-in", "descriptors", "address", "address"];
     assert_eq!(checks, [&all[..], &rest[..]].concat());
     let files = fs::read_dir(doorward.folder.path()).unwrap().count();
     assert_eq!(files, 1, "the settings alone are there");
@@ -349,14 +349,14 @@ fn each_provider_is_asked_for_what_a_sign_in_needs() {
     let [metadata, keys] = looked.of_check("provider")[..] else { panic!("{}", looked.text) };
     assert_eq!((metadata[0], keys[0], keys[1]), ("ok", "ok", "1 of its keys can be used"));
 
-    let looked = look(&good, "nowhere");
+    let looked = look(&good, "./nowhere");
     let [check, what, advice] = looked.problem();
     assert_eq!(check, "provider");
     assert!(what.starts_with("the file with our secret cannot be read: "), "{what}");
     assert!(advice.contains("`client_secret_file`"), "{advice}");
 
     let nobody = format!("http://127.0.0.1:{}", free_port());
-    assert_eq!(look(&nobody, "secret").problem()[0], "provider");
+    assert_eq!(look(&nobody, "./secret").problem()[0], "provider");
     let words = ["doctor", "--dev", "--config", "doorward.toml", "--offline"];
     let addresses = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     let mut offline = doorward.command(&[&words[..], &addresses].concat());
@@ -384,7 +384,7 @@ fn each_provider_is_asked_for_what_a_sign_in_needs() {
             "jwks_uri",
         ),
     ] {
-        let looked = look(issuer, "secret");
+        let looked = look(issuer, "./secret");
         let [check, what, advice] = looked.problem();
         assert_eq!(check, "provider");
         assert!(what.contains(told), "{what}");
