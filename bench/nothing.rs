@@ -97,6 +97,15 @@ impl GrantStore for Nothing {
         Ok(grants.len())
     }
 
+    async fn disconnect(
+        &self,
+        _: &str,
+        _: &ClientIdentifier,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn revoke_grant(&self, _: GrantId) -> Result<Deleted, StoreError> {
         Ok(Deleted::NotThere)
     }

@@ -23,7 +23,7 @@ use crate::{
     identified_client,
     pages::{ConnectedApp, Destination, FormTarget, GrantsPage, Site, page},
     sign_in::{self, FORM_BYTES_MAX, Session},
-    store::{ConsentRecord, GrantFilter, GrantRecord, StoreError},
+    store::{GrantRecord, StoreError},
 };
 
 /// The most grants that one page covers: far more than a person has apps, each of which has a grant for every time it
@@ -207,19 +207,7 @@ async fn disconnect(app: &App, head: &Parts, body: &str) -> Result<Response, Pag
         .filter(|client| session.made_form(app, &about(client), made))
         .ok_or(PageError::OldForm)?;
     let subject = &session.owner.subject;
-    if let Some(consent) = app.store.consent(subject, &client).await? {
-        // The next consent page is that of a first request.
-        let ended = ConsentRecord { expires_at: app.clock.now(), ..consent };
-        app.store.keep_consent(ended).await?;
-    }
-    let filter = GrantFilter { client: Some(client), subject: Some(subject.clone()) };
-    loop {
-        let grants = app.store.grants(&filter, None, QUERY_MAX).await?;
-        if grants.is_empty() {
-            return Ok(see_other(&sign_in::go_on(app, "")));
-        }
-        for grant in grants {
-            app.store.revoke_grant(grant.grant_id).await?;
-        }
-    }
+    // The consent expires, so that the next consent page is that of a first request.
+    app.store.disconnect(subject, &client, app.clock.now()).await?;
+    Ok(see_other(&sign_in::go_on(app, "")))
 }

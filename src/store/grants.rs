@@ -64,6 +64,15 @@ pub trait GrantStore: Send + Sync {
     /// or later.
     async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError>;
 
+    /// Ends at once, as one change, what this resource owner has allowed this client: the consent expires `at`, and
+    /// every grant is forgotten.
+    async fn disconnect(
+        &self,
+        subject: &str,
+        client: &ClientIdentifier,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
     /// What this resource owner has allowed this client before.
     async fn consent(
         &self,

@@ -294,6 +294,23 @@ impl GrantStore for MemoryStore {
         Ok(deleted(self.grants.lock().unwrap().remove(&id)))
     }
 
+    async fn disconnect(
+        &self,
+        subject: &str,
+        client: &ClientIdentifier,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.check()?;
+        for consent in self.consents.lock().unwrap().values_mut() {
+            if consent.subject == subject && consent.client == *client {
+                consent.expires_at = at;
+            }
+        }
+        let mut grants = self.grants.lock().unwrap();
+        grants.retain(|_, grant| grant.subject != subject || grant.client != *client);
+        Ok(())
+    }
+
     async fn consent(
         &self,
         subject: &str,

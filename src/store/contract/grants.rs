@@ -334,3 +334,28 @@ pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(
     assert_eq!(find("acme:8").await, Some(others));
     assert_eq!(find("acme:9").await, None);
 }
+
+pub(in crate::store) async fn disconnecting_ends_the_consent_and_every_grant_of_one_subject_and_client(
+    store: Arc<dyn Store>,
+) {
+    let all = thirty_kept(&*store).await;
+    let (subject, client) = (&all[0].subject, &all[0].client);
+    let of_another = all.iter().find(|grant| grant.client == *client && grant.subject != *subject);
+    for grant in [&all[0], &all[2], of_another.unwrap()] {
+        store.keep_consent(consent(grant)).await.unwrap();
+    }
+    let at = NOW.after_seconds(40);
+
+    store.disconnect(subject, client, at).await.unwrap();
+
+    let left = store.grants(&GrantFilter::default(), None, 100).await.unwrap();
+    let is_ended = |grant: &&GrantRecord| grant.subject == *subject && grant.client == *client;
+    let expected = all.iter().filter(|grant| !is_ended(grant)).map(shown);
+    assert_eq!(left.iter().map(shown).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    for (grant, expires_at) in
+        [(&all[0], at), (&all[2], NOW.after_days(90)), (of_another.unwrap(), NOW.after_days(90))]
+    {
+        let kept = store.consent(&grant.subject, &grant.client).await.unwrap().unwrap();
+        assert_eq!(kept, ConsentRecord { expires_at, ..consent(grant) });
+    }
+}

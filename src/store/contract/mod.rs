@@ -46,6 +46,7 @@ macro_rules! store_contract {
             grants::grants_are_listed_in_their_order_by_client_and_by_subject,
             grants::the_grants_of_a_subject_are_listed_from_the_newest,
             grants::a_consent_replaces_the_one_before_of_the_same_two,
+            grants::disconnecting_ends_the_consent_and_every_grant_of_one_subject_and_client,
             imports::grants_are_imported_and_shown_in_pages,
             imports::an_imported_grant_goes_on_to_a_later_state_and_never_back,
             imports::a_grant_is_not_taken_for_another_one_of_its_identifier,

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     client::{ClientIdentifier, Scope},
+    clock::Timestamp,
     grant::GrantId,
     store::{
         ConsentRecord, Deleted, GrantFilter, GrantRecord, Purchase, Redeemed, Rotated, Rotation,
@@ -211,6 +212,21 @@ pub(super) fn delete(change: &Connection, id: GrantId) -> rusqlite::Result<Delet
         0 => Deleted::NotThere,
         _ => Deleted::Forgotten,
     })
+}
+
+/// Ends the consent and every grant of one resource owner and client.
+pub(super) fn disconnect(
+    change: &Connection,
+    subject: &str,
+    client: &ClientIdentifier,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE consents SET expires_at = ?2 WHERE consent_id = ?1";
+    let key = ConsentRecord::key(subject, client);
+    change.prepare_cached(sql)?.execute(params![key, moment(at)])?;
+    let sql = "DELETE FROM grants WHERE subject = ?1 AND client = ?2";
+    change.prepare_cached(sql)?.execute(params![subject, client.to_string()])?;
+    Ok(())
 }
 
 const REPLACE_CONSENT: &str = "INSERT INTO consents (consent_id, subject, client, scope, redirect_uri, \

@@ -215,6 +215,16 @@ impl GrantStore for Embedded {
         self.delete(move |change| grants::delete(change, id)).await
     }
 
+    async fn disconnect(
+        &self,
+        subject: &str,
+        client: &ClientIdentifier,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (subject, client) = (subject.to_owned(), client.clone());
+        self.delete(move |change| grants::disconnect(change, &subject, &client, at)).await
+    }
+
     async fn consent(
         &self,
         subject: &str,

@@ -98,6 +98,13 @@ const SUPERSEDE: Statement = Statement {
 const DELETE: Statement =
     Statement { sql: "DELETE FROM grants WHERE grant_id = $1", types: &[Type::UUID] };
 
+/// Both happen or neither.
+const DISCONNECT: Statement = Statement {
+    sql: "WITH ended AS (UPDATE consents SET expires_at = $2 WHERE consent_id = $1) \
+        DELETE FROM grants WHERE subject = $3 AND client = $4",
+    types: &[Type::BYTEA, Type::INT8, Type::TEXT, Type::TEXT],
+};
+
 const KEEP_CONSENT: Statement = Statement {
     sql: "INSERT INTO consents (consent_id, subject, client, scope, redirect_uri, metadata_hash, \
         allowed_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
@@ -284,6 +291,19 @@ impl GrantStore for Postgres {
             0 => Deleted::NotThere,
             _ => Deleted::Forgotten,
         })
+    }
+
+    /// A statement does not see a grant that is committed while it runs, so it runs again until it finds none.
+    async fn disconnect(
+        &self,
+        subject: &str,
+        client: &ClientIdentifier,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = ConsentRecord::key(subject, client);
+        let client = client.to_string();
+        while self.change(&DISCONNECT, &[&&key[..], &moment(at), &subject, &client]).await? > 0 {}
+        Ok(())
     }
 
     async fn consent(
