@@ -19,21 +19,21 @@ use tokio::task::JoinSet;
 
 use crate::{postgres, records::record};
 
-/// How long walks are begun.
+/// How long walks are begun, and how many there are on a machine that is too slow for more.
 const TIME: Duration = Duration::from_secs(2);
+const WALKS_MIN: u64 = 3;
 const STEPS: u32 = 120;
 
 #[tokio::test]
 async fn the_store_equals_a_map_whatever_is_done_to_it() {
     let begun = Instant::now();
     let mut seed = 0;
-    while begun.elapsed() < TIME {
+    while seed < WALKS_MIN || begun.elapsed() < TIME {
         // Captured unless the test fails, and then the last line is the seed of the failure.
         println!("seed {seed}");
         Walk::begin(seed).await.go().await;
         seed += 1;
     }
-    assert!(seed > 0);
 }
 
 struct Walk {
