@@ -116,26 +116,26 @@ test("a person allows with the keyboard, without scripts, and arrives at the cli
   await context.close();
 });
 
-test("a person takes back what was allowed", async () => {
+test("a person disconnects an app", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(`${DOORWARD_URL}/oauth2/grants`);
   await look(page, "sign-in for grants");
   await page.locator("input[type=password]").fill(DOORWARD_PASSWORD);
   await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: "What you have allowed", exact: true }).waitFor();
-  const grants = page.getByRole("button", { name: "Take back" });
-  const before = await grants.count();
-  await page.goto(authorize(await register({ client_name: "Taken back" })));
+  await page.getByRole("heading", { name: "Connected apps", exact: true }).waitFor();
+  const apps = page.getByRole("button", { name: /^Disconnect/ });
+  const before = await apps.count();
+  await page.goto(authorize(await register({ client_name: "Short visit" })));
   await page.getByRole("button", { name: /allow/i }).click();
   await page.waitForURL(`${REDIRECT_URI}*`);
   await page.goto(`${DOORWARD_URL}/oauth2/grants`);
-  assert.equal(await grants.count(), before + 1);
-  await look(page, "grants of a person");
-  const taken = page.locator("article", { hasText: "Taken back" });
-  await taken.getByRole("button").click();
-  await taken.waitFor({ state: "detached" });
-  assert.equal(await grants.count(), before);
+  assert.equal(await apps.count(), before + 1);
+  await look(page, "connected apps");
+  const app = page.locator("article", { hasText: "Short visit" });
+  await app.getByRole("button").click();
+  await app.waitFor({ state: "detached" });
+  assert.equal(await apps.count(), before);
   await context.close();
 });
 

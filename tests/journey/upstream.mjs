@@ -182,7 +182,7 @@ test("an answer without a sign-in that was begun is refused", async () => {
     await refused(person, path + query, 400, /is over/);
   }
   await refused(person, `${path}?state=a&state=b`, 400, /more than once/);
-  await refused(person, `${DOORWARD_URL}/oauth2/sign-in/nobody?code=x`, 400, /no such way/);
+  await refused(person, `${DOORWARD_URL}/oauth2/sign-in/nobody?code=x`, 400, /way to sign in does not exist/);
 });
 
 test("a provider cannot answer for another", async () => {

@@ -70,7 +70,7 @@ class Person:
 
     def state(self):
         """The `state` of a sign-in that waits for a provider."""
-        location = self.post("sign-in", {"request": "client_id=x", "provider": "one"}).headers["location"]
+        location = self.post("sign-in", {"request": urlencode(self.asked()), "provider": "one"}).headers["location"]
         return parse_qs(urlsplit(location).query)["state"][0]
 
 
