@@ -45,6 +45,9 @@ impl Fault {
 pub(crate) enum Problem {
     #[error("is required")]
     Missing,
+    /// A required member is missing, and an unknown one looks like it.
+    #[error("is required: {sent} is not a member, did you mean {meant}?")]
+    Misspelled { sent: String, meant: &'static str },
     #[error("is not {0}")]
     WrongType(&'static str),
     #[error("is longer than {0} characters")]
@@ -93,6 +96,7 @@ impl Problem {
             Self::RedirectUri(error) => !error.is_dangerous(),
             Self::WebUri(error) => matches!(error, WebUriError::NotAUrl),
             Self::Missing
+            | Self::Misspelled { .. }
             | Self::WrongType(_)
             | Self::TooLong(_)
             | Self::TooMany(_)

@@ -42,10 +42,10 @@ pub struct ResponseTypes(Vec<ResponseType>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GrantTypeError {
     /// `grant_types` without `authorization_code`.
-    #[error("does not contain authorization_code")]
+    #[error("lists no grant type that is supported: authorization_code is required")]
     NoAuthorizationCode,
     /// `response_types` without `code`.
-    #[error("does not contain code")]
+    #[error("lists no response type that is supported: code is required")]
     NoCode,
 }
 

@@ -198,6 +198,7 @@ fn code(fault: &Fault, profile: &Profile) -> ErrorCode {
         }
         Problem::RedirectUri(_) => ErrorCode::InvalidRedirectUri,
         Problem::Missing
+        | Problem::Misspelled { .. }
         | Problem::WrongType(_)
         | Problem::TooLong(_)
         | Problem::TooMany(_)

@@ -56,7 +56,7 @@ pub(crate) fn admit(
     for rule in RULES {
         rule(&mut metadata, &case, &mut faults);
     }
-    redirect_uris_present(&metadata, &mut faults);
+    redirect_uris_present(&metadata, &document, &mut faults);
     if profile.is_lenient {
         forgive(&metadata, &mut faults);
     }
@@ -78,11 +78,34 @@ fn forgive(metadata: &ClientMetadata, faults: &mut Vec<Fault>) {
 }
 
 /// RFC 7591 §2: redirect-based grants need redirect URIs.
-fn redirect_uris_present(metadata: &ClientMetadata, faults: &mut Vec<Fault>) {
+fn redirect_uris_present(
+    metadata: &ClientMetadata,
+    document: &Object<'_>,
+    faults: &mut Vec<Fault>,
+) {
     let is_empty = metadata.redirect_uris.as_slice().is_empty();
     if is_empty && !faults.iter().any(|fault| fault.member == "redirect_uris") {
-        faults.push(Fault::of("redirect_uris", Problem::Missing));
+        faults.push(missing("redirect_uris", document));
     }
+}
+
+/// How alike two names are, from 0 to 1, for one to be a misspelling of the other.
+const ALIKE_MIN: f64 = 0.75;
+
+/// A required member is missing; an unknown member of nearly that name may be what the client meant.
+fn missing(member: &'static str, document: &Object<'_>) -> Fault {
+    let is_alike = |sent: &str| {
+        strsim::normalized_damerau_levenshtein(&sent.to_ascii_lowercase(), member) >= ALIKE_MIN
+    };
+    let is_shown =
+        |sent: &str| sent.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it));
+    let unknown =
+        document.iter().map(|(sent, _)| sent).filter(|sent| !ClientMetadata::is_member(sent));
+    let problem = match { unknown }.find(|sent| is_shown(sent) && is_alike(sent)) {
+        Some(sent) => Problem::Misspelled { sent: sent.to_owned(), meant: member },
+        None => Problem::Missing,
+    };
+    Fault::of(member, problem)
 }
 
 /// Private networks are redirected to only where the operator allows it.
@@ -104,7 +127,7 @@ fn client_name_present(metadata: &mut ClientMetadata, case: &Case<'_>, faults: &
         && metadata.client_name.is_none()
         && !faults.iter().any(|fault| fault.member == "client_name")
     {
-        faults.push(Fault::of("client_name", Problem::Missing));
+        faults.push(missing("client_name", case.document));
     }
 }
 

@@ -42,6 +42,26 @@ fn body(more: &str) -> String {
 }
 
 #[test]
+fn a_misspelled_member_near_a_required_one_is_named() {
+    for (sent, member, other) in [
+        ("redirect_uri", "redirect_uris", r#""client_name":"An app""#),
+        ("redirectUris", "redirect_uris", r#""client_name":"An app""#),
+        ("redirect_urls", "redirect_uris", r#""client_name":"An app""#),
+        ("clientName", "client_name", r#""redirect_uris":["https://app.example/cb"]"#),
+    ] {
+        let body = format!(r#"{{{other},"{sent}":["https://app.example/cb"]}}"#);
+        let expected = format!("is required: {sent} is not a member, did you mean {member}?");
+        let violations = outcome(&body, Datadog).unwrap_err();
+        assert!(violations.iter().any(|one| one.ends_with(&expected)), "{violations:?}");
+    }
+    for sent in ["callback_urls", "redirect\u{e9}uris", "logo_uri"] {
+        let body = format!(r#"{{"client_name":"An app","{sent}":"https://app.example/cb"}}"#);
+        let violations = outcome(&body, Datadog).unwrap_err();
+        assert!(violations.iter().any(|one| one.ends_with("is required")), "{violations:?}");
+    }
+}
+
+#[test]
 fn omitted_members_take_their_defaults() {
     for more in [
         "\"x\":1",
@@ -198,7 +218,7 @@ fn unsupported_grants_are_dropped_while_one_that_works_remains() {
         assert_eq!(
             grants(list).unwrap_err(),
             [
-                "/grant_types invalid_client_metadata grant_types: does not contain authorization_code"
+                "/grant_types invalid_client_metadata grant_types: lists no grant type that is supported: authorization_code is required"
             ]
         );
     }
@@ -218,7 +238,9 @@ fn unsupported_grants_are_dropped_while_one_that_works_remains() {
     for list in ["[]", r#"["token"]"#, r#"["code token"]"#] {
         assert_eq!(
             types(list).unwrap_err(),
-            ["/response_types invalid_client_metadata response_types: does not contain code"]
+            [
+                "/response_types invalid_client_metadata response_types: lists no response type that is supported: code is required"
+            ]
         );
     }
 }
