@@ -73,9 +73,8 @@ const BEFORE: &[&str] = &["my", "the", "get", "official"];
 /// The protected names, prepared for comparison.
 #[derive(Debug, Default)]
 pub(crate) struct ProtectedNames {
-    names: Vec<Protected>,
-    /// A bit for each letter with which one of them begins.
-    first_letters: u32,
+    /// By their first letter: most words of a name begin as no protected name does.
+    by_letter: [Vec<Protected>; LETTERS],
     generic: Vec<String>,
     before: Vec<String>,
 }
@@ -94,7 +93,8 @@ pub(crate) struct Protected {
 impl ProtectedNames {
     /// Prepares the names of the settings.
     pub(crate) fn new(settings: &[ProtectedName]) -> Self {
-        let names: Vec<Protected> = settings
+        let mut by_letter: [Vec<Protected>; LETTERS] = Default::default();
+        let names = settings
             .iter()
             .map(|protected| Protected {
                 name: protected.name.clone(),
@@ -103,15 +103,14 @@ impl ProtectedNames {
                 hosts: protected.hosts.clone(),
                 schemes: protected.schemes.clone(),
             })
-            .filter(|protected| !protected.letters.is_empty())
-            .collect();
-        let first_letters = names
-            .iter()
-            .filter_map(|name| name.letters.bytes().next())
-            .fold(0, |all, first| all | bit(first));
+            .filter(|protected| !protected.letters.is_empty());
+        for protected in names {
+            let first = protected.letters.bytes().next().unwrap_or_default();
+            by_letter[place(first)].push(protected);
+        }
         let prepared =
             |words: &[&str]| words.iter().map(|word| appearance::letters_of(word)).collect();
-        Self { names, first_letters, generic: prepared(GENERIC), before: prepared(BEFORE) }
+        Self { by_letter, generic: prepared(GENERIC), before: prepared(BEFORE) }
     }
 
     /// The protected name that one of the client's names borrows, as far as its redirect URIs tell.
@@ -175,13 +174,7 @@ impl ProtectedNames {
         found: &mut Vec<&'names Protected>,
     ) {
         let Some(first) = seen.as_str().as_bytes().get(start) else { return };
-        let first = first.to_ascii_lowercase();
-        if self.first_letters & bit(first) == 0 {
-            return;
-        }
-        for protected in
-            self.names.iter().filter(|name| name.letters.as_bytes().first() == Some(&first))
-        {
+        for protected in &self.by_letter[place(*first)] {
             let end = start + protected.letters.len();
             if holds_at(seen.as_str(), start, &protected.letters)
                 && self.ends_name(seen, end)
@@ -226,9 +219,13 @@ impl ProtectedNames {
     }
 }
 
-/// The bit of a letter; letters outside ASCII share one.
-fn bit(letter: u8) -> u32 {
-    1 << if letter.is_ascii_lowercase() { letter - b'a' } else { 31 }
+/// The letters of ASCII, and one place for all others.
+const LETTERS: usize = 27;
+
+/// The place of a letter, whatever its case.
+fn place(letter: u8) -> usize {
+    let letter = letter.to_ascii_lowercase();
+    if letter.is_ascii_lowercase() { usize::from(letter - b'a') } else { LETTERS - 1 }
 }
 
 /// Whether `letters` are in `text` at `start`, whatever the case.

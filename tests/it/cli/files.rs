@@ -15,7 +15,7 @@ fn mode(path: &Path) -> u32 {
 fn run_openly(doorward: &Doorward, words: &str) -> Ran {
     let program = env!("CARGO_BIN_EXE_doorward");
     let folder = doorward.folder.path().display();
-    sh(&format!("umask 0; cd {folder} && exec {program} {words}"))
+    sh(&format!("umask 0; cd {folder} && exec env -i {program} {words}"))
 }
 
 #[test]
