@@ -1,7 +1,7 @@
 //! Every setting, in one table: key, type, default and what it means.
 //!
 //! The table below is the only place that knows a setting. The structures, the checks, the names of
-//! environment variables, the sample file, the dump and `docs/configuration.md` are made from it.
+//! environment variables, the sample file, the dump and `docs/run/configuration.md` are made from it.
 //! Left to others: whether the files and addresses named here can be used (`server/`, `store/`).
 //!
 //! A new setting needs a default with which yesterday's file behaves as yesterday.
@@ -60,7 +60,7 @@ table! {
         /// that concern a connection; with several hosts, `target_session_attrs=read-write` finds the
         /// primary, and is the default. Connections that leave the machine are encrypted and the
         /// server is known by its certificate, unless `sslmode=disable` is given. The password belongs
-        /// into `postgres.password`. See `[postgres]`, and "PostgreSQL" in `docs/operating.md`.
+        /// into `postgres.password`. See `[postgres]`, and "PostgreSQL" in `docs/run/operating.md`.
         store: StoreLocation = "doorward-data", STORE;
     }
 

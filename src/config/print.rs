@@ -1,4 +1,4 @@
-//! What is made of the table for people: the dump, the sample file, `docs/configuration.md`.
+//! What is made of the table for people: the dump, the sample file, `docs/run/configuration.md`.
 //! Dump and sample are TOML that loads again; the commands that print them are in `cli/`, and the test
 //! that keeps the document in step is in `tests/it/configuration/written.rs`.
 
@@ -60,7 +60,7 @@ const SAMPLE_TOP: &str = "\
 # to set it. The environment and the command line are stronger than this file.
 ";
 
-/// The text of `docs/configuration.md`.
+/// The text of `docs/run/configuration.md`.
 pub fn reference() -> String {
     let mut out = String::from(REFERENCE_TOP);
     for section in SECTIONS {

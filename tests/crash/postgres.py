@@ -247,7 +247,7 @@ GRANT = "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES
 
 
 def backup(folder, _chance):
-    """Set up, served, copied under load and restored as docs/operating.md says; with a log that says
+    """Set up, served, copied under load and restored as docs/run/operating.md says; with a log that says
     everything, and nothing of what strangers wrote.
     """
     with Postgres() as database:

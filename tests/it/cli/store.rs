@@ -52,7 +52,7 @@ fn a_server_runs_on_a_restored_backup() {
     let lost = register(&old);
     assert_eq!(old.stop().code, Some(0));
 
-    // As docs/operating.md says.
+    // As docs/run/operating.md says.
     fs::create_dir(doorward.path("restored")).unwrap();
     fs::rename(doorward.path("copy.sqlite3"), doorward.path("restored/doorward.sqlite3")).unwrap();
     fs::copy(doorward.path("doorward-data/keys.secret"), doorward.path("restored/keys.secret"))

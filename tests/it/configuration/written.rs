@@ -61,7 +61,7 @@ fn every_line_of_the_sample_can_be_put_in_force() {
 
 #[test]
 fn the_committed_reference_is_what_the_table_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/run/configuration.md");
     let reference = config::reference();
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path, &reference).unwrap();
