@@ -3,7 +3,8 @@
 //!
 //! The map, in reading order; `ARCHITECTURE.md` tells more, and `tests/tidy/` holds who may name whom.
 //!
-//! 1. What a client is: [`client`], named by an [`id`] and read from strict JSON ([`json`]).
+//! 1. What a client is: [`client`], named by an [`id`] and read from strict JSON ([`json`]); which clients are the
+//!    same app: [`family`], by names that look alike ([`appearance`]).
 //! 2. How a stranger becomes one: [`registration`], five steps told in `registration/endpoint.rs`, with
 //!    the registered error codes ([`error_code`]).
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
@@ -21,6 +22,7 @@
 //! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
 pub mod app;
+mod appearance;
 mod authorization;
 pub mod bench;
 pub mod cli;
@@ -32,6 +34,7 @@ mod discovery;
 mod doctor;
 pub mod entropy;
 mod error_code;
+pub mod family;
 #[cfg(fuzzing)]
 pub mod fuzz;
 pub mod grant;

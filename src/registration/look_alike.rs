@@ -2,13 +2,11 @@
 //! redirect URIs lead elsewhere. It is registered all the same and flagged for the operator, since names
 //! are self-asserted and prove nothing either way (RFC 7591 §5).
 
-mod appearance;
 #[cfg(test)]
 mod tests;
 
-use appearance::Appearance;
-
 use crate::{
+    appearance::{self, Appearance},
     client::{ClientMetadata, ClientName, Reach, RedirectUri, shown_name},
     config::ProtectedName,
 };

@@ -14,7 +14,7 @@ const SYMBOL_ALPHABETS: [u32; 3] = [0x1_f150, 0x1_f170, 0x1_f1e6];
 
 /// The appearance of a text: lower case, each word with a capital or another character than a letter of ASCII first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Appearance(String);
+pub(crate) struct Appearance(String);
 
 /// What precedes a character, as far as it decides where a word begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ enum Kind {
 impl Appearance {
     /// The appearances of `name`: UTS 39 skeletons (§4) of the original and of its folded form, which differ where a
     /// capital resembles another letter than its small one does. In ASCII both are the same.
-    pub(super) fn all_of(name: &str) -> impl Iterator<Item = Self> {
+    pub(crate) fn all_of(name: &str) -> impl Iterator<Item = Self> {
         let others = (!name.is_ascii()).then(|| {
             let plain: String = name.nfkc().map(letter_of_symbol).collect();
             let folded: String = plain.chars().flat_map(char::to_lowercase).collect();
@@ -54,18 +54,18 @@ impl Appearance {
         Self(out)
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Where words begin.
-    pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn starts(&self) -> impl Iterator<Item = usize> {
         let bytes = self.0.bytes().enumerate();
         bytes.filter(|(_, byte)| byte.is_ascii_uppercase()).map(|(at, _)| at)
     }
 
     /// Whether a word ends before `at`.
-    pub(super) fn ends_at(&self, at: usize) -> bool {
+    pub(crate) fn ends_at(&self, at: usize) -> bool {
         self.0.as_bytes().get(at).is_none_or(|byte| !byte.is_ascii_lowercase())
     }
 }
@@ -124,7 +124,23 @@ fn letter_of_symbol(symbol: char) -> char {
     place.and_then(|place| ('A'..='Z').nth(place)).unwrap_or(symbol)
 }
 
+/// The words of `name` for people to read: lower case, the letters of other scripts as the letters of ASCII that they
+/// resemble, and without marks. Letters of ASCII stay as they are.
+pub(crate) fn plain(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    let lower = name.nfkc().map(letter_of_symbol).flat_map(char::to_lowercase);
+    let seen = lower.flat_map(|character| {
+        let resembled =
+            (!character.is_ascii()).then(|| without_marks(character.encode_utf8(&mut [0; 4])));
+        let resembled = resembled.unwrap_or_else(|| character.to_string());
+        resembled.chars().map(letter_of_symbol).collect::<Vec<_>>()
+    });
+    seen.flat_map(char::to_lowercase).collect()
+}
+
 /// The letters of `name` as [`Appearance`] has them, without its words.
-pub(super) fn letters_of(name: &str) -> String {
+pub(crate) fn letters_of(name: &str) -> String {
     Appearance::all_of(name).next().map(|seen| seen.0.to_ascii_lowercase()).unwrap_or_default()
 }
