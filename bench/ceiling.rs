@@ -1,26 +1,23 @@
 //! Doorward with its store taken out, for measurement alone: what the rest of the process could serve
 //! if keeping a client cost nothing. It is an example and thus part of no release.
 //!
-//! `ceiling STORE PORT MANAGEMENT_PORT FOLDER LOG_FILTER`, where STORE is `nothing` or `embedded`: the
-//! second puts the real store back, so that one executable serves both sides of the comparison.
-//! Everything else is what `doorward serve --dev` does.
+//! `ceiling PORT MANAGEMENT_PORT FOLDER LOG_FILTER`. Everything else is what `doorward serve --dev` does.
 
 mod nothing;
 
-use std::{error::Error, path::Path, sync::Arc};
+use std::error::Error;
 
 use doorward::{
     bench,
     config::{self, Sources},
     log,
     server::{self, Signals},
-    store::{self, Access, Store},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, port, management_port, folder, filter] = &arguments[..] else {
-        return Err("usage: ceiling nothing|embedded PORT MANAGEMENT_PORT FOLDER LOG_FILTER".into());
+    let [port, management_port, folder, filter] = &arguments[..] else {
+        return Err("usage: ceiling PORT MANAGEMENT_PORT FOLDER LOG_FILTER".into());
     };
     let flags = vec![
         ("store", folder.clone()),
@@ -30,12 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     ];
     let config = config::load(Sources { dev: true, flags, ..Sources::default() })?;
     let _log = log::init(&config.log)?;
-    let store: Arc<dyn Store> = match kind.as_str() {
-        "nothing" => nothing::store(),
-        "embedded" => store::open_folder(Path::new(folder), &config.embedded, Access::Serve)?,
-        other => return Err(format!("`{other}` is neither `nothing` nor `embedded`").into()),
-    };
-    let app = bench::app(config, store)?;
+    let app = bench::app(config, nothing::store())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         server::serve(app, Signals::system()?, |_| ()).await?;

@@ -37,10 +37,6 @@ class Store:
             file.write_text("\n".join(drawn(self)) + "\n")
         return file
 
-    def forget_sample(self):
-        """Some of it was deleted."""
-        self.folder.with_suffix(".ids").unlink(missing_ok=True)
-
 
 class Bench:
     """The servers' core, the generators' core, and a folder for everything."""

@@ -33,6 +33,8 @@ class Load:
     generator_busy: float = 0.0
     others_busy: float = 0.0
     resident: float = 0.0
+    # The run ended early: all prepared requests were sent.
+    used_up: bool = False
 
     @property
     def rate(self):
@@ -103,8 +105,9 @@ class Generator:
 
     def tokens(self, process, path, bodies, seconds, first=0, strict=False):
         """Sends the bodies of a file, each once, after the `first` ones. Strict: every answer is looked at."""
-        arguments = [path, str(bodies), str(first), *(["strict"] if strict else [])]
-        return self._drive(process, Wrk(process.port, 64, seconds, "tokens.lua", arguments))
+        connections = 64
+        arguments = [path, str(bodies), str(first), str(connections), *(["strict"] if strict else [])]
+        return self._drive(process, Wrk(process.port, connections, seconds, "tokens.lua", arguments))
 
     def _drive(self, process, wrk):
         all_busy = busy_seconds(self._cores)
@@ -127,8 +130,9 @@ class Generator:
         all_busy = busy_seconds(self._cores) - all_busy
         load = self._result(process, wrk.connections, said)
         load.server_us = cpu * 1e6 / max(1, load.requests)
-        load.server_busy = cpu / wall
-        load.generator_busy = spent / wall
+        busy_for = load.seconds if load.used_up else wall
+        load.server_busy = cpu / busy_for
+        load.generator_busy = spent / busy_for
         load.others_busy = max(0.0, (all_busy - cpu - spent) / (wall * len(self._cores)))
         load.resident = process.memory()[0]
         return load
@@ -156,6 +160,7 @@ class Generator:
             p99=result["p99"] / 1000,
             not_201=not_201,
             bytes_per_answer=result["bytes"] / result["requests"],
+            used_up=result["used_up"],
         )
 
 

@@ -47,15 +47,13 @@ def every_server():
         Server("doorward-quiet", "Doorward with log.filter = warn: durable, no line a request",
                doorward, environment=quiet, stored=clients_in_store),
         Server("ceiling", "Doorward as shipped with nothing kept: everything but the store",
-               ceiling("nothing", "info")),
+               ceiling("info")),
         Server("ceiling-quiet", "Doorward with log.filter = warn and nothing kept",
-               ceiling("nothing", "warn")),
+               ceiling("warn")),
         Server("oidc-provider", "npm oidc-provider, its in-memory adapter",
                node("oidc_provider.js"), path="/reg", **peer),
         Server("mcp-typescript", "MCP TypeScript SDK's handler on express, in memory",
                node("mcp_typescript.js"), **peer),
-        Server("embedded-quiet", "the ceiling's executable with the embedded store in place",
-               ceiling("embedded", "warn"), stored=clients_in_store, is_extra=True),
         Server("bare-hyper", "hyper alone: reads, parses with serde_json, answers the same bytes",
                bare_hyper("register"), is_extra=True),
         Server("constant", "hyper alone, same answer to whatever comes: what the generator can drive",
@@ -89,9 +87,9 @@ def migrate(url):
     )
 
 
-def ceiling(store, log):
+def ceiling(log):
     def command(port, folder):
-        return [release("ceiling", True), store, str(port), str(free_port()), str(folder), log]
+        return [release("ceiling", True), str(port), str(free_port()), str(folder), log]
 
     return command
 

@@ -9,13 +9,17 @@ from pathlib import Path
 from . import goals, servers
 from .bench import end_in_order, say
 from .load import Load
+from .process import WrongAnswer
 from .report import LOAD_HEADER, load_row
 from .section import Section
 
 CONNECTIONS = 64
-# Requests that are made beforehand, for each second of measuring: more than any server answers.
-OURS_A_SECOND = 30_000
-PEERS_A_SECOND = 4_000
+# Requests to prepare, over what `signed` answers in the same time: no server that signs answers more. The
+# peer answers less than an eighth of it.
+OURS_OF_SIGNED = 1.0
+PEERS_OF_SIGNED = 0.2
+# As many as `grants` makes.
+PREPARED_MAX = 1_000_000
 FILL_SECONDS_MAX = 600
 
 EXCHANGES = {"codes": "codes", "refresh_tokens": "refresh tokens"}
@@ -55,8 +59,18 @@ def measure(bench):
         named[f"oidc-provider, {name}"] = [one.peer[name] for one in rounds]
     return Section(
         "Tokens", LOAD_HEADER, [load_row(name, loads) for name, loads in named.items()],
-        verdicts=verdicts(rounds), figures=[asdict(one) for one in rounds],
+        verdicts=verdicts(rounds), remarks=used_up(named), figures=[asdict(one) for one in rounds],
     )  # fmt: skip
+
+
+def used_up(named):
+    """Which measurements ended before their time, and after how long."""
+    early = {name: [load.seconds for load in loads if load.used_up] for name, loads in named.items()}
+    return [
+        f"{name} used up its prepared requests after {min(seconds):.1f} s; rates are over the time until then."
+        for name, seconds in early.items()
+        if seconds
+    ]
 
 
 def one_round(bench):
@@ -71,25 +85,24 @@ def one_round(bench):
         bench.warm_up(running)
         signed = bench.generator.run(running, CONNECTIONS, options.seconds)
     with bench.fresh_folder() as folder, bench.fresh_folder() as requests:
-        grant(bench, folder, requests)
+        grant(prepared(options, signed.rate * OURS_OF_SIGNED), folder, requests)
         with bench.running(servers.shipped(DOORWARD_LOG__FILTER="warn"), folder) as running:
             ours = exchanges(bench, running, "/oauth2/token", requests) | reads(bench, running, requests)
             end_in_order(running, running.stop())
     with bench.fresh_folder() as requests:
-        server = servers.oidc_provider_tokens(requests, PEERS_A_SECOND * seconds_of(options))
+        server = servers.oidc_provider_tokens(requests, prepared(options, signed.rate * PEERS_OF_SIGNED))
         with bench.running_on_nothing(server) as running:
             peer = exchanges(bench, running, "/token", requests)
     return Figures(ceiling, constant, signed, ours, peer)
 
 
-def seconds_of(options):
-    """How long one kind of exchange is asked for, the warm-up included."""
-    return options.seconds + min(2, options.seconds)
+def prepared(options, a_second):
+    """How many requests of one kind a server needs at that rate, the warm-up included."""
+    return min(PREPARED_MAX, round(a_second * (options.seconds + min(2, options.seconds))))
 
 
-def grant(bench, folder, requests):
+def grant(count, folder, requests):
     """Fills `folder`, and `requests` with what can be asked for then."""
-    count = OURS_A_SECOND * seconds_of(bench.options)
     command = [servers.release("grants", True), str(count), str(folder), str(requests)]
     with contextlib.suppress(FileExistsError):
         Path(requests).mkdir()
@@ -101,6 +114,8 @@ def exchanges(bench, running, path, requests):
     for file, name in EXCHANGES.items():
         warm_up = min(2, bench.options.seconds)
         warm = bench.generator.tokens(running, path, requests / file, warm_up, strict=True)
+        if warm.used_up:
+            raise WrongAnswer(f"{running.server.name} used up all prepared {name} while it warmed up")
         # What was still on its way when the warm-up ended was sent, too.
         first = warm.requests + CONNECTIONS
         found[name] = bench.generator.tokens(running, path, requests / file, bench.options.seconds, first)
