@@ -15,6 +15,7 @@ use crate::{
     client::{DocumentUrl, ProfileName, Reach, RedirectUri, TokenEndpointAuthMethod},
     config::{self, Config},
     grant::{AuthorizationCode, CodeVerifier, RefreshToken},
+    guard::{mcp, tool_list},
     http::{
         client_address::{Source, client_address as address_of},
         cookie::Cookies,
@@ -196,6 +197,13 @@ pub fn cookies(bytes: &[u8]) {
 /// Any answers of a provider, one a line: what nobody signed signs nobody in.
 pub fn provider_answers(bytes: &[u8]) {
     sign_in::fuzz_provider(bytes);
+}
+
+/// Any body of a request to a guarded MCP server, and any stream of its answers: a tool that is read from a body is the
+/// only one that it names in any reading, and a stream is filtered alike however it arrives.
+pub fn mcp_message(bytes: &[u8]) {
+    mcp::fuzz(bytes);
+    tool_list::fuzz(bytes);
 }
 
 /// Any header and claims of a JWT, each on a line, and behind them what is done to a good one: only what a key

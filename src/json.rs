@@ -1,5 +1,5 @@
 //! Reads one JSON object (RFC 8259) from bytes: once, strictly, and without copying a string that needs
-//! no unescaping. A duplicated member at any depth, nesting beyond [`DEPTH_MAX`], anything but one
+//! no unescaping. A duplicated member at any depth, nesting beyond a bound, anything but one
 //! object, and text after it are faults, each with its place as a JSON pointer (RFC 6901).
 //!
 //! Lexing and numbers are left to `serde_json`, which accepts duplicates and reads arrays into structs.
@@ -85,19 +85,24 @@ pub(crate) enum JsonProblem {
     NotAnObject,
     #[error("a member stands twice")]
     Duplicate,
-    #[error("nested deeper than {DEPTH_MAX} levels")]
-    TooDeep,
+    #[error("nested deeper than {0} levels")]
+    TooDeep(usize),
     #[error("an escape stands for half a character (a lone surrogate)")]
     LoneSurrogate,
 }
 
 /// Reads `bytes` as one JSON object.
 pub(crate) fn read(bytes: &[u8]) -> Result<Object<'_>, JsonError> {
+    read_within(bytes, DEPTH_MAX)
+}
+
+/// Reads `bytes` as one JSON object that nests at most `depth_max` levels; `serde_json` itself ends at 127.
+pub(crate) fn read_within(bytes: &[u8], depth_max: usize) -> Result<Object<'_>, JsonError> {
     let whole = |problem| JsonError { pointer: String::new(), problem };
     let text = std::str::from_utf8(bytes).map_err(|_| whole(JsonProblem::NotUtf8))?;
     let mut faults = Unwinding::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = Reader { depth: 0, faults: &mut faults }
+    let read = Reader { depth: 0, depth_max, faults: &mut faults }
         .deserialize(&mut json)
         .and_then(|value| json.end().map(|()| value));
     match read {
@@ -173,17 +178,18 @@ pub(crate) fn pointer_step(name: &str) -> String {
 struct Reader<'faults> {
     /// How many objects and arrays are open around this value.
     depth: usize,
+    depth_max: usize,
     faults: &'faults mut Unwinding,
 }
 
 impl Reader<'_> {
     fn inner(&mut self) -> Reader<'_> {
-        Reader { depth: self.depth + 1, faults: self.faults }
+        Reader { depth: self.depth + 1, depth_max: self.depth_max, faults: self.faults }
     }
 
     fn open<E: serde::de::Error>(&mut self) -> Result<(), E> {
-        if self.depth == DEPTH_MAX {
-            self.faults.problem = Some(JsonProblem::TooDeep);
+        if self.depth == self.depth_max {
+            self.faults.problem = Some(JsonProblem::TooDeep(self.depth_max));
             return Err(E::custom("too deep"));
         }
         Ok(())
@@ -372,9 +378,9 @@ mod tests {
         };
         assert!(read(nested(DEPTH_MAX).as_bytes()).is_ok());
         let (pointer, problem) = fault(&nested(DEPTH_MAX + 1));
-        assert_eq!(problem, JsonProblem::TooDeep);
+        assert_eq!(problem, JsonProblem::TooDeep(DEPTH_MAX));
         assert!(pointer.starts_with("/x/0/0"), "{pointer}");
-        assert_eq!(fault(&nested(40_000)).1, JsonProblem::TooDeep);
+        assert_eq!(fault(&nested(40_000)).1, JsonProblem::TooDeep(DEPTH_MAX));
     }
 
     #[test]

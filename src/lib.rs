@@ -38,6 +38,7 @@ pub mod family;
 #[cfg(fuzzing)]
 pub mod fuzz;
 pub mod grant;
+mod guard;
 mod http;
 mod id;
 mod identified_client;

@@ -250,13 +250,32 @@ impl Keys {
     /// An access token (RFC 9068 §2) of these claims, one JSON object: a JWT in its compact form
     /// (RFC 7515 §3.1).
     pub(crate) fn sign(&self, claims: &[u8], now: Timestamp) -> Result<String, KeysError> {
+        self.signed(SigningKey::header, claims, now)
+    }
+
+    /// An assertion of these claims, one JSON object, for the upstream of a guarded resource.
+    pub(crate) fn sign_assertion(
+        &self,
+        claims: &[u8],
+        now: Timestamp,
+    ) -> Result<String, KeysError> {
+        self.signed(SigningKey::assertion_header, claims, now)
+    }
+
+    fn signed(
+        &self,
+        header: fn(&SigningKey) -> &str,
+        claims: &[u8],
+        now: Timestamp,
+    ) -> Result<String, KeysError> {
         let ring = self.ring();
         let name = self.algorithm.name();
         let made = ring.keys.iter().map(|(made_at, key)| (*made_at, key.algorithm()));
         let nth = schedule::signing(made, name, now).ok_or(KeysError::None)?;
         let (_, key) = &ring.keys[nth];
-        let mut token = String::with_capacity(key.header().len() + claims.len() * 2 + 512);
-        token.push_str(key.header());
+        let header = header(key);
+        let mut token = String::with_capacity(header.len() + claims.len() * 2 + 512);
+        token.push_str(header);
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature =

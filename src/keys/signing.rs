@@ -21,8 +21,10 @@ pub(super) struct SigningKey {
     id: String,
     pair: Pair,
     jwk: Value,
-    /// The header of every token it signs, in base64url.
+    /// The header of every access token it signs, in base64url.
     header: String,
+    /// The header of every assertion it signs, in base64url.
+    assertion_header: String,
     random: SystemRandom,
 }
 
@@ -89,9 +91,18 @@ impl SigningKey {
         jwk["kid"] = id.into();
         jwk["alg"] = algorithm.into();
         jwk["use"] = "sig".into();
-        let header = json!({ "alg": algorithm, "kid": id, "typ": "at+jwt" }).to_string();
-        let header = BASE64_URL_SAFE_NO_PAD.encode(header);
-        Some(Self { id: id.to_owned(), pair, jwk, header, random: SystemRandom::new() })
+        let header = |typ: &str| {
+            let header = json!({ "alg": algorithm, "kid": id, "typ": typ }).to_string();
+            BASE64_URL_SAFE_NO_PAD.encode(header)
+        };
+        Some(Self {
+            id: id.to_owned(),
+            pair,
+            jwk,
+            header: header("at+jwt"),
+            assertion_header: header("doorward-assertion+jwt"),
+            random: SystemRandom::new(),
+        })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -113,6 +124,10 @@ impl SigningKey {
 
     pub(super) fn header(&self) -> &str {
         &self.header
+    }
+
+    pub(super) fn assertion_header(&self) -> &str {
+        &self.assertion_header
     }
 
     /// The signature of `text` (RFC 7515 §5.1); `None` when the library fails.

@@ -230,7 +230,7 @@ fn description(fault: &Fault, profile: &Profile) -> String {
 
 fn json_description(error: &JsonError) -> String {
     match error.problem {
-        JsonProblem::Duplicate | JsonProblem::TooDeep | JsonProblem::LoneSurrogate => {
+        JsonProblem::Duplicate | JsonProblem::TooDeep(_) | JsonProblem::LoneSurrogate => {
             format!("{}: {}", printable(&error.pointer), error.problem)
         }
         JsonProblem::Empty

@@ -1,0 +1,185 @@
+//! `Doorward-Assertion`: who sent a request, for the upstream. A JWT (RFC 7519) signed by the keys of the issuer, for
+//! one resource and one minute.
+//!
+//! Its `typ` is not that of an access token (RFC 8725 §3.11): an upstream that forwards one hands out no access.
+
+use http::HeaderValue;
+use serde::Serialize;
+
+use crate::{
+    clock::Timestamp,
+    grant::GrantId,
+    keys::{Keys, KeysError},
+};
+
+/// How long an assertion is valid, in seconds.
+const LIFETIME_SECONDS: u64 = 60;
+
+/// Who sent a request, and what allows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// The subject of the access token.
+    pub(crate) subject: String,
+    /// Their email address, if the provider has verified it.
+    pub(crate) email: Option<String>,
+    /// The claims of the provider that the operator lists, by name.
+    pub(crate) claims: serde_json::Map<String, serde_json::Value>,
+    pub(crate) client_id: String,
+    /// As the client registered it.
+    pub(crate) client_name: Option<String>,
+    /// The scopes of the access token, separated by spaces.
+    pub(crate) scope: String,
+    pub(crate) grant: GrantId,
+}
+
+/// The claims of an assertion. Those of Doorward come last, so that no listed claim replaces one.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    iat: u64,
+    exp: u64,
+    client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_name: Option<&'a str>,
+    scope: &'a str,
+    grant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
+}
+
+/// The names that no listed claim may have.
+const RESERVED: [&str; 13] = [
+    "iss",
+    "aud",
+    "sub",
+    "iat",
+    "exp",
+    "nbf",
+    "jti",
+    "client_id",
+    "client_name",
+    "scope",
+    "grant",
+    "email",
+    "email_verified",
+];
+
+/// An assertion of `identity` for `resource`.
+pub(crate) fn assertion(
+    keys: &Keys,
+    issuer: &str,
+    resource: &str,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<HeaderValue, KeysError> {
+    let claims = Claims {
+        iss: issuer,
+        aud: resource,
+        sub: &identity.subject,
+        iat: now.as_seconds(),
+        exp: now.as_seconds() + LIFETIME_SECONDS,
+        client_id: &identity.client_id,
+        client_name: identity.client_name.as_deref(),
+        scope: &identity.scope,
+        grant: identity.grant.to_string(),
+        email: identity.email.as_deref(),
+        email_verified: identity.email.as_ref().map(|_| true),
+    };
+    let mut json = serde_json::to_vec(&claims).expect("claims are strings and numbers");
+    let listed = identity.claims.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str()));
+    for (name, value) in listed {
+        json.pop();
+        json.extend_from_slice(
+            format!(",{}:{value}}}", serde_json::Value::from(&**name)).as_bytes(),
+        );
+    }
+    let assertion = keys.sign_assertion(&json, now)?;
+    Ok(HeaderValue::try_from(assertion).expect("base64url and dots are a header"))
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        config::Config,
+        entropy::Entropy,
+        store::{self, Access},
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const ISSUER: &str = "https://door.example";
+    const RESOURCE: &str = "https://mcp.example.com/mcp";
+
+    fn alice() -> Identity {
+        let claims =
+            json!({ "groups": ["eng"], "sub": "root", "exp": 9_999_999_999_u64, "a\"b": 1 });
+        Identity {
+            subject: "acme|alice".into(),
+            email: Some("alice@acme.example".into()),
+            claims: claims.as_object().unwrap().clone(),
+            client_id: "c1".into(),
+            client_name: Some("Tools \"x\"".into()),
+            scope: "tools:read".into(),
+            grant: GrantId::from_bytes([7; 16]),
+        }
+    }
+
+    async fn keys() -> (tempfile::TempDir, Keys) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let config = Config::default();
+        let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
+        let keys = Keys::new(&config.token, &Entropy::seeded(1));
+        keys.upkeep(&*store, NOW).await.unwrap();
+        (folder, keys)
+    }
+
+    #[tokio::test]
+    async fn an_upstream_verifies_an_assertion_by_the_published_keys() {
+        let (_folder, keys) = keys().await;
+        let text = assertion(&keys, ISSUER, RESOURCE, &alice(), NOW).unwrap();
+        let text = text.to_str().unwrap();
+        let jwks: JwkSet = serde_json::from_slice(&keys.jwks()).unwrap();
+        let header = jsonwebtoken::decode_header(text).unwrap();
+        assert_eq!(header.typ.as_deref(), Some("doorward-assertion+jwt"));
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_audience(&[RESOURCE]);
+        validation.set_issuer(&[ISSUER]);
+        validation.validate_exp = false;
+        let key = jwks.find(header.kid.as_ref().unwrap()).unwrap();
+        let key = DecodingKey::from_jwk(key).unwrap();
+        let read = jsonwebtoken::decode::<Value>(text, &key, &validation).unwrap();
+        let expected = json!({
+            "iss": ISSUER,
+            "aud": RESOURCE,
+            "sub": "acme|alice",
+            "iat": 1_800_000_000,
+            "exp": 1_800_000_060,
+            "client_id": "c1",
+            "client_name": "Tools \"x\"",
+            "scope": "tools:read",
+            "grant": GrantId::from_bytes([7; 16]).to_string(),
+            "email": "alice@acme.example",
+            "email_verified": true,
+            "groups": ["eng"],
+            "a\"b": 1,
+        });
+        assert_eq!(read.claims, expected);
+    }
+
+    #[tokio::test]
+    async fn an_assertion_is_no_access_token_and_an_access_token_is_no_assertion() {
+        let (_folder, keys) = keys().await;
+        let text = assertion(&keys, ISSUER, RESOURCE, &alice(), NOW).unwrap();
+        assert_eq!(keys.verify(text.to_str().unwrap()), None);
+        let token = keys.sign(b"{}", NOW).unwrap();
+        let header = jsonwebtoken::decode_header(&token).unwrap();
+        assert_eq!(header.typ.as_deref(), Some("at+jwt"));
+    }
+}
