@@ -1,7 +1,7 @@
 """Programs of others that are led against a server of ours: what `clients/run.py` and `journey/run.py` share.
 
-A program prints the summary of `unittest`, `node --test`, `go test -v`, or Maven Surefire. One whose tool is not on this machine is
-left out, and said so. Python's standard library alone.
+A program prints the summary of `unittest`, `node --test`, `go test -v`, `cargo test`, or Maven Surefire. Programs whose
+tool or packages this machine lacks are left out, and a line says so. Python's standard library alone.
 """
 
 import pathlib
@@ -19,11 +19,17 @@ PYTHON = pathlib.Path(__file__).resolve().parent / "clients/.cache/python/bin/py
 NODE = ["node", "--test", "--test-reporter=tap"]
 
 
+class LeftOut(Exception):
+    """Why a program cannot run on this machine."""
+
+
 def counts(output):
     """How many cases passed and failed, by what the runner of the program prints."""
     if ran := re.findall(r"Tests run: (\d+), Failures: (\d+), Errors: (\d+)", output):
         total, failures, errors = map(int, ran[-1])
         return total - failures - errors, failures + errors
+    if ran := re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed", output, re.MULTILINE):
+        return sum(int(passed) for passed, _ in ran), sum(int(failed) for _, failed in ran)
     if cases := re.findall(r"^--- (PASS|FAIL): ", output, re.MULTILINE):
         return cases.count("PASS"), cases.count("FAIL")
     if ran := re.search(r"^Ran (\d+) tests? in ", output, re.MULTILINE):
@@ -70,6 +76,9 @@ def run_all(programs, run, store):
         with tempfile.TemporaryDirectory(prefix="doorward-programs-") as folder:
             try:
                 passed, failed, output = run(*program, folder, store)
+            except LeftOut as reason:
+                print(f"LEFT OUT: {name} ({reason})", flush=True)
+                continue
             except (Fault, OSError, subprocess.TimeoutExpired) as fault:
                 passed, failed, output = 0, 1, str(fault)
         where = " on PostgreSQL" if store else ""

@@ -58,12 +58,19 @@ class Journey(unittest.IsolatedAsyncioTestCase):
                     answer = await session.call_tool("whoami", {"word": "hello"})
                     narrow = kept.tokens.scope
                     renamed = await session.call_tool("rename", {"word": "hello"})
+                    stepped_up = kept.tokens
+                    provider.context.token_expiry_time = 0.1  # long ago
+                    again = await session.call_tool("rename", {"word": "hello"})
         self.assertTrue(answer.content[0].text.startswith("hello "))
         self.assertTrue(kept.tokens.refresh_token)
         # The tool needs more than the client registered with: the SDK asks for it, and gets it.
         self.assertEqual(narrow, "tools:use")
         self.assertIn("tools:write", kept.tokens.scope)
         self.assertIn("tools:write", renamed.content[0].text)
+        # The refresh keeps the wider scope, and needs no user.
+        self.assertNotEqual(kept.tokens.refresh_token, stepped_up.refresh_token)
+        self.assertEqual(kept.tokens.scope, stepped_up.scope)
+        self.assertIn("tools:write", again.content[0].text)
         self.assertEqual(len(sent), 2)
 
 

@@ -8,6 +8,7 @@ registration, sign-in, consent and tokens, to an answer of a protected server. O
 With `--postgres` the server keeps everything in a database. WORDs choose programs by their names.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -19,22 +20,72 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from doorward import Doorward, Fault, free_port  # noqa: E402
-from programs import NODE, PYTHON, outcome, run_chosen  # noqa: E402
+from programs import NODE, PYTHON, LeftOut, outcome, run_chosen  # noqa: E402
 
 PROGRAM_SECONDS_MAX = 240
+FETCH_SECONDS_MAX = 1200
+BUILD_SECONDS_MAX = 600
 SECRET = "what the protected server proves itself with"
+MAVEN = ["mvn", "-B", "-f", "java/pom.xml"]
 
-# Name, command, whether the protected server has to be started for it.
+# Downloads and builds run once, before the first program of a tool. They do not count against the time of a program,
+# and programs run offline, so that a download in one is an error.
+FETCH = {
+    # `go-offline` does not resolve the dependencies that pom.xml adds to Surefire. Starting Surefire does.
+    "mvn": [*MAVEN, "--quiet", "dependency:go-offline", "surefire:test", "-DskipTests"],
+    "go": ["go", "mod", "download", "-C", "go"],
+}
+BUILD = {
+    "mvn": [*MAVEN, "--quiet", "--offline", "test-compile"],
+    "go": ["go", "test", "-C", "go", "-run", "^$", "./..."],
+}
+OFFLINE = {"GOPROXY": "off", "GOFLAGS": "-mod=readonly"}
+
+NIMBUS_SPRING = "Nimbus, Spring Security"
+JAVA = [*MAVEN, "--offline", "test"]
+GO = ["go", "test", "-C", "go", "-count=1", "-v", "./..."]
+GO_SDKS = "MCP SDK for Go, x/oauth2 with go-oidc"
+
+# Name, command, whether the protected server has to be started for it, `token.algorithm`.
 PROGRAMS = [
-    ("MCP clients for TypeScript, mcp-remote", [*NODE, "mcp.mjs"], False),
-    ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True),
-    ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False),
-    ("Nimbus, Spring Security", ["mvn", "-B", "-f", "java/pom.xml", "test"], True),
-    ("MCP SDK for Go, x/oauth2 with go-oidc", ["go", "test", "-C", "go", "-count=1", "-v", "./..."], True),
-    ("MCP conformance", [*NODE, "conformance.mjs"], False),
-    ("oidc-provider, to sign in at", [*NODE, "upstream.mjs"], False),
-    ("Chromium", [*NODE, "chromium.mjs"], False),
+    ("MCP clients for TypeScript, mcp-remote", [*NODE, "mcp.mjs"], False, "ES256"),
+    ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True, "ES256"),
+    ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False, "ES256"),
+    *((f"{NIMBUS_SPRING}, {algorithm}", JAVA, True, algorithm) for algorithm in ("ES256", "RS256", "EdDSA")),
+    *((f"{GO_SDKS}, {algorithm}", GO, True, algorithm) for algorithm in ("ES256", "RS256", "EdDSA")),
+    ("MCP conformance", [*NODE, "conformance.mjs"], False, "ES256"),
+    ("oidc-provider, to sign in at", [*NODE, "upstream.mjs"], False, "ES256"),
+    ("Chromium", [*NODE, "chromium.mjs"], False, "ES256"),
 ]
+
+
+@functools.cache
+def obstacle(tool):
+    """Downloads and builds the programs of a tool, once a run. Returns what prevents it, or `None`."""
+    if tool not in FETCH:
+        return None
+    try:
+        return failure(tool)
+    except subprocess.TimeoutExpired as late:
+        return Fault(str(late))
+
+
+def failure(tool):
+    fetched = output_of(FETCH[tool], FETCH_SECONDS_MAX, {})
+    if fetched.returncode != 0:
+        first = re.search(r"^.*\w{3}.*$", fetched.stdout, re.MULTILINE)
+        return LeftOut(f"its packages cannot be downloaded: {first[0] if first else 'no reason is given'}")
+    built = output_of(BUILD[tool], BUILD_SECONDS_MAX, OFFLINE)
+    if built.returncode != 0:
+        return Fault(f"{' '.join(BUILD[tool])} ended with {built.returncode}:\n{built.stdout}")
+    return None
+
+
+def output_of(command, seconds_max, environment):
+    return subprocess.run(
+        command, cwd=HERE, text=True, timeout=seconds_max, env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
 
 
 def password(server):
@@ -63,13 +114,16 @@ def providers(ports, secret):
     return f"[{', '.join(tables)}]"
 
 
-def run(command, serves_tools, folder, store):
+def run(command, serves_tools, algorithm, folder, store):
     """Runs one program with a server of its own. Returns its counts and its output."""
+    if found := obstacle(command[0]):
+        raise found
     tools = f"http://127.0.0.1:{free_port()}/mcp"
     digest = hashlib.sha256(SECRET.encode()).hexdigest()
     settings = {
         "DOORWARD_AUTHORIZATION__RESOURCES":
             f'[{{ uri = "{tools}", name = "Tools", id = "tools", secret_sha256 = "{digest}" }}]',
+        "DOORWARD_TOKEN__ALGORITHM": algorithm,
         # One server after the other on one database.
         "DOORWARD_TOKEN__KEYS_SECRET": "a secret that is the same for every server of this run",
         "DOORWARD_REGISTRATION__SCOPES": (
@@ -85,7 +139,7 @@ def run(command, serves_tools, folder, store):
         }
     with Doorward(pathlib.Path(folder, "data"), settings, store=store) as server:
         environment = {
-            **os.environ,
+            **os.environ, **OFFLINE, "TOKEN_ALGORITHM": algorithm,
             "DOORWARD_URL": server.url, "DOORWARD_PASSWORD": password(server),
             "TOOLS_URL": tools, "TOOLS_ID": "tools", "TOOLS_SECRET": SECRET,
             "CALLBACK_PORT": str(free_port()), "PROVIDERS": json.dumps(ports),

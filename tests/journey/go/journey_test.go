@@ -5,6 +5,7 @@ package journey
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -51,6 +53,7 @@ func call(t *testing.T, session *mcp.ClientSession, tool string) string {
 
 func TestMCPSDKFromAURLToAnAnswerAndOnToAToolThatNeedsMore(t *testing.T) {
 	var asked []string
+	var granted []oauth2.Token
 	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
 		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{
 			Metadata: &oauthex.ClientRegistrationMetadata{
@@ -59,6 +62,12 @@ func TestMCPSDKFromAURLToAnAnswerAndOnToAToolThatNeedsMore(t *testing.T) {
 				GrantTypes:   []string{"authorization_code", "refresh_token"},
 				Scope:        "tools:use",
 			},
+		},
+		// Every token from an authorization counts as expired: the SDK refreshes it before its first use.
+		NewTokenSource: func(ctx context.Context, config *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
+			granted = append(granted, *token)
+			token.Expiry = time.Now().Add(-time.Hour)
+			return config.TokenSource(ctx, token), nil
 		},
 		AuthorizationCodeFetcher: func(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
 			address, err := url.Parse(args.URL)
@@ -91,6 +100,21 @@ func TestMCPSDKFromAURLToAnAnswerAndOnToAToolThatNeedsMore(t *testing.T) {
 	}
 	if len(asked) != 2 || asked[0] != "tools:use" || !strings.Contains(asked[1], "tools:write") {
 		t.Fatalf("asked for %q", asked)
+	}
+	source, err := handler.TokenSource(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed, err := source.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	steppedUp := granted[len(granted)-1]
+	if renewed.RefreshToken == steppedUp.RefreshToken || renewed.AccessToken == steppedUp.AccessToken {
+		t.Fatal("the token of the step-up was not refreshed")
+	}
+	if renewed.Extra("scope") != steppedUp.Extra("scope") || !strings.Contains(renewed.Extra("scope").(string), "tools:write") {
+		t.Fatalf("a refresh turned %q into %q", steppedUp.Extra("scope"), renewed.Extra("scope"))
 	}
 }
 
@@ -146,6 +170,11 @@ func TestOAuth2WithGoOIDCVerifiesWhatItWasGranted(t *testing.T) {
 	verified, err := provider.Verifier(&oidc.Config{ClientID: tools}).Verify(ctx, token.AccessToken)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// The first segment of a JWT names the algorithm.
+	header, err := base64.RawURLEncoding.DecodeString(strings.Split(token.AccessToken, ".")[0])
+	if err != nil || !strings.Contains(string(header), `"alg":"`+os.Getenv("TOKEN_ALGORITHM")+`"`) {
+		t.Fatalf("the header of the token is %s, %v", header, err)
 	}
 	var claims struct {
 		ClientID string `json:"client_id"`
