@@ -524,6 +524,7 @@ const PLAIN_DOCUMENTS: &[&str] = &[
     "docs/README.md",
     "docs/connect/libraries.md",
     "docs/connect/resource-servers.md",
+    "docs/protocol.md",
 ];
 
 /// Words and phrases that mark a sentence as translated.
