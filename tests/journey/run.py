@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Leads real programs through the whole journey, against the real binary: from an address, over discovery,
 registration, sign-in, consent and tokens, to an answer of a protected server. One line a program, and
-`N passed, N failed` at the end. `./check install` has put the programs in place.
+`N passed, N failed` at the end. `./check install` installs the programs in JavaScript and Python; the first use of
+Maven, Go, and Cargo downloads the others.
 
     tests/journey/run.py [--postgres] [WORD...]
 
@@ -27,6 +28,7 @@ FETCH_SECONDS_MAX = 1200
 BUILD_SECONDS_MAX = 600
 SECRET = "what the protected server proves itself with"
 MAVEN = ["mvn", "-B", "-f", "java/pom.xml"]
+CARGO = ["cargo", "test", "--quiet", "--locked", "--manifest-path", "rust/Cargo.toml", "--target-dir", ".cache/rust"]
 
 # Downloads and builds run once, before the first program of a tool. They do not count against the time of a program,
 # and programs run offline, so that a download in one is an error.
@@ -34,12 +36,14 @@ FETCH = {
     # `go-offline` does not resolve the dependencies that pom.xml adds to Surefire. Starting Surefire does.
     "mvn": [*MAVEN, "--quiet", "dependency:go-offline", "surefire:test", "-DskipTests"],
     "go": ["go", "mod", "download", "-C", "go"],
+    "cargo": ["cargo", "fetch", "--quiet", "--locked", "--manifest-path", "rust/Cargo.toml"],
 }
 BUILD = {
     "mvn": [*MAVEN, "--quiet", "--offline", "test-compile"],
     "go": ["go", "test", "-C", "go", "-run", "^$", "./..."],
+    "cargo": [*CARGO, "--no-run"],
 }
-OFFLINE = {"GOPROXY": "off", "GOFLAGS": "-mod=readonly"}
+OFFLINE = {"GOPROXY": "off", "GOFLAGS": "-mod=readonly", "CARGO_NET_OFFLINE": "true"}
 
 NIMBUS_SPRING = "Nimbus, Spring Security"
 JAVA = [*MAVEN, "--offline", "test"]
@@ -53,6 +57,7 @@ PROGRAMS = [
     ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False, "ES256"),
     *((f"{NIMBUS_SPRING}, {algorithm}", JAVA, True, algorithm) for algorithm in ("ES256", "RS256", "EdDSA")),
     *((f"{GO_SDKS}, {algorithm}", GO, True, algorithm) for algorithm in ("ES256", "RS256", "EdDSA")),
+    ("MCP SDK for Rust", [*CARGO, "--", "--nocapture"], True, "ES256"),
     ("MCP conformance", [*NODE, "conformance.mjs"], False, "ES256"),
     ("oidc-provider, to sign in at", [*NODE, "upstream.mjs"], False, "ES256"),
     ("Chromium", [*NODE, "chromium.mjs"], False, "ES256"),
