@@ -140,7 +140,12 @@ pub(crate) fn plain(name: &str) -> String {
     seen.flat_map(char::to_lowercase).collect()
 }
 
+/// The letters of an appearance, without its words.
+pub(crate) fn letters(seen: &Appearance) -> String {
+    seen.0.to_ascii_lowercase()
+}
+
 /// The letters of `name` as [`Appearance`] has them, without its words.
 pub(crate) fn letters_of(name: &str) -> String {
-    Appearance::all_of(name).next().map(|seen| seen.0.to_ascii_lowercase()).unwrap_or_default()
+    Appearance::all_of(name).next().map(|seen| letters(&seen)).unwrap_or_default()
 }

@@ -187,7 +187,7 @@ const PASSES_MAX: usize = 8;
 
 /// The words of a client name in lower case, without versions and parenthesized suffixes. A name that is nothing else
 /// stays whole. What comes out is its own family name, so that a key can be read again from its text.
-fn family_name(name: &str) -> String {
+pub(crate) fn family_name(name: &str) -> String {
     let mut name = shortened(name);
     for _ in 0..PASSES_MAX {
         let shorter = shortened(&name);

@@ -6,7 +6,7 @@
 //! 1. What a client is: [`client`], named by an [`id`] and read from strict JSON ([`json`]); which clients are the
 //!    same app: [`family`], by names that look alike ([`appearance`]).
 //! 2. How a stranger becomes one: [`registration`], five steps told in `registration/endpoint.rs`, with
-//!    the registered error codes ([`error_code`]).
+//!    the registered error codes ([`error_code`]); which ones an operator lets in: [`admission`].
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
 //!    ([`sign_in`]) and allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
 //!    signed with [`keys`].
@@ -21,6 +21,7 @@
 //!
 //! Public is what `main.rs`, the tests and the benches need, and no more: this is a program, not a library.
 
+pub mod admission;
 pub mod app;
 mod appearance;
 mod authorization;

@@ -29,6 +29,7 @@ pub use self::{
     name::{ClientName, shown_name},
     redirect_uri::{Reach, RedirectUri, RedirectUriError},
     scope::{Scope, ScopeError},
+    text::Text,
     uri::UriError,
     web_uri::WebUri,
 };

@@ -23,6 +23,13 @@ const CONTACT_CHARACTERS_MAX: usize = 320;
 #[serde(transparent)]
 pub struct Text(String);
 
+impl Text {
+    /// The text as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// How to reach the people behind a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]

@@ -1,0 +1,87 @@
+//! The rules that hold, in order, and what they decide about a client.
+
+use super::{
+    Effect, Mode, Rule, Terms,
+    condition::Met,
+    facts::{Candidate, Facts},
+    index::Index,
+};
+use crate::metrics::Counter;
+
+/// A snapshot of all rules, ready to be evaluated, and how often each has matched.
+#[derive(Debug)]
+pub struct Rules {
+    in_order: Vec<Rule>,
+    index: Index,
+    default: Effect,
+    hits: Vec<Counter>,
+}
+
+/// What the rules decide about a client.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome<'rules> {
+    /// The place of the rule that decides; `None` if no rule does and the default holds.
+    pub decided_by: Option<usize>,
+    /// What happens to the client.
+    pub effect: &'rules Effect,
+    /// What it gets.
+    pub terms: &'rules Terms,
+    /// Whether its redirect URIs decided.
+    pub by_destination: bool,
+    /// The place of the redirect URI that decided, if one alone did.
+    pub redirect_uri: Option<usize>,
+    /// The places of the rules before that one which match and only observe.
+    pub observed: Vec<usize>,
+}
+
+const NO_TERMS: &Terms = &Terms { ceiling: None, label: None, expires_days: None };
+
+impl Rules {
+    /// The rules in their order, and what happens to a client that none of them decides about.
+    pub fn new(rules: Vec<Rule>, default: Effect) -> Self {
+        let hits = rules.iter().map(|_| Counter::default()).collect();
+        Self { index: Index::of(&rules), in_order: rules, default, hits }
+    }
+
+    /// The first enforced rule that matches decides. Counts nothing.
+    pub fn evaluate<'rules>(&'rules self, candidate: &Candidate<'_>) -> Outcome<'rules> {
+        let mut outcome = Outcome {
+            decided_by: None,
+            effect: &self.default,
+            terms: NO_TERMS,
+            by_destination: false,
+            redirect_uri: None,
+            observed: Vec::new(),
+        };
+        if self.in_order.is_empty() {
+            return outcome;
+        }
+        let facts = Facts::of(candidate);
+        for place in self.index.possible(&facts) {
+            let rule = &self.in_order[place];
+            let Some(met) = rule.conditions.met_by(&facts) else { continue };
+            if rule.mode == Mode::Observe {
+                outcome.observed.push(place);
+                continue;
+            }
+            outcome.decided_by = Some(place);
+            (outcome.effect, outcome.terms) = (&rule.effect, &rule.terms);
+            outcome.by_destination = met != Met::WithoutDestination;
+            outcome.redirect_uri = if let Met::ByDestination(at) = met { Some(at) } else { None };
+            break;
+        }
+        outcome
+    }
+
+    /// Counts the rule that decided, and those that observed.
+    pub fn count(&self, outcome: &Outcome<'_>) {
+        for place in outcome.observed.iter().chain(&outcome.decided_by) {
+            self.hits[*place].add_one();
+        }
+    }
+
+    /// Every rule in order, and how often it has matched.
+    pub fn hits(&self) -> impl Iterator<Item = (&Rule, u64)> {
+        self.in_order.iter().zip(self.hits.iter().map(Counter::value))
+    }
+}
