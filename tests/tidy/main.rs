@@ -526,6 +526,7 @@ const PLAIN_DOCUMENTS: &[&str] = &[
     "docs/connect/libraries.md",
     "docs/connect/resource-servers.md",
     "docs/protocol.md",
+    "docs/run/operating.md",
 ];
 
 /// Words and phrases that mark a sentence as translated.
