@@ -48,7 +48,7 @@ OFFLINE = {"GOPROXY": "off", "GOFLAGS": "-mod=readonly", "CARGO_NET_OFFLINE": "t
 NIMBUS_SPRING = "Nimbus, Spring Security"
 JAVA = [*MAVEN, "--offline", "test"]
 GO = ["go", "test", "-C", "go", "-count=1", "-v", "./..."]
-GO_SDKS = "MCP SDK for Go, x/oauth2 with go-oidc"
+GO_SDKS = "MCP SDK for Go, x/oauth2 with go-oidc, jwx"
 
 # Name, command, whether the protected server has to be started for it, `token.algorithm`.
 PROGRAMS = [

@@ -1,5 +1,5 @@
 // Package journey leads unmodified Go libraries through Doorward: the MCP SDK for Go, and golang.org/x/oauth2 with
-// go-oidc. Their user is the small person of person.mjs.
+// go-oidc and jwx. Their user is the small person of person.mjs.
 package journey
 
 import (
@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jwt"
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
@@ -186,9 +189,37 @@ func TestOAuth2WithGoOIDCVerifiesWhatItWasGranted(t *testing.T) {
 	if _, err := provider.Verifier(&oidc.Config{ClientID: "https://another.example"}).Verify(ctx, token.AccessToken); err == nil {
 		t.Fatal("a token for another resource was accepted")
 	}
+	verifyWithJWX(t, provider, token.AccessToken)
 	expired := &oauth2.Token{RefreshToken: token.RefreshToken}
 	renewed, err := config.TokenSource(ctx, expired).Token()
 	if err != nil || renewed.RefreshToken == token.RefreshToken {
 		t.Fatal("the refresh token is not rotated", err)
+	}
+}
+
+// verifyWithJWX verifies an access token as a resource server does that knows the keys of the issuer and its own URL.
+func verifyWithJWX(t *testing.T, provider *oidc.Provider, token string) {
+	t.Helper()
+	var metadata struct {
+		JWKS string `json:"jwks_uri"`
+	}
+	if err := provider.Claims(&metadata); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := jwk.Fetch(t.Context(), metadata.JWKS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified, err := jwt.ParseString(token, jwt.WithKeySet(keys), jwt.WithIssuer(issuer), jwt.WithAudience(tools))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scope string
+	if err := verified.Get("scope", &scope); err != nil || scope != "tools:use" {
+		t.Fatal(scope, err)
+	}
+	_, err = jwt.ParseString(token, jwt.WithKeySet(keys), jwt.WithAudience("https://another.example"))
+	if !errors.Is(err, jwt.InvalidAudienceError()) {
+		t.Fatalf("a token for another resource: %v", err)
 	}
 }
