@@ -23,10 +23,11 @@ use crate::{
     },
     internet::Internet,
     keys::Keys,
+    local_password::LocalPassword,
     metrics::AuthorizationMetrics,
+    provider::Providers,
     registration::ProtectedNames,
     server_metadata,
-    sign_in::{LocalPassword, Providers},
     store::Store,
 };
 

@@ -13,7 +13,8 @@ use crate::{
     config::Config,
     entropy::Entropy,
     keys,
-    registration::{self, Profile},
+    metadata_policy::Profile,
+    registration,
     store::{ClientRecord, Store},
 };
 

@@ -1,5 +1,7 @@
 //! The registered OAuth error codes that are used here, spelled once, and what a refusal is made of.
 
+use serde::{Serialize, Serializer};
+
 /// An error code of the OAuth Extensions Error Registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorCode {
@@ -55,6 +57,12 @@ impl ErrorCode {
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
         cookie::Cookies,
         form::Form,
     },
-    keys, registration, sign_in, token,
+    keys, metadata_policy, provider, sign_in, token,
 };
 
 /// Any body, at either door: refused with reasons in printable ASCII, or admitted, and then what was
@@ -29,9 +29,9 @@ use crate::{
 pub fn registration_body(bytes: &[u8]) {
     let settings = Config::default().registration;
     for profile in [ProfileName::Datadog, ProfileName::Rfc7591] {
-        match registration::check(bytes, profile, &settings) {
+        match metadata_policy::check(bytes, profile, &settings) {
             Ok(document) => {
-                let again = registration::check(document.as_bytes(), profile, &settings);
+                let again = metadata_policy::check(document.as_bytes(), profile, &settings);
                 assert_eq!(again.as_ref(), Ok(&document), "what is registered would not register");
             }
             Err(violations) => {
@@ -60,7 +60,7 @@ pub fn metadata_document(bytes: &[u8]) {
     }
     let usual = || "https://app.example/client.json".parse().expect("it is a document's URL");
     let url = named.unwrap_or_else(usual);
-    match registration::admit_document(document, &url, &Config::default().registration) {
+    match metadata_policy::admit_document(document, &url, &Config::default().registration) {
         Ok(metadata) => {
             assert!(
                 metadata.client_name.is_some() && !metadata.redirect_uris.as_slice().is_empty()
@@ -196,7 +196,7 @@ pub fn cookies(bytes: &[u8]) {
 
 /// Any answers of a provider, one a line: what nobody signed signs nobody in.
 pub fn provider_answers(bytes: &[u8]) {
-    sign_in::fuzz_provider(bytes);
+    provider::fuzz_provider(bytes);
 }
 
 /// Any body of a request to a guarded MCP server, and any stream of its answers: a tool that is read from a body is the
@@ -214,7 +214,7 @@ pub fn jwt(bytes: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let (header, claims, edits) = (line(), line(), line());
     keys::fuzz(header, claims, |token| altered(token, edits));
-    sign_in::fuzz_id_token(header, claims, |token| altered(token, edits));
+    provider::fuzz_id_token(header, claims, |token| altered(token, edits));
     token::fuzz_claims(claims);
 }
 

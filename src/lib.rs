@@ -5,10 +5,10 @@
 //!
 //! 1. What a client is: [`client`], named by an [`id`] and read from strict JSON ([`json`]); which clients are the
 //!    same app: [`family`], by names that look alike ([`appearance`]).
-//! 2. How a stranger becomes one: [`registration`], five steps told in `registration/endpoint.rs`, with
-//!    the registered error codes ([`error_code`]); which ones an operator lets in: [`admission`].
+//! 2. How a stranger becomes one: [`registration`], five steps told in `registration/endpoint.rs`, by
+//!    [`metadata_policy`], with the registered error codes ([`error_code`]); which ones an operator lets in: [`admission`].
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
-//!    ([`sign_in`]) and allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
+//!    ([`sign_in`], at a [`provider`]), allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
 //!    signed with [`keys`].
 //! 4. What is kept, and with which promise: [`store`], [`secret`].
 //! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes in
@@ -46,11 +46,14 @@ mod identified_client;
 pub mod internet;
 mod json;
 mod keys;
+mod local_password;
 pub mod log;
+mod metadata_policy;
 mod metrics;
 mod openapi;
 mod pages;
 mod paths;
+mod provider;
 mod registration;
 pub mod secret;
 pub mod server;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     client::ProfileName,
     config::RegistrationConfig,
-    registration::{self, BODY_BYTES_MAX, Violation},
+    metadata_policy::{self, BODY_BYTES_MAX, Violation},
 };
 
 /// Try client metadata without registering it
@@ -133,7 +133,7 @@ struct Refusal {
 
 impl From<Violation> for Refusal {
     fn from(Violation { pointer, code, reason }: Violation) -> Self {
-        Self { pointer, code, reason }
+        Self { pointer, code: code.as_str(), reason }
     }
 }
 
@@ -165,7 +165,7 @@ impl Verdict {
                 reason,
             }]);
         }
-        match registration::check(body, profile, settings) {
+        match metadata_policy::check(body, profile, settings) {
             Err(violations) => refused(violations.into_iter().map(Refusal::from).collect()),
             Ok(registered) => {
                 let registered: Value = serde_json::from_str(&registered).unwrap_or_default();

@@ -214,7 +214,7 @@ impl Member for RedirectUris {
                 self.0.push(uri);
             }
             match reach {
-                // For the operator to decide: see `lan_redirects` in registration/policy.rs.
+                // For the operator to decide: see `lan_redirects` in metadata_policy/policy.rs.
                 Reach::Lan => Err(Problem::RedirectUri(RedirectUriError::Lan)),
                 Reach::Public | Reach::Loopback | Reach::PrivateUse => Ok(()),
             }

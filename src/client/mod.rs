@@ -1,6 +1,6 @@
 //! What a client is: its identifier and its metadata (RFC 7591 §2). Pure: no clock, no I/O, no HTTP,
 //! no settings. Whatever parses today parses for ever; what an operator may change is a rule of
-//! `registration/policy.rs`.
+//! `metadata_policy/policy.rs`.
 
 mod auth_method;
 mod document_url;

@@ -3,7 +3,7 @@
 //! what was registered is never refused later by another rule.
 //!
 //! A redirect URI is kept byte for byte. Whether private networks may be redirected to is the operator's
-//! choice and therefore a rule of `registration/policy.rs`.
+//! choice and therefore a rule of `metadata_policy/policy.rs`.
 
 use std::borrow::Cow;
 

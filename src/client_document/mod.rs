@@ -1,6 +1,6 @@
 //! Clients that do not register: their identifier is the URL of a document with their metadata, which is
 //! fetched when an authorization request names it (Client ID Metadata Document). The rules of a registration apply to
-//! it (`registration/document.rs`). Documents are cached in memory for a while, and never stored.
+//! it (`metadata_policy/document.rs`). Documents are cached in memory for a while, and never stored.
 //!
 //! Only an authorization request waits for a fetch, and only it learns of a failure; the next request tries again (§5).
 //! Tokens live by their grant and by the last document that was seen: the server fetches it again in the background
@@ -38,8 +38,8 @@ use crate::{
         single_flight::SingleFlight,
     },
     internet::Internet,
+    metadata_policy::{Violation, admit_document},
     metrics::DocumentMetrics,
-    registration::{Violation, admit_document},
 };
 
 /// The largest document, in bytes (§8.7 recommends five kilobytes).

@@ -4,7 +4,7 @@ use super::{Examined, Finding, Look};
 use crate::{
     http::request_event::chain,
     internet::Internet,
-    sign_in::{ProviderError, Providers, Tried},
+    provider::{ProviderError, Providers, Tried},
 };
 
 /// Can each of them be reached, is it who the settings say, and can what it signs be verified?

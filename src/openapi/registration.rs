@@ -7,7 +7,8 @@ use crate::{
     client::ClientMetadata,
     config::Config,
     error_code::Refusal,
-    registration::{BODY_BYTES_MAX, Profile, refusals},
+    metadata_policy::{BODY_BYTES_MAX, Profile},
+    registration::refusals,
 };
 
 /// The only status of the `datadog` profile whose body is an OAuth error (`registration/error.rs`).

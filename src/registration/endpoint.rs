@@ -9,12 +9,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::{
-    BODY_BYTES_MAX,
     error::RegistrationError,
     issue::{self, Requester},
-    policy,
-    profile::{Answers, Profile},
-    request::RegistrationRequest,
     response,
 };
 use crate::{
@@ -27,6 +23,9 @@ use crate::{
         caller::Caller,
         rate_limit::{Cost, Count, Verdict},
         request_event::Outcome,
+    },
+    metadata_policy::{
+        Answers, BODY_BYTES_MAX, MetadataError, Profile, RegistrationRequest, admit,
     },
     store::ClientRecord,
 };
@@ -129,7 +128,7 @@ pub(crate) fn prepare(
 ) -> Result<(ClientRecord, Vec<u8>), RegistrationError> {
     let settings = &app.config.registration;
     let request = RegistrationRequest::parse(body)?;
-    let admitted = policy::admit(request, profile, settings)?;
+    let admitted = admit(request, profile, settings).map_err(MetadataError::from)?;
     let requester = Requester { profile, source: settings.keep_source_address.then_some(source) };
     let now = app.clock.now();
     let record = issue::client(&admitted, &requester, &app.protected_names, &app.entropy, now);

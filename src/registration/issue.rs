@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{look_alike::ProtectedNames, policy::Admitted, profile::Profile};
+use super::look_alike::ProtectedNames;
 use crate::{
     client::ClientId,
     clock::Timestamp,
     entropy::Entropy,
+    metadata_policy::{Admitted, Profile},
     store::{ClientFlags, ClientRecord},
 };
 

@@ -1,6 +1,6 @@
 //! What a door refuses with, one of each kind, for the description of the interface.
 
-use super::{BODY_BYTES_MAX, error::RegistrationError, profile::Profile};
+use super::error::RegistrationError;
 use crate::{
     client::{
         RedirectUri,
@@ -10,6 +10,7 @@ use crate::{
     error_code::Refusal,
     http::{body::BodyError, rate_limit::Limit},
     json::{JsonError, JsonProblem},
+    metadata_policy::{BODY_BYTES_MAX, MetadataError, Profile},
     store::StoreError,
 };
 
@@ -20,8 +21,8 @@ pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<Refusal> {
     let mut errors = vec![
         RegistrationError::MediaType,
         RegistrationError::ContentEncoding,
-        RegistrationError::Json(json(JsonProblem::NotAnObject)),
-        RegistrationError::Metadata(vec![Fault::of("redirect_uris", Problem::Missing)]),
+        MetadataError::Json(json(JsonProblem::NotAnObject)).into(),
+        MetadataError::Metadata(vec![Fault::of("redirect_uris", Problem::Missing)]).into(),
         RegistrationError::Body(BodyError::TooLarge(BODY_BYTES_MAX)),
         RegistrationError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
         RegistrationError::Body(BodyError::UsedUp),
@@ -36,11 +37,8 @@ pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<Refusal> {
     for uri in ["https://app.example/cb#fragment", "not a URI"] {
         let fault = RedirectUri::parse(uri).err().map(Problem::RedirectUri);
         errors.extend(fault.map(|problem| {
-            RegistrationError::Metadata(vec![Fault {
-                member: "redirect_uris".to_owned(),
-                entry: Some(0),
-                problem,
-            }])
+            let member = "redirect_uris".to_owned();
+            MetadataError::Metadata(vec![Fault { member, entry: Some(0), problem }]).into()
         }));
     }
     let told = |error: RegistrationError| Refusal {

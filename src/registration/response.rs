@@ -1,7 +1,10 @@
 //! The client information response (RFC 7591 §3.2.1): what was registered, never what was merely asked.
 
-use super::profile::{Answers, Profile};
-use crate::{client::ClientMetadata, store::ClientRecord};
+use crate::{
+    client::ClientMetadata,
+    metadata_policy::{Answers, Profile},
+    store::ClientRecord,
+};
 
 /// The documented members beside `client_id`.
 const DOCUMENTED: [&str; 5] =

@@ -24,8 +24,9 @@ use crate::{
         answer::{self, Response, Shape, refusal},
         request_id::RequestId,
     },
+    metadata_policy::Profile,
     openapi, pages, paths,
-    registration::{Profile, register},
+    registration::register,
     sign_in, token,
 };
 

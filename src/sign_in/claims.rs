@@ -3,9 +3,9 @@
 use icu_properties::{CodePointSetData, props::BidiControl};
 use serde_json::{Map, Value};
 
-use super::local;
 use crate::{
     config::{Provider, SignInConfig},
+    local_password,
     store::ResourceOwner,
 };
 
@@ -74,7 +74,7 @@ pub(super) fn owner(
 /// Whether somebody who has signed in would be let in by the settings of now, as far as it is kept what they were
 /// let in by: the provider and the address. Whether that was verified, and in which groups they are, is not.
 pub(super) fn may_stay(settings: &SignInConfig, owner: &ResourceOwner) -> bool {
-    if owner.subject == local::SUBJECT {
+    if owner.subject == local_password::SUBJECT {
         return settings.local;
     }
     let id = owner.subject.split_once(':').map(|(id, _)| id);
@@ -294,7 +294,7 @@ mod tests {
                 let settings = SignInConfig { local, ..settings(providers.clone()) };
                 assert_eq!(may_stay(&settings, &ada), ada_may, "{settings:?}");
                 assert_eq!(may_stay(&settings, &nameless), nameless_may, "{settings:?}");
-                assert_eq!(may_stay(&settings, &local::owner()), local, "{settings:?}");
+                assert_eq!(may_stay(&settings, &local_password::owner()), local, "{settings:?}");
             }
         }
     }

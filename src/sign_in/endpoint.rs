@@ -6,9 +6,7 @@ use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    FORM_BYTES_MAX, account, can_wait, go_on, local,
-    provider::Provider,
-    session,
+    FORM_BYTES_MAX, account, can_wait, go_on, session,
     under_way::UnderWay,
     upstream::{self, Interrupted, UpstreamError},
 };
@@ -24,9 +22,11 @@ use crate::{
         request_id::reference,
         same_origin::is_same_origin,
     },
+    local_password,
     metrics::SignInMetrics,
     pages::{Action, FormTarget, MessagePage, SignOutPage, Site, in_words, page},
     paths,
+    provider::Provider,
     store::StoreError,
 };
 
@@ -283,7 +283,7 @@ async fn try_to_begin(
         );
     }
     let mut response = see_other(&go_on(app, &request));
-    let begun = session::begin(app, headers, local::owner(), &mut response).await;
+    let begun = session::begin(app, headers, local_password::owner(), &mut response).await;
     ended(&app.metrics.local_sign_ins, begun.map(|()| response).map_err(Into::into))
 }
 

@@ -1,18 +1,12 @@
 //! Who the resource owner is: sessions of browsers, and the ways to begin one.
 //!
-//! `session.rs` is what a browser holds, `local.rs` the password of a server for development. `upstream.rs`
-//! leads to an OpenID Provider and back: `provider.rs` asks it, `provider_metadata.rs` and `id_token.rs` read
-//! what it answers, `claims.rs` says who that is; `under_way.rs` is what the browser holds meanwhile.
+//! `session.rs` is what a browser holds, `upstream.rs`
+//! leads to an OpenID Provider (`provider/`) and back: `claims.rs` says who signed in there, `under_way.rs` is what the
+//! browser holds meanwhile.
 
 mod claims;
 mod endpoint;
-#[cfg(fuzzing)]
-mod fuzz;
 mod held;
-mod id_token;
-mod local;
-mod provider;
-mod provider_metadata;
 pub(crate) mod refusals;
 mod session;
 mod under_way;
@@ -20,8 +14,6 @@ mod upstream;
 
 pub(crate) use self::{
     endpoint::{ask_to_sign_out, begin, chosen, finish, sign_out},
-    local::LocalPassword,
-    provider::{ProviderError, Providers, Tried},
     session::{Session, session},
 };
 use crate::{app::App, pages::ProviderChoice, paths, store::ResourceOwner};
@@ -68,24 +60,4 @@ pub(crate) fn go_on(app: &App, request: &str) -> String {
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_session(value: &str) {
     session::fuzz(value);
-}
-
-/// The door of a fuzz target: metadata, keys and an ID token, each on a line.
-#[cfg(fuzzing)]
-pub(crate) fn fuzz_provider(answers: &[u8]) {
-    let mut lines = answers.splitn(3, |byte| *byte == b'\n');
-    let mut line = || lines.next().unwrap_or_default();
-    let _read = provider_metadata::ProviderMetadata::read(line(), "https://login.example");
-    let _read = id_token::keys(line());
-    fuzz::token(&String::from_utf8_lossy(line()));
-}
-
-/// The door of a fuzz target: the header and the claims of an ID token, and how a good one is altered.
-#[cfg(fuzzing)]
-pub(crate) fn fuzz_id_token(
-    header: &[u8],
-    claims: &[u8],
-    altered: impl Fn(&str) -> Option<String>,
-) {
-    fuzz::id_token(header, claims, altered);
 }

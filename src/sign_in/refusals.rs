@@ -2,12 +2,13 @@
 
 use super::{
     FORM_BYTES_MAX, REQUEST_BYTES_MAX, claims::ClaimsError, endpoint::SignInError,
-    id_token::IdTokenError, provider::ProviderError, upstream::UpstreamError,
+    upstream::UpstreamError,
 };
 use crate::{
     config::Config,
     error_code::Refusal,
     http::{body::BodyError, form::FormError},
+    provider::{IdTokenError, ProviderError},
     store::StoreError,
 };
 

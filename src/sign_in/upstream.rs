@@ -10,7 +10,6 @@ use http::HeaderMap;
 use super::{
     claims::{self, ClaimsError},
     go_on,
-    provider::{Exchange, Provider, ProviderError},
     session::{self, cookies},
     under_way::{UnderWay, WAITING_BYTES_MAX},
 };
@@ -20,6 +19,7 @@ use crate::{
         answer::{Response, see_other},
         form::{Form, FormError},
     },
+    provider::{Exchange, Provider, ProviderError},
     store::StoreError,
 };
 

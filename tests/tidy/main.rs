@@ -30,10 +30,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "internet",
             "keys",
+            "local_password",
             "metrics",
+            "provider",
             "registration",
             "server_metadata",
-            "sign_in",
             "store",
         ],
     ),
@@ -57,7 +58,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     // The door of the benches.
-    ("bench", &["app", "clock", "config", "entropy", "keys", "registration", "store"]),
+    (
+        "bench",
+        &["app", "clock", "config", "entropy", "keys", "metadata_policy", "registration", "store"],
+    ),
     (
         "cli",
         &[
@@ -71,7 +75,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "json",
             "keys",
             "log",
-            "registration",
+            "metadata_policy",
             "server",
             "store",
         ],
@@ -79,7 +83,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("client", &["id", "json", "special_use"]),
     (
         "client_document",
-        &["client", "clock", "config", "entropy", "http", "internet", "metrics", "registration"],
+        &["client", "clock", "config", "entropy", "http", "internet", "metadata_policy", "metrics"],
     ),
     ("clock", &[]),
     // What a setting names as requests do is read by the same rule.
@@ -88,7 +92,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // It looks at what the others use, with their own means.
     (
         "doctor",
-        &["clock", "config", "entropy", "http", "internet", "keys", "server", "sign_in", "store"],
+        &["clock", "config", "entropy", "http", "internet", "keys", "provider", "server", "store"],
     ),
     ("entropy", &[]),
     ("error_code", &[]),
@@ -104,7 +108,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "guard",
             "http",
             "keys",
-            "registration",
+            "metadata_policy",
+            "provider",
             "sign_in",
             "token",
         ],
@@ -117,7 +122,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("internet", &[]),
     ("json", &[]),
     ("keys", &["clock", "config", "entropy", "store"]),
+    ("local_password", &["entropy", "secret", "store"]),
     ("log", &["clock", "config", "json"]),
+    ("metadata_policy", &["client", "config", "error_code", "json"]),
     ("metrics", &[]),
     // It describes what the others answer, by their own tables.
     (
@@ -129,6 +136,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "error_code",
             "http",
             "keys",
+            "metadata_policy",
             "registration",
             "server_metadata",
             "sign_in",
@@ -137,6 +145,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("pages", &["config", "http", "paths"]),
     ("paths", &[]),
+    ("provider", &["clock", "config", "http", "internet"]),
     (
         "registration",
         &[
@@ -149,6 +158,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "error_code",
             "http",
             "json",
+            "metadata_policy",
             "store",
         ],
     ),
@@ -166,6 +176,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "keys",
             "log",
+            "metadata_policy",
             "metrics",
             "openapi",
             "pages",
@@ -186,10 +197,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "error_code",
             "grant",
             "http",
-            "internet",
+            "local_password",
             "metrics",
             "pages",
             "paths",
+            "provider",
             "secret",
             "store",
         ],
@@ -234,6 +246,7 @@ const CONFINED: &[Confined] = &[
             "src/discovery.rs",
             "src/guard/",
             "src/pages/",
+            "src/provider/",
             "src/registration/endpoint.rs",
             "src/registration/error.rs",
             "src/server/",
@@ -276,8 +289,10 @@ const CONFINED: &[Confined] = &[
     Confined {
         what: &["serde"],
         to: &[
+            "src/metadata_policy/error.rs",
             "src/cli/",
             "src/client/",
+            "src/error_code.rs",
             "src/guard/",
             "src/identified_client.rs",
             "src/json.rs",
@@ -588,7 +603,7 @@ fn every_path_that_a_document_names_is_there() {
 fn the_map_is_short_and_has_every_module_on_it() {
     let map = read("ARCHITECTURE.md");
     let lines = map.lines().count();
-    assert!(lines <= 250, "ARCHITECTURE.md has {lines} lines");
+    assert!(lines <= 300, "ARCHITECTURE.md has {lines} lines");
     let modules: BTreeSet<String> = sources().iter().map(Source::module).collect();
     let is_there = |module: &String| {
         [format!("`{module}/`"), format!("`{module}.rs`")].iter().any(|name| map.contains(name))

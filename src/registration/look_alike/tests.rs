@@ -1,7 +1,7 @@
 //! Tests of borrowed names, and how many of them are found.
 
 use super::*;
-use crate::registration::request::RegistrationRequest;
+use crate::metadata_policy::RegistrationRequest;
 
 #[test]
 fn a_borrowed_name_is_flagged_and_its_owner_is_not() {

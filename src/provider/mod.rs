@@ -1,6 +1,11 @@
 //! An OpenID Provider, asked for what it publishes and what a code is worth. What it answers is kept no
 //! longer than it takes to learn who signed in; what it publishes, for an hour.
 
+#[cfg(fuzzing)]
+mod fuzz;
+mod id_token;
+mod metadata;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -13,9 +18,10 @@ use serde_json::{Map, Value};
 use tokio::{sync::Semaphore, task, time::timeout};
 use url::{Url, form_urlencoded};
 
-use super::{
-    id_token::{self, Expected, IdTokenError},
-    provider_metadata::{ProviderMetadata, ProviderMetadataError},
+pub(crate) use self::id_token::IdTokenError;
+use self::{
+    id_token::Expected,
+    metadata::{ProviderMetadata, ProviderMetadataError},
 };
 use crate::{
     clock::Timestamp,
@@ -55,8 +61,8 @@ pub(crate) struct Providers {
 }
 
 /// One of them.
-pub(super) struct Provider {
-    pub(super) settings: config::Provider,
+pub(crate) struct Provider {
+    pub(crate) settings: config::Provider,
     published: Mutex<Published>,
     /// Held by whoever asks for keys because of a token that none of those that are known has signed.
     asked_again: tokio::sync::Mutex<AskedAgain>,
@@ -124,12 +130,12 @@ pub(crate) struct Tried {
 }
 
 /// A code, and what it has to be worth.
-pub(super) struct Exchange<'sign_in> {
-    pub(super) code: &'sign_in str,
-    pub(super) verifier: &'sign_in str,
-    pub(super) redirect_uri: &'sign_in str,
-    pub(super) nonce: &'sign_in str,
-    pub(super) now: Timestamp,
+pub(crate) struct Exchange<'sign_in> {
+    pub(crate) code: &'sign_in str,
+    pub(crate) verifier: &'sign_in str,
+    pub(crate) redirect_uri: &'sign_in str,
+    pub(crate) nonce: &'sign_in str,
+    pub(crate) now: Timestamp,
 }
 
 impl Providers {
@@ -149,12 +155,12 @@ impl Providers {
     }
 
     /// The provider that the settings call so.
-    pub(super) fn named(&self, id: &str) -> Option<&Provider> {
+    pub(crate) fn named(&self, id: &str) -> Option<&Provider> {
         self.all.iter().find(|provider| provider.settings.id == id)
     }
 
     /// What the provider publishes of itself. Sign-ins that ask at the same time share a fetch.
-    pub(super) async fn metadata(
+    pub(crate) async fn metadata(
         &self,
         provider: &Provider,
         now: Timestamp,
@@ -190,7 +196,7 @@ impl Providers {
     }
 
     /// The claims of whoever was given this code. The tokens that come along go no further.
-    pub(super) async fn claims(
+    pub(crate) async fn claims(
         &self,
         provider: &Provider,
         exchange: &Exchange<'_>,
@@ -379,6 +385,26 @@ fn basic(client_id: &str, secret: &str) -> HeaderValue {
         HeaderValue::try_from(format!("Basic {pair}")).expect("base64 is visible ASCII");
     value.set_sensitive(true);
     value
+}
+
+/// The door of a fuzz target: metadata, keys and an ID token, each on a line.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_provider(answers: &[u8]) {
+    let mut lines = answers.splitn(3, |byte| *byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let _read = ProviderMetadata::read(line(), "https://login.example");
+    let _read = id_token::keys(line());
+    fuzz::token(&String::from_utf8_lossy(line()));
+}
+
+/// The door of a fuzz target: the header and the claims of an ID token, and how a good one is altered.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_id_token(
+    header: &[u8],
+    claims: &[u8],
+    altered: impl Fn(&str) -> Option<String>,
+) {
+    fuzz::id_token(header, claims, altered);
 }
 
 #[cfg(test)]

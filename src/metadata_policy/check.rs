@@ -1,7 +1,11 @@
 //! The dry run: would this register, and if not, why not. Nothing is stored or asked of the network.
 
-pub(crate) use super::error::Violation;
-use super::{error::RegistrationError, policy, profile::Profile, request::RegistrationRequest};
+use super::{
+    error::{MetadataError, Violation},
+    policy,
+    profile::Profile,
+    request::RegistrationRequest,
+};
 use crate::{client::ProfileName, config::RegistrationConfig};
 
 /// Tries `body` at the door of `profile`: the metadata document that would be registered, or every
@@ -12,7 +16,7 @@ pub(crate) fn check(
     settings: &RegistrationConfig,
 ) -> Result<String, Vec<Violation>> {
     let profile = Profile::of(profile);
-    let admitted = || -> Result<_, RegistrationError> {
+    let admitted = || -> Result<_, MetadataError> {
         let request = RegistrationRequest::parse(body)?;
         Ok(policy::admit(request, profile, settings)?)
     };

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::{entropy::Entropy, secret::SecretHash, store::ResourceOwner};
 
 /// Who signs in with it. No provider is called `local`.
-pub(super) const SUBJECT: &str = "local:developer";
+pub(crate) const SUBJECT: &str = "local:developer";
 
 /// Letters and digits that are not taken for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
@@ -41,13 +41,13 @@ impl LocalPassword {
     }
 
     /// Whether it is this one, in constant time.
-    pub(super) fn is(&self, presented: &str) -> bool {
+    pub(crate) fn is(&self, presented: &str) -> bool {
         self.hash.matches(&SecretHash::of(presented.trim().as_bytes()))
     }
 }
 
 /// How they are called.
-pub(super) fn owner() -> ResourceOwner {
+pub(crate) fn owner() -> ResourceOwner {
     ResourceOwner { subject: SUBJECT.to_owned(), name: Some("Developer".to_owned()), email: None }
 }
 

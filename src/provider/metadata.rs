@@ -16,18 +16,18 @@ const ALGORITHMS: [(&str, Algorithm); 5] = [
 
 /// The metadata of a provider.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct ProviderMetadata {
-    pub(super) authorization_endpoint: Url,
-    pub(super) token_endpoint: Url,
-    pub(super) jwks_uri: Url,
+pub(crate) struct ProviderMetadata {
+    pub(crate) authorization_endpoint: Url,
+    pub(crate) token_endpoint: Url,
+    pub(crate) jwks_uri: Url,
     /// Whether it names itself in each answer (RFC 9207 §3).
-    pub(super) names_itself: bool,
+    pub(crate) names_itself: bool,
     /// Whether the secret of a client goes into the form, because the header is not read.
-    pub(super) takes_secret_in_form: bool,
+    pub(crate) takes_secret_in_form: bool,
     /// The `prompt` with which it asks for an account (OpenID Connect Core 1.0 §3.1.2.1), if it has one.
-    pub(super) prompt_for_other_account: Option<&'static str>,
+    pub(crate) prompt_for_other_account: Option<&'static str>,
     /// Those of [`ALGORITHMS`] with which it signs.
-    pub(super) algorithms: Vec<Algorithm>,
+    pub(crate) algorithms: Vec<Algorithm>,
 }
 
 /// What is wrong with the metadata of a provider.
@@ -45,7 +45,7 @@ pub(crate) enum ProviderMetadataError {
 
 impl ProviderMetadata {
     /// Reads the document of this issuer, which must name it byte for byte (§4.3).
-    pub(super) fn read(document: &[u8], issuer: &str) -> Result<Self, ProviderMetadataError> {
+    pub(crate) fn read(document: &[u8], issuer: &str) -> Result<Self, ProviderMetadataError> {
         let Ok(Value::Object(members)) = serde_json::from_slice(document) else {
             return Err(ProviderMetadataError::NotAnObject);
         };

@@ -1,6 +1,6 @@
 //! A client registration request (RFC 7591 §3.1): bytes → client metadata, and all that is wrong with it.
 
-use super::error::RegistrationError;
+use super::error::MetadataError;
 use crate::{
     client::{
         ClientMetadata, RedirectUriError, UriError,
@@ -22,7 +22,7 @@ pub(crate) struct RegistrationRequest<'body> {
 
 impl<'body> RegistrationRequest<'body> {
     /// Reads the body.
-    pub(crate) fn parse(body: &'body [u8]) -> Result<Self, RegistrationError> {
+    pub(crate) fn parse(body: &'body [u8]) -> Result<Self, MetadataError> {
         let document = json::read(body).map_err(refused)?;
         let mut faults = Vec::new();
         let metadata = ClientMetadata::read(&document, &mut faults);
@@ -31,7 +31,7 @@ impl<'body> RegistrationRequest<'body> {
 }
 
 /// A lone surrogate is well-formed JSON that no string can hold: the fault of the member it stands in.
-fn refused(error: JsonError) -> RegistrationError {
+fn refused(error: JsonError) -> MetadataError {
     let mut steps = error.pointer.split('/').skip(1);
     let (Some(member), entry) = (steps.next(), steps.next()) else { return error.into() };
     let base = member.split_once('#').map_or(member, |(base, _)| base);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     client::ProfileName::{self, Datadog, Rfc7591},
     config::{CatalogueScope, Config, RegistrationConfig},
-    registration::check,
+    metadata_policy::check,
 };
 
 fn settings() -> RegistrationConfig {
@@ -25,8 +25,8 @@ fn with(
     check(body.as_bytes(), profile, settings)
         .map(|document| serde_json::from_str(&document).unwrap())
         .map_err(|violations| {
-            let text = |violation: &crate::registration::Violation| {
-                format!("{} {} {}", violation.pointer, violation.code, violation.reason)
+            let text = |violation: &crate::metadata_policy::Violation| {
+                format!("{} {} {}", violation.pointer, violation.code.as_str(), violation.reason)
             };
             violations.iter().map(text).collect()
         })

@@ -2,7 +2,7 @@
 //! and the policy are those of a registration, and what only a document has is looked at beside them.
 
 use super::{
-    error::{RegistrationError, Violation},
+    error::{MetadataError, Violation},
     policy,
     profile::Profile,
     request::RegistrationRequest,
@@ -26,7 +26,7 @@ pub(crate) fn admit_document(
     url: &DocumentUrl,
     settings: &RegistrationConfig,
 ) -> Result<ClientMetadata, Vec<Violation>> {
-    let admitted = || -> Result<_, RegistrationError> {
+    let admitted = || -> Result<_, MetadataError> {
         let mut request = RegistrationRequest::parse(document)?;
         names_its_url(&request.document, url, &mut request.faults);
         holds_no_secret(&request.document, &mut request.faults);

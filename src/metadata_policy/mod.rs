@@ -1,0 +1,24 @@
+//! Which client metadata is accepted, whether a client registers it (RFC 7591) or publishes it
+//! (Client ID Metadata Document). Pure: bytes and settings in, a client or every violation out.
+//!
+//! `request.rs` parses, `policy.rs` admits, `profile.rs` holds what differs between the two registration endpoints,
+//! `document.rs` adds what only a published document has, and `error.rs` says why a client is rejected.
+
+mod check;
+mod document;
+mod error;
+mod policy;
+mod profile;
+mod request;
+
+pub(crate) use self::{
+    check::check,
+    document::admit_document,
+    error::{MetadataError, Violation},
+    policy::{Admitted, admit},
+    profile::{Answers, Profile},
+    request::RegistrationRequest,
+};
+
+/// The largest client metadata, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
