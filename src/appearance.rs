@@ -9,6 +9,8 @@ const SMALL_CAPITALS: [char; 26] = [
     'ᴀ', 'ʙ', 'ᴄ', 'ᴅ', 'ᴇ', 'ꜰ', 'ɢ', 'ʜ', 'ɪ', 'ᴊ', 'ᴋ', 'ʟ', 'ᴍ', 'ɴ', 'ᴏ', 'ᴘ', 'ꞯ', 'ʀ', 'ꜱ',
     'ᴛ', 'ᴜ', 'ᴠ', 'ᴡ', '𐞀', 'ʏ', 'ᴢ',
 ];
+/// No character before this one is among those.
+const FIRST_SYMBOL: u32 = 0x250;
 /// Alphabets of symbols, by their A: negative circled, negative squared, and regional indicators.
 const SYMBOL_ALPHABETS: [u32; 3] = [0x1_f150, 0x1_f170, 0x1_f1e6];
 
@@ -18,7 +20,7 @@ pub(crate) struct Appearance(String);
 
 /// What precedes a character, as far as it decides where a word begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Separator,
     Digit,
     Upper,
@@ -43,13 +45,18 @@ impl Appearance {
         let mut before = Kind::Separator;
         let mut characters = text.chars().peekable();
         while let Some(character) = characters.next() {
-            let kind = kind(character);
+            let ascii = u8::try_from(character).ok().filter(u8::is_ascii);
+            let kind = ascii.map_or(Kind::Separator, kind);
             let ends_acronym = kind == Kind::Upper
                 && before == Kind::Upper
                 && characters.peek().is_some_and(char::is_ascii_lowercase);
             let begins = kind != before && !(kind == Kind::Lower && before == Kind::Upper);
             before = kind;
-            push(&mut out, character, begins || ends_acronym);
+            match ascii {
+                Some(byte) => push(&mut out, byte, begins || ends_acronym),
+                None if character.is_alphanumeric() => out.push(character),
+                None => {}
+            }
         }
         Self(out)
     }
@@ -70,43 +77,47 @@ impl Appearance {
     }
 }
 
-fn kind(character: char) -> Kind {
+/// The kind of an ASCII character.
+pub(crate) const fn kind(character: u8) -> Kind {
     match character {
-        'A'..='Z' => Kind::Upper,
-        'a'..='z' => Kind::Lower,
-        '0'..='9' | '@' | '$' | '|' | '!' => Kind::Digit,
+        b'A'..=b'Z' => Kind::Upper,
+        b'a'..=b'z' => Kind::Lower,
+        b'0'..=b'9' | b'@' | b'$' | b'|' | b'!' => Kind::Digit,
         _ => Kind::Separator,
     }
 }
 
-/// Appends `character` as the letters that it resembles, the widest ones as the two that resemble them.
-fn push(out: &mut String, character: char, begins: bool) {
-    let letters = match character.to_ascii_lowercase() {
-        '0' => "o",
-        '1' | 'i' | '|' | '!' => "l",
-        '2' => "z",
-        '3' => "e",
-        '4' | '@' => "a",
-        '5' | '$' => "s",
-        '6' | '9' => "g",
-        '7' => "t",
-        '8' => "b",
-        'm' => "rn",
-        'w' => "vv",
-        'd' => "cl",
-        other => {
-            if other.is_ascii_lowercase() {
-                out.push(if begins { other.to_ascii_uppercase() } else { other });
-            } else if other.is_alphanumeric() {
-                out.push(other);
-            }
-            return;
-        }
-    };
-    let start = out.len();
-    out.push_str(letters);
-    if begins && let Some(letter) = out.get_mut(start..=start) {
-        letter.make_ascii_uppercase();
+/// Appends the letters that an ASCII character resembles.
+fn push(out: &mut String, character: u8, begins: bool) {
+    let [first, second] = resembled(character);
+    if first != NO_LETTER {
+        out.push(char::from(if begins { first.to_ascii_uppercase() } else { first }));
+    }
+    if second != NO_LETTER {
+        out.push(char::from(second));
+    }
+}
+
+/// Fills the places of letters that are not there.
+pub(crate) const NO_LETTER: u8 = 0;
+
+/// The letters that an ASCII character resembles, in lower case: two for the widest ones, none for most signs.
+pub(crate) const fn resembled(character: u8) -> [u8; 2] {
+    match character.to_ascii_lowercase() {
+        b'm' => *b"rn",
+        b'w' => *b"vv",
+        b'd' => *b"cl",
+        b'0' => [b'o', NO_LETTER],
+        b'1' | b'i' | b'|' | b'!' => [b'l', NO_LETTER],
+        b'2' => [b'z', NO_LETTER],
+        b'3' => [b'e', NO_LETTER],
+        b'4' | b'@' => [b'a', NO_LETTER],
+        b'5' | b'$' => [b's', NO_LETTER],
+        b'6' | b'9' => [b'g', NO_LETTER],
+        b'7' => [b't', NO_LETTER],
+        b'8' => [b'b', NO_LETTER],
+        letter @ b'a'..=b'z' => [letter, NO_LETTER],
+        _ => [NO_LETTER; 2],
     }
 }
 
@@ -117,6 +128,9 @@ fn without_marks(text: &str) -> String {
 
 fn letter_of_symbol(symbol: char) -> char {
     let code = u32::from(symbol);
+    if code < FIRST_SYMBOL {
+        return symbol;
+    }
     let place = SMALL_CAPITALS.iter().position(|capital| *capital == symbol).or_else(|| {
         let places = SYMBOL_ALPHABETS.iter().filter_map(|first| code.checked_sub(*first));
         places.filter(|place| *place < 26).min().and_then(|place| usize::try_from(place).ok())

@@ -2,8 +2,11 @@
 //! redirect URIs lead elsewhere. It is registered all the same and flagged for the operator, since names
 //! are self-asserted and prove nothing either way (RFC 7591 §5).
 
+mod beginnings;
 #[cfg(test)]
 mod tests;
+
+use beginnings::Beginnings;
 
 use crate::{
     appearance::{self, Appearance},
@@ -73,6 +76,8 @@ const BEFORE: &[&str] = &["my", "the", "get", "official"];
 pub(crate) struct ProtectedNames {
     /// By their first letter: most words of a name begin as no protected name does.
     by_letter: [Vec<Protected>; LETTERS],
+    /// How a word begins where a name may be like a protected one.
+    beginnings: Beginnings,
     generic: Vec<String>,
     before: Vec<String>,
 }
@@ -91,6 +96,14 @@ pub(crate) struct Protected {
 impl ProtectedNames {
     /// Prepares the names of the settings.
     pub(crate) fn new(settings: &[ProtectedName]) -> Self {
+        let prepared = |words: &[&str]| -> Vec<String> {
+            words.iter().map(|word| appearance::letters_of(word)).collect()
+        };
+        let before = prepared(BEFORE);
+        let mut beginnings = Beginnings::default();
+        for word in &before {
+            beginnings.insert(word);
+        }
         let mut by_letter: [Vec<Protected>; LETTERS] = Default::default();
         let names = settings
             .iter()
@@ -103,12 +116,11 @@ impl ProtectedNames {
             })
             .filter(|protected| !protected.letters.is_empty());
         for protected in names {
+            beginnings.insert(&protected.letters);
             let first = protected.letters.bytes().next().unwrap_or_default();
             by_letter[place(first)].push(protected);
         }
-        let prepared =
-            |words: &[&str]| words.iter().map(|word| appearance::letters_of(word)).collect();
-        Self { by_letter, generic: prepared(GENERIC), before: prepared(BEFORE) }
+        Self { by_letter, beginnings, generic: prepared(GENERIC), before }
     }
 
     /// The protected name that one of the client's names borrows, as far as its redirect URIs tell.
@@ -139,11 +151,8 @@ impl ProtectedNames {
         let names = metadata.client_name.iter().map(ClientName::as_str);
         let mut resembled = Vec::new();
         for name in names.chain(localized.map(|(_, name)| name.as_str())) {
-            self.resembled_by(name, &mut resembled);
-            // The end of a word may be cut off where people see it.
-            let shown = shown_name(name);
-            if shown != name {
-                self.resembled_by(&shown, &mut resembled);
+            if self.beginnings.may_begin_a_word_of(name) {
+                self.resembled_by(name, &mut resembled);
             }
         }
         // The redirect URIs are looked at only when a name is like another, which is seldom.
@@ -151,8 +160,17 @@ impl ProtectedNames {
         (!is_owner(&resembled)).then_some(first)
     }
 
-    /// Adds the protected names that `name` looks like.
+    /// Adds the protected names that `name` looks like, as a whole and as pages show it.
     fn resembled_by<'names>(&'names self, name: &str, found: &mut Vec<&'names Protected>) {
+        self.resembled_in(name, found);
+        // A page may cut off the end of a word.
+        let shown = shown_name(name);
+        if shown != name {
+            self.resembled_in(shown.trim_end_matches('…'), found);
+        }
+    }
+
+    fn resembled_in<'names>(&'names self, name: &str, found: &mut Vec<&'names Protected>) {
         for seen in Appearance::all_of(name) {
             for start in seen.starts() {
                 self.resembled_at(&seen, start, found);
@@ -174,7 +192,9 @@ impl ProtectedNames {
         let Some(first) = seen.as_str().as_bytes().get(start) else { return };
         for protected in &self.by_letter[place(*first)] {
             let end = start + protected.letters.len();
+            // Each name is listed once, or a long name would make the list of the owner's URIs be read again and again.
             if holds_at(seen.as_str(), start, &protected.letters)
+                && !found.iter().any(|known| std::ptr::eq(*known, protected))
                 && self.ends_name(seen, end)
                 && (!protected.is_ordinary_word || self.is_generic_but(seen, start, end))
             {

@@ -1,5 +1,7 @@
 //! Tests of borrowed names, and how many of them are found.
 
+use proptest::{collection::vec, prelude::*, sample::select};
+
 use super::*;
 use crate::metadata_policy::RegistrationRequest;
 
@@ -182,3 +184,55 @@ fn the_owner_of_one_name_may_use_another_beside_it() {
         assert_eq!(names.borrowed_by(&request.metadata).is_some(), is_borrowed, "{uri}");
     }
 }
+
+proptest! {
+    #[test]
+    fn the_quick_look_at_beginnings_misses_no_imitation(pieces in vec(select(PIECES), 1..8), name in "[ -~]{0,12}") {
+        let names = ProtectedNames::new(&crate::config::Config::default().registration.protected_names);
+        for name in [pieces.concat(), format!("{name}{}", pieces.concat()), pieces.concat() + &name] {
+            let mut found = Vec::new();
+            names.resembled_by(&name, &mut found);
+            prop_assert!(found.is_empty() || names.beginnings.may_begin_a_word_of(&name), "{}", name);
+        }
+    }
+}
+
+/// What names that imitate are put together from.
+const PIECES: &[&str] = &[
+    "Claude",
+    "claude",
+    "CIaude",
+    "OpenAI",
+    "0pen",
+    "AI",
+    "Google",
+    "g00gle",
+    "Micr0s0ft",
+    "rnistral",
+    "Cursor",
+    "Datadog",
+    "DATADOG",
+    "|e Chat",
+    "Le",
+    "Chat",
+    "VVindsurf",
+    "V S",
+    "Code",
+    "my",
+    "My",
+    "the",
+    "get",
+    "official",
+    "App",
+    "tte",
+    " ",
+    "-",
+    ".",
+    "!",
+    "1",
+    "0",
+    "x",
+    "X",
+    "aI",
+    "Ab",
+];
