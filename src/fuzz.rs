@@ -15,7 +15,7 @@ use crate::{
     client::{DocumentUrl, ProfileName, Reach, RedirectUri, TokenEndpointAuthMethod},
     config::{self, Config},
     grant::{AuthorizationCode, CodeVerifier, RefreshToken},
-    guard::{mcp, tool_list},
+    guard::{self, mcp, tool_list},
     http::{
         client_address::{Source, client_address as address_of},
         cookie::Cookies,
@@ -216,6 +216,11 @@ pub fn jwt(bytes: &[u8]) {
     keys::fuzz(header, claims, |token| altered(token, edits));
     provider::fuzz_id_token(header, claims, |token| altered(token, edits));
     token::fuzz_claims(claims);
+}
+
+/// Any bytes as the target of a request to a guarded resource: refused, or read as browsers read it.
+pub fn guard_target(bytes: &[u8]) {
+    guard::fuzz_target(bytes);
 }
 
 /// A token with some of its characters replaced, some taken away and some put in; `None` when it is the same.

@@ -41,3 +41,16 @@ pub(crate) const STYLESHEET: &str = "/oauth2/style.css";
 pub(crate) const TOKEN: &str = "/oauth2/token";
 /// An alias of [`TOKEN`], for clients that do not read metadata.
 pub(crate) const TOKEN_ALIAS: &str = "/token";
+
+/// The paths that belong to this server, with everything below them: every path above but `/` lies in one. No guarded
+/// resource on the same host may overlap them.
+pub(crate) const RESERVED: [&str; 8] = [
+    "/.well-known",
+    "/api/v2/oauth2",
+    "/authorize",
+    "/guard",
+    "/oauth2",
+    "/openapi.json",
+    "/register",
+    "/token",
+];

@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod exit;
 mod grant;
+mod guard;
 mod key;
 mod man;
 mod metadata;
@@ -58,6 +59,8 @@ enum Command {
     Grant(grant::GrantCommand),
     #[command(subcommand)]
     Session(session::SessionCommand),
+    #[command(subcommand)]
+    Guard(guard::GuardCommand),
     #[command(subcommand)]
     Metadata(metadata::MetadataCommand),
     #[command(subcommand)]
@@ -125,6 +128,7 @@ impl Command {
             Self::Client(command) => command.run(messages),
             Self::Grant(command) => command.run(messages),
             Self::Session(command) => command.run(messages),
+            Self::Guard(command) => command.run(),
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),
             Self::Migrate(command) => command.run(),

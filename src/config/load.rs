@@ -17,6 +17,7 @@ use url::Url;
 use super::{
     Config, Resource, StoreLocation,
     fault::{ConfigErrors, Faults},
+    guard,
     setting::{Section, setting},
     source::{ConfigFile, Origin, Sources, variables},
     text::{ADDRESS, without_credentials},
@@ -118,6 +119,10 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     check_sign_in(&config, &values, faults);
     check_resources(&config, &values, faults);
     check_client_documents(&config, &values, faults);
+    let (origin, offset) = place(&values, "authorization.resources");
+    for fault in guard::faults(&config) {
+        faults.add(origin, offset, fault);
+    }
     Some(config)
 }
 
@@ -169,8 +174,13 @@ fn is_loopback_host(host: &str) -> bool {
 
 /// A fault of the value that holds for `key`.
 fn refuse(values: &Values<'_>, key: &str, faults: &mut Faults, reason: impl Display) {
-    let (origin, offset) = values.origin(key).unwrap_or((Origin::Nowhere, 0));
+    let (origin, offset) = place(values, key);
     faults.add(origin, offset, format_args!("{key}: {reason}"));
+}
+
+/// Where the value that holds for `key` was given.
+fn place<'a>(values: &Values<'a>, key: &str) -> (Origin<'a>, usize) {
+    values.origin(key).unwrap_or((Origin::Nowhere, 0))
 }
 
 fn check_listeners(config: &Config, values: &Values<'_>, faults: &mut Faults) {

@@ -8,6 +8,7 @@
 
 mod algorithm;
 mod fault;
+mod guard;
 mod kind;
 mod load;
 mod location;
@@ -29,6 +30,7 @@ pub(crate) use self::text::without_credentials;
 pub use self::{
     algorithm::SigningAlgorithm,
     fault::ConfigErrors,
+    guard::{Ask, Guard, GuardRule},
     load::load,
     location::{PostgresUrl, Secret, StoreLocation},
     print::{reference, sample},

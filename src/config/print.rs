@@ -40,10 +40,7 @@ pub fn sample() -> String {
         for setting in section.settings {
             out.push('\n');
             comment(&mut out, setting.about);
-            for member in (setting.members)() {
-                let about = lines(member.about).collect::<Vec<_>>().join(" ");
-                line(&mut out, format_args!("# - {}: {about}", member.key));
-            }
+            comment_members(&mut out, (setting.members)(), "");
             if setting.default.is_none() || setting.dev.is_some() || setting.example.is_some() {
                 line(&mut out, format_args!("# {}", default_in_words(setting, section, "")));
             }
@@ -79,7 +76,7 @@ pub fn reference() -> String {
                 line(&mut out, format_args!("- Example: `{example}`"));
             }
             line(&mut out, format_args!("- Variable: `{}`", setting.variable()));
-            write_members(&mut out, (setting.members)());
+            write_members(&mut out, (setting.members)(), "");
             if (setting.is_secret)() && (setting.members)().is_empty() {
                 line(&mut out, "- Secret: messages never show it");
             }
@@ -113,10 +110,19 @@ files and in variables, and so is every value that is not as described here. All
 at once, each with its place.
 ";
 
-/// A line for each member of an entry.
-fn write_members(out: &mut String, members: &'static [Setting]) {
+/// A comment for each member of an entry, and for theirs.
+fn comment_members(out: &mut String, members: &'static [Setting], above: &str) {
+    for member in members {
+        let about = lines(member.about).collect::<Vec<_>>().join(" ");
+        line(out, format_args!("# - {above}{}: {about}", member.key));
+        comment_members(out, (member.members)(), &format!("{above}{}.", member.key));
+    }
+}
+
+/// A line for each member of an entry, and for theirs.
+fn write_members(out: &mut String, members: &'static [Setting], indent: &str) {
     if !members.is_empty() {
-        line(out, "- Members:");
+        line(out, format_args!("{indent}- Members:"));
     }
     for member in members {
         let about = lines(member.about).collect::<Vec<_>>().join(" ");
@@ -126,7 +132,8 @@ fn write_members(out: &mut String, members: &'static [Setting]) {
             None => "required".into(),
         };
         let (key, expected) = (member.key, (member.expected)());
-        line(out, format_args!("  - `{key}` ({default}): {about} Value: {expected}."));
+        line(out, format_args!("{indent}  - `{key}` ({default}): {about} Value: {expected}."));
+        write_members(out, (member.members)(), &format!("{indent}    "));
     }
 }
 

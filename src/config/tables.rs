@@ -10,6 +10,7 @@ use toml::{
 
 use super::{
     fault::{Faults, nearest},
+    guard::Guard,
     kind::{Boolean, Given, Kind, List, unknown},
     setting::{Setting, table},
     source::Origin,
@@ -66,6 +67,8 @@ table! {
         id: Option<String> = none, PROVIDER_ID;
         /// The SHA-256 of the secret by which it may ask about tokens, in hexadecimal.
         secret_sha256: Option<[u8; 32]> = none, SHA256;
+        /// How the guard protects it, if it does not read tokens itself.
+        guard: Option<Guard> = none, entry::<Guard>();
     }
 }
 
@@ -128,6 +131,11 @@ pub(super) trait Entry: Sized + 'static {
 /// The list of entries of one kind.
 pub(super) const fn entries<E: Entry>() -> List<Table<E>> {
     List(Table(PhantomData))
+}
+
+/// An entry that stands alone.
+pub(super) const fn entry<E: Entry>() -> Table<E> {
+    Table(PhantomData)
 }
 
 /// A table whose members are those of an entry.

@@ -396,6 +396,6 @@ pub(super) const WHEN_UNREACHABLE: Text<WhenUnreachable> = Text {
     shown: Shown::Whole,
 };
 
-fn accept_if(text: &str, accepted: bool) -> Result<String, Refusal> {
+pub(super) fn accept_if(text: &str, accepted: bool) -> Result<String, Refusal> {
     if accepted { Ok(text.to_owned()) } else { Err(None) }
 }

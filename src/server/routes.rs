@@ -442,6 +442,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_path_but_the_home_page_lies_in_a_reserved_one() {
+        for template in ROUTES.iter().map(|route| route.template).filter(|it| *it != UNKNOWN) {
+            let is_reserved = paths::RESERVED.iter().any(|reserved| {
+                let below = template.strip_prefix(reserved);
+                below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
+            assert!(is_reserved || template == paths::HOME, "{template}");
+        }
+    }
+
     /// The settings of a server that has everything.
     fn full(issuer: &str) -> Config {
         let provider =

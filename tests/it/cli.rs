@@ -6,6 +6,7 @@ mod descriptors;
 mod doctor;
 mod files;
 mod grants;
+mod guard;
 mod keys;
 mod log;
 mod metadata;

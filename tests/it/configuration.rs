@@ -1,5 +1,6 @@
 //! Settings, as an operator meets them: files, variables, flags in; values or faults out.
 
+mod guard;
 mod secrets;
 mod sources;
 mod values;

@@ -27,6 +27,7 @@ pub(crate) fn everything() -> Config {
         name: None,
         id: Some("mcp".into()),
         secret_sha256: Some([0; 32]),
+        guard: None,
     }];
     config.sign_in.providers = vec![provider_at("acme", "https://login.acme.example")];
     config.client_documents.enabled = true;

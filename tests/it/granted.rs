@@ -33,6 +33,7 @@ pub(crate) fn config() -> Config {
         name: None,
         id: Some(id.to_owned()),
         secret_sha256: Some(*SecretHash::of(SECRET.as_bytes()).as_bytes()),
+        guard: None,
     };
     config.authorization.resources = vec![resource("tools", TOOLS), resource("notes", NOTES)];
     config

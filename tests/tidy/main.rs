@@ -72,6 +72,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "doctor",
             "entropy",
             "grant",
+            "guard",
             "json",
             "keys",
             "log",
@@ -87,7 +88,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("clock", &[]),
     // What a setting names as requests do is read by the same rule.
-    ("config", &["grant"]),
+    ("config", &["grant", "paths"]),
     ("discovery", &["app", "http", "pages", "paths"]),
     // It looks at what the others use, with their own means.
     (
@@ -115,7 +116,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("grant", &["entropy", "id", "secret"]),
-    ("guard", &["clock", "grant", "json", "keys"]),
+    ("guard", &["clock", "config", "grant", "json", "keys"]),
     ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
     ("id", &["clock", "entropy"]),
     ("identified_client", &["app", "client", "client_document", "clock", "http", "store"]),

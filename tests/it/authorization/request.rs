@@ -360,6 +360,7 @@ async fn a_resource_is_the_operators_in_the_operators_spelling() {
         name: Some(name.to_owned()),
         id: None,
         secret_sha256: None,
+        guard: None,
     };
     let mut one = config();
     one.authorization.resources = vec![resource("https://mcp.example", "Tools")];

@@ -1,0 +1,272 @@
+//! The settings of a guarded resource, and the rules between them. A fault names the setting and the rule.
+
+use std::collections::HashSet;
+
+use url::Url;
+
+use super::{
+    Config, Resource,
+    kind::{Boolean, List, Refusal, Shown, Text},
+    setting::table,
+    tables::entries,
+    text::{PROVIDER_ID, SCOPE, accept_if},
+};
+use crate::paths;
+
+table! {
+    /// A rule of a guarded resource. It matches a request that fits each of `tools`, `methods`, and `paths` that it has.
+    entry GuardRule, check fault {
+        /// The tools that the rule is for; `*` stands for any characters.
+        tools: Vec<String> = [] example ["delete_*"], List(TOOL_PATTERN);
+        /// The methods that the rule is for; `GET` includes `HEAD`.
+        methods: Vec<String> = [], List(METHOD);
+        /// The paths that the rule is for, as clients send them: `*` stands for any characters but `/`, and `/**` at
+        /// the end for the path itself and everything below it. Unless the rule is `public`, letter case and a slash
+        /// at the end make no difference.
+        paths: Vec<String> = [], List(PATH_PATTERN);
+        /// The scopes that the rule requires, in addition to `required_scopes`.
+        scopes: Vec<String> = [] example ["tools:write"], List(SCOPE);
+        /// Whether the rule lets requests through without a token.
+        public: bool = false, Boolean;
+        /// Whether the rule refuses every request.
+        deny: bool = false, Boolean;
+    }
+}
+
+impl GuardRule {
+    fn fault(&self) -> Option<&'static str> {
+        if self.tools.is_empty() && self.methods.is_empty() && self.paths.is_empty() {
+            Some("the rule needs tools, methods, or paths")
+        } else if self.public && self.deny {
+            Some("public and deny exclude each other")
+        } else if (self.public || self.deny) && !self.scopes.is_empty() {
+            Some("a rule with public or deny takes no scopes")
+        } else if self.public && !self.tools.is_empty() {
+            Some("a tool cannot be public")
+        } else {
+            None
+        }
+    }
+}
+
+table! {
+    /// How a resource is guarded.
+    entry Guard {
+        /// The name of the resource in commands and addresses.
+        id: String = unset example "tools", PROVIDER_ID;
+        /// The scopes that every request requires, unless a rule is `public`.
+        required_scopes: Vec<String> = [] example ["tools:read"], List(SCOPE);
+        /// The rules; the first that matches decides. A request that no rule matches requires `required_scopes`.
+        rules: Vec<GuardRule> = [] example [
+            { tools = ["delete_*"], scopes = ["tools:write"] },
+            { methods = ["GET"], paths = ["/healthz"], public = true },
+            { paths = ["/admin/**"], deny = true },
+        ], entries::<GuardRule>();
+        /// Which scopes a client without a token is told to request: `minimum`, those that its request requires; or
+        /// `all`, those of all rules as well, for clients that cannot ask for more later.
+        ask: Ask = "all", ASK;
+        /// Origins of web pages that may send requests, beside the origin of the resource.
+        origins: Vec<String> = [] example ["https://app.example.com"], List(ORIGIN);
+        /// Whether the server behind the guard rejects requests whose `Mcp-Method` and `Mcp-Name` differ from the body
+        /// (MCP 2026-07-28). Rules for tools require it.
+        upstream_validates_headers: bool = false, Boolean;
+    }
+}
+
+/// Which scopes the first challenge names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Those that the request requires.
+    Minimum,
+    /// Those of all rules.
+    All,
+}
+
+impl Guard {
+    /// Every scope that the guard requires somewhere, each once.
+    pub(crate) fn all_scopes(&self) -> Vec<&str> {
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.scopes);
+        let mut seen = HashSet::new();
+        let all = self.required_scopes.iter().chain(of_rules).map(String::as_str);
+        all.filter(|scope| seen.insert(*scope)).collect()
+    }
+}
+
+impl Resource {
+    /// The address of a guarded resource, if guards can tell its requests from others.
+    fn address(&self) -> Result<Url, String> {
+        let uri = self.uri.as_str();
+        let expected =
+            "must be an http or https URL without a query, such as https://mcp.example.com/mcp";
+        let url = Url::parse(uri).map_err(|_| expected.to_owned())?;
+        if !matches!(url.scheme(), "http" | "https") || url.query().is_some() {
+            return Err(expected.to_owned());
+        }
+        let bare = url.origin().ascii_serialization();
+        if uri != url.as_str() && uri != bare {
+            return Err(format!(
+                "write it as {}",
+                if url.path() == "/" { &bare } else { url.as_str() }
+            ));
+        }
+        if url.path().contains("//") || url.path().contains(['%', ';']) {
+            return Err("its path must not contain //, ;, or percent-encoded characters".into());
+        }
+        Ok(url)
+    }
+}
+
+/// The faults of all guards, each with the place that it is about.
+pub(super) fn faults(config: &Config) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut ids = HashSet::new();
+    for (nth, resource) in config.authorization.resources.iter().enumerate() {
+        let Some(guard) = &resource.guard else { continue };
+        let place = format!("authorization.resources[{nth}]");
+        if !ids.insert(&guard.id) {
+            faults
+                .push(format!("{place}.guard.id: another guard has the id {:?} as well", guard.id));
+        }
+        if !config.authorizes() {
+            faults.push(format!("{place}.guard: set sign_in.providers: without a way to sign in, no client gets a token"));
+        }
+        match resource.address() {
+            Ok(url) => {
+                let fault = own_path_fault(config, &url);
+                faults.extend(fault.map(|fault| format!("{place}.uri: {fault}")));
+            }
+            Err(fault) => faults.push(format!("{place}.uri: {fault}")),
+        }
+        let of_guard = scope_faults(config, guard).into_iter().chain(tool_faults(guard));
+        faults.extend(of_guard.map(|fault| format!("{place}.guard.{fault}")));
+    }
+    faults
+}
+
+/// Which of our own paths the resource would take away, on the host of the issuer.
+fn own_path_fault(config: &Config, resource: &Url) -> Option<String> {
+    let issuer = Url::parse(&config.server.issuer).ok()?;
+    if issuer.origin() != resource.origin() {
+        return None;
+    }
+    let path = resource.path().trim_end_matches('/');
+    let is_below = |path: &str, above: &str| {
+        path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let prefixes = [config.issuer_path(), ""];
+    let mut own = prefixes.iter().flat_map(|prefix| {
+        paths::RESERVED.iter().map(move |reserved| format!("{prefix}{reserved}"))
+    });
+    let covered = own.find(|own| is_below(own, path) || is_below(path, own))?;
+    Some(format!(
+        "{} covers {covered}, which Doorward answers itself: choose another path, such as {}/mcp, or a host of its own",
+        resource.as_str().trim_end_matches('/'),
+        resource.origin().ascii_serialization(),
+    ))
+}
+
+fn scope_faults(config: &Config, guard: &Guard) -> Vec<String> {
+    let catalogue = &config.registration.scopes;
+    let fault = |scope: &String| {
+        if scope == "offline_access" {
+            return Some("offline_access is no scope of a resource".to_owned());
+        }
+        let is_known = catalogue.is_empty() || catalogue.iter().any(|known| known.scope == *scope);
+        (!is_known).then(|| format!("clients cannot get {scope}, which registration.scopes lacks"))
+    };
+    let required = guard.required_scopes.iter().filter_map(fault);
+    let required = required.map(|fault| format!("required_scopes: {fault}"));
+    let rules = guard.rules.iter().enumerate().flat_map(|(nth, rule)| {
+        let faults = rule.scopes.iter().filter_map(fault);
+        faults.map(move |fault| format!("rules[{nth}].scopes: {fault}"))
+    });
+    required.chain(rules).collect()
+}
+
+/// Without a body to read, only headers say which tool is called, and only the upstream can check them.
+fn tool_faults(guard: &Guard) -> Option<String> {
+    let nth = guard.rules.iter().position(|rule| !rule.tools.is_empty())?;
+    (!guard.upstream_validates_headers).then(|| {
+        format!(
+            "rules[{nth}].tools: only headers say which tool a request calls, so a client could name another: set \
+             upstream_validates_headers if the server rejects such requests (MCP 2026-07-28)"
+        )
+    })
+}
+
+/// Which scopes the first challenge of a guard names.
+const ASK: Text<Ask> = Text {
+    expected: "\"minimum\" or \"all\"",
+    parse: |text| match text {
+        "minimum" => Ok(Ask::Minimum),
+        "all" => Ok(Ask::All),
+        _ => Err(None),
+    },
+    print: |ask| match ask {
+        Ask::Minimum => "minimum".into(),
+        Ask::All => "all".into(),
+    },
+    shown: Shown::Whole,
+};
+
+/// A method, in the spelling of RFC 9110 §9.1.
+const METHOD: Text<String> = Text {
+    expected: "a method in capitals, such as GET",
+    parse: |text| {
+        let allowed = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
+        accept_if(text, (1..=32).contains(&text.len()) && text.bytes().all(allowed))
+    },
+    print: String::clone,
+    shown: Shown::Whole,
+};
+
+/// A pattern of tool names.
+const TOOL_PATTERN: Text<String> = Text {
+    expected: "the name of a tool, with * for any characters",
+    parse: |text| accept_if(text, !text.is_empty() && !text.contains(char::is_control)),
+    print: String::clone,
+    shown: Shown::Whole,
+};
+
+/// A pattern of paths, which are compared without their percent-encoding.
+const PATH_PATTERN: Text<String> = Text {
+    expected: "a path that begins with /, with * for any characters but / and /** at its end for all below",
+    parse: path_pattern,
+    print: String::clone,
+    shown: Shown::Whole,
+};
+
+fn path_pattern(text: &str) -> Result<String, Refusal> {
+    let base = text.strip_suffix("/**").unwrap_or(text);
+    let reason = if !text.starts_with('/') {
+        return Err(None);
+    } else if base.contains("**") {
+        "** stands at the end only, as in /admin/**"
+    } else if text.contains('%') {
+        "write characters plainly, without percent-encoding"
+    } else if text.contains(['?', '#']) {
+        "a query or a fragment is not compared"
+    } else if text.contains(['\\', ';']) || text.contains("//") || text.contains(char::is_control) {
+        "the guard rejects all such paths already"
+    } else if text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        "the guard rejects . and .. in paths already"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(Some(reason.into()))
+}
+
+/// An origin (RFC 6454 §6.2) as browsers send it.
+const ORIGIN: Text<String> = Text {
+    expected: "an origin such as https://app.example.com, without a path",
+    parse: |text| {
+        let url = Url::parse(text).map_err(|_| None)?;
+        let origin = url.origin().ascii_serialization();
+        if matches!(url.scheme(), "http" | "https") && origin == text {
+            return Ok(origin);
+        }
+        Err((origin != "null").then(|| format!("write it as {origin}")))
+    },
+    print: String::clone,
+    shown: Shown::Whole,
+};

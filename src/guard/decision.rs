@@ -1,0 +1,338 @@
+//! The decision about one request to a guarded resource. Pure: settings, token, grant, and request come in; the built-in
+//! proxy, each dialect of forward-auth, and `doorward guard explain` carry it out.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::{
+    pattern::{Strictness, path_matches, tool_matches},
+    target::{Target, TargetFault},
+};
+use crate::{
+    clock::Timestamp,
+    config::{Ask, Config, Guard, GuardRule, Resource},
+    grant::GrantId,
+};
+
+/// A guarded resource, with what follows from its settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Guarded {
+    pub(crate) settings: Guard,
+    /// The resource indicator, as the operator spells it: the audience of its tokens.
+    pub(crate) uri: String,
+    /// Scheme, host, and port, as browsers write an origin.
+    pub(crate) origin: String,
+    /// The path of the resource, without a slash at its end; empty for all of the host.
+    pub(crate) path: String,
+    /// Whether pages of any origin on this machine may send requests.
+    admits_loopback: bool,
+}
+
+/// What is known of a request. The resource comes from the settings, never from the request.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    /// Scheme, host, and port that the client addressed.
+    pub(crate) address: &'a str,
+    /// Path and query, byte for byte.
+    pub(crate) target: &'a [u8],
+    pub(crate) origin: Option<&'a [u8]>,
+    /// Whether a browser asks what a script may send (Fetch, CORS-preflight request).
+    pub(crate) is_preflight: bool,
+    pub(crate) tool: Tool<'a>,
+    /// Why two servers could read two requests from the head.
+    pub(crate) ambiguity: Option<&'static str>,
+}
+
+/// The tool that a request calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool<'a> {
+    /// It calls none.
+    None,
+    Called(&'a str),
+    /// It may call one that the guard cannot see, and why.
+    Hidden(&'static str),
+}
+
+/// The token that came with a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Presented<'a> {
+    Nothing,
+    /// It gives no access here, and why.
+    Invalid(&'static str),
+    Valid(&'a Authorized),
+    /// The store did not answer.
+    Unknown,
+}
+
+/// What a valid token says, and the grant behind it at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Authorized {
+    pub(crate) subject: String,
+    pub(crate) client_id: String,
+    pub(crate) grant: GrantId,
+    /// The scopes of the token that the grant still has, separated by spaces.
+    pub(crate) scope: String,
+    /// The scopes of the grant, separated by spaces.
+    pub(crate) granted: String,
+    /// When the token expires.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision<'a> {
+    /// It goes on, whoever sent it.
+    Public,
+    Allow(&'a Authorized),
+    /// It is a question of a browser about an origin that may send requests.
+    Preflight,
+    /// 401: the client needs a token. `fault` says what is wrong with the one that came.
+    SignIn {
+        scope: String,
+        fault: Option<&'static str>,
+    },
+    /// 403: the client needs a token with all of these scopes.
+    StepUp {
+        scope: String,
+    },
+    /// A rule refuses it, and no token changes that.
+    Denied,
+    Refused(Refusal),
+}
+
+/// Why a request is refused, whatever token it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{0}")]
+    Ambiguous(&'static str),
+    #[error("{0}")]
+    Target(TargetFault),
+    #[error("the request may call a tool that the guard cannot see: {0}")]
+    HiddenTool(&'static str),
+    #[error("the request is for another host than the resource")]
+    OtherHost,
+    #[error("the path does not belong to the resource")]
+    OtherPath,
+    #[error("pages of this origin may not send requests")]
+    Origin,
+    #[error("the store does not answer")]
+    Unavailable,
+}
+
+impl Refusal {
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::Ambiguous(_) | Self::Target(_) | Self::HiddenTool(_) => 400,
+            Self::Origin => 403,
+            Self::OtherPath => 404,
+            Self::OtherHost => 421,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+/// A decision, and the rule that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided<'a> {
+    pub(crate) decision: Decision<'a>,
+    /// The place of the first rule that matched.
+    pub(crate) rule: Option<usize>,
+}
+
+impl Guarded {
+    /// The guarded resource of these settings, if it has a guard.
+    pub(crate) fn of(resource: &Resource, config: &Config) -> Option<Self> {
+        let settings = resource.guard.clone()?;
+        let url = Url::parse(resource.uri.as_str()).ok()?;
+        Some(Self {
+            settings,
+            uri: resource.uri.as_str().to_owned(),
+            origin: url.origin().ascii_serialization(),
+            path: url.path().trim_end_matches('/').to_owned(),
+            admits_loopback: is_loopback(&config.server.issuer),
+        })
+    }
+
+    /// Whether a path lies in the resource, or a rule names it.
+    fn has(&self, target: &Target<'_>) -> bool {
+        let below = target.path().strip_prefix(&*self.path);
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || self
+                .settings
+                .rules
+                .iter()
+                .any(|rule| !rule.paths.is_empty() && names_path(rule, target))
+    }
+
+    fn admits_origin(&self, origin: &[u8]) -> bool {
+        origin == self.origin.as_bytes()
+            || self.settings.origins.iter().any(|known| known.as_bytes() == origin)
+            || (self.admits_loopback && str::from_utf8(origin).is_ok_and(is_loopback))
+    }
+
+    /// Whether it matters to a rule which tool is called.
+    pub(crate) fn has_tool_rules(&self) -> bool {
+        self.settings.rules.iter().any(|rule| !rule.tools.is_empty())
+    }
+
+    /// The scopes that a request requires to which this rule applies.
+    fn required<'g>(&'g self, rule: Option<&'g GuardRule>) -> impl Iterator<Item = &'g str> {
+        let of_rule = rule.into_iter().flat_map(|rule| &rule.scopes);
+        self.settings.required_scopes.iter().chain(of_rule).map(String::as_str)
+    }
+}
+
+/// Decides about a request.
+pub(crate) fn decide<'a>(
+    guarded: &Guarded,
+    asked: &Asked<'_>,
+    presented: Presented<'a>,
+) -> Decided<'a> {
+    let target = match read(guarded, asked) {
+        Ok(target) => target,
+        Err(refusal) => return Decided { decision: Decision::Refused(refusal), rule: None },
+    };
+    if asked.is_preflight && asked.origin.is_some() {
+        return Decided { decision: Decision::Preflight, rule: None };
+    }
+    if let (true, Tool::Hidden(reason)) = (guarded.has_tool_rules(), asked.tool) {
+        let decision = Decision::Refused(Refusal::HiddenTool(reason));
+        return Decided { decision, rule: None };
+    }
+    let rules = &guarded.settings.rules;
+    let rule = rules.iter().position(|rule| misfit(rule, asked, &target).is_none());
+    let decision = by_rule(guarded, rule.and_then(|nth| rules.get(nth)), presented);
+    Decided { decision, rule }
+}
+
+/// The target, unless the request is refused before any rule.
+fn read<'a>(guarded: &Guarded, asked: &Asked<'a>) -> Result<Target<'a>, Refusal> {
+    if let Some(ambiguity) = asked.ambiguity {
+        return Err(Refusal::Ambiguous(ambiguity));
+    }
+    let target = Target::read(asked.target).map_err(Refusal::Target)?;
+    if !addresses_same_host(asked.address, &guarded.origin) {
+        return Err(Refusal::OtherHost);
+    }
+    if !guarded.has(&target) {
+        return Err(Refusal::OtherPath);
+    }
+    match asked.origin {
+        Some(origin) if !guarded.admits_origin(origin) => Err(Refusal::Origin),
+        _ => Ok(target),
+    }
+}
+
+fn by_rule<'a>(
+    guarded: &Guarded,
+    rule: Option<&GuardRule>,
+    presented: Presented<'a>,
+) -> Decision<'a> {
+    match rule {
+        Some(rule) if rule.deny => return Decision::Denied,
+        Some(rule) if rule.public => return Decision::Public,
+        _ => {}
+    }
+    let authorized = match presented {
+        Presented::Valid(authorized) => authorized,
+        Presented::Unknown => return Decision::Refused(Refusal::Unavailable),
+        Presented::Nothing | Presented::Invalid(_) => {
+            let scope = match guarded.settings.ask {
+                Ask::All => joined(guarded.settings.all_scopes()),
+                Ask::Minimum => joined(guarded.required(rule)),
+            };
+            let fault = match presented {
+                Presented::Invalid(fault) => Some(fault),
+                _ => None,
+            };
+            return Decision::SignIn { scope, fault };
+        }
+    };
+    let has = |scope: &str| authorized.scope.split(' ').any(|held| held == scope);
+    if guarded.required(rule).all(has) {
+        return Decision::Allow(authorized);
+    }
+    let granted = authorized.granted.split(' ').filter(|scope| !scope.is_empty());
+    Decision::StepUp { scope: joined(granted.chain(guarded.required(rule))) }
+}
+
+/// Why each rule does not match, in their order; `None` for a rule that does.
+pub(crate) fn misfits(guarded: &Guarded, asked: &Asked<'_>) -> Vec<Option<&'static str>> {
+    let Ok(target) = Target::read(asked.target) else { return Vec::new() };
+    guarded.settings.rules.iter().map(|rule| misfit(rule, asked, &target)).collect()
+}
+
+/// What a request does not have of a rule.
+fn misfit(rule: &GuardRule, asked: &Asked<'_>, target: &Target<'_>) -> Option<&'static str> {
+    // HEAD is GET without the body of the answer (RFC 9110 §9.3.2).
+    let is_named =
+        |method: &String| method == asked.method || (method == "GET" && asked.method == "HEAD");
+    if !rule.methods.is_empty() && !rule.methods.iter().any(is_named) {
+        Some("another method")
+    } else if !rule.paths.is_empty() && !names_path(rule, target) {
+        Some("another path")
+    } else if !rule.tools.is_empty() {
+        match asked.tool {
+            Tool::Called(name) if rule.tools.iter().any(|tool| tool_matches(tool, name)) => None,
+            Tool::Called(_) => Some("another tool"),
+            Tool::None | Tool::Hidden(_) => Some("no tool is called"),
+        }
+    } else {
+        None
+    }
+}
+
+fn names_path(rule: &GuardRule, target: &Target<'_>) -> bool {
+    let strictness = if rule.public { Strictness::Exact } else { Strictness::Loose };
+    rule.paths.iter().any(|pattern| path_matches(pattern, target.decoded_path(), strictness))
+}
+
+/// Parts a URL as proxies write it into scheme, host, and port, and into path and query, whose bytes stay as they are.
+pub(crate) fn split_address(url: &str) -> Option<(&str, &str)> {
+    let behind_scheme = url.find("://")? + 3;
+    let end =
+        url.bytes().skip(behind_scheme).position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
+    let (address, target) =
+        url.split_at_checked(end.map_or(url.len(), |end| behind_scheme + end))?;
+    Some((address, if target.is_empty() { "/" } else { target }))
+}
+
+/// Whether an address has the host and port of an origin. The scheme only tells the port: TLS may end in front.
+fn addresses_same_host(address: &str, origin: &str) -> bool {
+    let host_and_port = |text: &str| {
+        let url = Url::parse(text).ok()?;
+        Some((url.host()?.to_owned(), url.port_or_known_default()?))
+    };
+    let Some((host, port)) = host_and_port(address) else { return false };
+    let is_default = |port: u16| matches!(port, 80 | 443);
+    host_and_port(origin).is_some_and(|(own, own_port)| {
+        host == own && (port == own_port || (is_default(port) && is_default(own_port)))
+    })
+}
+
+/// Whether a URL leads to this machine.
+fn is_loopback(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// Scopes with one space between them, each once.
+fn joined<'s>(scopes: impl IntoIterator<Item = &'s str>) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    for scope in scopes {
+        if !seen.contains(&scope) {
+            seen.push(scope);
+        }
+    }
+    seen.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

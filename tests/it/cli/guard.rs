@@ -1,0 +1,95 @@
+//! `doorward guard explain`.
+
+use super::*;
+
+const SETTINGS: &str = r#"
+    [server]
+    issuer = "https://door.example"
+    tls_terminated_in_front = true
+    [[sign_in.providers]]
+    id = "acme"
+    name = "Acme"
+    issuer = "https://login.acme.example"
+    client_id = "doorward"
+    [[authorization.resources]]
+    uri = "https://mcp.example.com/mcp"
+    [authorization.resources.guard]
+    id = "tools"
+    required_scopes = ["tools:read"]
+    upstream_validates_headers = true
+    rules = [
+      { tools = ["delete_*"], scopes = ["tools:write"] },
+      { methods = ["GET"], paths = ["/healthz"], public = true },
+    ]
+"#;
+
+fn explain(words: &[&str]) -> Ran {
+    let doorward = Doorward::new();
+    doorward.write("doorward.toml", SETTINGS);
+    let asked = ["guard", "explain", "-c", "doorward.toml", "--resource"];
+    doorward.run(&[&asked[..], words].concat())
+}
+
+#[test]
+fn a_decision_is_told_with_the_rules_that_led_to_it() {
+    let ran = explain(&["tools", "--url", "https://mcp.example.com/healthz"]);
+    insta::assert_snapshot!(ran.result(), @"
+    resource  https://mcp.example.com/mcp
+    rules[0]  does not match: no tool is called
+    rules[1]  matches
+    decision  200: the path is public
+    ");
+    let ran = explain(&[
+        "https://mcp.example.com/mcp",
+        "--method",
+        "POST",
+        "--url",
+        "https://mcp.example.com/mcp",
+        "--tool",
+        "delete_repo",
+        "--scope",
+        "tools:read",
+    ]);
+    assert_eq!((ran.code, &*ran.err), (Some(3), ""));
+    insta::assert_snapshot!(ran.out, @"
+    resource  https://mcp.example.com/mcp
+    rules[0]  matches
+    decision  403: needs a token with the scopes tools:read tools:write
+    ");
+}
+
+#[test]
+fn a_request_is_refused_for_its_target_its_host_or_its_origin() {
+    for (words, told) in [
+        (
+            &["--url", "https://mcp.example.com/mcp"][..],
+            "401: needs a token with the scopes tools:read tools:write",
+        ),
+        (&["--url", "https://mcp.example.com/mcp/..;/"], "400: the path contains ; parameters"),
+        (
+            &["--url", "https://mcp.example.com/%68ealthz"],
+            "400: the path contains a percent-encoded letter, digit, or one of - . _ ~",
+        ),
+        (
+            &["--url", "https://other.example/mcp"],
+            "421: the request is for another host than the resource",
+        ),
+        (
+            &["--url", "https://mcp.example.com/mcpx"],
+            "404: the path does not belong to the resource",
+        ),
+        (
+            &["--url", "https://mcp.example.com/mcp", "--origin", "https://evil.example"],
+            "403: pages of this origin may not send requests",
+        ),
+    ] {
+        let ran = explain(&[&["tools"], words].concat());
+        assert_eq!(ran.code, Some(3), "{words:?}");
+        assert_eq!(ran.out.lines().last(), Some(&*format!("decision  {told}")), "{words:?}");
+    }
+    let ran = explain(&["other", "--url", "https://mcp.example.com/mcp"]);
+    assert_eq!(
+        (ran.code, &*ran.err),
+        (Some(2), "error: no guarded resource has the id or URI other\n")
+    );
+}
