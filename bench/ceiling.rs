@@ -5,7 +5,7 @@
 
 mod nothing;
 
-use std::error::Error;
+use std::{error::Error, path::Path};
 
 use doorward::{
     bench,
@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     ];
     let config = config::load(Sources { dev: true, flags, ..Sources::default() })?;
     let _log = log::init(&config.log)?;
-    let app = bench::app(config, nothing::store())?;
+    let store = nothing::store(Path::new(folder), &config.embedded)?;
+    let app = bench::app(config, store)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         server::serve(app, Signals::system()?, |_| ()).await?;

@@ -5,8 +5,6 @@
 //! `fill COUNT FOLDER [SEED]` says on standard error how far it is, and at the end one line of JSON.
 //! Batches that are there already stay, so that a fill which was cut short can be run again.
 
-mod nothing;
-
 use std::{
     error::Error,
     fs,
@@ -68,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn fill(count: u64, folder: &Path, seed: u64, config: Config) -> Result<u64, Box<dyn Error>> {
     let store = store::open_folder(folder, &config.embedded, Access::Import)?;
     let clock = Clock::held_at(BEGINNING);
-    let app = App::new(config, nothing::store(), clock, Entropy::seeded(seed));
+    let app = App::new(config, Arc::clone(&store), clock, Entropy::seeded(seed));
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     // One batch waits while another is kept: two are in memory.
     let (to_keep, batches) = sync_channel(0);

@@ -5,8 +5,6 @@
 //! that redeem a code (`codes`), `COUNT` that rotate a refresh token (`refresh_tokens`), and the query of an
 //! authorization request for each client (`queries`). Each body is good once.
 
-mod nothing;
-
 use std::{
     error::Error,
     fs::{self, File},
@@ -60,7 +58,7 @@ async fn fill(
     config: Config,
 ) -> Result<(), Box<dyn Error>> {
     let store = store::open_folder(folder, &config.embedded, Access::Serve)?;
-    let app = App::new(config, nothing::store(), Clock::System, Entropy::System);
+    let app = App::new(config, Arc::clone(&store), Clock::System, Entropy::System);
     let clients = clients(&app)?;
     let ids: Vec<ClientId> = clients.iter().map(|client| client.client_id).collect();
     if store.import_clients(clients).await?.contains(&Imported::Differs) {
@@ -96,7 +94,7 @@ async fn fill(
 
 /// Keeps a grant, among many others.
 async fn keep(
-    store: &Arc<dyn Store>,
+    store: &Arc<Store>,
     kept: &mut JoinSet<Result<(), StoreError>>,
     grant: GrantRecord,
 ) -> Result<(), Box<dyn Error>> {

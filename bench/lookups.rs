@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-async fn serve_lookups(listener: TcpListener, store: Arc<dyn Store>) -> io::Result<()> {
+async fn serve_lookups(listener: TcpListener, store: Arc<Store>) -> io::Result<()> {
     let tasks = TaskTracker::new();
     loop {
         let (stream, _) = listener.accept().await?;
@@ -65,7 +65,7 @@ async fn serve_lookups(listener: TcpListener, store: Arc<dyn Store>) -> io::Resu
 
 async fn answer(
     request: Request<Incoming>,
-    store: &Arc<dyn Store>,
+    store: &Arc<Store>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
     let id =
         request.uri().path().strip_prefix("/clients/").filter(|_| request.method() == Method::GET);

@@ -4,7 +4,6 @@
 //! `pure TIMES` registers each body of `bodies.jsonl` so often.
 
 mod bodies;
-mod nothing;
 
 use std::{error::Error, hint::black_box};
 
@@ -14,13 +13,16 @@ use doorward::{
     clock::{Clock, Timestamp},
     config::{self, Sources},
     entropy::Entropy,
+    store::{self, Access},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let times = std::env::args().nth(1).ok_or("usage: pure TIMES")?.parse::<u32>()?;
     let config = config::load(Sources { dev: true, ..Sources::default() })?;
     let clock = Clock::held_at(Timestamp::from_millis(1_767_225_600_000)); // 2026-01-01T00:00:00Z
-    let app = App::new(config, nothing::store(), clock, Entropy::System);
+    let folder = tempfile::tempdir()?;
+    let store = store::open_folder(folder.path(), &config.embedded, Access::Serve)?;
+    let app = App::new(config, store, clock, Entropy::System);
     let mut bodies = Vec::new();
     for template in bodies::Template::all() {
         let mut body = Vec::with_capacity(template.length());

@@ -36,7 +36,7 @@ pub struct App {
     /// The settings, checked.
     pub config: Config,
     /// What is kept.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<Store>,
     /// What time it is.
     pub clock: Clock,
     /// Where identifiers come from.
@@ -73,7 +73,7 @@ pub struct App {
 
 impl App {
     /// The state of one server.
-    pub fn new(config: Config, store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Arc<Self> {
+    pub fn new(config: Config, store: Arc<Store>, clock: Clock, entropy: Entropy) -> Arc<Self> {
         Self::on(Internet::System, config, store, clock, entropy)
     }
 
@@ -81,7 +81,7 @@ impl App {
     pub fn on(
         internet: Internet,
         config: Config,
-        store: Arc<dyn Store>,
+        store: Arc<Store>,
         clock: Clock,
         entropy: Entropy,
     ) -> Arc<Self> {

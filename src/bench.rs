@@ -22,7 +22,7 @@ use crate::{
 ///
 /// # Errors
 /// The secret of the keys cannot be read or made.
-pub fn app(config: Config, store: Arc<dyn Store>) -> Result<Arc<App>, Box<dyn Error>> {
+pub fn app(config: Config, store: Arc<Store>) -> Result<Arc<App>, Box<dyn Error>> {
     let config = keys::with_secret(config, &Entropy::System)?;
     Ok(App::new(config, store, Clock::System, Entropy::System))
 }

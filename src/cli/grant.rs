@@ -175,7 +175,7 @@ impl Listed for GrantRecord {
         &["GRANT ID", "MADE", "ENDS", "SUBJECT", "CLIENT", "SCOPE", "RESOURCES"];
 
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         filter: &GrantFilter,
         after: Option<GrantId>,
         limit: usize,
@@ -183,7 +183,7 @@ impl Listed for GrantRecord {
         store.grants(filter, after, limit).await
     }
 
-    async fn forget(store: Arc<dyn Store>, id: GrantId) -> Result<Deleted, StoreError> {
+    async fn forget(store: Arc<Store>, id: GrantId) -> Result<Deleted, StoreError> {
         store.revoke_grant(id).await
     }
 

@@ -139,7 +139,7 @@ impl RotateArguments {
             insist("Nothing was rotated.");
             return Ok(Outcome::No);
         }
-        let rotated = store.wait_for(keys.rotate(&*store.handle, Clock::System.now()));
+        let rotated = store.wait_for(keys.rotate(&store.handle, Clock::System.now()));
         store.close()?;
         let key = rotated.map_err(|error| match error {
             KeysError::None => {

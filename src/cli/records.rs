@@ -46,14 +46,14 @@ pub(super) trait Listed: Sized {
 
     /// As the method of the store that lists them.
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         filter: &Self::Filter,
         after: Option<Self::Id>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError>;
 
     fn forget(
-        store: Arc<dyn Store>,
+        store: Arc<Store>,
         id: Self::Id,
     ) -> impl Future<Output = Result<Deleted, StoreError>> + Send + 'static;
 
@@ -98,7 +98,7 @@ impl<'store, T: Listed> Pages<'store, T> {
     }
 
     fn turn(&mut self) -> Result<(), Failure> {
-        let question = T::page(&*self.store.handle, &self.filter, self.after, self.page_max);
+        let question = T::page(&self.store.handle, &self.filter, self.after, self.page_max);
         let page = self.store.wait(question)?;
         self.is_at_end = page.is_empty();
         self.after = page.last().map_or(self.after, |record| Some(record.id()));
@@ -342,7 +342,7 @@ fn forget_all<T: Listed>(
 /// Asks for all of them before it waits for one, so that the store makes few changes of them; returns how many
 /// were there.
 async fn forget_together<T: Listed>(
-    store: &Arc<dyn Store>,
+    store: &Arc<Store>,
     ids: Vec<T::Id>,
 ) -> Result<u64, StoreError> {
     let mut calls = JoinSet::new();

@@ -139,7 +139,7 @@ impl Listed for SessionRecord {
         &["SESSION ID", "SIGNED IN", "IDLE", "ENDS", "SUBJECT", "NAME", "E-MAIL"];
 
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         subject: &Option<String>,
         after: Option<SessionId>,
         limit: usize,
@@ -147,7 +147,7 @@ impl Listed for SessionRecord {
         store.sessions(subject.as_deref(), after, limit).await
     }
 
-    async fn forget(store: Arc<dyn Store>, id: SessionId) -> Result<Deleted, StoreError> {
+    async fn forget(store: Arc<Store>, id: SessionId) -> Result<Deleted, StoreError> {
         store.end_session(id).await
     }
 

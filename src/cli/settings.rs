@@ -124,7 +124,7 @@ fn data_flag(data: Option<PathBuf>) -> Vec<(&'static str, String)> {
 /// A store, for commands that have nothing else to do while they wait for it.
 pub(super) struct OpenStore {
     /// What is asked.
-    pub(super) handle: Arc<dyn Store>,
+    pub(super) handle: Arc<Store>,
     location: StoreLocation,
     runtime: Rc<Runtime>,
 }

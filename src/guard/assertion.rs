@@ -136,7 +136,7 @@ mod tests {
         let config = Config::default();
         let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
         let keys = Keys::new(&config.token, &Entropy::seeded(1));
-        keys.upkeep(&*store, NOW).await.unwrap();
+        keys.upkeep(&store, NOW).await.unwrap();
         (folder, keys)
     }
 

@@ -154,7 +154,7 @@ impl Keys {
     }
 
     /// Reads the keys that are kept, makes one when it is time to, and forgets those that nothing needs.
-    pub(crate) async fn upkeep(&self, store: &dyn Store, now: Timestamp) -> Result<(), KeysError> {
+    pub(crate) async fn upkeep(&self, store: &Store, now: Timestamp) -> Result<(), KeysError> {
         let mut kept = store.keys().await?;
         let name = self.algorithm.name();
         if schedule::is_due(&kept, name, self.lifetimes, now) {
@@ -185,7 +185,7 @@ impl Keys {
     /// any before it signs; nodes take it up by their own upkeep.
     pub(crate) async fn rotate(
         &self,
-        store: &dyn Store,
+        store: &Store,
         now: Timestamp,
     ) -> Result<Successor, KeysError> {
         let kept = store.keys().await?;
@@ -205,7 +205,7 @@ impl Keys {
     /// Makes a key, unless another node makes one at the same time.
     async fn make(
         &self,
-        store: &dyn Store,
+        store: &Store,
         kept: &[KeyRecord],
         now: Timestamp,
     ) -> Result<KeyKept, KeysError> {
@@ -383,13 +383,13 @@ mod tests {
     use crate::config::Config;
     use crate::store::{self, Access};
 
-    async fn keys_of(algorithm: SigningAlgorithm) -> (tempfile::TempDir, Arc<dyn Store>, Keys) {
+    async fn keys_of(algorithm: SigningAlgorithm) -> (tempfile::TempDir, Arc<Store>, Keys) {
         let folder = tempfile::TempDir::new().unwrap();
         let config = Config::default();
         let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
         let settings = TokenConfig { algorithm, ..config.token };
         let keys = Keys::new(&settings, &Entropy::seeded(1));
-        keys.upkeep(&*store, NOW).await.unwrap();
+        keys.upkeep(&store, NOW).await.unwrap();
         (folder, store, keys)
     }
 
@@ -466,23 +466,23 @@ mod tests {
         let later = NOW.after_days(10);
         let old = running.sign(b"{}", later).unwrap();
 
-        let made = command.rotate(&*store, later).await.unwrap();
+        let made = command.rotate(&store, later).await.unwrap();
         assert!(made.is_new);
         assert_eq!(made.signs_from, later.after_days(1));
-        let again = command.rotate(&*store, later.after_seconds(60)).await.unwrap();
+        let again = command.rotate(&store, later.after_seconds(60)).await.unwrap();
         assert_eq!((again.key_id, again.is_new), (made.key_id.clone(), false));
 
-        running.upkeep(&*store, later.after_seconds(60)).await.unwrap();
+        running.upkeep(&store, later.after_seconds(60)).await.unwrap();
         let jwks: serde_json::Value = serde_json::from_slice(&running.jwks()).unwrap();
         assert_eq!(jwks["keys"][1]["kid"], made.key_id.as_str());
         let header = |token: &str| token.split('.').next().unwrap().to_owned();
         let before = running.sign(b"{}", later.after_seconds(60)).unwrap();
         assert_eq!(header(&before), header(&old), "not before others can know the new one");
-        running.upkeep(&*store, made.signs_from).await.unwrap();
+        running.upkeep(&store, made.signs_from).await.unwrap();
         assert_ne!(header(&running.sign(b"{}", made.signs_from).unwrap()), header(&old));
         assert!(running.verify(&old).is_some(), "until its last token has expired");
         let gone = made.signs_from.after_seconds(900 + 3_600);
-        running.upkeep(&*store, gone).await.unwrap();
+        running.upkeep(&store, gone).await.unwrap();
         assert!(running.verify(&old).is_none());
     }
 
@@ -491,11 +491,11 @@ mod tests {
         let (_folder, store, _keys) = keys_of(SigningAlgorithm::Es256).await;
         let other = Keys::new(&Config::default().token, &Entropy::seeded(2));
         let later = NOW.after_days(10);
-        assert!(matches!(other.rotate(&*store, later).await, Err(KeysError::Sealed(_))));
+        assert!(matches!(other.rotate(&store, later).await, Err(KeysError::Sealed(_))));
         let kept = store.keys().await.unwrap();
         assert_eq!(kept.len(), 1);
         store.forget_key(kept[0].key_id.clone()).await.unwrap();
-        assert!(matches!(other.rotate(&*store, later).await, Err(KeysError::None)));
+        assert!(matches!(other.rotate(&store, later).await, Err(KeysError::None)));
     }
 
     #[tokio::test]
@@ -504,12 +504,12 @@ mod tests {
         let token = keys.sign(b"{}", NOW).unwrap();
 
         let again = Keys::new(&Config::default().token, &Entropy::seeded(1));
-        again.upkeep(&*store, NOW).await.unwrap();
+        again.upkeep(&store, NOW).await.unwrap();
         assert_eq!(again.verify(&token).as_deref(), Some(&b"{}"[..]));
 
         let other = Keys::new(&Config::default().token, &Entropy::seeded(2));
         for now in [NOW, NOW.after_days(90)] {
-            let refused = other.upkeep(&*store, now).await.unwrap_err();
+            let refused = other.upkeep(&store, now).await.unwrap_err();
             assert!(refused.to_string().contains("token.keys_secret"), "{refused}");
         }
         assert_eq!(store.keys().await.unwrap().len(), 1, "nothing is kept that others cannot open");

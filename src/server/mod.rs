@@ -118,7 +118,7 @@ pub async fn serve(
     let public = bind(settings.listen, "server.listen", "--listen")?;
     let management = bind(settings.management, "server.management", "--management")?;
     if app.config.authorizes() {
-        app.keys.upkeep(&*app.store, app.clock.now()).await?;
+        app.keys.upkeep(&app.store, app.clock.now()).await?;
     }
     let metrics = Arc::new(ServerMetrics::new(
         Arc::clone(app.rate_limit.metrics()),

@@ -37,7 +37,7 @@ pub(super) async fn run(app: &App) {
 async fn keys(app: &App) {
     loop {
         sleep(KEYS_EVERY).await;
-        if let Err(error) = app.keys.upkeep(&*app.store, app.clock.now()).await {
+        if let Err(error) = app.keys.upkeep(&app.store, app.clock.now()).await {
             tracing::error!(error = chain(&error), "the signing keys stay as they were");
         }
     }

@@ -1,49 +1,99 @@
-//! The chapter of clients.
+//! Clients.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
-use super::{ClientFlags, ClientRecord, StoreError};
+use super::{ClientFlags, ClientRecord, Database, Store, StoreError};
 use crate::{
     client::{ClientId, ProfileName},
     clock::Timestamp,
 };
 
-/// What the service keeps of clients, and nothing about how. Implementations pass every test in
-/// `contract/`.
-#[async_trait]
-pub trait ClientStore: Send + Sync {
-    /// Keeps a new client. When this returns `Ok`, the record survives the process and the machine.
+impl Store {
+    /// Stores a new client. When this returns `Ok`, the record survives the process and the machine.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] at once when too much is waiting; nothing is kept then.
-    async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError>;
+    /// [`StoreError::Busy`] at once when too much is waiting; nothing is stored then.
+    pub async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError> {
+        if let Some(answer) = self.check_registration().await {
+            return answer;
+        }
+        match &self.database {
+            Database::Embedded(embedded) => embedded.register_client(client).await,
+            Database::Postgres(postgres) => postgres.register_client(client).await,
+        }
+    }
 
-    /// The client of this identifier, if there is one.
-    async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError>;
+    /// The client with this identifier, if it exists.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.client(id).await,
+            Database::Postgres(postgres) => postgres.client(id).await,
+        }
+    }
 
-    /// At most `limit` clients that pass `filter`, in the order of their identifiers (which is the order
-    /// of registration), beginning after `after`.
+    /// At most `limit` clients that pass `filter`, in the order of their identifiers (which is the order of
+    /// registration), beginning after `after`.
     ///
     /// A page may hold fewer than `limit` clients and not be the last: the last page is the empty one.
-    async fn clients(
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clients(
         &self,
         filter: &ClientFilter,
         after: Option<ClientId>,
         limit: usize,
-    ) -> Result<Vec<ClientRecord>, StoreError>;
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.clients(filter, after, limit).await,
+            Database::Postgres(postgres) => postgres.clients(filter, after, limit).await,
+        }
+    }
 
-    /// How many clients are kept.
-    async fn count_clients(&self) -> Result<u64, StoreError>;
+    /// The number of clients.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_clients(&self) -> Result<u64, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.count_clients().await,
+            Database::Postgres(postgres) => postgres.count_clients().await,
+        }
+    }
 
-    /// Forgets a client, durably.
-    async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError>;
+    /// Deletes a client, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.delete_client(id).await,
+            Database::Postgres(postgres) => postgres.delete_client(id).await,
+        }
+    }
 
-    /// Keeps clients that another store exported, as one change: all of them or none. A client that is
-    /// already kept is left as it is and told so, thus an import can be run again.
-    async fn import_clients(&self, clients: Vec<ClientRecord>)
-    -> Result<Vec<Imported>, StoreError>;
+    /// Stores clients that another store exported, as one change: all of them or none. A client that exists already
+    /// stays as it is, so that an import can be run again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import_clients(
+        &self,
+        clients: Vec<ClientRecord>,
+    ) -> Result<Vec<Imported>, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.import_clients(clients).await,
+            Database::Postgres(postgres) => postgres.import_clients(clients).await,
+        }
+    }
 }
 
 /// Which clients a list shows; an absent bound lets everything through.

@@ -42,13 +42,13 @@ pub(crate) trait Kind: Sized {
 
     /// The next of them in the order of keys; the last page is the empty one.
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         after: Option<Self::Key>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError>;
 
     /// Keeps them as one change; returns how many were not there already, or in an earlier state.
-    async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError>;
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError>;
 }
 
 /// What is written down of a record: no two different ones are written alike.
@@ -106,15 +106,15 @@ pub(crate) struct Copied {
 }
 
 /// Whether a store has any of a kind.
-pub(crate) async fn has_any<K: Kind>(store: &dyn Store) -> Result<bool, StoreError> {
+pub(crate) async fn has_any<K: Kind>(store: &Store) -> Result<bool, StoreError> {
     Ok(!K::page(store, None, 1).await?.is_empty())
 }
 
 /// Brings every record of `from` that is not over by `began` into `to`, a page a change. `progress` is told how
 /// many were handed over since it was told last.
 pub(crate) async fn copy<K: Kind>(
-    from: &dyn Store,
-    to: &dyn Store,
+    from: &Store,
+    to: &Store,
     began: Timestamp,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Copied, CopyError> {
@@ -169,8 +169,8 @@ impl Comparison {
 /// Compares the stores record by record. `began` is when the copy did; `watch` is told of each record of the
 /// source.
 pub(crate) async fn compare<K: Kind>(
-    from: &dyn Store,
-    to: &dyn Store,
+    from: &Store,
+    to: &Store,
     began: Timestamp,
     watch: &mut dyn FnMut(&K, Twin),
 ) -> Result<Comparison, CopyError> {
@@ -255,14 +255,14 @@ impl Summing {
 
 /// All records of a kind that are not over, one after the other.
 struct Walk<'store, K: Kind> {
-    store: &'store dyn Store,
+    store: &'store Store,
     began: Timestamp,
     page: vec::IntoIter<K>,
     last: Option<K::Key>,
 }
 
 impl<'store, K: Kind> Walk<'store, K> {
-    fn new(store: &'store dyn Store, began: Timestamp) -> Self {
+    fn new(store: &'store Store, began: Timestamp) -> Self {
         Self { store, began, page: Vec::new().into_iter(), last: None }
     }
 
@@ -281,7 +281,7 @@ impl<'store, K: Kind> Walk<'store, K> {
 }
 
 /// The next page. A store that goes back, as one whose keys are damaged does, would be walked for ever.
-async fn page<K: Kind>(store: &dyn Store, after: Option<K::Key>) -> Result<Vec<K>, StoreError> {
+async fn page<K: Kind>(store: &Store, after: Option<K::Key>) -> Result<Vec<K>, StoreError> {
     let page = K::page(store, after.clone(), PAGE_RECORDS_MAX).await?;
     match page.last() {
         Some(last) if Some(last.key()) <= after => Err(StoreError::Corrupt {
@@ -311,24 +311,24 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
-    fn open(folder: &Path) -> Arc<dyn Store> {
+    fn open(folder: &Path) -> Arc<Store> {
         open_folder(folder, &Config::default().embedded, Access::Serve).unwrap()
     }
 
     /// Two stores of which one was copied into the other, the records that were, and the next ones.
-    async fn copied(count: usize) -> (Arc<dyn Store>, Arc<dyn Store>, Records, [TempDir; 2]) {
+    async fn copied(count: usize) -> (Arc<Store>, Arc<Store>, Records, [TempDir; 2]) {
         let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
         let [from, to] = [0, 1].map(|index: usize| open(folders[index].path()));
         let mut records = Records::new();
         from.import_clients(records.take(count)).await.unwrap();
         let mut told = 0;
         let kept =
-            copy::<ClientRecord>(&*from, &*to, NOW, &mut |clients| told += clients).await.unwrap();
+            copy::<ClientRecord>(&from, &to, NOW, &mut |clients| told += clients).await.unwrap();
         assert_eq!((kept, told), (Copied { kept: count as u64, already_there: 0 }, count));
         (from, to, records, folders)
     }
 
-    async fn compared(from: &dyn Store, to: &dyn Store, began: u64) -> (Comparison, Vec<Twin>) {
+    async fn compared(from: &Store, to: &Store, began: u64) -> (Comparison, Vec<Twin>) {
         let mut twins = Vec::new();
         let mut watch = |_: &ClientRecord, twin| {
             if twin != Twin::Same {
@@ -344,7 +344,7 @@ mod tests {
     async fn pages_are_copied_to_their_end_and_both_sides_add_up_to_the_same() {
         let (from, to, _, _folders) = copied(2 * PAGE_RECORDS_MAX + 1).await;
 
-        let (found, twins) = compared(&*from, &*to, 0).await;
+        let (found, twins) = compared(&from, &to, 0).await;
 
         assert!(found.is_good() && twins.is_empty(), "{found:?}");
         assert_eq!((found.source.records, found.others), (1_001, 0));
@@ -374,13 +374,13 @@ mod tests {
         let after = records.next();
         let began = after.issued_at.as_millis();
         from.import_clients(vec![after]).await.unwrap();
-        let (found, twins) = compared(&*from, &*to, began).await;
+        let (found, twins) = compared(&from, &to, began).await;
         assert_eq!((found.is_good(), &twins[..], found.later), (true, &[Twin::Later][..], 1));
         assert_eq!((found.source.records, found.target.records), (3, 3));
 
         from.import_clients(vec![before]).await.unwrap();
 
-        let (found, twins) = compared(&*from, &*to, began).await;
+        let (found, twins) = compared(&from, &to, began).await;
         assert_eq!((found.is_good(), found.missing), (false, 1));
         assert_eq!(twins, [Twin::Missing, Twin::Later]);
     }
@@ -392,7 +392,7 @@ mod tests {
         own[0].client_id = ClientId::from_bytes([0; 16]);
         to.import_clients(own).await.unwrap();
 
-        let (found, _) = compared(&*from, &*to, 0).await;
+        let (found, _) = compared(&from, &to, 0).await;
 
         assert!(found.is_good(), "{found:?}");
         assert_eq!(found.others, 2, "before all others and after them");
@@ -409,8 +409,8 @@ mod tests {
         }
         from.import_grants(wanted).await.unwrap();
 
-        let outcome = copy::<GrantRecord>(&*from, &*to, NOW, &mut |_| {}).await.unwrap();
-        let found = compare::<GrantRecord>(&*from, &*to, NOW, &mut |_, _| {}).await.unwrap();
+        let outcome = copy::<GrantRecord>(&from, &to, NOW, &mut |_| {}).await.unwrap();
+        let found = compare::<GrantRecord>(&from, &to, NOW, &mut |_, _| {}).await.unwrap();
 
         assert_eq!(outcome, Copied { kept: 1, already_there: 0 });
         assert!(found.is_good(), "{found:?}");
@@ -422,12 +422,12 @@ mod tests {
         let (from, to, _, _folders) = copied(0).await;
         let mut grant = Grants::new().next();
         from.import_grants(vec![grant.clone()]).await.unwrap();
-        copy::<GrantRecord>(&*from, &*to, NOW, &mut |_| {}).await.unwrap();
+        copy::<GrantRecord>(&from, &to, NOW, &mut |_| {}).await.unwrap();
         grant.code.redeemed_at = Some(NOW.after_seconds(1));
         from.import_grants(vec![grant]).await.unwrap();
 
         let compared = async |began| {
-            let found = compare::<GrantRecord>(&*from, &*to, began, &mut |_, _| {}).await.unwrap();
+            let found = compare::<GrantRecord>(&from, &to, began, &mut |_, _| {}).await.unwrap();
             (found.is_good(), found.later, found.differing)
         };
         assert_eq!(compared(NOW.after_seconds(1)).await, (true, 1, 0));

@@ -1,100 +1,181 @@
-//! The chapter of grants.
+//! Grants, and the consents behind them.
+//!
+//! These methods do not check whether the client of a grant still exists: identifiers are never used again, and the caller
+//! looks the client up as well. The sweep deletes the grants of deleted clients.
 
-use async_trait::async_trait;
+use std::slice;
 
-use super::{ConsentRecord, Deleted, GrantRecord, RefreshRecord, StoreError};
+use super::{
+    ConsentRecord, Database, Deleted, GrantRecord, RefreshRecord, Store, StoreError, change,
+    changes,
+    column::Value,
+    statements::{consents, grants},
+};
 use crate::{client::ClientIdentifier, clock::Timestamp, grant::GrantId, secret::SecretHash};
 
-/// What the service keeps of grants, and of the consent behind them. Implementations pass every test in
-/// `contract/`.
-///
-/// Whether a client that a grant names is still there is not looked at here: identifiers are never used
-/// again, and whoever asks for a grant asks for its client as well. The sweep forgets what is left of them.
-#[async_trait]
-pub trait GrantStore: Send + Sync {
-    /// Keeps a new grant, its code not yet redeemed.
+impl Store {
+    /// Stores a new grant, its code not yet redeemed.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] at once when too much is waiting; nothing is kept then.
-    async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError>;
+    /// [`StoreError::Busy`] at once when too much is waiting; nothing is stored then.
+    pub async fn keep_grant(&self, grant: GrantRecord) -> Result<(), StoreError> {
+        let kept =
+            change!(self, one, |change| { changes::keep_grants(change, slice::from_ref(&grant)) });
+        kept.map(drop)
+    }
 
-    /// The grant of this identifier, if there is one, expired or not.
-    async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError>;
+    /// The grant with this identifier, expired or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.grant(id).await,
+            Database::Postgres(postgres) => postgres.grant(id).await,
+        }
+    }
 
     /// At most `limit` grants that pass `filter`, expired or not, in the order of their identifiers (which is the
-    /// order in which they were made), beginning after `after`.
+    /// order in which they were issued), beginning after `after`.
     ///
     /// A page may hold fewer than `limit` grants and not be the last: the last page is the empty one.
-    async fn grants(
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn grants(
         &self,
         filter: &GrantFilter,
         after: Option<GrantId>,
         limit: usize,
-    ) -> Result<Vec<GrantRecord>, StoreError>;
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.grants(filter, after, limit).await,
+            Database::Postgres(postgres) => postgres.grants(filter, after, limit).await,
+        }
+    }
 
-    /// At most `limit` grants by this resource owner, expired or not, the newest first, beginning with the last
-    /// one that was made before `before`. The last page is the empty one.
-    async fn newest_grants(
+    /// At most `limit` grants of this subject, expired or not, the newest first, beginning with the last one that was
+    /// issued before `before`. The last page is the empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn newest_grants(
         &self,
         subject: &str,
         before: Option<GrantId>,
         limit: usize,
-    ) -> Result<Vec<GrantRecord>, StoreError>;
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let before = before.map_or(Value::LAST, |before| Value::Id(*before.as_bytes()));
+        let parameters = vec![Value::text(subject), before, Value::limit(limit)];
+        self.select(&grants::SELECT_NEWEST_OF_SUBJECT, parameters).await
+    }
 
-    /// Spends the code of a grant and keeps what it buys; both happen or neither. Of all callers, at once
-    /// or one after another, one is told [`Redeemed::Now`].
-    async fn redeem_code(&self, id: GrantId, purchase: Purchase) -> Result<Redeemed, StoreError>;
+    /// Redeems the code of a grant and stores what it buys, in one change. Of all callers, at once or one after
+    /// another, one gets [`Redeemed::Now`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn redeem_code(
+        &self,
+        id: GrantId,
+        purchase: Purchase,
+    ) -> Result<Redeemed, StoreError> {
+        change!(self, one, |change| changes::redeem_code(change, id, &purchase))
+    }
 
     /// Supersedes the refresh token that was presented by its successor, or says why not.
     ///
-    /// When a token of the family is presented that is neither the last one nor, within the grace, the one
-    /// before, somebody has a copy: the grant is forgotten by the same change.
-    async fn rotate_refresh_token(
+    /// A token of the family that is neither the last one nor, within the grace, the one before is a copy: the same
+    /// change deletes the grant.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rotate_refresh_token(
         &self,
         id: GrantId,
         rotation: Rotation,
-    ) -> Result<Rotated, StoreError>;
+    ) -> Result<Rotated, StoreError> {
+        change!(self, one, |change| changes::rotate_refresh_token(change, id, &rotation))
+    }
 
-    /// Keeps grants of another store, no two of them of one identifier, as one change. One that is there
-    /// already is brought to the state that comes, if that is later: redeemed or rotated since. Returns how
-    /// many were changed by that; the others stay as they are.
-    async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError>;
+    /// Stores grants of another store, no two of them with one identifier, as one change. An existing grant advances
+    /// to the imported state, if that is later: redeemed or rotated since. Returns how many were changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import_grants(&self, grants: Vec<GrantRecord>) -> Result<usize, StoreError> {
+        change!(self, one, |change| changes::keep_grants(change, &grants))
+    }
 
-    /// Forgets a grant, durably: its code and its tokens end. It wins over whatever is asked at once with it
-    /// or later.
-    async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError>;
+    /// Deletes a grant, durably: its code and its tokens end. It wins over every other change at the same time or
+    /// later.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
+        change!(self, one deleting, |change| changes::revoke_grant(change, id))
+    }
 
-    /// Ends at once, as one change, what this resource owner has allowed this client: the consent expires `at`, and
-    /// every grant is forgotten.
-    async fn disconnect(
+    /// Ends at once, in one change, everything that this subject has allowed this client: the consent expires `at`, and
+    /// every grant is deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn disconnect(
         &self,
         subject: &str,
         client: &ClientIdentifier,
         at: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<(), StoreError> {
+        let (subject, client) = (subject.to_owned(), client.clone());
+        change!(self, whole deleting, |change| changes::disconnect(change, &subject, &client, at))
+    }
 
-    /// What this resource owner has allowed this client before.
-    async fn consent(
+    /// What this subject has allowed this client before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn consent(
         &self,
         subject: &str,
         client: &ClientIdentifier,
-    ) -> Result<Option<ConsentRecord>, StoreError>;
+    ) -> Result<Option<ConsentRecord>, StoreError> {
+        let key = ConsentRecord::key(subject, client);
+        self.select_one(&consents::SELECT, vec![Value::bytes(&key)]).await
+    }
 
-    /// Keeps a consent in the place of an earlier one of the same resource owner and client.
-    async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError>;
+    /// Stores a consent in the place of an earlier one of the same subject and client.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError> {
+        change!(self, one, |change| changes::keep_consent(change, &consent))
+    }
 
-    /// At most `limit` consents in the order of their keys ([`ConsentRecord::key`]), beginning after `after`;
-    /// expired ones, too. The last page is the empty one.
-    async fn consents(
+    /// At most `limit` consents in the order of their keys ([`ConsentRecord::key`]), beginning after `after`, expired
+    /// or not. The last page is the empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn consents(
         &self,
         after: Option<[u8; 32]>,
         limit: usize,
-    ) -> Result<Vec<ConsentRecord>, StoreError>;
+    ) -> Result<Vec<ConsentRecord>, StoreError> {
+        let after = Value::bytes(after.as_ref().map_or(&[][..], |key| &key[..]));
+        self.select(&consents::SELECT_PAGE, vec![after, Value::limit(limit)]).await
+    }
 
-    /// Keeps consents of another store, no two of them of one key, as one change. One that is there already is
-    /// replaced if the one that comes was allowed later. Returns how many were changed by that; the others stay
-    /// as they are.
-    async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError>;
+    /// Stores consents of another store, no two of them with one key, as one change. An existing consent is replaced if
+    /// the imported one was allowed later. Returns how many were changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError> {
+        change!(self, one, |change| changes::import_consents(change, &consents))
+    }
 }
 
 /// Which grants a list shows; an absent bound lets everything through.

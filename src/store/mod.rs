@@ -1,40 +1,137 @@
 //! What is kept, and the promise with which it is kept.
 //!
-//! One trait in chapters by noun: [`ClientStore`], [`GrantStore`], [`SessionStore`] and [`UpkeepStore`].
-//! Every method is one whole change or one whole question: it happens entirely or not at all, and is durable when it returns. No
-//! transaction, connection, table or row is visible outside this folder.
+//! Every method of [`Store`] is one whole change or one whole question: it happens entirely or not at all, and is durable
+//! when it returns. A record is declared once (`record.rs`), a statement is written once (`statements.rs`), and a change
+//! once (`changes.rs`), over a transaction of either database. No transaction, connection, table, or row is visible
+//! outside this folder.
 
+mod changes;
 mod clients;
+mod column;
 #[cfg(test)]
 mod contract;
 pub(crate) mod copy;
 pub mod embedded;
+mod failing;
 mod grants;
 pub mod postgres;
 mod record;
-mod row;
 mod sessions;
+mod statements;
+mod transaction;
 mod upkeep;
 
 use std::{path::Path, sync::Arc};
 
 pub use self::{
-    clients::{ClientFilter, ClientStore, Deleted, Imported},
+    clients::{ClientFilter, Deleted, Imported},
     embedded::Access,
-    grants::{GrantFilter, GrantStore, Purchase, Redeemed, Rotated, Rotation, Step},
+    failing::{Failing, Failure},
+    grants::{GrantFilter, Purchase, Redeemed, Rotated, Rotation, Step},
     record::{
         ClientFlags, ClientRecord, CodeRecord, ConsentRecord, GrantRecord, KeyRecord,
         RefreshRecord, ResourceOwner, SessionId, SessionRecord,
     },
-    sessions::SessionStore,
-    upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept, UpkeepStore},
+    upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept},
+};
+use self::{
+    column::{Record, Statement, Value},
+    embedded::Embedded,
+    postgres::Postgres,
 };
 use crate::config::{Config, EmbeddedConfig, StoreLocation};
 
-/// Everything that is kept.
-pub trait Store: ClientStore + GrantStore + SessionStore + UpkeepStore {}
+/// Everything that is kept. Its methods stand in `clients.rs`, `grants.rs`, `sessions.rs`, and `upkeep.rs`.
+pub struct Store {
+    database: Database,
+    /// In tests and benches: how calls fail.
+    failing: Option<Arc<Failing>>,
+}
 
-impl<T: ClientStore + GrantStore + SessionStore + UpkeepStore> Store for T {}
+enum Database {
+    Embedded(Embedded),
+    Postgres(Postgres),
+}
+
+impl From<Database> for Store {
+    fn from(database: Database) -> Self {
+        Self { database, failing: None }
+    }
+}
+
+impl Store {
+    /// The records that a statement selects.
+    async fn select<R: Record + Send + 'static>(
+        &self,
+        statement: &'static Statement,
+        parameters: Vec<Value<'static>>,
+    ) -> Result<Vec<R>, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.select(statement, parameters).await,
+            Database::Postgres(postgres) => postgres.select(statement, &parameters).await,
+        }
+    }
+
+    /// The first record that a statement selects.
+    async fn select_one<R: Record + Send + 'static>(
+        &self,
+        statement: &'static Statement,
+        parameters: Vec<Value<'static>>,
+    ) -> Result<Option<R>, StoreError> {
+        Ok(self.select(statement, parameters).await?.into_iter().next())
+    }
+}
+
+/// Makes a change, an expression over a [`transaction::Transaction`]: `one` of which only one statement changes
+/// anything, or `whole`, of several statements that happen together. `deleting` is for changes that only delete: a full
+/// disk does not refuse them.
+macro_rules! change {
+    ($store:ident, one, |$transaction:ident| $change:expr) => {
+        change!($store, alone, work, |$transaction| $change)
+    };
+    ($store:ident, one deleting, |$transaction:ident| $change:expr) => {
+        change!($store, alone, delete, |$transaction| $change)
+    };
+    ($store:ident, whole, |$transaction:ident| $change:expr) => {
+        change!($store, whole, work, |$transaction| $change)
+    };
+    ($store:ident, whole deleting, |$transaction:ident| $change:expr) => {
+        change!($store, whole, delete, |$transaction| $change)
+    };
+    ($store:ident, $scope:ident, $work:ident, |$transaction:ident| $change:expr) => {{
+        $store.check()?;
+        match &$store.database {
+            $crate::store::Database::Embedded(embedded) => {
+                let work = move |connection: &rusqlite::Connection| {
+                    let $transaction = &mut $crate::store::embedded::Direct(connection);
+                    $crate::store::embedded::at_once($change)
+                };
+                embedded.$work(work).await
+            }
+            $crate::store::Database::Postgres(postgres) => {
+                change!(@$scope postgres, |$transaction| $change)
+            }
+        }
+    }};
+    (@alone $postgres:ident, |$transaction:ident| $change:expr) => {{
+        let $transaction = &mut $postgres.alone()?;
+        $change.await
+    }};
+    (@whole $postgres:ident, |$transaction:ident| $change:expr) => {{
+        let mut tries = $crate::store::postgres::Tries::default();
+        loop {
+            let mut whole = $postgres.whole().await?;
+            let $transaction = &mut whole;
+            let outcome = $change.await;
+            match whole.end(outcome, &mut tries).await {
+                std::ops::ControlFlow::Break(outcome) => break outcome,
+                std::ops::ControlFlow::Continue(()) => {}
+            }
+        }
+    }};
+}
+use change;
 
 /// Why a store could not be opened: one line for the operator that says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +149,12 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`]: one whole line for the operator.
-pub async fn open(config: &Config, access: Access) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open(config: &Config, access: Access) -> Result<Arc<Store>, OpenError> {
     Ok(match &config.store {
         StoreLocation::Folder(folder) => open_folder(folder, &config.embedded, access)?,
         StoreLocation::Postgres(url) => {
-            Arc::new(postgres::Postgres::open(url, &config.postgres, access).await?)
+            let opened = Postgres::open(url, &config.postgres, access).await?;
+            Arc::new(Database::Postgres(opened).into())
         }
     })
 }
@@ -69,8 +167,9 @@ pub fn open_folder(
     folder: &Path,
     settings: &EmbeddedConfig,
     access: Access,
-) -> Result<Arc<dyn Store>, embedded::OpenError> {
-    Ok(Arc::new(embedded::Embedded::open(folder, settings, access)?))
+) -> Result<Arc<Store>, embedded::OpenError> {
+    let opened = Embedded::open(folder, settings, access)?;
+    Ok(Arc::new(Database::Embedded(opened).into()))
 }
 
 /// Why the store could not answer. "Not found" and "already there" are no errors but outcomes.

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::column::{Columns as _, Record, Row, Value, columns};
 use crate::{
     client::{ClientId, ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
@@ -11,21 +12,23 @@ use crate::{
     secret::SecretHash,
 };
 
-/// A registered client. It is its own trail: who registered it, when, from where and by which door.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientRecord {
-    /// Made by the server, never reused.
-    pub client_id: ClientId,
-    /// When it was registered, to the millisecond.
-    pub issued_at: Timestamp,
-    /// The profile that admitted it.
-    pub profile: ProfileName,
-    /// The caller's address, unless the operator does not want it kept.
-    pub source: Option<IpAddr>,
-    /// What an operator should look at.
-    pub flags: ClientFlags,
-    /// The metadata as registered: one JSON object of RFC 7591 members, defaults and substitutions in it.
-    pub metadata: String,
+columns! {
+    /// A registered client. It is its own trail: who registered it, when, from where and by which door.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ClientRecord {
+        /// Made by the server, never reused.
+        pub client_id: ClientId = "client_id",
+        /// When it was registered, to the millisecond.
+        pub issued_at: Timestamp = "issued_at",
+        /// The profile that admitted it.
+        pub profile: ProfileName = "profile",
+        /// The caller's address, unless the operator does not want it kept.
+        pub source: Option<IpAddr> = "source",
+        /// What an operator should look at.
+        pub flags: ClientFlags = "flags",
+        /// The metadata as registered: one JSON object of RFC 7591 members, defaults and substitutions in it.
+        pub metadata: String = "metadata",
+    }
 }
 
 /// Remarks on a record, as a set of bits.
@@ -65,76 +68,84 @@ impl ClientFlags {
     }
 }
 
-/// A grant: what a resource owner allowed a client, from the authorization code (RFC 6749 §4.1.2) to the
-/// last refresh token bought with it. Forgotten, it ends all of them.
-#[derive(Clone, Debug)]
-pub struct GrantRecord {
-    /// Made by the server, never reused.
-    pub grant_id: GrantId,
-    /// Whom it was given to.
-    pub client: ClientIdentifier,
-    /// Who gave it: the subject of its access tokens.
-    pub subject: String,
-    /// What was allowed; `None` when no scope was asked for.
-    pub scope: Option<Scope>,
-    /// Where its tokens are to be used, as the operator spells it (RFC 8707).
-    pub resources: Vec<ResourceIndicator>,
-    /// When it was given.
-    pub issued_at: Timestamp,
-    /// When it ends, whatever happens. No token of it is good from this moment on.
-    pub expires_at: Timestamp,
-    /// The code that it began with.
-    pub code: CodeRecord,
-    /// The refresh tokens; `None` before the code was redeemed, and for a client that gets none.
-    pub refresh: Option<RefreshRecord>,
+columns! {
+    /// A grant: what a resource owner allowed a client, from the authorization code (RFC 6749 §4.1.2) to the
+    /// last refresh token bought with it. Forgotten, it ends all of them.
+    #[derive(Clone, Debug)]
+    pub struct GrantRecord {
+        /// Made by the server, never reused.
+        pub grant_id: GrantId = "grant_id",
+        /// Whom it was given to.
+        pub client: ClientIdentifier = "client",
+        /// Who gave it: the subject of its access tokens.
+        pub subject: String = "subject",
+        /// What was allowed; `None` when no scope was asked for.
+        pub scope: Option<Scope> = "scope",
+        /// Where its tokens are to be used, as the operator spells it (RFC 8707).
+        pub resources: Vec<ResourceIndicator> = "resources",
+        /// When it was given.
+        pub issued_at: Timestamp = "issued_at",
+        /// When it ends, whatever happens. No token of it is good from this moment on.
+        pub expires_at: Timestamp = "expires_at",
+        /// The code that it began with.
+        pub code: CodeRecord = CodeRecord::COLUMNS,
+        /// The refresh tokens; `None` before the code was redeemed, and for a client that gets none.
+        pub refresh: Option<RefreshRecord> = RefreshRecord::COLUMNS,
+    }
 }
 
-/// An authorization code, as it is kept with its grant.
-#[derive(Clone, Debug)]
-pub struct CodeRecord {
-    /// The hash of its secret.
-    pub hash: SecretHash,
-    /// Where it was sent.
-    pub redirect_uri: String,
-    /// What whoever redeems it must prove (RFC 7636).
-    pub challenge: CodeChallenge,
-    /// From when on it cannot be redeemed.
-    pub expires_at: Timestamp,
-    /// When it was redeemed. Kept, so that a second use is known for what it is.
-    pub redeemed_at: Option<Timestamp>,
+columns! {
+    /// An authorization code, as it is kept with its grant.
+    #[derive(Clone, Debug)]
+    pub struct CodeRecord {
+        /// The hash of its secret.
+        pub hash: SecretHash = "code_hash",
+        /// Where it was sent.
+        pub redirect_uri: String = "redirect_uri",
+        /// What whoever redeems it must prove (RFC 7636).
+        pub challenge: CodeChallenge = "code_challenge",
+        /// From when on it cannot be redeemed.
+        pub expires_at: Timestamp = "code_expires_at",
+        /// When it was redeemed. Kept, so that a second use is known for what it is.
+        pub redeemed_at: Option<Timestamp> = "redeemed_at",
+    }
 }
 
-/// A family of refresh tokens, of which the last one is good.
-#[derive(Clone, Debug)]
-pub struct RefreshRecord {
-    /// The hash of what all of them have in common.
-    pub family: SecretHash,
-    /// The hash of the secret of the last one.
-    pub current: SecretHash,
-    /// The one before it, and when it was superseded.
-    pub previous: Option<(SecretHash, Timestamp)>,
-    /// When the last one expires unless it is used.
-    pub expires_at: Timestamp,
+columns! {
+    /// A family of refresh tokens, of which the last one is good.
+    #[derive(Clone, Debug)]
+    pub struct RefreshRecord {
+        /// The hash of what all of them have in common.
+        pub family: SecretHash = "refresh_family",
+        /// The hash of the secret of the last one.
+        pub current: SecretHash = "refresh_current",
+        /// The one before it, and when it was superseded.
+        pub previous: Option<(SecretHash, Timestamp)> = "refresh_previous, superseded_at",
+        /// When the last one expires unless it is used.
+        pub expires_at: Timestamp = "refresh_expires_at",
+    }
 }
 
-/// What a resource owner has allowed a client before, so that the next question can be shorter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsentRecord {
-    /// Who allowed it.
-    pub subject: String,
-    /// To whom.
-    pub client: ClientIdentifier,
-    /// What.
-    pub scope: Option<Scope>,
-    /// The redirect URI at which it was allowed; another one is asked about as if it were the first time.
-    pub redirect_uri: String,
-    /// What the client said of itself then, and where it wanted to act: the SHA-256 of its metadata and of the
-    /// resources.
-    pub metadata_hash: [u8; 32],
-    /// When it was last allowed.
-    pub allowed_at: Timestamp,
-    /// When it is forgotten.
-    pub expires_at: Timestamp,
+columns! {
+    /// What a resource owner has allowed a client before, so that the next question can be shorter.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ConsentRecord {
+        /// Who allowed it.
+        pub subject: String = "subject",
+        /// To whom.
+        pub client: ClientIdentifier = "client",
+        /// What.
+        pub scope: Option<Scope> = "scope",
+        /// The redirect URI at which it was allowed; another one is asked about as if it were the first time.
+        pub redirect_uri: String = "redirect_uri",
+        /// What the client said of itself then, and where it wanted to act: the SHA-256 of its metadata and of the
+        /// resources.
+        pub metadata_hash: [u8; 32] = "metadata_hash",
+        /// When it was last allowed.
+        pub allowed_at: Timestamp = "allowed_at",
+        /// When it is forgotten.
+        pub expires_at: Timestamp = "expires_at",
+    }
 }
 
 impl ConsentRecord {
@@ -145,21 +156,23 @@ impl ConsentRecord {
     }
 }
 
-/// A resource owner who has signed in with one browser.
-#[derive(Clone, Debug)]
-pub struct SessionRecord {
-    /// Names it; no secret.
-    pub session_id: SessionId,
-    /// The hash of what the browser shows.
-    pub hash: SecretHash,
-    /// Who it is, and how pages call them.
-    pub owner: ResourceOwner,
-    /// When they signed in.
-    pub signed_in_at: Timestamp,
-    /// When it ends unless it is used.
-    pub idle_at: Timestamp,
-    /// When it ends, whatever happens.
-    pub expires_at: Timestamp,
+columns! {
+    /// A resource owner who has signed in with one browser.
+    #[derive(Clone, Debug)]
+    pub struct SessionRecord {
+        /// Names it; no secret.
+        pub session_id: SessionId = "session_id",
+        /// The hash of what the browser shows.
+        pub hash: SecretHash = "hash",
+        /// Who it is, and how pages call them.
+        pub owner: ResourceOwner = ResourceOwner::COLUMNS,
+        /// When they signed in.
+        pub signed_in_at: Timestamp = "signed_in_at",
+        /// When it ends unless it is used.
+        pub idle_at: Timestamp = "idle_at",
+        /// When it ends, whatever happens.
+        pub expires_at: Timestamp = "expires_at",
+    }
 }
 
 /// Names a session, or a sign-in that may become one.
@@ -169,26 +182,76 @@ pub type SessionId = Id<Session>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Session {}
 
-/// Who a resource owner is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceOwner {
-    /// The same for ever, and of nobody else: the `sub` of access tokens.
-    pub subject: String,
-    /// For pages.
-    pub name: Option<String>,
-    /// For pages.
-    pub email: Option<String>,
+columns! {
+    /// Who a resource owner is.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ResourceOwner {
+        /// The same for ever, and of nobody else: the `sub` of access tokens.
+        pub subject: String = "subject",
+        /// For pages.
+        pub name: Option<String> = "name",
+        /// For pages.
+        pub email: Option<String> = "email",
+    }
 }
 
-/// A key that signs access tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyRecord {
-    /// Its `kid`: no two are the same.
-    pub key_id: String,
-    /// The `alg` it signs with (RFC 7518 §3.1).
-    pub algorithm: String,
-    /// When it was made.
-    pub made_at: Timestamp,
-    /// The private key, sealed with a key that is not in the store.
-    pub sealed: Vec<u8>,
+columns! {
+    /// A key that signs access tokens.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct KeyRecord {
+        /// Its `kid`: no two are the same.
+        pub key_id: String = "key_id",
+        /// The `alg` it signs with (RFC 7518 §3.1).
+        pub algorithm: String = "algorithm",
+        /// When it was made.
+        pub made_at: Timestamp = "made_at",
+        /// The private key, sealed with a key that is not in the store.
+        pub sealed: Vec<u8> = "sealed",
+    }
+}
+
+/// The table of each kind of record, and what its errors call one.
+macro_rules! tables {
+    ($($record:ident in $table:literal $(with $derived:literal from $value:expr)?, |$row:ident| $name:expr;)+) => {
+        $(impl Record for $record {
+            const TABLE: &'static str = $table;
+            const NAMES: &'static str = Self::COLUMNS;
+
+            $(const DERIVED: &'static str = $derived;
+            const WRITTEN: usize = Self::COUNT + 1;
+
+            fn write_all<'a>(&'a self, to: &mut impl FnMut(Value<'a>)) {
+                to($value(self));
+                self.write(to);
+            }
+            )?
+
+            fn name($row: &impl Row) -> String {
+                $name
+            }
+        })+
+    };
+}
+
+tables! {
+    ClientRecord in "clients", |row| identified::<ClientId>(row, "client", ClientId::from_bytes);
+    GrantRecord in "grants", |row| identified::<GrantId>(row, "grant", GrantId::from_bytes);
+    SessionRecord in "sessions", |row| identified::<SessionId>(row, "session", SessionId::from_bytes);
+    ConsentRecord in "consents" with "consent_id, " from consent_id, |row| {
+        let of = |column| row.text(column).ok().flatten().unwrap_or("nobody");
+        format!("the consent of {} to {}", of(0), of(1))
+    };
+    KeyRecord in "keys", |_row| "a signing key".to_owned();
+}
+
+fn identified<I: ToString>(row: &impl Row, what: &str, id: fn([u8; 16]) -> I) -> String {
+    match row.id(0) {
+        Ok(bytes) => format!("{what} {}", id(bytes).to_string()),
+        Err(_) => format!("a {what}"),
+    }
+}
+
+fn consent_id(consent: &ConsentRecord) -> Value<'static> {
+    let key = ConsentRecord::key(&consent.subject, &consent.client);
+    Value::Bytes(Some(key.to_vec().into()))
 }

@@ -1,38 +1,77 @@
-//! The chapter of sessions.
+//! Sessions of people who signed in.
 
-use async_trait::async_trait;
+use std::slice;
 
-use super::{Deleted, SessionId, SessionRecord, StoreError};
+use super::{
+    Deleted, SessionId, SessionRecord, Store, StoreError, change, changes,
+    column::{Value, first_after},
+    statements::sessions,
+};
 use crate::clock::Timestamp;
 
-/// What the service keeps of resource owners who sign in. Implementations pass every test in `contract/`.
-#[async_trait]
-pub trait SessionStore: Send + Sync {
-    /// Keeps a new session.
-    async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError>;
-
-    /// The session of this identifier, if there is one, expired or not.
-    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
-
-    /// At most `limit` sessions, of one resource owner where `subject` says so, expired or not, in the order of
-    /// their identifiers (which is the order in which they were begun), beginning after `after`.
+impl Store {
+    /// Stores a new session.
     ///
-    /// A page may hold fewer than `limit` sessions and not be the last: the last page is the empty one.
-    async fn sessions(
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError> {
+        let kept = change!(self, one, |change| {
+            changes::keep_sessions(change, slice::from_ref(&session))
+        });
+        kept.map(drop)
+    }
+
+    /// The session with this identifier, expired or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.select_one(&sessions::SELECT, vec![Value::Id(*id.as_bytes())]).await
+    }
+
+    /// At most `limit` sessions, of one subject where `subject` is given, expired or not, in the order of their
+    /// identifiers (which is the order in which they began), beginning after `after`. The last page is the empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sessions(
         &self,
         subject: Option<&str>,
         after: Option<SessionId>,
         limit: usize,
-    ) -> Result<Vec<SessionRecord>, StoreError>;
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let Some(first) = first_after(after) else { return Ok(Vec::new()) };
+        let subject = subject.map_or(Value::Text(None), Value::text);
+        self.select(&sessions::SELECT_PAGE, vec![Value::Id(first), subject, Value::limit(limit)])
+            .await
+    }
 
-    /// Lets a session live on until `idle_at`, unless it is gone.
-    async fn prolong_session(&self, id: SessionId, idle_at: Timestamp) -> Result<(), StoreError>;
+    /// Prolongs a session until `idle_at`, unless it has ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn prolong_session(
+        &self,
+        id: SessionId,
+        idle_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        change!(self, one, |change| changes::prolong_session(change, id, idle_at))
+    }
 
-    /// Forgets a session, durably.
-    async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError>;
+    /// Ends a session, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
+        change!(self, one deleting, |change| changes::end_session(change, id))
+    }
 
-    /// Keeps sessions of another store, no two of them of one identifier, as one change. One that is there
-    /// already lives on as long as the one that comes, if that is longer. Returns how many were changed by
-    /// that; the others stay as they are.
-    async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError>;
+    /// Stores sessions of another store, no two of them with one identifier, as one change. An existing session lives
+    /// as long as the imported one, if that is longer. Returns how many were changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import_sessions(&self, sessions: Vec<SessionRecord>) -> Result<usize, StoreError> {
+        change!(self, one, |change| changes::keep_sessions(change, &sessions))
+    }
 }

@@ -1,50 +1,97 @@
-//! The chapter of upkeep.
+//! Keys, sweeps, and the state of the store itself.
 
-use async_trait::async_trait;
-
-use super::{KeyRecord, StoreError};
+use super::{Database, KeyRecord, Store, StoreError, change, changes, statements::keys};
 use crate::clock::Timestamp;
 
-/// What keeps the store itself in order.
-#[async_trait]
-pub trait UpkeepStore: Send + Sync {
-    /// Whether a registration could be kept now: asks the writer, not a flag.
-    async fn ready(&self) -> Result<(), StoreError>;
+impl Store {
+    /// Whether a registration could be stored now: asks the writer, not a flag.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.ready().await,
+            Database::Postgres(postgres) => postgres.ready().await,
+        }
+    }
 
     /// The keys that sign access tokens, oldest first.
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.select(&keys::SELECT, Vec::new()).await
+    }
 
-    /// Keeps a new key, if the newest one that is kept is still `newest` (its `key_id`, or `None` when
-    /// there was none): of the nodes that find a key missing at one time, one makes it.
-    async fn keep_key(&self, key: KeyRecord, newest: Option<String>)
-    -> Result<KeyKept, StoreError>;
+    /// Stores a new key, if the newest stored key is still `newest` (its `key_id`, or `None` when there was none): of
+    /// the nodes that find a key missing at one time, one makes it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_key(
+        &self,
+        key: KeyRecord,
+        newest: Option<String>,
+    ) -> Result<KeyKept, StoreError> {
+        change!(self, one, |change| changes::keep_key(change, &key, newest.as_deref()))
+    }
 
-    /// Keeps keys of another store as one change, whatever keys are there. One that is there already stays as
-    /// it is. Returns how many were not.
-    async fn import_keys(&self, keys: Vec<KeyRecord>) -> Result<usize, StoreError>;
+    /// Stores keys of another store as one change, whatever keys exist. An existing key stays as it is. Returns how
+    /// many were new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import_keys(&self, keys: Vec<KeyRecord>) -> Result<usize, StoreError> {
+        change!(self, one, |change| changes::import_keys(change, &keys))
+    }
 
-    /// Forgets a key.
-    async fn forget_key(&self, key_id: String) -> Result<(), StoreError>;
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
+        change!(self, one deleting, |change| changes::forget_key(change, &key_id))
+    }
 
-    /// Forgets what has expired by `now` among the next `limit` records of one kind, beginning after
-    /// `after`; a grant also when its client is registered no longer. The same for ever: whoever calls paces
-    /// it.
-    async fn sweep(
+    /// Deletes what has expired by `now` among the next `limit` records of one kind, beginning after `after`; a grant
+    /// also when its client is no longer registered. The caller sets the pace.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sweep(
         &self,
         kind: Swept,
         now: Timestamp,
         after: Option<Vec<u8>>,
         limit: usize,
-    ) -> Result<SweepPage, StoreError>;
-
-    /// How the connections to a database are doing; `None` where there is no database.
-    fn database(&self) -> Option<DatabaseFigures> {
-        None
+    ) -> Result<SweepPage, StoreError> {
+        self.check()?;
+        match &self.database {
+            Database::Embedded(embedded) => embedded.sweep(kind, now, after, limit).await,
+            Database::Postgres(postgres) => postgres.sweep(kind, now, after, limit).await,
+        }
     }
 
-    /// Waits until everything accepted so far is durable, then lets go of the store. Later calls of any
-    /// method answer [`StoreError::Unavailable`].
-    async fn close(&self) -> Result<(), StoreError>;
+    /// The state of the connections to a database; `None` where there is no database.
+    pub fn database(&self) -> Option<DatabaseFigures> {
+        match &self.database {
+            Database::Embedded(_) => None,
+            Database::Postgres(postgres) => Some(postgres.figures()),
+        }
+    }
+
+    /// Waits until everything accepted so far is durable, then closes the store. Later calls of any method return
+    /// [`StoreError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        match &self.database {
+            Database::Embedded(embedded) => embedded.close().await,
+            Database::Postgres(postgres) => postgres.close().await,
+        }
+    }
 }
 
 /// What this process has to do with a database: how many connections there are now, and what was counted since

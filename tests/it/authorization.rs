@@ -6,6 +6,7 @@ mod request;
 use std::time::Duration;
 
 use doorward::grant::ResourceIndicator;
+use doorward::store::Failure;
 use serde_json::json;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
         Browser, Client, ISSUER, Page, REDIRECT_URI, Request, claims, config, post_form, tokens,
     },
     harness::{Answer, TestServer},
-    memory_store::Failure,
 };
 
 async fn start() -> TestServer {

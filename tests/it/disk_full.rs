@@ -76,7 +76,7 @@ impl Drop for SmallDisk {
     }
 }
 
-fn open(folder: &Path) -> Arc<dyn Store> {
+fn open(folder: &Path) -> Arc<Store> {
     store::open_folder(folder, &Config::default().embedded, Access::Serve).unwrap()
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use doorward::store::Failure;
 use doorward::{config::Config, internet::Internet};
 use rustls::{ClientConnection, RootCertStore, version::TLS13};
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -22,7 +23,6 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use crate::{
     harness::TestServer,
     http2::{HELD, Http2, OPEN},
-    memory_store::Failure,
     tls::{Files, NAME, client_config},
 };
 
@@ -100,7 +100,7 @@ impl Site {
         let roots = Arc::new(RootCertStore::empty());
         let config = impatient(files.config());
         let server = TestServer::on(Internet::Staged { names, roots }, config).await;
-        server.store.fail(Failure::Hang);
+        server.fail(Failure::Hang);
         let document = format!("https%3A%2F%2Fapp.example%3A{port}%2Fclient.json");
         Self { server, root, document, _files: files, _other: other }
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use doorward::server::{PublicRoute, public_routes};
+use doorward::store::Failure;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
     description, flow,
     harness::{Answer, TestServer, config, read_end},
-    memory_store::Failure,
 };
 
 const REGISTRATION: [&str; 3] = ["/api/v2/oauth2/register", "/oauth2/register", "/register"];
@@ -45,7 +45,7 @@ async fn every_kind_of_caller_gets_its_status_at_every_registration_endpoint() {
     let server = TestServer::start().await;
     for path in REGISTRATION {
         for (caller, body, failure, status) in callers {
-            server.store.fail(failure);
+            server.fail(failure);
             let answer = server.post(path, body).await;
             assert_eq!(answer.status, status, "{path}: {caller}: {answer:?}");
             check_registration(path, &answer);
@@ -53,7 +53,7 @@ async fn every_kind_of_caller_gets_its_status_at_every_registration_endpoint() {
             assert_eq!(answer.header("retry-after"), retry_after, "{path}: {caller}");
         }
     }
-    assert_eq!(server.store.ids().len(), REGISTRATION.len());
+    assert_eq!(server.clients().await.len(), REGISTRATION.len());
 }
 
 #[tokio::test]

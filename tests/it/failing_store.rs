@@ -5,15 +5,15 @@ use serde_json::json;
 use crate::{
     granted::{SECRET, basic, config, form, member, redeeming, refreshing},
     harness::TestServer,
-    memory_store::Failure,
 };
+use doorward::store::Failure;
 
 const BODY: &str = r#"{"client_name":"A","redirect_uris":["https://a.example/cb"]}"#;
 
 #[tokio::test]
 async fn a_store_that_fails_is_a_503_with_nothing_kept_and_recovers() {
     let server = TestServer::start().await;
-    server.store.fail(Failure::Unavailable);
+    server.fail(Failure::Unavailable);
     let answer = server.post("/api/v2/oauth2/register", BODY).await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json(), json!({ "errors": ["the registration could not be kept"] }));
@@ -23,19 +23,19 @@ async fn a_store_that_fails_is_a_503_with_nothing_kept_and_recovers() {
     assert_eq!(answer.json()["error"], "temporarily_unavailable");
     assert_eq!(answer.json()["error_description"], "the registration could not be kept");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert_eq!(server.store.ids().len(), 0);
     assert_eq!(server.look("/readyz").await.status, 503);
 
-    server.store.fail(Failure::None);
+    server.fail(Failure::None);
+    assert_eq!(server.clients().await.len(), 0);
     assert_eq!(server.post("/register", BODY).await.status, 201);
-    assert_eq!(server.store.ids().len(), 1);
+    assert_eq!(server.clients().await.len(), 1);
     server.look_until("/readyz", 200).await;
 }
 
 #[tokio::test]
 async fn what_is_refused_never_reaches_the_store() {
     let server = TestServer::start().await;
-    server.store.fail(Failure::Unavailable);
+    server.fail(Failure::Unavailable);
     for body in ["", "{}", "[]", r#"{"redirect_uris":["javascript:x"]}"#] {
         assert_eq!(server.post("/register", body).await.status, 400, "{body}");
     }
@@ -66,7 +66,7 @@ async fn whichever_call_to_the_store_fails_no_token_is_lost_and_none_is_made() {
                 (Failure::Corrupt, 500, "server_error"),
                 (Failure::Panic, 500, "server_error"),
             ] {
-                server.store.fail_after(before, failure);
+                server.fail_after(before, failure);
                 let answer = server.post_form(path, headers, &body).await;
                 assert_eq!(answer.status, status, "{path} {before} {failure:?}: {answer:?}");
                 assert_eq!(answer.json()["error"], error);
@@ -75,10 +75,10 @@ async fn whichever_call_to_the_store_fails_no_token_is_lost_and_none_is_made() {
             }
         }
         // Then it is done as if nothing had happened.
-        server.store.fail_after(calls, Failure::Unavailable);
+        server.fail_after(calls, Failure::Unavailable);
         let answer = server.post_form(path, headers, &body).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        server.store.fail(Failure::None);
+        server.fail(Failure::None);
     }
     let answer = server.token(&refreshing(client, &to_revoke, &[])).await;
     assert_eq!(answer.status, 400, "it was revoked");

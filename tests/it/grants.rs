@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doorward::store::Failure;
 use doorward::{
     client::{ClientId, ClientIdentifier},
     config::Config,
@@ -14,7 +15,6 @@ use crate::{
     flow::{self, Browser, Client, Page},
     granted::{self, REDIRECT_URI, TOOLS, member, refreshing},
     harness::TestServer,
-    memory_store::Failure,
 };
 
 const PATH: &str = "/oauth2/grants";
@@ -218,7 +218,7 @@ async fn a_passing_failure_of_a_page_offers_the_same_page_again() {
     for (failure, offers) in
         [(Failure::Busy, true), (Failure::Unavailable, true), (Failure::Corrupt, false)]
     {
-        server.store.fail(failure);
+        server.fail(failure);
         let older = format!("{PATH}?before=x");
         for path in [&client.request().path(), PATH, &older, "/oauth2/sign-out"] {
             let page = browser.get(path).await;
@@ -227,6 +227,6 @@ async fn a_passing_failure_of_a_page_offers_the_same_page_again() {
         }
         let posted = browser.post(&form.0, &form.1).await;
         assert!(!posted.answer.body.contains("class=\"button\""), "a form is not sent again");
-        server.store.fail(Failure::None);
+        server.fail(Failure::None);
     }
 }

@@ -10,9 +10,10 @@ use doorward::{
     entropy::Entropy,
     internet::Internet,
     server::{self, Ended, ServeError, Signal, Signals},
-    store::{self, Access, ClientRecord, Store},
+    store::{self, Access, ClientFilter, ClientRecord, Failing, Failure, Store},
 };
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -21,7 +22,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{description, memory_store::MemoryStore, postgres};
+use crate::{description, postgres};
 
 /// Longer than anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,10 +36,12 @@ pub(crate) struct TestServer {
     pub(crate) clock: Clock,
     /// What signs somebody in, where that is possible.
     pub(crate) password: Option<String>,
-    /// What keeps clients, unless this run keeps them in a database.
-    pub(crate) store: Arc<MemoryStore>,
-    /// What keeps everything in this run.
-    pub(crate) kept: Arc<dyn Store>,
+    /// The store of the server.
+    pub(crate) kept: Arc<Store>,
+    /// Makes calls of the store fail.
+    failing: Arc<Failing>,
+    /// The folder of the store, where the harness made one.
+    _folder: Option<TempDir>,
     /// Where the secrets come from that tests put into the store.
     pub(crate) chance: Entropy,
     /// How its interface is described.
@@ -64,11 +67,25 @@ fn described(config: &Config) -> Value {
     serde_json::from_str(&server::description(config)).unwrap()
 }
 
+/// An empty store: in the database that this run uses, or in a folder.
+async fn new_store(config: &Config) -> (Store, Option<TempDir>) {
+    let (location, folder) = if let Some(url) = postgres::new_database() {
+        (StoreLocation::Postgres(url.parse().unwrap()), None)
+    } else {
+        let folder = TempDir::new().unwrap();
+        (StoreLocation::Folder(folder.path().to_owned()), Some(folder))
+    };
+    let config = Config { store: location, ..config.clone() };
+    let opened = store::open(&config, Access::Serve).await.unwrap();
+    (Arc::into_inner(opened).expect("the store has one owner"), folder)
+}
+
 /// What comes of serving with settings that should not work.
 pub(crate) async fn try_serve(config: Config) -> Result<Ended, ServeError> {
+    let (store, _folder) = new_store(&config).await;
     let app = App::new(
         config,
-        MemoryStore::new(),
+        Arc::new(store),
         Clock::held_at(Timestamp::from_millis(START)),
         Entropy::seeded(7),
     );
@@ -88,33 +105,27 @@ impl TestServer {
     /// A server on an internet that the test has staged.
     pub(crate) async fn on(internet: Internet, config: Config) -> Self {
         let described = described(&config);
-        let store = MemoryStore::new();
         let clock = Clock::held_at(Timestamp::from_millis(START));
-        let kept = match postgres::new_database() {
-            Some(url) => {
-                let location = StoreLocation::Postgres(url.parse().unwrap());
-                let config = Config { store: location, ..config.clone() };
-                store::open(&config, Access::Serve).await.unwrap()
-            }
-            None => Arc::clone(&store) as Arc<dyn Store>,
-        };
+        let (store, folder) = new_store(&config).await;
+        let failing = Arc::new(Failing::default());
+        let kept = Arc::new(store.with(Arc::clone(&failing)));
         let app = App::on(internet, config, Arc::clone(&kept), clock.clone(), Entropy::seeded(7));
-        Self { store, ..Self::of(app, described, kept, clock).await }
+        Self { failing, _folder: folder, ..Self::of(app, described, kept, clock).await }
     }
 
     /// A server on a store that is there, at the time of now and with chance that is nobody else's.
-    pub(crate) async fn kept_by(kept: Arc<dyn Store>, config: Config) -> Self {
+    pub(crate) async fn kept_by(kept: Arc<Store>, config: Config) -> Self {
         Self::kept_by_at(kept, config, Clock::System.now()).await
     }
 
     /// The same at another time.
-    pub(crate) async fn kept_by_at(kept: Arc<dyn Store>, config: Config, now: Timestamp) -> Self {
+    pub(crate) async fn kept_by_at(kept: Arc<Store>, config: Config, now: Timestamp) -> Self {
         Self::kept_by_on(kept, Internet::System, config, now).await
     }
 
     /// The same on an internet that the test has staged.
     pub(crate) async fn kept_by_on(
-        kept: Arc<dyn Store>,
+        kept: Arc<Store>,
         internet: Internet,
         config: Config,
         now: Timestamp,
@@ -125,7 +136,7 @@ impl TestServer {
         Self::of(app, described, kept, clock).await
     }
 
-    async fn of(app: Arc<App>, described: Value, kept: Arc<dyn Store>, clock: Clock) -> Self {
+    async fn of(app: Arc<App>, described: Value, kept: Arc<Store>, clock: Clock) -> Self {
         let password = app.take_local_password();
         let (signals, received) = Signals::handed();
         let (told, ready) = oneshot::channel();
@@ -134,19 +145,34 @@ impl TestServer {
         }));
         let addresses = timeout(PATIENCE, ready).await.unwrap().expect("the server starts");
         let (public, management) = (addresses.public, addresses.management);
-        let (store, chance) = (MemoryStore::new(), Entropy::seeded(8));
         Self {
             public,
             management,
             clock,
             password,
-            store,
             kept,
-            chance,
+            failing: Arc::default(),
+            _folder: None,
+            chance: Entropy::seeded(8),
             described,
             signals,
             running,
         }
+    }
+
+    /// Every call of the store fails like this from now on.
+    pub(crate) fn fail(&self, failure: Failure) {
+        self.fail_after(0, failure);
+    }
+
+    /// As [`Self::fail`], except for the next `calls`.
+    pub(crate) fn fail_after(&self, calls: usize, failure: Failure) {
+        self.failing.fail_after(calls, failure);
+    }
+
+    /// The clients in the store.
+    pub(crate) async fn clients(&self) -> Vec<ClientRecord> {
+        self.kept.clients(&ClientFilter::default(), None, 1_000).await.unwrap()
     }
 
     pub(crate) async fn signal(&self, signal: Signal) {

@@ -29,7 +29,6 @@ mod heads;
 mod http2;
 mod management;
 mod mcp;
-mod memory_store;
 mod postgres;
 mod random_walk;
 mod rate_limit;

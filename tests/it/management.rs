@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::{
     granted::{self, member, redeeming, refreshing},
     harness::{TestServer, config},
-    memory_store::Failure,
 };
+use doorward::store::Failure;
 
 #[tokio::test]
 async fn the_process_says_that_it_is_alive_ready_and_which_release_it_is() {
@@ -26,13 +26,13 @@ async fn the_process_says_that_it_is_alive_ready_and_which_release_it_is() {
 async fn a_server_whose_store_fails_is_alive_but_not_ready_until_the_store_is_well() {
     let server = TestServer::start().await;
 
-    server.store.fail(Failure::Unavailable);
+    server.fail(Failure::Unavailable);
     let answer = server.look("/readyz?verbose").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["checks"]["store"], "the store is unavailable");
     assert_eq!(server.look("/livez").await.status, 200);
 
-    server.store.fail(Failure::None);
+    server.fail(Failure::None);
     let answer = server.look_until("/readyz", 200).await;
     assert_eq!(answer.json()["status"], "ready");
 }
@@ -67,7 +67,7 @@ async fn registrations_are_counted_by_door_and_by_what_became_of_them() {
     server.post("/register", good).await;
     server.post("/oauth2/register", good).await;
     server.post("/api/v2/oauth2/register", "{}").await;
-    server.store.fail(Failure::Busy);
+    server.fail(Failure::Busy);
     server.post("/api/v2/oauth2/register", good).await;
     server.post("/api/v2/oauth2/register", good).await;
     server.exchange("OPTIONS /register HTTP/1.1\r\nhost: x\r\n\r\n").await;

@@ -42,7 +42,7 @@ struct Walk {
     config: Config,
     /// Gone with the walk.
     _folder: TempDir,
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     model: BTreeMap<ClientId, ClientRecord>,
 }
 

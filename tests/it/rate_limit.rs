@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::{
     granted::{self, redeeming},
     harness::{TestServer, config},
-    memory_store::Failure,
 };
+use doorward::store::Failure;
 
 fn from(forwarded_for: &str) -> String {
     format!(
@@ -44,7 +44,7 @@ async fn the_limit_is_told_when_the_body_is_too_large_or_the_store_fails() {
         ("7", good, Failure::Busy, 503),
         ("6", good, Failure::Corrupt, 500),
     ] {
-        server.store.fail(failure);
+        server.fail(failure);
         let answer = server.post("/api/v2/oauth2/register", body).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.header("x-ratelimit-remaining"), Some(remaining), "{status}");

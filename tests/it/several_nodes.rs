@@ -20,7 +20,7 @@ use crate::{
 const SKEW: u64 = 45;
 
 /// Two nodes on one store, the first with the clock that is ahead, and what has to live as long.
-async fn nodes() -> (TestServer, TestServer, Arc<dyn Store>, TempDir) {
+async fn nodes() -> (TestServer, TestServer, Arc<Store>, TempDir) {
     let folder = TempDir::new().unwrap();
     let place = folder.path().to_str().unwrap().to_owned();
     let config = config_on(&postgres::new_database().unwrap_or(place));

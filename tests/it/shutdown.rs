@@ -24,7 +24,7 @@ async fn half_a_registration(server: &TestServer) -> TcpStream {
 #[tokio::test]
 async fn what_is_in_flight_is_finished_and_then_the_store_is_closed() {
     let server = TestServer::start().await;
-    let store = server.store.clone();
+    let store = server.kept.clone();
     let mut caller = half_a_registration(&server).await;
 
     server.signal(Signal::Stop).await;
@@ -32,14 +32,16 @@ async fn what_is_in_flight_is_finished_and_then_the_store_is_closed() {
     let answer = server.look("/readyz?verbose").await;
     assert_eq!((answer.status, &answer.json()["checks"]["draining"]), (503, &true.into()));
     assert_eq!(server.look("/livez").await.status, 200);
-    assert!(!store.is_closed());
+    assert!(store.ready().await.is_ok());
 
     caller.write_all(BODY.1.as_bytes()).await.unwrap();
     let answer = read_answer(&mut caller, false).await;
     assert_eq!((answer.status, answer.header("connection")), (201, Some("close")));
+    let client_id = answer.client_id();
+    let stored = store.client(client_id).await.unwrap().map(|client| client.client_id);
+    assert_eq!(stored, Some(client_id));
     assert_eq!(server.ended().await.unwrap(), Ended::Drained);
-    assert!(store.is_closed());
-    assert_eq!(store.ids(), [answer.client_id()]);
+    assert!(store.ready().await.is_err());
 }
 
 #[tokio::test]
@@ -68,9 +70,9 @@ async fn whoever_is_not_done_by_the_deadline_is_cut_off() {
     server.signal(Signal::Stop).await;
 
     read_end(&mut caller).await;
-    let store = server.store.clone();
+    let store = server.kept.clone();
     assert_eq!(server.ended().await.unwrap(), Ended::Late);
-    assert!(store.is_closed());
+    assert!(store.ready().await.is_err());
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ impl Listed for ClientRecord {
         &["CLIENT ID", "REGISTERED", "PROFILE", "NAME", "REDIRECT URIS", "FLAGS"];
 
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         filter: &ClientFilter,
         after: Option<ClientId>,
         limit: usize,
@@ -65,7 +65,7 @@ impl Listed for ClientRecord {
         store.clients(filter, after, limit).await
     }
 
-    async fn forget(store: Arc<dyn Store>, id: ClientId) -> Result<Deleted, StoreError> {
+    async fn forget(store: Arc<Store>, id: ClientId) -> Result<Deleted, StoreError> {
         store.delete_client(id).await
     }
 

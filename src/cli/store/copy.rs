@@ -123,7 +123,7 @@ impl Pair<'_> {
     }
 
     fn refuse<K: Kind>(&self) -> Result<(), Failure> {
-        if !self.to.wait(copy::has_any::<K>(&*self.to.handle))? {
+        if !self.to.wait(copy::has_any::<K>(&self.to.handle))? {
             return Ok(());
         }
         Err(Failure::because(format!(
@@ -152,7 +152,7 @@ impl Pair<'_> {
     }
 
     fn copy_kind<K: Kind>(&self, total: Option<u64>) -> Result<Part, Failure> {
-        let (from, to) = (&*self.from.handle, &*self.to.handle);
+        let (from, to) = (&self.from.handle, &self.to.handle);
         let bar = progress::of_records(K::PLURAL, total, self.messages);
         let mut hand_over = |records| bar.inc(records as u64);
         let copied = self.wait(copy::copy::<K>(from, to, self.began, &mut hand_over))?;

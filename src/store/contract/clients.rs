@@ -11,7 +11,7 @@ use crate::{
     store::{ClientFilter, ClientFlags, ClientRecord, Deleted, Imported, Store, StoreError},
 };
 
-pub(in crate::store) async fn a_registered_client_is_read_back_as_it_was(store: Arc<dyn Store>) {
+pub(in crate::store) async fn a_registered_client_is_read_back_as_it_was(store: Arc<Store>) {
     let mut records = Records::new();
     let clients = [
         ClientRecord { profile: ProfileName::Datadog, ..records.next() },
@@ -29,7 +29,7 @@ pub(in crate::store) async fn a_registered_client_is_read_back_as_it_was(store: 
             ..records.next()
         },
     ];
-    register_all(&*store, &clients).await;
+    register_all(&store, &clients).await;
 
     for client in &clients {
         assert_eq!(store.client(client.client_id).await.unwrap().as_ref(), Some(client));
@@ -37,14 +37,14 @@ pub(in crate::store) async fn a_registered_client_is_read_back_as_it_was(store: 
     assert_eq!(store.count_clients().await.unwrap(), clients.len() as u64);
 }
 
-pub(in crate::store) async fn an_unknown_client_is_not_there(store: Arc<dyn Store>) {
+pub(in crate::store) async fn an_unknown_client_is_not_there(store: Arc<Store>) {
     let mut records = Records::new();
-    register_all(&*store, &records.take(2)).await;
+    register_all(&store, &records.take(2)).await;
 
     assert_eq!(store.client(records.next().client_id).await.unwrap(), None);
 }
 
-pub(in crate::store) async fn an_identifier_is_registered_once(store: Arc<dyn Store>) {
+pub(in crate::store) async fn an_identifier_is_registered_once(store: Arc<Store>) {
     let first = Records::new().next();
     let second = ClientRecord { metadata: "{}".to_owned(), ..first.clone() };
     store.register_client(Arc::new(first.clone())).await.unwrap();
@@ -55,12 +55,10 @@ pub(in crate::store) async fn an_identifier_is_registered_once(store: Arc<dyn St
     assert_eq!(store.client(first.client_id).await.unwrap(), Some(first));
 }
 
-pub(in crate::store) async fn a_refused_duplicate_does_not_touch_its_neighbours(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn a_refused_duplicate_does_not_touch_its_neighbours(store: Arc<Store>) {
     let mut records = Records::new();
     let there = records.next();
-    register_all(&*store, std::slice::from_ref(&there)).await;
+    register_all(&store, std::slice::from_ref(&there)).await;
     let neighbours = records.take(20);
     let mut calls = JoinSet::new();
     for (index, client) in neighbours.iter().cloned().enumerate() {
@@ -78,7 +76,7 @@ pub(in crate::store) async fn a_refused_duplicate_does_not_touch_its_neighbours(
     }
 }
 
-pub(in crate::store) async fn clients_registered_at_once_are_all_kept(store: Arc<dyn Store>) {
+pub(in crate::store) async fn clients_registered_at_once_are_all_kept(store: Arc<Store>) {
     let clients = Records::new().take(300);
     let mut calls = JoinSet::new();
     for client in clients.iter().cloned() {
@@ -89,11 +87,11 @@ pub(in crate::store) async fn clients_registered_at_once_are_all_kept(store: Arc
         answer.unwrap();
     }
 
-    assert_eq!(everything(&*store, &ClientFilter::default(), 1_000).await, clients);
+    assert_eq!(everything(&store, &ClientFilter::default(), 1_000).await, clients);
 }
 
 pub(in crate::store) async fn pages_follow_each_other_in_the_order_of_identifiers(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
     let clients = Records::new().take(10);
     for client in clients.iter().rev() {
@@ -101,11 +99,11 @@ pub(in crate::store) async fn pages_follow_each_other_in_the_order_of_identifier
     }
 
     for limit in [1, 3, 10, 11] {
-        assert_eq!(everything(&*store, &ClientFilter::default(), limit).await, clients);
+        assert_eq!(everything(&store, &ClientFilter::default(), limit).await, clients);
     }
 }
 
-pub(in crate::store) async fn a_filter_shows_what_passes_all_of_it(store: Arc<dyn Store>) {
+pub(in crate::store) async fn a_filter_shows_what_passes_all_of_it(store: Arc<Store>) {
     let mut records = Records::new();
     let plain = records.next();
     let flagged = ClientRecord { flags: ClientFlags::LOOK_ALIKE, ..records.next() };
@@ -116,7 +114,7 @@ pub(in crate::store) async fn a_filter_shows_what_passes_all_of_it(store: Arc<dy
         source: Some(IpAddr::from([198, 51, 100, 7])),
         ..records.next()
     };
-    register_all(&*store, &[plain.clone(), flagged.clone(), datadog.clone(), both.clone()]).await;
+    register_all(&store, &[plain.clone(), flagged.clone(), datadog.clone(), both.clone()]).await;
 
     let any = ClientFilter::default;
     let only_datadog = || ClientFilter { profile: Some(ProfileName::Datadog), ..any() };
@@ -133,13 +131,13 @@ pub(in crate::store) async fn a_filter_shows_what_passes_all_of_it(store: Arc<dy
             vec![&datadog, &both],
         ),
     ] {
-        let shown = everything(&*store, &filter, 2).await;
+        let shown = everything(&store, &filter, 2).await;
         assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{filter:?}");
     }
 }
 
 pub(in crate::store) async fn clients_behind_a_filter_are_found_however_far_apart_they_are(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
     let mut clients = Records::new().take(700);
     for rare in [3, 4, 400, 699] {
@@ -151,12 +149,12 @@ pub(in crate::store) async fn clients_behind_a_filter_are_found_however_far_apar
     let filter = ClientFilter { name_contains: Some("rare".to_owned()), ..ClientFilter::default() };
 
     for limit in [1, 3, 1_000] {
-        assert_eq!(everything(&*store, &filter, limit).await, clients, "{limit} at once");
+        assert_eq!(everything(&store, &filter, limit).await, clients, "{limit} at once");
     }
 }
 
 pub(in crate::store) async fn a_name_is_found_without_regard_to_ascii_case_and_without_patterns(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
     let mut records = Records::new();
     let mut named =
@@ -167,7 +165,7 @@ pub(in crate::store) async fn a_name_is_found_without_regard_to_ascii_case_and_w
         named(r#"{"redirect_uris":["https://claude.example/cb"]}"#),
         named("not JSON, with claude in it"),
     ];
-    register_all(&*store, &clients).await;
+    register_all(&store, &clients).await;
 
     for (text, expected) in [
         ("cLAUDe", &clients[..1]),
@@ -180,30 +178,28 @@ pub(in crate::store) async fn a_name_is_found_without_regard_to_ascii_case_and_w
         ("\u{e9}cl", &[]),
     ] {
         let filter = ClientFilter { name_contains: Some(text.to_owned()), ..Default::default() };
-        assert_eq!(everything(&*store, &filter, 10).await, expected, "{text:?}");
+        assert_eq!(everything(&store, &filter, 10).await, expected, "{text:?}");
     }
 }
 
-pub(in crate::store) async fn a_deleted_client_is_gone_and_can_be_deleted_once(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn a_deleted_client_is_gone_and_can_be_deleted_once(store: Arc<Store>) {
     let clients = Records::new().take(3);
-    register_all(&*store, &clients).await;
+    register_all(&store, &clients).await;
     let gone = clients[1].client_id;
 
     assert_eq!(store.delete_client(gone).await.unwrap(), Deleted::Forgotten);
     assert_eq!(store.delete_client(gone).await.unwrap(), Deleted::NotThere);
     assert_eq!(store.client(gone).await.unwrap(), None);
-    let left = everything(&*store, &ClientFilter::default(), 10).await;
+    let left = everything(&store, &ClientFilter::default(), 10).await;
     assert_eq!(left, [clients[0].clone(), clients[2].clone()]);
 }
 
 pub(in crate::store) async fn an_import_keeps_what_is_new_and_leaves_what_is_there(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
     let mut records = Records::new();
     let there = records.take(2);
-    register_all(&*store, &there).await;
+    register_all(&store, &there).await;
     let new = records.next();
     let changed = ClientRecord { source: None, ..there[1].clone() };
 
@@ -215,11 +211,11 @@ pub(in crate::store) async fn an_import_keeps_what_is_new_and_leaves_what_is_the
     let expected =
         [Imported::AlreadyThere, Imported::Differs, Imported::Kept, Imported::AlreadyThere];
     assert_eq!(imported, expected);
-    let kept = everything(&*store, &ClientFilter::default(), 10).await;
+    let kept = everything(&store, &ClientFilter::default(), 10).await;
     assert_eq!(kept, [there[0].clone(), there[1].clone(), new]);
 }
 
-pub(in crate::store) async fn an_import_can_be_run_again(store: Arc<dyn Store>) {
+pub(in crate::store) async fn an_import_can_be_run_again(store: Arc<Store>) {
     let clients = Records::new().take(50);
 
     let first = store.import_clients(clients.clone()).await.unwrap();
@@ -227,17 +223,15 @@ pub(in crate::store) async fn an_import_can_be_run_again(store: Arc<dyn Store>) 
 
     assert!(first.iter().all(|outcome| *outcome == Imported::Kept));
     assert!(second.iter().all(|outcome| *outcome == Imported::AlreadyThere));
-    assert_eq!(everything(&*store, &ClientFilter::default(), 100).await, clients);
+    assert_eq!(everything(&store, &ClientFilter::default(), 100).await, clients);
 }
 
-pub(in crate::store) async fn an_import_that_cannot_be_kept_whole_keeps_nothing(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn an_import_that_cannot_be_kept_whole_keeps_nothing(store: Arc<Store>) {
     let mut clients = Records::new().take(3);
     // Later than any store can write.
     clients[1].issued_at = Timestamp::from_millis(u64::MAX);
 
     store.import_clients(clients.clone()).await.unwrap_err();
 
-    assert_eq!(everything(&*store, &ClientFilter::default(), 10).await, []);
+    assert_eq!(everything(&store, &ClientFilter::default(), 10).await, []);
 }

@@ -67,7 +67,7 @@ impl Grants {
     }
 
     /// A grant that is kept, and the refresh token that was bought with it.
-    pub(super) async fn bought(&self, store: &dyn Store) -> (GrantRecord, RefreshToken) {
+    pub(super) async fn bought(&self, store: &Store) -> (GrantRecord, RefreshToken) {
         let grant = self.next();
         let token = RefreshToken::generate(grant.grant_id, &self.0);
         store.keep_grant(grant.clone()).await.unwrap();
@@ -126,7 +126,7 @@ pub(super) fn shown(grant: &GrantRecord) -> String {
     format!("{grant:?}")
 }
 
-pub(in crate::store) async fn a_grant_is_read_back_as_it_was(store: Arc<dyn Store>) {
+pub(in crate::store) async fn a_grant_is_read_back_as_it_was(store: Arc<Store>) {
     let grants = Grants::new();
     let mut other = grants.next();
     other.scope = None;
@@ -141,7 +141,7 @@ pub(in crate::store) async fn a_grant_is_read_back_as_it_was(store: Arc<dyn Stor
     assert!(store.grant(unknown.grant_id).await.unwrap().is_none());
 }
 
-pub(in crate::store) async fn of_all_who_redeem_a_code_one_does(store: Arc<dyn Store>) {
+pub(in crate::store) async fn of_all_who_redeem_a_code_one_does(store: Arc<Store>) {
     let grant = Grants::new().next();
     store.keep_grant(grant.clone()).await.unwrap();
     let mut calls = JoinSet::new();
@@ -159,16 +159,16 @@ pub(in crate::store) async fn of_all_who_redeem_a_code_one_does(store: Arc<dyn S
     assert_eq!(kept.expires_at, NOW.after_days(365));
 }
 
-pub(in crate::store) async fn a_code_without_its_grant_buys_nothing(store: Arc<dyn Store>) {
+pub(in crate::store) async fn a_code_without_its_grant_buys_nothing(store: Arc<Store>) {
     let grant = Grants::new().next();
     let redeemed = store.redeem_code(grant.grant_id, purchase(None)).await.unwrap();
     assert_eq!(redeemed, Redeemed::NotThere);
 }
 
 pub(in crate::store) async fn of_fifty_who_present_one_token_all_get_one_successor(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let (grant, token) = Grants::new().bought(&*store).await;
+    let (grant, token) = Grants::new().bought(&store).await;
     let mut calls = JoinSet::new();
     for _ in 0..50 {
         let (store, rotation) = (Arc::clone(&store), rotation(&token, 10));
@@ -188,9 +188,9 @@ pub(in crate::store) async fn of_fifty_who_present_one_token_all_get_one_success
 }
 
 pub(in crate::store) async fn a_token_that_is_used_again_after_its_grace_ends_the_grant(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let (grant, token) = Grants::new().bought(&*store).await;
+    let (grant, token) = Grants::new().bought(&store).await;
     let id = grant.grant_id;
     let rotate = async |token: &RefreshToken, seconds| {
         store.rotate_refresh_token(id, rotation(token, seconds)).await.unwrap()
@@ -202,9 +202,9 @@ pub(in crate::store) async fn a_token_that_is_used_again_after_its_grace_ends_th
     assert_eq!(rotate(&successor(&token), 12 + GRACE).await, Rotated::Refused);
 }
 
-pub(in crate::store) async fn a_token_of_another_family_changes_nothing(store: Arc<dyn Store>) {
+pub(in crate::store) async fn a_token_of_another_family_changes_nothing(store: Arc<Store>) {
     let grants = Grants::new();
-    let (grant, token) = grants.bought(&*store).await;
+    let (grant, token) = grants.bought(&store).await;
     let made_up = RefreshToken::generate(grant.grant_id, &grants.0);
     let before = shown(&store.grant(grant.grant_id).await.unwrap().unwrap());
 
@@ -218,9 +218,9 @@ pub(in crate::store) async fn a_token_of_another_family_changes_nothing(store: A
 }
 
 pub(in crate::store) async fn a_token_that_has_expired_is_refused_and_nothing_is_forgotten(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let (grant, token) = Grants::new().bought(&*store).await;
+    let (grant, token) = Grants::new().bought(&store).await;
     let late = rotation(&token, 30 * 24 * 60 * 60);
 
     let refused = store.rotate_refresh_token(grant.grant_id, late).await.unwrap();
@@ -230,9 +230,9 @@ pub(in crate::store) async fn a_token_that_has_expired_is_refused_and_nothing_is
 }
 
 pub(in crate::store) async fn revocation_ends_a_grant_for_whoever_comes_with_it_or_later(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let (grant, token) = Grants::new().bought(&*store).await;
+    let (grant, token) = Grants::new().bought(&store).await;
     let id = grant.grant_id;
     let (first, second) = (rotation(&token, 10), rotation(&token, 10));
     let (_, revoked, _) = tokio::join!(
@@ -249,7 +249,7 @@ pub(in crate::store) async fn revocation_ends_a_grant_for_whoever_comes_with_it_
 }
 
 /// Thirty grants, one a second, every third to one client, by two resource owners in turn.
-async fn thirty_kept(store: &dyn Store) -> Vec<GrantRecord> {
+async fn thirty_kept(store: &Store) -> Vec<GrantRecord> {
     let grants = Grants::new();
     let client = grants.next().client;
     let all: Vec<GrantRecord> = (0..30)
@@ -267,9 +267,9 @@ async fn thirty_kept(store: &dyn Store) -> Vec<GrantRecord> {
 }
 
 pub(in crate::store) async fn the_grants_of_a_subject_are_listed_from_the_newest(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let all = thirty_kept(&*store).await;
+    let all = thirty_kept(&store).await;
     for subject in ["acme:8 \u{e9}", "acme:%"] {
         let of_subject = all.iter().rev().filter(|grant| grant.subject == subject);
         let expected: Vec<_> = of_subject.map(shown).collect();
@@ -286,10 +286,10 @@ pub(in crate::store) async fn the_grants_of_a_subject_are_listed_from_the_newest
 }
 
 pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_subject(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
     let grants = Grants::new();
-    let mut all = thirty_kept(&*store).await;
+    let mut all = thirty_kept(&store).await;
     let client = all[0].client.clone();
     let (token, id) = (RefreshToken::generate(all[4].grant_id, &grants.0), all[4].grant_id);
     store.redeem_code(id, purchase(Some(&token))).await.unwrap();
@@ -319,9 +319,7 @@ pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_
     }
 }
 
-pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(store: Arc<Store>) {
     let grant = Grants::new().next();
     let first = consent(&grant);
     let second = ConsentRecord { scope: None, allowed_at: NOW.after_days(1), ..first.clone() };
@@ -336,9 +334,9 @@ pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(
 }
 
 pub(in crate::store) async fn disconnecting_ends_the_consent_and_every_grant_of_one_subject_and_client(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let all = thirty_kept(&*store).await;
+    let all = thirty_kept(&store).await;
     let (subject, client) = (&all[0].subject, &all[0].client);
     let of_another = all.iter().find(|grant| grant.client == *client && grant.subject != *subject);
     for grant in [&all[0], &all[2], of_another.unwrap()] {

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub(in crate::store) async fn grants_are_imported_and_shown_in_pages(store: Arc<dyn Store>) {
+pub(in crate::store) async fn grants_are_imported_and_shown_in_pages(store: Arc<Store>) {
     let mut wanted = Grants::new().take(7);
     wanted[1].scope = None;
     wanted[2].resources = Vec::new();
@@ -39,9 +39,9 @@ pub(in crate::store) async fn grants_are_imported_and_shown_in_pages(store: Arc<
 }
 
 pub(in crate::store) async fn an_imported_grant_goes_on_to_a_later_state_and_never_back(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let (given, token) = Grants::new().bought(&*store).await;
+    let (given, token) = Grants::new().bought(&store).await;
     let id = given.grant_id;
     let find = async || store.grant(id).await.unwrap().unwrap();
     let redeemed = find().await;
@@ -66,9 +66,9 @@ pub(in crate::store) async fn an_imported_grant_goes_on_to_a_later_state_and_nev
 }
 
 pub(in crate::store) async fn a_grant_is_not_taken_for_another_one_of_its_identifier(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
-    let (grant, _) = Grants::new().bought(&*store).await;
+    let (grant, _) = Grants::new().bought(&store).await;
     let kept = shown(&store.grant(grant.grant_id).await.unwrap().unwrap());
     let mut another = grant;
     another.code.hash = SecretHash::of(b"of another code");
@@ -79,7 +79,7 @@ pub(in crate::store) async fn a_grant_is_not_taken_for_another_one_of_its_identi
     assert_eq!(shown(&store.grant(another.grant_id).await.unwrap().unwrap()), kept);
 }
 
-pub(in crate::store) async fn consents_are_imported_and_the_later_one_stays(store: Arc<dyn Store>) {
+pub(in crate::store) async fn consents_are_imported_and_the_later_one_stays(store: Arc<Store>) {
     let first = consent(&Grants::new().next());
     let of = |subject: &str| ConsentRecord { subject: subject.to_owned(), ..first.clone() };
     let mut wanted = vec![of("a"), of("b"), of("c")];
@@ -100,9 +100,7 @@ pub(in crate::store) async fn consents_are_imported_and_the_later_one_stays(stor
     assert_eq!(store.consents(Some(key(&wanted[2])), 2).await.unwrap(), []);
 }
 
-pub(in crate::store) async fn sessions_are_imported_and_live_as_long_as_either(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn sessions_are_imported_and_live_as_long_as_either(store: Arc<Store>) {
     let entropy = Entropy::seeded(3);
     let mut wanted: Vec<_> = (0..3).map(|_| session(&entropy)).collect();
     wanted[1].owner.name = None;
@@ -124,7 +122,7 @@ pub(in crate::store) async fn sessions_are_imported_and_live_as_long_as_either(
 }
 
 pub(in crate::store) async fn imported_keys_stand_beside_those_that_are_there_and_are_followed(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
     let made = |key_id: &str, days| KeyRecord { made_at: NOW.after_days(days), ..key(key_id) };
     let own = made("own", 2);

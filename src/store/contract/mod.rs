@@ -1,4 +1,4 @@
-//! What every store promises, as tests: plain functions over `&dyn Store`, and a macro that turns them
+//! What every store promises, as tests: plain functions over `&Store`, and a macro that turns them
 //! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
 
 pub(super) mod clients;
@@ -17,7 +17,7 @@ use crate::{
     entropy::Entropy,
 };
 
-/// Makes the tests of one store. What `$opener` returns comes to an empty, open `Arc<dyn Store>` and whatever
+/// Makes the tests of one store. What `$opener` returns comes to an empty, open `Arc<Store>` and whatever
 /// has to live as long; or to `None`, once it has said on the console what is left out and why.
 macro_rules! store_contract {
     ($opener:path) => {
@@ -108,7 +108,7 @@ impl Records {
 }
 
 /// Everything that is kept, page by page.
-async fn everything(store: &dyn Store, filter: &ClientFilter, limit: usize) -> Vec<ClientRecord> {
+async fn everything(store: &Store, filter: &ClientFilter, limit: usize) -> Vec<ClientRecord> {
     let mut all: Vec<ClientRecord> = Vec::new();
     loop {
         let after = all.last().map(|client| client.client_id);
@@ -121,7 +121,7 @@ async fn everything(store: &dyn Store, filter: &ClientFilter, limit: usize) -> V
     }
 }
 
-async fn register_all(store: &dyn Store, clients: &[ClientRecord]) {
+async fn register_all(store: &Store, clients: &[ClientRecord]) {
     for client in clients {
         store.register_client(Arc::new(client.clone())).await.unwrap();
     }

@@ -44,7 +44,7 @@ pub(super) fn key(key_id: &str) -> KeyRecord {
 }
 
 pub(in crate::store) async fn a_session_lives_as_long_as_it_is_prolonged_and_not_ended(
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
 ) {
     let entropy = Entropy::seeded(3);
     let mut kept = session(&entropy);
@@ -63,9 +63,7 @@ pub(in crate::store) async fn a_session_lives_as_long_as_it_is_prolonged_and_not
     assert_eq!(find().await, None);
 }
 
-pub(in crate::store) async fn sessions_are_listed_in_their_order_and_by_subject(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn sessions_are_listed_in_their_order_and_by_subject(store: Arc<Store>) {
     let entropy = Entropy::seeded(3);
     let all: Vec<SessionRecord> = (0..9)
         .map(|nth| {
@@ -96,7 +94,7 @@ pub(in crate::store) async fn sessions_are_listed_in_their_order_and_by_subject(
     }
 }
 
-pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<dyn Store>) {
+pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<Store>) {
     let mut calls = JoinSet::new();
     for nth in 0..8 {
         let store = Arc::clone(&store);
@@ -120,7 +118,7 @@ pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<
 }
 
 /// Looks through all of one kind, `limit` at a time; how many were forgotten.
-async fn swept(store: &dyn Store, kind: Swept, seconds: u64, limit: usize) -> usize {
+async fn swept(store: &Store, kind: Swept, seconds: u64, limit: usize) -> usize {
     let (mut after, mut forgotten) = (None, 0);
     loop {
         let page = store.sweep(kind, NOW.after_seconds(seconds), after, limit).await.unwrap();
@@ -133,12 +131,10 @@ async fn swept(store: &dyn Store, kind: Swept, seconds: u64, limit: usize) -> us
     }
 }
 
-pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(store: Arc<Store>) {
     let (entropy, grants) = (Entropy::seeded(3), Grants::new());
     let clients = Records::new().take(7);
-    register_all(&*store, &clients).await;
+    register_all(&store, &clients).await;
     let mut ids = Vec::new();
     for (client, seconds) in clients.iter().zip([60, 60, 600, 600, 600, 60, 600]) {
         let mut grant = grants.next();
@@ -154,9 +150,9 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
     of_document.expires_at = NOW.after_seconds(600);
     store.keep_grant(of_document.clone()).await.unwrap();
 
-    assert_eq!(swept(&*store, Swept::Grants, 59, 3).await, 1);
-    assert_eq!(swept(&*store, Swept::Grants, 60, 3).await, 3);
-    assert_eq!(swept(&*store, Swept::Grants, 60, 3).await, 0);
+    assert_eq!(swept(&store, Swept::Grants, 59, 3).await, 1);
+    assert_eq!(swept(&store, Swept::Grants, 60, 3).await, 3);
+    assert_eq!(swept(&store, Swept::Grants, 60, 3).await, 0);
     let mut left = Vec::new();
     for id in &ids {
         left.push(store.grant(*id).await.unwrap().is_some());
@@ -168,7 +164,7 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
     let used = SessionRecord { idle_at: NOW.after_seconds(600), ..session(&entropy) };
     store.keep_session(idle.clone()).await.unwrap();
     store.keep_session(used.clone()).await.unwrap();
-    assert_eq!(swept(&*store, Swept::Sessions, 60, 1).await, 1);
+    assert_eq!(swept(&store, Swept::Sessions, 60, 1).await, 1);
     assert!(store.session(idle.session_id).await.unwrap().is_none());
     assert!(store.session(used.session_id).await.unwrap().is_some());
 
@@ -182,6 +178,6 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
         expires_at: NOW.after_seconds(60),
     };
     store.keep_consent(consent).await.unwrap();
-    assert_eq!(swept(&*store, Swept::Consents, 59, 10).await, 0);
-    assert_eq!(swept(&*store, Swept::Consents, 60, 10).await, 1);
+    assert_eq!(swept(&store, Swept::Consents, 59, 10).await, 0);
+    assert_eq!(swept(&store, Swept::Consents, 60, 10).await, 1);
 }

@@ -7,18 +7,18 @@ use tokio::task::{self, JoinSet};
 use super::{Records, grants::Grants, register_all};
 use crate::store::{ClientFilter, GrantFilter, Store, StoreError};
 
-pub(in crate::store) async fn an_open_store_is_ready(store: Arc<dyn Store>) {
+pub(in crate::store) async fn an_open_store_is_ready(store: Arc<Store>) {
     store.ready().await.unwrap();
-    register_all(&*store, &Records::new().take(1)).await;
+    register_all(&store, &Records::new().take(1)).await;
     store.ready().await.unwrap();
 
     assert_eq!(store.count_clients().await.unwrap(), 1, "asking leaves nothing behind");
 }
 
-pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc<dyn Store>) {
+pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc<Store>) {
     let mut records = Records::new();
     let client = records.next();
-    register_all(&*store, std::slice::from_ref(&client)).await;
+    register_all(&store, std::slice::from_ref(&client)).await;
     store.close().await.unwrap();
 
     let id = client.client_id;
@@ -40,7 +40,7 @@ pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc
     unavailable(store.close().await);
 }
 
-pub(in crate::store) async fn close_waits_for_what_was_accepted(store: Arc<dyn Store>) {
+pub(in crate::store) async fn close_waits_for_what_was_accepted(store: Arc<Store>) {
     let mut calls = JoinSet::new();
     for client in Records::new().take(50) {
         let store = Arc::clone(&store);

@@ -42,7 +42,7 @@ impl Held {
 
 /// A store under test, the model of it, and what chose the steps so far.
 struct Walk {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     entropy: Entropy,
     grants_made: Grants,
     /// Seconds since [`NOW`].
@@ -55,9 +55,7 @@ struct Walk {
     outcomes: BTreeMap<String, usize>,
 }
 
-pub(in crate::store) async fn random_walks_end_where_a_model_of_the_store_ends(
-    store: Arc<dyn Store>,
-) {
+pub(in crate::store) async fn random_walks_end_where_a_model_of_the_store_ends(store: Arc<Store>) {
     let mut outcomes = BTreeMap::new();
     for seed in 0..3 {
         let mut walk = Walk::new(Arc::clone(&store), seed);
@@ -89,7 +87,7 @@ pub(in crate::store) async fn random_walks_end_where_a_model_of_the_store_ends(
 }
 
 impl Walk {
-    fn new(store: Arc<dyn Store>, seed: u64) -> Self {
+    fn new(store: Arc<Store>, seed: u64) -> Self {
         Self {
             store,
             entropy: Entropy::seeded(seed),

@@ -45,14 +45,14 @@ impl Kind for ClientRecord {
     }
 
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         after: Option<ClientId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
         store.clients(&ClientFilter::default(), after, limit).await
     }
 
-    async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError> {
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         let outcomes = store.import_clients(records).await?;
         Ok(outcomes.iter().filter(|outcome| **outcome == Imported::Kept).count())
     }
@@ -92,14 +92,14 @@ impl Kind for ConsentRecord {
     }
 
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         after: Option<[u8; 32]>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
         store.consents(after, limit).await
     }
 
-    async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError> {
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_consents(records).await
     }
 }
@@ -166,14 +166,14 @@ impl Kind for GrantRecord {
     }
 
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         after: Option<GrantId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
         store.grants(&GrantFilter::default(), after, limit).await
     }
 
-    async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError> {
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_grants(records).await
     }
 }
@@ -212,14 +212,14 @@ impl Kind for SessionRecord {
     }
 
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
         store.sessions(None, after, limit).await
     }
 
-    async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError> {
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_sessions(records).await
     }
 }
@@ -255,7 +255,7 @@ impl Kind for KeyRecord {
 
     /// There are a handful: they are asked for at once.
     async fn page(
-        store: &dyn Store,
+        store: &Store,
         after: Option<Self::Key>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
@@ -265,7 +265,7 @@ impl Kind for KeyRecord {
         Ok(keys.into_iter().filter(|key| Some(key.key()) > after).take(limit).collect())
     }
 
-    async fn import(store: &dyn Store, records: Vec<Self>) -> Result<usize, StoreError> {
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_keys(records).await
     }
 }

@@ -23,7 +23,7 @@ use super::{Access, BackupError, Embedded, OpenError, backup, check, connection:
 use crate::{
     config::{Config, EmbeddedConfig},
     store::{
-        ClientFilter, ClientStore as _, Deleted, Store, StoreError, UpkeepStore as _,
+        ClientFilter, Database, Deleted, Store, StoreError,
         contract::{Records, store_contract},
     },
 };
@@ -42,9 +42,10 @@ fn refusal(folder: &Path, access: Access) -> String {
     line
 }
 
-fn empty_store() -> (Arc<dyn Store>, TempDir) {
+fn empty_store() -> (Arc<Store>, TempDir) {
     let folder = TempDir::new().unwrap();
-    (open(folder.path(), Access::Serve).unwrap(), folder)
+    let opened = Embedded::open(folder.path(), &settings(), Access::Serve).unwrap();
+    (Arc::new(Database::Embedded(opened).into()), folder)
 }
 
 /// A folder with a closed store of `count` clients.
@@ -60,7 +61,7 @@ mod contract {
 
     use super::{Arc, Store, TempDir};
 
-    fn opened() -> Ready<Option<(Arc<dyn Store>, TempDir)>> {
+    fn opened() -> Ready<Option<(Arc<Store>, TempDir)>> {
         future::ready(Some(super::empty_store()))
     }
 

@@ -22,11 +22,12 @@ use super::{
     fault::{Shared, store_error},
     reply::Reply,
     reserve::Reserve,
+    rows::Stopped,
 };
 use crate::{
     client::ClientId,
     config::EmbeddedConfig,
-    store::{ClientRecord, Deleted, Imported, StoreError},
+    store::{ClientRecord, Deleted, Imported, StoreError, statements},
 };
 
 /// One change, and who waits for it.
@@ -100,13 +101,18 @@ pub(super) struct Task<F, T> {
 
 impl<F, T> Work for Task<F, T>
 where
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnMut(&Connection) -> Result<T, Stopped> + Send,
     T: Send,
 {
     fn apply(&mut self, change: &Transaction<'_>) -> rusqlite::Result<()> {
-        let outcome = (self.work)(change);
-        let done = spare_the_others(change, outcome)?;
-        self.reply.outcome = Some(done.map_err(store_error));
+        let outcome = match (self.work)(change) {
+            Err(Stopped::Store(error)) => Err(error),
+            Err(Stopped::Sql(error)) => {
+                spare_the_others::<T>(change, Err(error))?.map_err(store_error)
+            }
+            Ok(done) => Ok(done),
+        };
+        self.reply.outcome = Some(outcome);
         Ok(())
     }
 
@@ -137,13 +143,12 @@ impl Change {
         &mut self,
         change: &Transaction<'_>,
         insert: &mut Statement<'_>,
-        text: &mut String,
     ) -> rusqlite::Result<()> {
         match self {
             // Nobody will be told an identifier any more.
             Self::Register { reply, .. } if reply.is_unwanted() => {}
             Self::Register { client, reply } => {
-                let outcome = clients::insert(insert, client, text).map(|_one_row| ());
+                let outcome = clients::insert(insert, client).map(|_one_row| ());
                 let outcome = spare_the_others(change, outcome)?;
                 reply.outcome = Some(outcome.map_err(|error| clients::insert_error(client, error)));
             }
@@ -258,10 +263,9 @@ impl Writer {
     fn commit(&mut self, batch: &mut [Change]) -> rusqlite::Result<()> {
         self.transaction(|change| {
             let before = change.total_changes();
-            let mut insert = change.prepare_cached(clients::INSERT)?;
-            let mut text = String::new();
+            let mut insert = change.prepare_cached(statements::clients::REGISTER.sqlite)?;
             for one in &mut *batch {
-                one.apply(change, &mut insert, &mut text)?;
+                one.apply(change, &mut insert)?;
             }
             let probed = batch.iter().any(|one| matches!(one, Change::Probe { .. }));
             if probed && change.total_changes() == before {
@@ -273,8 +277,7 @@ impl Writer {
 
     fn import(&mut self, wanted: &[ClientRecord]) -> Result<Vec<Imported>, StoreError> {
         let outcome = self.transaction(|change| {
-            let mut text = String::new();
-            wanted.iter().map(|client| clients::import(change, client, &mut text)).collect()
+            wanted.iter().map(|client| clients::import(change, client)).collect()
         });
         outcome.map_err(store_error)
     }

@@ -18,13 +18,18 @@ use tokio::{
 };
 
 use super::{
-    clients::{self, Columns},
-    connect::{Connections, Statement},
+    clients::{self, checked_columns},
+    connect::Connections,
     fault::{Fault, Meaning, Shared, innermost, shared_error},
+    rows::parameters,
 };
 use crate::{
     client::ClientId,
-    store::{ClientRecord, StoreError, row::FromRow as _},
+    store::{
+        ClientRecord, StoreError,
+        column::{Record as _, Statement},
+        statements,
+    },
 };
 
 /// Between two tries.
@@ -125,7 +130,7 @@ impl Keeper {
     }
 
     async fn insert(&self, clients: &[Arc<ClientRecord>]) -> Result<Vec<Outcome>, Fault> {
-        let rows = self.send(&clients::INSERT, clients).await?;
+        let rows = self.send(&statements::clients::REGISTER, clients).await?;
         let kept: HashSet<ClientId> = rows.iter().filter_map(|row| clients::id(row).ok()).collect();
         let outcome = |client: &Arc<ClientRecord>| {
             let id = client.client_id;
@@ -144,7 +149,8 @@ impl Keeper {
         let error = innermost(&fault);
         tracing::warn!(clients = clients.len(), error, "the answer to a batch was lost");
         loop {
-            match timeout_at(until, self.send(&clients::INSERT_AGAIN, clients)).await {
+            match timeout_at(until, self.send(&statements::clients::REGISTER_AGAIN, clients)).await
+            {
                 Ok(Ok(rows)) => {
                     self.connections.metrics.settled.add_one();
                     return Ok(compared(clients, &rows));
@@ -168,14 +174,11 @@ impl Keeper {
 
     async fn send(
         &self,
-        statement: &Statement,
+        statement: &'static Statement,
         clients: &[Arc<ClientRecord>],
     ) -> Result<Vec<tokio_postgres::Row>, Fault> {
-        let mut columns = Columns::default();
-        for client in clients {
-            columns.push(client)?;
-        }
-        self.connections.query(statement, &columns.parameters()).await
+        let columns = checked_columns(clients.iter().map(|client| &**client))?;
+        self.connections.query(statement, &parameters(&columns)).await
     }
 }
 

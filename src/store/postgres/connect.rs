@@ -27,11 +27,14 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::fault::{Fault, innermost};
+use super::{
+    fault::{Fault, innermost},
+    rows::Typed,
+};
 use crate::{
     config::{PostgresConfig, PostgresUrl},
     metrics::DatabaseMetrics,
-    store::DatabaseFigures,
+    store::{DatabaseFigures, column::Statement},
 };
 
 /// What the server's list of sessions calls us, unless the URL says otherwise.
@@ -41,14 +44,8 @@ const APPLICATION: &str = "doorward";
 /// certain, and silence is not.
 const STATEMENT_GRACE: Duration = Duration::from_millis(500);
 
-/// A statement, with the types of its parameters: with them it can be sent in one round trip.
-pub(super) struct Statement {
-    pub(super) sql: &'static str,
-    pub(super) types: &'static [Type],
-}
-
-/// The values of a statement's parameters.
-pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+/// The values of a statement's parameters. With their types, a statement can be sent in one round trip.
+pub(super) type Parameters<'a> = &'a [&'a dyn Typed];
 
 /// Why connections cannot be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -268,44 +265,75 @@ impl Connections {
         }
     }
 
-    /// The rows that a statement answers. One round trip, and one transaction by itself.
+    /// The rows that a statement returns. One round trip, and a transaction of its own.
     pub(super) async fn query(
         &self,
         statement: &Statement,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Fault> {
         let borrowed = self.borrow().await?;
-        let client = borrowed.client();
-        let asked = async {
-            if self.has_prepared_statements {
-                let prepared = client.prepare_typed_cached(statement.sql, statement.types).await?;
-                client.query(&prepared, parameters).await
-            } else {
-                client.query_typed(statement.sql, &typed(statement, parameters)).await
-            }
-        };
-        let answer = self.in_time(asked).await;
+        let answer = self.query_on(&borrowed, statement, parameters).await;
         borrowed.give_back(answer)
     }
 
-    /// How many rows a statement changes. One round trip, and one transaction by itself.
+    /// The number of rows that a statement changes. One round trip, and a transaction of its own.
     pub(super) async fn execute(
         &self,
         statement: &Statement,
         parameters: Parameters<'_>,
-    ) -> Result<u64, Fault> {
+    ) -> Result<usize, Fault> {
         let borrowed = self.borrow().await?;
-        let client = borrowed.client();
-        let asked = async {
-            if self.has_prepared_statements {
-                let prepared = client.prepare_typed_cached(statement.sql, statement.types).await?;
-                client.execute(&prepared, parameters).await
-            } else {
-                client.execute_typed(statement.sql, &typed(statement, parameters)).await
-            }
-        };
-        let answer = self.in_time(asked).await;
+        let answer = self.execute_on(&borrowed, statement, parameters).await;
         borrowed.give_back(answer)
+    }
+
+    /// As [`Self::query`], in the transaction of a connection.
+    pub(super) async fn query_on(
+        &self,
+        borrowed: &Borrowed<'_>,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Fault> {
+        let client = borrowed.client();
+        self.in_time(async {
+            if self.has_prepared_statements {
+                let prepared =
+                    client.prepare_typed_cached(statement.postgres, &types(parameters)).await?;
+                client.query(&prepared, &untyped(parameters)).await
+            } else {
+                client.query_typed(statement.postgres, &typed(parameters)).await
+            }
+        })
+        .await
+    }
+
+    /// As [`Self::execute`], in the transaction of a connection.
+    pub(super) async fn execute_on(
+        &self,
+        borrowed: &Borrowed<'_>,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<usize, Fault> {
+        let client = borrowed.client();
+        let changed = self.in_time(async {
+            if self.has_prepared_statements {
+                let prepared =
+                    client.prepare_typed_cached(statement.postgres, &types(parameters)).await?;
+                client.execute(&prepared, &untyped(parameters)).await
+            } else {
+                client.execute_typed(statement.postgres, &typed(parameters)).await
+            }
+        });
+        Ok(usize::try_from(changed.await?).unwrap_or(usize::MAX))
+    }
+
+    /// Begins or ends a transaction.
+    pub(super) async fn control(
+        &self,
+        borrowed: &Borrowed<'_>,
+        command: &'static str,
+    ) -> Result<(), Fault> {
+        self.in_time(borrowed.client().batch_execute(command)).await
     }
 
     /// Refuses what is asked from now on, and drops every connection once its statement has an answer.
@@ -323,7 +351,7 @@ impl Connections {
         }
     }
 
-    async fn borrow(&self) -> Result<Borrowed<'_>, Fault> {
+    pub(super) async fn borrow(&self) -> Result<Borrowed<'_>, Fault> {
         let client = match timeout(self.patience, self.pool.get()).await {
             Ok(client) => client.map_err(Fault::NoConnection)?,
             Err(_) => return Err(Fault::NoConnection(PoolError::Timeout(TimeoutType::Create))),
@@ -332,16 +360,21 @@ impl Connections {
     }
 }
 
-fn typed<'a>(
-    statement: &Statement,
-    parameters: Parameters<'a>,
-) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-    parameters.iter().copied().zip(statement.types.iter().cloned()).collect()
+fn types(parameters: Parameters<'_>) -> Vec<Type> {
+    parameters.iter().map(|one| one.kind()).collect()
+}
+
+fn untyped(parameters: Parameters<'_>) -> Vec<&(dyn ToSql + Sync)> {
+    parameters.iter().map(|one| *one as &(dyn ToSql + Sync)).collect()
+}
+
+fn typed(parameters: Parameters<'_>) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    untyped(parameters).into_iter().zip(types(parameters)).collect()
 }
 
 /// A connection on loan. Unless it is given back well, it is thrown away: whoever asked may have stopped
 /// waiting, and the answer to come is not the next one's.
-struct Borrowed<'pool> {
+pub(super) struct Borrowed<'pool> {
     connections: &'pool Connections,
     client: Option<Object>,
 }
@@ -351,7 +384,7 @@ impl Borrowed<'_> {
         self.client.as_ref().expect("a connection is on loan until it is given back")
     }
 
-    fn give_back<T>(mut self, answer: Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn give_back<T>(mut self, answer: Result<T, Fault>) -> Result<T, Fault> {
         let is_well = match &answer {
             Ok(_) => true,
             Err(fault) => fault.meaning().leaves_the_connection_well(),

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 
 /// Why a statement has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(in crate::store) enum Fault {
     /// Nothing was sent.
     #[error("no connection to the database")]
     NoConnection(#[source] PoolError),
@@ -22,6 +22,9 @@ pub(super) enum Fault {
     /// A value cannot be written as the table wants it.
     #[error("a record cannot be written")]
     Unwritable(#[source] std::num::TryFromIntError),
+    /// The change failed for a reason of its own; nothing is stored.
+    #[error(transparent)]
+    Stopped(#[from] StoreError),
     /// It could not be found out in time what became of a statement.
     #[error("what was asked of the database may or may not be done")]
     Unsettled(#[source] Box<Self>),
@@ -57,6 +60,7 @@ impl Fault {
             Self::NoConnection(_) => Meaning::NotSent,
             Self::Late(_) | Self::Unsettled(_) => Meaning::Unknown,
             Self::Unwritable(_) => Meaning::Values,
+            Self::Stopped(_) => Meaning::Refused,
             Self::Failed(error) => match error.as_db_error() {
                 Some(error) => {
                     let is_error = error.parsed_severity() == Some(Severity::Error);
@@ -111,6 +115,9 @@ pub(super) type Shared = Arc<Fault>;
 
 /// What a fault means to the caller of the store.
 pub(super) fn store_error(fault: Fault) -> StoreError {
+    if let Fault::Stopped(error) = fault {
+        return error;
+    }
     shared_error(&Shared::new(fault))
 }
 

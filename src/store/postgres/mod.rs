@@ -1,27 +1,26 @@
 //! The store in PostgreSQL: one database that any number of nodes share.
 //!
-//! Each node gathers registrations ([`gatherer`]) and keeps those that came together by one statement
-//! ([`batch`]); everything else is a statement of its own. All of them are in [`clients`] and [`schema`],
-//! in a dialect that YugabyteDB and CockroachDB speak as well. [`connect`] makes connections and throws
-//! them away, [`fault`] knows what an error leaves unknown.
+//! Each node gathers registrations ([`gatherer`]) and inserts those that came together by one statement
+//! ([`batch`]); other changes send statements of their own ([`alone`]). Statements and changes are shared with the
+//! embedded store, in a dialect that YugabyteDB and CockroachDB speak as well. [`connect`] makes connections and
+//! throws them away, [`fault`] knows what an error leaves unknown.
 
+mod alone;
 mod batch;
 mod clients;
 mod connect;
 mod fault;
 mod gatherer;
-mod grants;
 mod open;
 mod rows;
 mod schema;
-mod sessions;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod whole;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use tokio::{
     sync::{
         mpsc::{self, error::TrySendError},
@@ -31,28 +30,31 @@ use tokio::{
 };
 use tokio_postgres::Row;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
+pub(super) use self::whole::{Tries, Whole};
 use self::{
+    alone::Alone,
     batch::Waiting,
-    clients::{Bounds, Columns},
-    connect::{Connections, Parameters, Statement},
+    clients::{checked_columns, has_name, id as id_of},
+    connect::{Connections, Parameters},
     fault::{Fault, closed, store_error, unavailable},
-    rows::first_after,
+    rows::{Column, parameters, records},
 };
 pub use self::{
     open::{Migrated, OpenError, look, migrate},
     schema::Standing,
 };
 use super::{
-    Access, ClientFilter, ClientRecord, ClientStore, DatabaseFigures, Deleted, Imported, KeyKept,
-    KeyRecord, StoreError, SweepPage, Swept, UpkeepStore,
-    row::{FromRow, row_count},
+    Access, ClientFilter, ClientRecord, DatabaseFigures, Deleted, GrantFilter, GrantRecord,
+    Imported, StoreError, SweepPage, Swept,
+    column::{Record, Statement, Stored as _, Value, client_page, first_after},
+    statements,
 };
 use crate::{
     client::ClientId,
     clock::Timestamp,
     config::{PostgresConfig, PostgresUrl},
+    grant::GrantId,
 };
 
 /// How many rows are asked for at once when names are looked for among them.
@@ -86,7 +88,7 @@ impl Postgres {
     /// Asks what changes nothing, once more when the connection turns out to be of no use.
     async fn ask(
         &self,
-        statement: &Statement,
+        statement: &'static Statement,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         match self.connections.query(statement, parameters).await {
@@ -102,9 +104,9 @@ impl Postgres {
     /// Makes a change that, made twice, is made once; again when it surely was not made.
     async fn change(
         &self,
-        statement: &Statement,
+        statement: &'static Statement,
         parameters: Parameters<'_>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<usize, StoreError> {
         self.queue()?;
         match self.connections.execute(statement, parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
@@ -116,34 +118,44 @@ impl Postgres {
         .map_err(store_error)
     }
 
-    /// As [`Self::change`], by a statement that takes each column of many records.
-    async fn change_many(
+    /// For changes of which one statement changes anything.
+    pub(super) fn alone(&self) -> Result<Alone<'_>, StoreError> {
+        self.queue()?;
+        Ok(Alone(self))
+    }
+
+    /// For changes of several statements.
+    pub(super) async fn whole(&self) -> Result<Whole<'_>, StoreError> {
+        self.queue()?;
+        Whole::begin(&self.connections).await.map_err(store_error)
+    }
+
+    /// The records that a statement selects.
+    pub(super) async fn select<R: Record>(
         &self,
-        statement: &Statement,
-        columns: Parameters<'_>,
-    ) -> Result<usize, StoreError> {
-        let changed = self.change(statement, columns).await?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+        statement: &'static Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<R>, StoreError> {
+        records(&self.ask(statement, &parameters(values)).await?)
     }
 
     /// Clients from `first` on, the next of them where the page ends.
     async fn page(
         &self,
-        bounds: &Bounds,
-        first: Uuid,
+        filter: &ClientFilter,
+        first: [u8; 16],
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
-        let limit = row_count(limit);
-        let Bounds { profile, flags, from, until } = bounds;
-        let rows =
-            self.ask(&clients::SELECT_PAGE, &[&first, profile, flags, from, until, &limit]).await?;
-        rows.iter().map(FromRow::from_row).collect()
+        let page = client_page(filter, first, [u8::MAX; 16], limit);
+        records(&self.ask(&statements::clients::SELECT_PAGE, &parameters(&page)).await?)
     }
 }
 
-#[async_trait]
-impl ClientStore for Postgres {
-    async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError> {
+impl Postgres {
+    pub(super) async fn register_client(
+        &self,
+        client: Arc<ClientRecord>,
+    ) -> Result<(), StoreError> {
         let (reply, outcome) = oneshot::channel();
         let waiting = Waiting { client, since: Instant::now(), reply };
         self.queue()?.try_send(waiting).map_err(|error| match error {
@@ -153,22 +165,20 @@ impl ClientStore for Postgres {
         outcome.await.map_err(|_ended| closed())?
     }
 
-    async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        let rows = self.ask(&clients::SELECT, &[&Uuid::from(id)]).await?;
-        rows.first().map(FromRow::from_row).transpose()
+    pub(super) async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
+        Ok(records(&self.ask(&statements::clients::SELECT, &[&id.value()]).await?)?.pop())
     }
 
-    async fn clients(
+    pub(super) async fn clients(
         &self,
         filter: &ClientFilter,
         after: Option<ClientId>,
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
-        let bounds = Bounds::of(filter);
-        let mut next = first_after(after.map(Uuid::from));
+        let mut next = first_after(after);
         let Some(name) = filter.name_contains.as_ref().map(|name| name.to_ascii_lowercase()) else {
             return match next {
-                Some(first) => self.page(&bounds, first, limit).await,
+                Some(first) => self.page(filter, first, limit).await,
                 None => Ok(Vec::new()),
             };
         };
@@ -176,35 +186,38 @@ impl ClientStore for Postgres {
         while let Some(first) = next
             && found.len() < limit
         {
-            let page = self.page(&bounds, first, ROWS_LOOKED_THROUGH).await?;
+            let page = self.page(filter, first, ROWS_LOOKED_THROUGH).await?;
             let last = page.last().map(|client| client.client_id);
-            next = last.and_then(|last| first_after(Some(last.into())));
-            found.extend(page.into_iter().filter(|one| clients::has_name(&one.metadata, &name)));
+            next = last.and_then(|last| first_after(Some(last)));
+            found.extend(page.into_iter().filter(|one| has_name(&one.metadata, &name)));
         }
         found.truncate(limit);
         Ok(found)
     }
 
-    async fn count_clients(&self) -> Result<u64, StoreError> {
-        let rows = self.ask(&clients::COUNT, &[]).await?;
+    pub(super) async fn count_clients(&self) -> Result<u64, StoreError> {
+        let rows = self.ask(&statements::clients::COUNT, &[]).await?;
         let count = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok());
         count
             .and_then(|count| u64::try_from(count).ok())
             .ok_or_else(|| unavailable("the database cannot count"))
     }
 
-    async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {
-        Ok(match self.change(&clients::DELETE, &[&Uuid::from(id)]).await? {
+    pub(super) async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {
+        Ok(match self.change(&statements::clients::DELETE, &[&id.value()]).await? {
             0 => Deleted::NotThere,
             _ => Deleted::Forgotten,
         })
     }
 
-    async fn import_clients(
+    pub(super) async fn import_clients(
         &self,
         clients: Vec<ClientRecord>,
     ) -> Result<Vec<Imported>, StoreError> {
         self.queue()?;
+        if clients.is_empty() {
+            return Ok(Vec::new());
+        }
         // Of two clients with one identifier, the first is meant, as if they came one after the other.
         let mut wanted: HashMap<ClientId, &ClientRecord> = HashMap::new();
         for client in &clients {
@@ -212,18 +225,15 @@ impl ClientStore for Postgres {
         }
         let mut sorted: Vec<&ClientRecord> = wanted.into_values().collect();
         sorted.sort_by_key(|client| client.client_id);
-        let mut columns = Columns::default();
-        for client in sorted {
-            columns.push(client).map_err(store_error)?;
-        }
+        let columns = checked_columns(sorted.into_iter()).map_err(store_error)?;
         let rows = self.import(&columns).await.map_err(store_error)?;
-        let mut kept = rows.iter().map(clients::id).collect::<Result<Vec<_>, _>>()?;
+        let mut kept = rows.iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
         if kept.len() == clients.len() {
             return Ok(vec![Imported::Kept; kept.len()]);
         }
-        let there = self.ask(&clients::SELECT_MANY, &[&columns.client_ids]).await?;
-        let there =
-            there.iter().map(FromRow::from_row).collect::<Result<Vec<ClientRecord>, _>>()?;
+        let ids = columns.first().ok_or_else(|| unavailable("a client has no column"))?;
+        let there: Vec<ClientRecord> =
+            records(&self.ask(&statements::clients::SELECT_MANY, &[ids]).await?)?;
         let there: HashMap<_, _> = there.iter().map(|one| (one.client_id, one)).collect();
         let outcome = |client: &ClientRecord| {
             if let Some(index) = kept.iter().position(|id| *id == client.client_id) {
@@ -240,42 +250,53 @@ impl ClientStore for Postgres {
 }
 
 impl Postgres {
+    pub(super) async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
+        Ok(records(&self.ask(&statements::grants::SELECT, &[&id.value()]).await?)?.pop())
+    }
+
+    pub(super) async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<GrantId>,
+        limit: usize,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let Some(first) = first_after(after).map(Value::Id) else { return Ok(Vec::new()) };
+        let client = Value::Text(filter.client.as_ref().map(|client| client.to_string().into()));
+        let limit = Value::limit(limit);
+        let asked = match &filter.subject {
+            Some(subject) => {
+                let subject = subject.value();
+                self.ask(
+                    &statements::grants::SELECT_PAGE_OF_SUBJECT,
+                    &[&subject, &first, &client, &limit],
+                )
+                .await
+            }
+            None => {
+                self.ask(&statements::grants::SELECT_PAGE, &[&first, &Value::LAST, &client, &limit])
+                    .await
+            }
+        };
+        records(&asked?)
+    }
+}
+
+impl Postgres {
     /// Keeps all of an import or none of it; again when it surely was none.
-    async fn import(&self, columns: &Columns<'_>) -> Result<Vec<Row>, Fault> {
-        let parameters = columns.parameters();
-        match self.connections.query(&clients::INSERT, &parameters).await {
+    async fn import(&self, columns: &[Column<'_>]) -> Result<Vec<Row>, Fault> {
+        let parameters = parameters(columns);
+        match self.connections.query(&statements::clients::IMPORT, &parameters).await {
             Err(fault) if fault.is_certain_and_passing() => {
                 self.connections.metrics.retries.add_one();
-                self.connections.query(&clients::INSERT, &parameters).await
+                self.connections.query(&statements::clients::IMPORT, &parameters).await
             }
             answer => answer,
         }
     }
 }
 
-#[async_trait]
-impl UpkeepStore for Postgres {
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        upkeep::keys(self).await
-    }
-
-    async fn keep_key(
-        &self,
-        key: KeyRecord,
-        newest: Option<String>,
-    ) -> Result<KeyKept, StoreError> {
-        upkeep::keep_key(self, &key, newest.as_deref()).await
-    }
-
-    async fn import_keys(&self, keys: Vec<KeyRecord>) -> Result<usize, StoreError> {
-        upkeep::import_keys(self, &keys).await
-    }
-
-    async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
-        upkeep::forget_key(self, &key_id).await
-    }
-
-    async fn sweep(
+impl Postgres {
+    pub(super) async fn sweep(
         &self,
         kind: Swept,
         now: Timestamp,
@@ -285,13 +306,13 @@ impl UpkeepStore for Postgres {
         upkeep::sweep(self, kind, now, after, limit).await
     }
 
-    async fn ready(&self) -> Result<(), StoreError> {
+    pub(super) async fn ready(&self) -> Result<(), StoreError> {
         self.queue()?;
-        let probed = match self.connections.execute(&clients::PROBE, &[]).await {
+        let probed = match self.connections.execute(&statements::clients::PROBE, &[]).await {
             // One write more or less does not matter.
             Err(fault) if fault.is_worth_another_try() => {
                 self.connections.metrics.retries.add_one();
-                self.connections.execute(&clients::PROBE, &[]).await
+                self.connections.execute(&statements::clients::PROBE, &[]).await
             }
             answer => answer,
         };
@@ -301,11 +322,12 @@ impl UpkeepStore for Postgres {
         }
     }
 
-    fn database(&self) -> Option<DatabaseFigures> {
-        Some(self.connections.figures())
+    /// The state of the connections.
+    pub(super) fn figures(&self) -> DatabaseFigures {
+        self.connections.figures()
     }
 
-    async fn close(&self) -> Result<(), StoreError> {
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
         if self.closing.is_cancelled() {
             return Err(closed());
         }

@@ -1,31 +1,151 @@
-//! Records in the rows that a statement answers, and in the columns that it takes.
+//! Values as parameters, records as columns of parameters, and rows read as records.
 
-use tokio_postgres::Row;
+use std::{borrow::Cow, error::Error};
+
+use bytes::BytesMut;
+use tokio_postgres::{
+    Row,
+    types::{IsNull, ToSql, Type, to_sql_checked},
+};
 use uuid::Uuid;
 
-use crate::{
-    secret::SecretHash,
-    store::row::{self, Unreadable},
+use crate::store::{
+    StoreError,
+    column::{self, Record, Unreadable, Value},
 };
 
-/// One column of many records.
-pub(super) fn column<'a, R, T>(records: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
-    records.iter().map(value).collect()
+/// A parameter that knows its type.
+pub(super) trait Typed: ToSql + Sync {
+    fn kind(&self) -> Type;
 }
 
-/// The first identifier that can come after another, or of all; `None` when there is none.
-pub(super) fn first_after(after: Option<Uuid>) -> Option<Uuid> {
-    match after {
-        None => Some(Uuid::nil()),
-        Some(id) => id.as_u128().checked_add(1).map(Uuid::from_u128),
+impl Typed for Value<'_> {
+    fn kind(&self) -> Type {
+        match self {
+            Self::Id(_) => Type::UUID,
+            Self::Number(_) => Type::INT8,
+            Self::Text(_) => Type::TEXT,
+            Self::Bytes(_) => Type::BYTEA,
+        }
     }
 }
 
-pub(super) fn bytes(hash: &SecretHash) -> &[u8] {
-    hash.as_bytes()
+impl ToSql for Value<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Self::Id(id) => Uuid::from_bytes(*id).to_sql(kind, out),
+            Self::Number(number) => number.to_sql(kind, out),
+            Self::Text(text) => text.to_sql(kind, out),
+            Self::Bytes(bytes) => bytes.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
 }
 
-impl row::Row for Row {
+/// One column of many records.
+#[derive(Debug)]
+pub(super) enum Column<'a> {
+    Ids(Vec<Uuid>),
+    Numbers(Vec<Option<i64>>),
+    Texts(Vec<Option<Cow<'a, str>>>),
+    Bytes(Vec<Option<Cow<'a, [u8]>>>),
+}
+
+impl<'a> Column<'a> {
+    fn of(value: Value<'a>, room: usize) -> Self {
+        let mut column = match &value {
+            Value::Id(_) => Self::Ids(Vec::with_capacity(room)),
+            Value::Number(_) => Self::Numbers(Vec::with_capacity(room)),
+            Value::Text(_) => Self::Texts(Vec::with_capacity(room)),
+            Value::Bytes(_) => Self::Bytes(Vec::with_capacity(room)),
+        };
+        column.push(value);
+        column
+    }
+
+    /// A column has values of one kind, because the same code writes each record.
+    fn push(&mut self, value: Value<'a>) {
+        match (self, value) {
+            (Self::Ids(ids), Value::Id(id)) => ids.push(Uuid::from_bytes(id)),
+            (Self::Numbers(numbers), Value::Number(number)) => numbers.push(number),
+            (Self::Texts(texts), Value::Text(text)) => texts.push(text),
+            (Self::Bytes(all), Value::Bytes(bytes)) => all.push(bytes),
+            (column, value) => panic!("{value:?} is not of the kind of {column:?}"),
+        }
+    }
+}
+
+impl Typed for Column<'_> {
+    fn kind(&self) -> Type {
+        match self {
+            Self::Ids(_) => Type::UUID_ARRAY,
+            Self::Numbers(_) => Type::INT8_ARRAY,
+            Self::Texts(_) => Type::TEXT_ARRAY,
+            Self::Bytes(_) => Type::BYTEA_ARRAY,
+        }
+    }
+}
+
+impl ToSql for Column<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Self::Ids(ids) => ids.to_sql(kind, out),
+            Self::Numbers(numbers) => numbers.to_sql(kind, out),
+            Self::Texts(texts) => texts.to_sql(kind, out),
+            Self::Bytes(all) => all.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// The columns of many records.
+pub(super) fn columns<'a, R: Record + 'a>(
+    records: impl ExactSizeIterator<Item = &'a R>,
+) -> Vec<Column<'a>> {
+    let room = records.len();
+    let mut columns: Vec<Column<'a>> = Vec::with_capacity(R::WRITTEN);
+    for record in records {
+        let mut at = 0;
+        record.write_all(&mut |value| {
+            match columns.get_mut(at) {
+                Some(column) => column.push(value),
+                None => columns.push(Column::of(value, room)),
+            }
+            at += 1;
+        });
+    }
+    columns
+}
+
+/// Parameters as a statement takes them.
+pub(super) fn parameters<T: Typed>(all: &[T]) -> Vec<&dyn Typed> {
+    all.iter().map(|one| one as &dyn Typed).collect()
+}
+
+/// The records of rows.
+pub(super) fn records<R: Record>(rows: &[Row]) -> Result<Vec<R>, StoreError> {
+    rows.iter().map(R::from_row).collect()
+}
+
+impl column::Row for Row {
     fn id(&self, column: usize) -> Result<[u8; 16], Unreadable> {
         Ok(self.try_get::<_, Uuid>(column)?.into_bytes())
     }

@@ -13,17 +13,17 @@ use tokio::task::JoinSet;
 use self::database::Database;
 use super::{Access, OpenError, Postgres};
 use crate::store::{
-    ClientFilter, ClientRecord, ClientStore as _, Deleted, Imported, Store, StoreError,
-    UpkeepStore as _,
+    ClientFilter, ClientRecord, Deleted, Imported, Store, StoreError,
     contract::{Records, store_contract},
 };
 
 mod contract {
     use super::{Access, Arc, Database, Store};
 
-    async fn opened() -> Option<(Arc<dyn Store>, Database)> {
+    async fn opened() -> Option<(Arc<Store>, Database)> {
         let database = Database::migrated().await?;
-        Some((database.open(Access::Serve).await.unwrap(), database))
+        let opened = Arc::into_inner(database.open(Access::Serve).await.unwrap())?;
+        Some((Arc::new(crate::store::Database::Postgres(opened).into()), database))
     }
 
     super::store_contract!(opened);
@@ -130,7 +130,7 @@ async fn every_commit_waits_for_the_disk_whatever_the_default_of_the_database() 
     let Some(mut database) = Database::migrated().await else { return };
     database.options.push("synchronous_commit=off");
     let store = database.open(Access::Serve).await.unwrap();
-    let shown = super::connect::Statement { sql: "SHOW synchronous_commit", types: &[] };
+    let shown = crate::store::column::Statement { sqlite: "", postgres: "SHOW synchronous_commit" };
     let rows = store.connections.query(&shown, &[]).await.unwrap();
     assert_eq!(rows[0].get::<_, &str>(0), "on");
 
@@ -158,7 +158,7 @@ async fn an_encrypted_connection_is_made_only_to_a_server_that_is_known_by_its_c
     let store = database.open(Access::Read).await.unwrap();
 
     let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-    let shown = super::connect::Statement { sql: encrypted, types: &[] };
+    let shown = crate::store::column::Statement { sqlite: "", postgres: encrypted };
     let rows = store.connections.query(&shown, &[]).await.unwrap();
     assert!(rows[0].get::<_, bool>(0));
 }

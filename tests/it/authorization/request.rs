@@ -463,7 +463,7 @@ async fn a_store_that_fails_is_told_to_the_person_and_after_a_decision_to_the_cl
     for (failure, status) in
         [(Failure::Busy, 503), (Failure::Unavailable, 503), (Failure::Corrupt, 500)]
     {
-        server.store.fail(failure);
+        server.fail(failure);
         for failed in [
             browser.get(&client.request().path()).await,
             browser.submit(&page, "decision", "allow").await,
@@ -475,11 +475,11 @@ async fn a_store_that_fails_is_told_to_the_person_and_after_a_decision_to_the_cl
         }
     }
     // Client, session and the earlier consent are found, and nothing is kept.
-    server.store.fail_after(3, Failure::Busy);
+    server.fail_after(3, Failure::Busy);
     let failed = browser.submit(&page, "decision", "allow").await.brought();
     assert_eq!(failed["error"], "temporarily_unavailable");
     assert_eq!((&*failed["state"], &*failed["iss"]), ("of the client", ISSUER));
-    server.store.fail_after(3, Failure::Corrupt);
+    server.fail_after(3, Failure::Corrupt);
     let failed = browser.submit(&page, "decision", "allow").await.brought();
     assert_eq!(failed["error"], "server_error");
     assert_eq!((&*failed["state"], &*failed["iss"]), ("of the client", ISSUER));

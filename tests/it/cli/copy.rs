@@ -235,7 +235,7 @@ fn settings(store: &str) -> Config {
     config
 }
 
-async fn open(config: &Config) -> Arc<dyn Store> {
+async fn open(config: &Config) -> Arc<Store> {
     store::open(config, Access::Serve).await.unwrap()
 }
 

@@ -63,7 +63,7 @@ fn with_grants(number: u32) -> (Doorward, Vec<String>) {
 }
 
 /// Does something with the store, as a server would.
-fn in_store(doorward: &Doorward, work: impl AsyncFnOnce(&dyn Store)) {
+fn in_store(doorward: &Doorward, work: impl AsyncFnOnce(&Store)) {
     let location = match &doorward.database {
         Some(url) => StoreLocation::Postgres(url.parse().unwrap()),
         None => StoreLocation::Folder(doorward.path("doorward-data")),
@@ -71,7 +71,7 @@ fn in_store(doorward: &Doorward, work: impl AsyncFnOnce(&dyn Store)) {
     let config = Config { store: location, ..Config::default() };
     Runtime::new().unwrap().block_on(async {
         let store = store::open(&config, Access::Serve).await.unwrap();
-        work(&*store).await;
+        work(&store).await;
         store.close().await.unwrap();
     });
 }
