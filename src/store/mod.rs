@@ -103,8 +103,7 @@ macro_rules! change {
         $store.check()?;
         match &$store.database {
             $crate::store::Database::Embedded(embedded) => {
-                let work = move |connection: &rusqlite::Connection| {
-                    let $transaction = &mut $crate::store::embedded::Direct(connection);
+                let work = move |$transaction: &mut $crate::store::embedded::Direct<'_>| {
                     $crate::store::embedded::at_once($change)
                 };
                 embedded.$work(work).await

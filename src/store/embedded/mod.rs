@@ -27,7 +27,6 @@ mod writer;
 
 use std::{path::Path, sync::Arc};
 
-use rusqlite::Connection;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub(super) use self::rows::{Direct, at_once};
@@ -93,7 +92,7 @@ impl Embedded {
     pub(super) async fn work<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnMut(&Connection) -> Result<T, Stopped> + Send + 'static,
+        F: FnMut(&mut Direct<'_>) -> Result<T, Stopped> + Send + 'static,
     {
         self.change(|reply| Change::Other(Box::new(Task { work, reply, deletes: false }))).await
     }
@@ -102,7 +101,7 @@ impl Embedded {
     pub(super) async fn delete<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnMut(&Connection) -> Result<T, Stopped> + Send + 'static,
+        F: FnMut(&mut Direct<'_>) -> Result<T, Stopped> + Send + 'static,
     {
         self.change(|reply| Change::Other(Box::new(Task { work, reply, deletes: true }))).await
     }
@@ -196,7 +195,7 @@ impl Embedded {
         let forgotten = if going.is_empty() {
             0
         } else {
-            self.delete(move |change| upkeep::forget(change, kind, now, &going)).await?
+            self.delete(move |change| upkeep::forget(change.0, kind, now, &going)).await?
         };
         Ok(SweepPage::of(looked_at.into_iter().map(|(key, _)| key).collect(), forgotten, limit))
     }

@@ -22,7 +22,7 @@ use super::{
     fault::{Shared, store_error},
     reply::Reply,
     reserve::Reserve,
-    rows::Stopped,
+    rows::{Direct, Stopped},
 };
 use crate::{
     client::ClientId,
@@ -101,11 +101,11 @@ pub(super) struct Task<F, T> {
 
 impl<F, T> Work for Task<F, T>
 where
-    F: FnMut(&Connection) -> Result<T, Stopped> + Send,
+    F: FnMut(&mut Direct<'_>) -> Result<T, Stopped> + Send,
     T: Send,
 {
     fn apply(&mut self, change: &Transaction<'_>) -> rusqlite::Result<()> {
-        let outcome = match (self.work)(change) {
+        let outcome = match (self.work)(&mut Direct(change)) {
             Err(Stopped::Store(error)) => Err(error),
             Err(Stopped::Sql(error)) => {
                 spare_the_others::<T>(change, Err(error))?.map_err(store_error)
