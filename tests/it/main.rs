@@ -33,6 +33,7 @@ mod postgres;
 mod random_walk;
 mod rate_limit;
 mod records;
+mod redirect_uris;
 mod redis;
 mod registration;
 mod revocation;
