@@ -52,13 +52,9 @@ pub(super) fn client_box(
     }
 }
 
-/// The protected name that the client imitates. A loopback address proves nothing: every real program that runs on the
-/// device of the person has one, so the page says that instead.
+/// The protected name that the client imitates: the one for which its record is flagged.
 fn imitation(app: &App, request: &AuthorizationRequest) -> Option<Imitation> {
     let client = &request.client;
-    if request.reach == Reach::Loopback {
-        return None;
-    }
     let names = &app.protected_names;
     let protected = match &client.identifier {
         ClientIdentifier::Document(url) => names.borrowed_at(url.host(), &client.metadata),

@@ -178,6 +178,7 @@ table! {
         /// A client whose name looks like one of these is flagged on its record, unless its redirect
         /// URIs belong to the name: by one of the `hosts` (or a subdomain), or by one of the
         /// private-use `schemes`. The consent page says so and names the first of the hosts.
+        /// A client with loopback redirect URIs alone is flagged only if its name disguises one of these.
         /// A list of your own replaces this one.
         protected_names: Vec<ProtectedName> = [
             { name = "Amazon", hosts = ["amazon.com", "amazonaws.com"] },

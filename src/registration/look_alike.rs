@@ -88,6 +88,7 @@ pub(crate) struct Protected {
     /// As the settings spell it.
     pub(crate) name: String,
     letters: String,
+    spelling: String,
     is_ordinary_word: bool,
     pub(crate) hosts: Vec<String>,
     schemes: Vec<String>,
@@ -110,6 +111,7 @@ impl ProtectedNames {
             .map(|protected| Protected {
                 name: protected.name.clone(),
                 letters: appearance::letters_of(&protected.name),
+                spelling: spelling(&protected.name),
                 is_ordinary_word: protected.ordinary_word,
                 hosts: protected.hosts.clone(),
                 schemes: protected.schemes.clone(),
@@ -123,41 +125,46 @@ impl ProtectedNames {
         Self { by_letter, beginnings, generic: prepared(GENERIC), before }
     }
 
-    /// The protected name that one of the client's names borrows, as far as its redirect URIs tell.
+    /// The protected name that one of the client's names borrows, as far as its redirect URIs tell. Record and consent
+    /// page ask here, so that they agree.
+    ///
+    /// Loopback proves nothing: real clients register it, alone or beside a host of their own, and so can anyone. With
+    /// loopback alone, only a disguised name is borrowed: an owner writes its name with its own letters.
     pub(crate) fn borrowed_by(&self, metadata: &ClientMetadata) -> Option<&Protected> {
-        self.borrowed(metadata, |resembled| {
-            // Loopback proves nothing: real clients list it beside what is theirs, and anybody may list it
-            // alone.
-            let uris = metadata.redirect_uris.as_slice().iter();
-            let mut telling = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).peekable();
-            telling.peek().is_some()
-                && telling.all(|uri| resembled.iter().any(|name| name.owns(uri)))
-        })
+        let resemblance = self.resemblance(metadata);
+        // Few names are like another, so that the redirect URIs are seldom read.
+        let first = resemblance.first()?;
+        let uris = metadata.redirect_uris.as_slice().iter();
+        let mut telling = uris.filter(|uri| uri.reach() != Ok(Reach::Loopback)).peekable();
+        let is_owner = match telling.peek() {
+            None => !resemblance.is_disguised,
+            Some(_) => telling.all(|uri| resemblance.has_owner(|name| name.owns(uri))),
+        };
+        (!is_owner).then_some(first)
     }
 
-    /// The protected name that a client borrows which publishes its metadata at `host`: that host is its own.
+    /// The protected name that a client borrows which publishes its metadata at `host`, wherever its redirect URIs
+    /// lead: that host is its own.
     pub(crate) fn borrowed_at(&self, host: &str, metadata: &ClientMetadata) -> Option<&Protected> {
-        self.borrowed(metadata, |resembled| resembled.iter().any(|name| name.has_host(host)))
+        let resemblance = self.resemblance(metadata);
+        let first = resemblance.first()?;
+        (!resemblance.has_owner(|name| name.has_host(host))).then_some(first)
     }
 
-    /// The first protected name that names of the client look like, unless the owner of one of them is the client.
-    fn borrowed(
-        &self,
-        metadata: &ClientMetadata,
-        is_owner: impl Fn(&[&Protected]) -> bool,
-    ) -> Option<&Protected> {
+    /// What the names of the client look like.
+    fn resemblance(&self, metadata: &ClientMetadata) -> Resemblance<'_> {
         let localized =
             metadata.localized.iter().filter(|(name, _)| name.starts_with("client_name#"));
         let names = metadata.client_name.iter().map(ClientName::as_str);
-        let mut resembled = Vec::new();
+        let mut resemblance = Resemblance::default();
         for name in names.chain(localized.map(|(_, name)| name.as_str())) {
             if self.beginnings.may_begin_a_word_of(name) {
+                let mut resembled = Vec::new();
                 self.resembled_by(name, &mut resembled);
+                resemblance.add(name, resembled);
             }
         }
-        // The redirect URIs are looked at only when a name is like another, which is seldom.
-        let first = resembled.first().copied()?;
-        (!is_owner(&resembled)).then_some(first)
+        resemblance
     }
 
     /// Adds the protected names that `name` looks like, as a whole and as pages show it.
@@ -192,9 +199,9 @@ impl ProtectedNames {
         let Some(first) = seen.as_str().as_bytes().get(start) else { return };
         for protected in &self.by_letter[place(*first)] {
             let end = start + protected.letters.len();
-            // Each name is listed once, or a long name would make the list of the owner's URIs be read again and again.
+            // Once each: a long name with many repetitions must not multiply the work.
             if holds_at(seen.as_str(), start, &protected.letters)
-                && !found.iter().any(|known| std::ptr::eq(*known, protected))
+                && !holds(found, protected)
                 && self.ends_name(seen, end)
                 && (!protected.is_ordinary_word || self.is_generic_but(seen, start, end))
             {
@@ -235,6 +242,47 @@ impl ProtectedNames {
         }
         true
     }
+}
+
+/// The protected names that the names of a client look like.
+#[derive(Debug, Default)]
+struct Resemblance<'names> {
+    protected: Vec<&'names Protected>,
+    /// Whether one of them is written with other letters than its own.
+    is_disguised: bool,
+}
+
+impl<'names> Resemblance<'names> {
+    fn add(&mut self, name: &str, resembled: Vec<&'names Protected>) {
+        if resembled.is_empty() {
+            return;
+        }
+        let spelling = spelling(name);
+        for protected in resembled {
+            self.is_disguised |= !spelling.contains(&protected.spelling);
+            if !holds(&self.protected, protected) {
+                self.protected.push(protected);
+            }
+        }
+    }
+
+    fn first(&self) -> Option<&'names Protected> {
+        self.protected.first().copied()
+    }
+
+    /// Whether one of the names belongs to the client. The owner of one may use another beside it.
+    fn has_owner(&self, is_owner: impl Fn(&Protected) -> bool) -> bool {
+        self.protected.iter().any(|name| is_owner(name))
+    }
+}
+
+fn holds(names: &[&Protected], name: &Protected) -> bool {
+    names.iter().any(|known| std::ptr::eq(*known, name))
+}
+
+/// The letters and digits of `name` as they are written, in lower case.
+fn spelling(name: &str) -> String {
+    name.chars().filter(|one| one.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// The letters of ASCII, and one place for all others.

@@ -36,7 +36,7 @@ columns! {
 pub struct ClientFlags(u32);
 
 impl ClientFlags {
-    /// The name looks like a protected one, and a redirect URI leads elsewhere.
+    /// The name looks like a protected one, whose owner the client does not seem to be.
     pub const LOOK_ALIKE: Self = Self(1);
 
     /// The set of these bits; a bit that this release does not know is kept.

@@ -26,7 +26,7 @@ fn a_borrowed_name_is_flagged_and_its_owner_is_not() {
         ),
         (r#"{"client_name":"\u0421laude","redirect_uris":["http://localhost:1/"]}"#, true),
         (
-            r#"{"client_name":"x","client_name#fr":"CLAUDE","redirect_uris":["http://localhost:1/"]}"#,
+            r#"{"client_name":"x","client_name#fr":"CLAUDE","redirect_uris":["https://evil.example/"]}"#,
             true,
         ),
         (r#"{"client_name":"Clause","redirect_uris":["https://evil.example/"]}"#, false),
@@ -107,7 +107,59 @@ const IMITATED: &[&str] = &[
     "Visual Studio Code",
 ];
 
+/// A name a line, under the source of the names.
 const INNOCENT: &str = include_str!("innocent_names.txt");
+const CORPUS: &str = include_str!("../../../tests/corpus/registrations.jsonl");
+
+/// The innocent names that are flagged beside a website that is not the owner's: each holds a protected name as a word
+/// of its own. No rule tells a client of Slack from an imitation of Slack, or the painter from an imitation of Claude,
+/// and a list of surnames would let `Claude Monet` through for everyone who imitates. A flag rejects nothing, so a
+/// false one costs an operator a look. This list may only become shorter.
+const FLAGGED: &[&str] = &[
+    // Of the product lists: third-party programs named after the service that they work with.
+    "Copilot-MCP",
+    "Klavis AI Slack/Discord/Web",
+    "Slack MCP Client",
+    "ClaudeMind",
+    "console-chat-gpt",
+    "MCP Simple Slackbot",
+    "VS Code REST Client",
+    // Word groups, which an imitator writes with a blank.
+    "Slackbot Free Zone",
+    "Face Book Binding",
+    // People, places, ordinary words, and services.
+    "Claude Monet",
+    "Claude Debussy",
+    "Claude Shannon",
+    "Jean-Claude Juncker",
+    "Claude Bernard University",
+    "Frédéric Mistral",
+    "Gabriela Mistral",
+    "Mistral Sailing Club",
+    "Amazon Rainforest Watch",
+    "Amazon River Levels",
+    "Anthropic Principle Podcast",
+    "Slack Tide Tables",
+    "Pilot and Copilot Logbook",
+    "Perplexity Calculator",
+    "GitHub Stars Counter",
+    "Google Sheets Exporter",
+    "Backup for Dropbox",
+    "Facebook Ads Report",
+];
+
+/// The names of [`INNOCENT`] below the headings that hold `source`.
+fn innocent(source: &str) -> Vec<&'static str> {
+    let mut is_from_source = false;
+    let mut names = INNOCENT.lines().collect::<Vec<_>>();
+    names.retain(|line| {
+        if let Some(heading) = line.strip_prefix("# ") {
+            is_from_source = heading.contains(source);
+        }
+        is_from_source && !line.starts_with("# ")
+    });
+    names
+}
 
 fn finds(names: &ProtectedNames, name: &str) -> Option<String> {
     let body =
@@ -153,24 +205,84 @@ fn finds_the_imitations_that_people_fall_for() {
 }
 
 #[test]
-fn finds_imitations_and_leaves_innocent_names_alone() {
+fn the_documented_rates_are_those_of_imitations_innocent_names_and_the_corpus() {
     let names = ProtectedNames::new(&crate::config::Config::default().registration.protected_names);
+    let flagged = |of: &[&'static str]| {
+        let flagged = of.iter().copied().filter(|name| finds(&names, name).is_some());
+        flagged.collect::<Vec<_>>()
+    };
     let imitations: Vec<String> = IMITATED.iter().flat_map(|name| disguises(name)).collect();
     let missed: Vec<&String> =
         imitations.iter().filter(|name| finds(&names, name).is_none()).collect();
-    let innocents: Vec<&str> = INNOCENT.lines().collect();
-    let flagged: Vec<&&str> =
-        innocents.iter().filter(|name| finds(&names, name).is_some()).collect();
-    println!(
-        "{} of {} missed, {} of {} flagged",
+    assert!(missed.len() * 100 <= imitations.len() * 2, "{missed:?}");
+
+    let (innocent, products) = (innocent(""), innocent("github.com/"));
+    assert_eq!(flagged(&innocent), FLAGGED);
+
+    let clients = real_clients();
+    let falsely = |line: &&String| {
+        let request = RegistrationRequest::parse(line.as_bytes()).unwrap();
+        names.borrowed_by(&request.metadata).is_some()
+    };
+    let false_clients: Vec<&String> = clients.iter().filter(falsely).collect();
+    assert!(false_clients.is_empty(), "{false_clients:?}");
+
+    let documented = format!(
+        "{} of {} imitations missed; {} of {} innocent names flagged, among them {} of {} from \
+         product lists; {} of {} real clients flagged",
         missed.len(),
         imitations.len(),
-        flagged.len(),
-        innocents.len()
+        FLAGGED.len(),
+        innocent.len(),
+        flagged(&products).len(),
+        products.len(),
+        false_clients.len(),
+        clients.len(),
     );
-    assert!(imitations.len() >= 200);
-    assert!(missed.len() * 100 <= imitations.len() * 2, "{missed:?}");
-    assert!(flagged.len() * 100 <= innocents.len(), "{flagged:?}");
+    let protocol = include_str!("../../../docs/protocol.md");
+    assert!(protocol.contains(&documented), "docs/protocol.md has other figures: {documented}");
+}
+
+/// What the real clients of the corpus send, with their own redirect URIs.
+fn real_clients() -> Vec<String> {
+    let lines = CORPUS.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let clients = lines
+        .filter(|line| line["kind"] == "client" && line["body"]["client_name"].as_str().is_some());
+    clients.map(|line| line["body"].to_string()).collect()
+}
+
+#[test]
+fn a_name_beside_loopback_alone_is_borrowed_only_in_disguise() {
+    let names = ProtectedNames::new(&crate::config::Config::default().registration.protected_names);
+    for (name, other, is_borrowed) in [
+        ("Claude Code", None, false),
+        ("Claude Code (acme-tools)", None, false),
+        ("claude-code", None, false),
+        ("CLAUDE.", None, false),
+        ("copilot-cli", None, false),
+        ("Gemini CLI MCP Client", None, false),
+        ("VSCode", None, false),
+        ("C\u{430}laude", None, false),
+        ("Cl\u{430}ude Code", None, true),
+        ("CIaude Code", None, true),
+        ("Cl@ude", None, true),
+        ("G00gle", None, true),
+        ("\u{ff23}laude", None, true),
+        ("Claude", Some("C1aude"), true),
+        ("Claude", Some("Klaudia"), false),
+    ] {
+        let mut body = serde_json::json!({
+            "client_name": name,
+            "redirect_uris": ["http://127.0.0.1/cb", "http://localhost:3000/cb", "http://[::1]/"],
+        });
+        if let Some(other) = other {
+            body["client_name#fr"] = other.into();
+        }
+        let body = body.to_string();
+        let request = RegistrationRequest::parse(body.as_bytes()).unwrap();
+        assert!(request.faults.is_empty(), "{name}");
+        assert_eq!(names.borrowed_by(&request.metadata).is_some(), is_borrowed, "{body}");
+    }
 }
 
 #[test]

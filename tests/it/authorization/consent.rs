@@ -160,23 +160,33 @@ async fn a_person_sees_the_name_of_the_app_and_where_access_goes_beside_each_oth
 #[tokio::test]
 async fn an_imitated_name_makes_deny_the_prominent_button() {
     let server = start().await;
-    for (redirect_uri, name, prominent) in [
-        ("https://evil.example/cb", "ChatGPT", "deny"),
-        ("evil:/cb", "ChatGPT", "deny"),
-        ("https://chatgpt.com/cb", "ChatGPT", "allow"),
-        ("http://127.0.0.1:7001/cb", "ChatGPT", "allow"),
-        ("https://evil.example/cb", "An honest app", "allow"),
+    for (redirect_uris, name, prominent) in [
+        (&["https://evil.example/cb"][..], "ChatGPT", "deny"),
+        (&["evil:/cb"], "ChatGPT", "deny"),
+        (&["https://chatgpt.com/cb"], "ChatGPT", "allow"),
+        (&["http://127.0.0.1:7001/cb"], "ChatGPT", "allow"),
+        (&["http://127.0.0.1:7001/cb"], "ChatGPT (acme-tools)", "allow"),
+        (&["http://127.0.0.1:7001/cb"], "Ch\u{430}tGPT", "deny"),
+        (&["http://127.0.0.1:7001/cb", "https://chatgpt.com/cb"], "ChatGPT", "allow"),
+        (&["http://127.0.0.1:7001/cb", "https://evil.example/cb"], "ChatGPT", "deny"),
+        (&["https://evil.example/cb"], "An honest app", "allow"),
     ] {
-        let metadata = json!({ "client_name": name, "redirect_uris": [redirect_uri] });
+        let metadata = json!({ "client_name": name, "redirect_uris": redirect_uris });
         let client = Client::with(&server, metadata).await;
-        let request = client.request().with("redirect_uri", redirect_uri);
+        let case = format!("{name} at {redirect_uris:?}");
+        let flags = server.record(&client.id).await.flags;
+        let is_flagged = flags.contains(doorward::store::ClientFlags::LOOK_ALIKE);
+        assert_eq!(is_flagged, prominent == "deny", "the record of {case}");
+        let request = client.request().with("redirect_uri", redirect_uris[0]);
         let page = Browser::signed_in(&server).await.get(&request.path()).await;
         let body = &page.answer.body;
         let button = format!("class=\"primary\" name=\"decision\" value=\"{prominent}\"");
-        assert!(body.contains(&button), "{redirect_uri}: {body}");
-        assert_eq!(body.matches("class=\"primary\"").count(), 1, "{redirect_uri}");
+        assert!(body.contains(&button), "{case}: {body}");
+        assert_eq!(body.matches("class=\"primary\"").count(), 1, "{case}");
         let is_warned = body.contains("<strong>This is not at chatgpt.com.</strong>");
-        assert_eq!(is_warned, prominent == "deny", "{redirect_uri}: {body}");
+        assert_eq!(is_warned, prominent == "deny", "{case}: {body}");
+        let is_quiet = body.contains("Any program on this device can use this name.");
+        assert!(!(is_quiet && is_warned), "{case}: {body}");
         assert!(body.matches("role=\"note\"").count() <= 1, "one caution at most: {body}");
     }
 }
