@@ -10,7 +10,7 @@
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
 //!    ([`sign_in`], at a [`provider`]), allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
 //!    signed with [`keys`].
-//! 4. What is kept, and with which promise: [`store`], [`secret`].
+//! 4. What is kept, and with which promise: [`store`], [`secret`], [`private_file`].
 //! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes in
 //!    one table and the management listener; [`metrics`] what is counted, [`openapi`] how the interface
 //!    describes itself.
@@ -53,6 +53,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod paths;
+mod private_file;
 mod provider;
 mod registration;
 pub mod secret;

@@ -1,6 +1,6 @@
 //! `doorward config`: the settings, before a server lives by them.
 
-use std::{fs::File, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
+use std::{io::Write as _, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -9,7 +9,7 @@ use super::{
     output::{Messages, insist, print},
     settings::{ServerArguments, refused},
 };
-use crate::config;
+use crate::{config, private_file};
 
 /// Check, show and begin a configuration
 #[derive(Subcommand, Debug)]
@@ -82,8 +82,7 @@ impl InitArguments {
             return Ok(Outcome::Done);
         };
         // Its owner will write secrets into it.
-        let created = File::options().write(true).create_new(true).mode(0o600).open(&path);
-        created
+        private_file::create_new(&path)
             .and_then(|mut file| file.write_all(sample.as_bytes()))
             .map_err(Failure::of(format!("cannot create {}", path.display())))?;
         messages.say(format_args!("Wrote {}.", path.display()));

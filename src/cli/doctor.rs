@@ -11,14 +11,14 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::ConfigErrors,
+    config::{self, ConfigErrors},
     doctor::{self, Finding, Verdict},
 };
 
 /// Look whether everything is there that a server with these settings needs, and say what to do
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Looks at the settings, the data folder, the store, the signing keys, the clock, Redis, the certificate, the \
+    after_help = "Looks at the settings, the data folder, the store, the signing keys, who can read secret files, the clock, Redis, the certificate, the \
 providers at which people sign in and the addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
 The exit code is 1 when there is a problem; warnings are none.
 
@@ -39,10 +39,12 @@ pub(super) struct DoctorArguments {
 impl DoctorArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let format = self.output.format();
-        let findings = match self.server.load() {
+        let sources = self.server.sources();
+        let findings = match config::load(sources.clone()) {
             Ok(config) => {
                 let mut findings = vec![settings_are_good()];
-                let found = doctor::examine(&config, &Clock::System, self.offline);
+                let files = config::secret_files(&sources, &config);
+                let found = doctor::examine(&config, &files, &Clock::System, self.offline);
                 findings.extend(found.map_err(Failure::of("nothing can be looked at"))?);
                 findings
             }

@@ -39,12 +39,17 @@ impl ServerArguments {
 
     /// Flags over environment over files over defaults.
     pub(super) fn load(self) -> Result<Config, ConfigErrors> {
+        config::load(self.sources())
+    }
+
+    /// Where these settings come from.
+    pub(super) fn sources(self) -> Sources {
         let mut flags = data_flag(self.data);
         let addresses = [("server.listen", self.listen), ("server.management", self.management)];
         for (key, address) in addresses {
             flags.extend(address.map(|address| (key, address.to_string())));
         }
-        load(self.dev, self.config, flags)
+        sources(self.dev, self.config, flags)
     }
 }
 
@@ -69,7 +74,7 @@ impl SettingsArguments {
 
     fn load_with(self, flags: Vec<(&'static str, String)>) -> Result<Config, Failure> {
         // The defaults of development lack nothing, and differ in nothing that concerns a store.
-        load(true, self.config, flags).map_err(|errors| refused(&errors))
+        config::load(sources(true, self.config, flags)).map_err(|errors| refused(&errors))
     }
 }
 
@@ -109,12 +114,8 @@ pub(super) fn refused(errors: &ConfigErrors) -> Failure {
     Failure::because(format!("the settings are refused:\n  {faults}"))
 }
 
-fn load(
-    dev: bool,
-    files: Vec<PathBuf>,
-    flags: Vec<(&'static str, String)>,
-) -> Result<Config, ConfigErrors> {
-    config::load(Sources { dev, files, environment: config::environment(), flags })
+fn sources(dev: bool, files: Vec<PathBuf>, flags: Vec<(&'static str, String)>) -> Sources {
+    Sources { dev, files, environment: config::environment(), flags }
 }
 
 fn data_flag(data: Option<PathBuf>) -> Vec<(&'static str, String)> {

@@ -37,6 +37,11 @@ pub(super) trait Kind {
         false
     }
 
+    /// Whether its values are names of files that hold a secret.
+    fn names_secret_file(&self) -> bool {
+        false
+    }
+
     /// The members of the tables that are its values, when they are tables.
     fn members(&self) -> &'static [Setting] {
         &[]
@@ -168,6 +173,33 @@ impl<T> Kind for Text<T> {
     }
 }
 
+/// The name of a file that holds a secret.
+pub(super) struct SecretFile<T>(pub(super) Text<T>);
+
+impl<T> Kind for SecretFile<T> {
+    type Value = T;
+
+    fn expected(&self) -> String {
+        self.0.expected()
+    }
+
+    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<T> {
+        self.0.read(given, faults)
+    }
+
+    fn write(&self, value: &T) -> String {
+        self.0.write(value)
+    }
+
+    fn is_secret(&self) -> bool {
+        self.0.is_secret()
+    }
+
+    fn names_secret_file(&self) -> bool {
+        true
+    }
+}
+
 /// An integer within bounds.
 pub(super) struct Integer<T>(pub(super) RangeInclusive<T>);
 
@@ -285,6 +317,12 @@ pub(super) fn unknown(parent: &str, name: &str, what: &str, meant: Option<(&str,
         (parent, name) => format!("{parent}.{name}: "),
     };
     format!("{place}unknown {what}{}", did_you_mean(meant.map(|(meant, _)| meant)))
+}
+
+/// Whether a value holds a secret: a dump hides something of it.
+pub(super) fn holds_secret<K: Kind>(kind: &K, given: &Given<'_>) -> bool {
+    let value = kind.read(given, &mut Faults::default());
+    kind.is_secret() && value.is_some_and(|value| kind.write(&value).contains(REDACTED))
 }
 
 /// A TOML value of this kind, spelled our way. It comes from the table, so it is valid.

@@ -66,13 +66,13 @@ pub(super) fn fuzz(bytes: &[u8]) {
     }
 }
 
-fn named_files(environment: &[(String, String)]) -> Vec<PathBuf> {
+pub(super) fn named_files(environment: &[(String, String)]) -> Vec<PathBuf> {
     let named = environment.iter().find(|(name, _)| name == "DOORWARD_CONFIG");
     let paths = named.map_or("", |(_, paths)| paths);
     paths.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect()
 }
 
-fn read_file(path: &Path, faults: &mut Faults) -> Option<ConfigFile> {
+pub(super) fn read_file(path: &Path, faults: &mut Faults) -> Option<ConfigFile> {
     match ConfigFile::read(path) {
         Ok(file) => Some(file),
         Err(error) => {

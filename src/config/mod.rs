@@ -14,6 +14,7 @@ mod load;
 mod location;
 mod print;
 mod redis_url;
+mod secret_files;
 mod setting;
 mod source;
 mod tables;
@@ -35,6 +36,7 @@ pub use self::{
     location::{PostgresUrl, Secret, StoreLocation},
     print::{reference, sample},
     redis_url::RedisUrl,
+    secret_files::{SecretFile, secret_files},
     source::{Sources, environment},
     tables::{CatalogueScope, ProtectedName, Provider, Resource},
 };
@@ -44,8 +46,8 @@ use self::{
     setting::table,
     tables::entries,
     text::{
-        ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEYS_SECRET, NETWORK,
-        PASSWORD, STORE, WHEN_UNREACHABLE,
+        ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
+        KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE,
     },
 };
 
@@ -91,7 +93,7 @@ table! {
         /// The certificate chain in PEM, the server's own certificate first.
         certificate_file: PathBuf = unset example "/etc/doorward/tls.crt", FILE;
         /// The private key of the certificate, in PEM.
-        key_file: PathBuf = unset example "/etc/doorward/tls.key", FILE;
+        key_file: PathBuf = unset example "/etc/doorward/tls.key", KEY_FILE;
     }
 
     /// What connections to the public listener may cost.

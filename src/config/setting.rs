@@ -4,7 +4,12 @@
 //! (`kind.rs`), which says what a value may be and whether it is a secret. A setting whose values are tables
 //! has an `entry` (`tables.rs`), with a row for each member.
 
-use super::{SECTIONS, fault::Faults, kind::Shape, values::Values};
+use super::{
+    SECTIONS,
+    fault::Faults,
+    kind::{Given, Shape},
+    values::Values,
+};
 
 /// One row of the table: all that is known of a setting, or of a member of an entry, without its Rust type.
 pub(super) struct Setting {
@@ -28,6 +33,10 @@ pub(super) struct Setting {
     pub(super) spell: fn(&'static str) -> String,
     /// Whether no message may show a value of this setting.
     pub(super) is_secret: fn() -> bool,
+    /// Whether this value holds a secret, so that others must not read it where it is written.
+    pub(super) holds_secret: fn(&Given<'_>) -> bool,
+    /// Whether values are names of files that hold a secret.
+    pub(super) names_secret_file: fn() -> bool,
     /// The members of its entries, when its values are tables.
     pub(super) members: fn() -> &'static [Self],
 }
@@ -218,6 +227,8 @@ macro_rules! table {
             shape: || $crate::config::kind::Kind::shape(&$kind),
             spell: |toml| $crate::config::kind::spell(&$kind, toml),
             is_secret: || $crate::config::kind::Kind::is_secret(&$kind),
+            holds_secret: |given| $crate::config::kind::holds_secret(&$kind, given),
+            names_secret_file: || $crate::config::kind::Kind::names_secret_file(&$kind),
             members: || $crate::config::kind::Kind::members(&$kind),
         }
     };

@@ -126,6 +126,8 @@ pub(super) struct Variable {
     pub(super) setting: &'static Setting,
     pub(super) name: String,
     pub(super) text: String,
+    /// The file that the text was read from.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// Finds the setting of every variable and, for those that end in `_FILE`, reads the file.
@@ -139,10 +141,10 @@ pub(super) fn variables(environment: &[(String, String)], faults: &mut Faults) -
             faults.add(Origin::Variable { name }, 0, what);
         };
         // A setting's own name comes first: `tls.key_file` ends in `_FILE` too.
-        let (setting, text) = if let Some(setting) = of_variable(name) {
-            (setting, Ok(value.clone()))
+        let (setting, file, text) = if let Some(setting) = of_variable(name) {
+            (setting, None, Ok(value.clone()))
         } else if let Some(setting) = name.strip_suffix("_FILE").and_then(of_variable) {
-            (setting, read_text(Path::new(value)))
+            (setting, Some(PathBuf::from(value)), read_text(Path::new(value)))
         } else {
             let key = name.replacen(PREFIX, "", 1).replace("__", ".").to_lowercase();
             let nearest = nearest(&key, settings().map(|setting| setting.key)).and_then(setting);
@@ -154,7 +156,7 @@ pub(super) fn variables(environment: &[(String, String)], faults: &mut Faults) -
             refuse(faults, format!("{} is set by {} as well", setting.key, other.name));
         }
         match text {
-            Ok(text) => found.push(Variable { setting, name: name.clone(), text }),
+            Ok(text) => found.push(Variable { setting, name: name.clone(), text, file }),
             Err(error) => {
                 faults.incomplete = true;
                 // The value is not shown: it may be the secret itself instead of a file that holds it.

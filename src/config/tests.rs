@@ -1,5 +1,7 @@
 //! What only this folder can reach; what an operator sees is tested in `tests/it/configuration.rs`.
 
+use std::iter;
+
 use proptest::prelude::*;
 
 use super::{
@@ -55,6 +57,15 @@ fn every_default_and_example_of_the_table_is_valid() {
             assert_ne!((setting.spell)(toml), "", "{}", setting.key);
         }
         assert!(setting.default.is_some() || setting.example.is_some(), "{}", setting.key);
+    }
+}
+
+#[test]
+fn a_setting_that_names_a_file_says_whether_the_file_is_secret() {
+    const PUBLIC: [&str; 2] = ["tls.certificate_file", "postgres.ca_file"];
+    let rows = settings().flat_map(|setting| iter::once(setting).chain((setting.members)()));
+    for row in rows.filter(|row| row.key.ends_with("_file")) {
+        assert_eq!((row.names_secret_file)(), !PUBLIC.contains(&row.key), "{}", row.key);
     }
 }
 

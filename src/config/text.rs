@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
-    kind::{Refusal, Shown, Text},
+    kind::{Refusal, SecretFile, Shown, Text},
 };
 use crate::grant::ResourceIndicator;
 
@@ -69,15 +69,18 @@ pub(super) const FILE: Text<PathBuf> = Text {
     shown: Shown::Whole,
 };
 
+/// The file of a private key.
+pub(super) const KEY_FILE: SecretFile<PathBuf> = SecretFile(FILE);
+
 /// A file that holds a secret.
 ///
 /// A name without a folder is refused: it is mostly the secret itself, and would be shown as a name.
-pub(super) const SECRET_FILE: Text<PathBuf> = Text {
+pub(super) const SECRET_FILE: SecretFile<PathBuf> = SecretFile(Text {
     expected: "a file with its folder, such as /etc/doorward/name.secret or ./name.secret",
     parse: |text| if text.contains('/') { path(text) } else { Err(None) },
     print: |path| path.display().to_string(),
     shown: Shown::InDump,
-};
+});
 
 fn path(text: &str) -> Result<PathBuf, Refusal> {
     if text.contains(PEM) {

@@ -27,6 +27,15 @@ impl<'a> Values<'a> {
         self.0.contains_key(key)
     }
 
+    /// Every value that was given, with its key and its place.
+    pub(super) fn all(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, Origin<'a>, &Spanned<DeValue<'a>>)> {
+        self.0.iter().flat_map(|(key, given)| {
+            given.iter().map(move |(origin, value)| (*key, *origin, value))
+        })
+    }
+
     /// Where the value that holds stands.
     pub(super) fn origin(&self, key: &str) -> Option<(Origin<'a>, usize)> {
         let (origin, value) = self.0.get(key)?.last()?;

@@ -30,6 +30,8 @@ pub(super) fn signing(examined: &Examined<'_>) -> Vec<Finding> {
             let what = "the secret that seals them is gone: there is no keys.secret";
             return vec![look().problem(what, RESTORE)];
         }
+        // `secret_files` reports it.
+        Err(keys::SecretFileError::Open(_)) => return Vec::new(),
         Err(error) => return vec![look().problem(chain(&error), READ)],
     };
     let mut settings = examined.config.token.clone();

@@ -9,6 +9,7 @@ mod descriptors;
 mod keys;
 mod limiter;
 mod providers;
+mod secret_files;
 mod store;
 
 use std::io;
@@ -17,7 +18,7 @@ use tokio::runtime::{self, Runtime};
 
 use crate::{
     clock::{Clock, Timestamp},
-    config::Config,
+    config::{Config, SecretFile},
     http::rate_limit::{self, LinkError},
 };
 
@@ -27,6 +28,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     store::database,
     store::tables,
     keys::signing,
+    secret_files::private,
     clock::plausible,
     limiter::redis,
     certificate::files,
@@ -99,6 +101,8 @@ impl Look {
 /// What the checks look at.
 struct Examined<'a> {
     config: &'a Config,
+    /// The files that the settings take secrets from.
+    secret_files: &'a [SecretFile],
     clock: &'a Clock,
     /// What Redis said, and what time it was here then; `None` where there is none.
     redis: Option<(Timestamp, Result<Timestamp, LinkError>)>,
@@ -117,12 +121,13 @@ impl Examined<'_> {
 /// Everything that is found, in the order of the checks; `is_offline` leaves the providers of others alone.
 pub(crate) fn examine(
     config: &Config,
+    secret_files: &[SecretFile],
     clock: &Clock,
     is_offline: bool,
 ) -> io::Result<Vec<Finding>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let asked = rate_limit::probe(&config.rate_limit, &config.server.issuer);
     let redis = runtime.block_on(asked).map(|answer| (clock.now(), answer));
-    let examined = Examined { config, clock, redis, is_offline, runtime };
+    let examined = Examined { config, secret_files, clock, redis, is_offline, runtime };
     Ok(CHECKS.iter().flat_map(|check| check(&examined)).collect())
 }

@@ -22,7 +22,7 @@ use self::{
     signing::SigningKey,
 };
 pub(crate) use self::{
-    secret_file::{secret_there, with_secret},
+    secret_file::{NAME as SECRET_FILE, SecretFileError, secret_there, with_secret},
     signing::jwk_schema,
 };
 use crate::{

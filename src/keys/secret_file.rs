@@ -2,9 +2,8 @@
 //! the folder of the store, made at the first start, which only its owner may read.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -13,10 +12,11 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use crate::{
     config::{Config, Secret, StoreLocation},
     entropy::Entropy,
+    private_file::{self, Access},
 };
 
 /// The name of the file.
-const NAME: &str = "keys.secret";
+pub(crate) const NAME: &str = "keys.secret";
 
 /// Why there is no secret: one line for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +66,7 @@ pub(crate) fn secret_there(config: &Config) -> Result<Option<String>, SecretFile
 
 fn read_or_make(path: &Path, entropy: &Entropy) -> Result<String, SecretFileError> {
     let failed = |error| SecretFileError::Io(path.to_owned(), error);
-    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match new {
+    match private_file::create_new(path) {
         Ok(mut file) => {
             let secret = BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>());
             file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
@@ -91,8 +90,8 @@ fn read(path: &Path) -> Result<Option<String>, SecretFileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };
-    let mode = file.metadata().map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let access = Access::from(&file.metadata().map_err(failed)?);
+    if !access.is_private() {
         return Err(SecretFileError::Open(path.to_owned()));
     }
     let mut secret = String::new();
@@ -106,6 +105,8 @@ fn read(path: &Path) -> Result<Option<String>, SecretFileError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -12,6 +12,7 @@ mod log;
 mod metadata;
 mod migrate;
 mod proxy;
+mod secret_files;
 mod serve;
 mod store;
 mod terminal;

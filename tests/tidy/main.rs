@@ -77,6 +77,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "keys",
             "log",
             "metadata_policy",
+            "private_file",
             "server",
             "store",
         ],
@@ -93,7 +94,18 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // It looks at what the others use, with their own means.
     (
         "doctor",
-        &["clock", "config", "entropy", "http", "internet", "keys", "provider", "server", "store"],
+        &[
+            "clock",
+            "config",
+            "entropy",
+            "http",
+            "internet",
+            "keys",
+            "private_file",
+            "provider",
+            "server",
+            "store",
+        ],
     ),
     ("entropy", &[]),
     ("error_code", &[]),
@@ -122,7 +134,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("identified_client", &["app", "client", "client_document", "clock", "http", "store"]),
     ("internet", &[]),
     ("json", &[]),
-    ("keys", &["clock", "config", "entropy", "store"]),
+    ("keys", &["clock", "config", "entropy", "private_file", "store"]),
     ("local_password", &["entropy", "secret", "store"]),
     ("log", &["clock", "config", "json"]),
     ("metadata_policy", &["client", "config", "error_code", "json"]),
@@ -146,6 +158,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("pages", &["config", "http", "paths"]),
     ("paths", &[]),
+    ("private_file", &[]),
     ("provider", &["clock", "config", "http", "internet"]),
     (
         "registration",
@@ -208,7 +221,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("special_use", &[]),
-    ("store", &["client", "clock", "config", "grant", "id", "metrics", "secret"]),
+    ("store", &["client", "clock", "config", "grant", "id", "metrics", "private_file", "secret"]),
     (
         "token",
         &[

@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process,
 };
@@ -18,7 +17,10 @@ use crate::cli::{
     records::{Listed as _, Pages},
     settings::{OpenStore, StoreArguments},
 };
-use crate::store::{Access, ClientFilter, ClientRecord};
+use crate::{
+    private_file,
+    store::{Access, ClientFilter, ClientRecord},
+};
 
 /// Write clients as JSON Lines, to keep or to import elsewhere
 #[derive(Args, Debug)]
@@ -119,11 +121,7 @@ impl PartialFile {
         let mut partial = path.clone().into_os_string();
         partial.push(format!(".{}.partial", process::id()));
         let partial = PathBuf::from(partial);
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&partial)
+        let file = private_file::create_new(&partial)
             .map_err(Failure::of(format!("cannot create {}", partial.display())))?;
         Ok(Self { path, partial, file, is_whole: false })
     }

@@ -21,6 +21,7 @@ use super::{
     open::look,
     schema::{self, Found},
 };
+use crate::private_file;
 
 /// How many pages are copied between two reports of progress: 4 MiB.
 const PAGES_PER_STEP: i32 = 1024;
@@ -109,11 +110,7 @@ fn create(partial: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(partial).map(drop)
+    private_file::create_new(partial).map(drop)
 }
 
 fn copy_and_check(

@@ -29,6 +29,7 @@ use std::{path::Path, sync::Arc};
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+pub(crate) use self::open::FILES;
 pub(super) use self::rows::{Direct, at_once};
 pub use self::{
     backup::{BackupError, BackupReport, backup},

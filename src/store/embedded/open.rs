@@ -22,13 +22,18 @@ use super::{
     schema::{self, Found},
     writer::Writer,
 };
-use crate::config::EmbeddedConfig;
+use crate::{config::EmbeddedConfig, private_file};
 
 /// The database in the data folder.
 pub(super) const DATABASE: &str = "doorward.sqlite3";
 
 /// SQLite's log beside it, while the store is open or after a crash.
 pub(super) const LOG: &str = "doorward.sqlite3-wal";
+
+/// Everything in the data folder that SQLite writes clients and grants to; some exist only while the store is open, or after
+/// a crash.
+pub(crate) const FILES: [&str; 4] =
+    [DATABASE, LOG, "doorward.sqlite3-shm", "doorward.sqlite3-journal"];
 
 /// Locked by the server that uses the folder. What is in it does not matter.
 const LOCK: &str = "doorward.lock";
@@ -204,6 +209,12 @@ pub(super) fn open(
         return Ok(Embedded { queue: None, lookups: lookups()?, readers });
     }
     let connection = open_writer(folder, settings, access)?;
+    if access == Access::Serve {
+        // Only now is it certain that the files are a store.
+        for name in FILES {
+            private_file::tighten(&folder.join(name));
+        }
+    }
     let (queue, waiting) = mpsc::channel(settings.queue_max.max(1));
     let writer = Writer {
         checkpoints: Checkpoints::start(file.clone()).map_err(failed)?,
@@ -243,7 +254,8 @@ fn open_writer(
         (existing(folder)?, Missing::Refuse)
     };
     if access.makes_a_store() {
-        make_private(&file).map_err(|error| folder_error(folder, &error))?;
+        // SQLite gives the files beside a database the permissions of the database.
+        private_file::open_or_create(&file).map_err(|error| folder_error(folder, &error))?;
     }
     let fault = |error: rusqlite::Error| open_error(folder, &file, &error);
     let mut connection =
@@ -284,22 +296,13 @@ fn existing(folder: &Path) -> Result<PathBuf, OpenError> {
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
-    let file = make_private(&folder.join(LOCK)).map_err(|error| folder_error(folder, &error))?;
+    let file = private_file::open_or_create(&folder.join(LOCK))
+        .map_err(|error| folder_error(folder, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(folder_error(folder, &error)),
     }
-}
-
-/// Opens a file, which is made for its owner alone where it does not exist. SQLite gives the files beside a database the
-/// permissions of the database.
-fn make_private(file: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
 }
 
 /// Refuses a folder in which other users could put another database in place of this one.

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::private_file;
+
 /// The file in the data folder.
 const FILE: &str = "doorward.reserve";
 
@@ -32,11 +34,13 @@ pub(super) struct Reserve {
 impl Reserve {
     /// The reserve of a data folder, filled by a server if there is room.
     pub(super) fn open(folder: &Path, fills: bool) -> Self {
-        let mut options = File::options();
-        options.create(fills).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = match options.open(folder.join(FILE)) {
+        let path = folder.join(FILE);
+        let opened = if fills {
+            private_file::open_or_create(&path)
+        } else {
+            File::options().write(true).open(&path)
+        };
+        let file = match opened {
             Ok(file) => Some(file),
             Err(error) => {
                 if fills {
