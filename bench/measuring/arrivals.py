@@ -26,7 +26,7 @@ class Plan:
 
     def command(self, target):
         command = [
-            servers.release("open_loop", True), target, "--rate", str(self.rate),
+            servers.program("open_loop", True), target, "--rate", str(self.rate),
             "--seconds", str(self.seconds), "--connections", str(self.connections),
             "--sources", str(self.sources), "--run", self.tag,
         ]  # fmt: skip

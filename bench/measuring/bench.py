@@ -97,7 +97,7 @@ class Bench:
             say(f"filling a store with {clients:,} clients")
             shutil.rmtree(folder, ignore_errors=True)
             folder.with_suffix(".ids").unlink(missing_ok=True)
-            command = [servers.release("fill", True), str(clients), str(folder)]
+            command = [servers.program("fill", True), str(clients), str(folder)]
             both = {self.core, self.generator_core}
             filled = subprocess.run(
                 command, stdout=subprocess.PIPE, check=True, timeout=FILL_SECONDS_MAX,

@@ -24,7 +24,7 @@ class Ran:
 
 
 def start(core, *arguments, **streams):
-    command = [servers.release("doorward"), *map(str, arguments)]
+    command = [servers.program("doorward"), *map(str, arguments)]
     streams = {"stderr": subprocess.DEVNULL, **streams}
     return subprocess.Popen(command, start_new_session=True, preexec_fn=pinned(core), **streams)
 

@@ -193,7 +193,7 @@ def on(url, environment):
 
     def command(port, _folder):
         return [
-            servers.release("doorward"), "serve", "--dev", "--data", url,
+            servers.program("doorward"), "serve", "--dev", "--data", url,
             "--listen", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{free_port()}",
         ]  # fmt: skip
 

@@ -68,14 +68,14 @@ def every_server():
     ]  # fmt: skip
 
 
-def release(name, example=False):
+def program(name, example=False):
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    return str(target / "release" / ("examples" if example else "") / name)
+    return str(target / "dist" / ("examples" if example else "") / name)
 
 
 def doorward(port, folder):
     return [
-        release("doorward"), "serve", "--dev", "--data", str(folder),
+        program("doorward"), "serve", "--dev", "--data", str(folder),
         "--listen", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{free_port()}",
     ]  # fmt: skip
 
@@ -83,13 +83,13 @@ def doorward(port, folder):
 def migrate(url):
     """Makes the tables of a database."""
     subprocess.run(
-        [release("doorward"), "migrate", "up", "--data", url], check=True, timeout=60, stdout=subprocess.DEVNULL
+        [program("doorward"), "migrate", "up", "--data", url], check=True, timeout=60, stdout=subprocess.DEVNULL
     )
 
 
 def ceiling(log):
     def command(port, folder):
-        return [release("ceiling", True), str(port), str(free_port()), str(folder), log]
+        return [program("ceiling", True), str(port), str(free_port()), str(folder), log]
 
     return command
 
@@ -128,14 +128,14 @@ def lookups():
     lookup_port = free_port()
 
     def command(port, folder):
-        return [release("lookups", True), str(port), str(lookup_port), str(folder), "warn"]
+        return [program("lookups", True), str(port), str(lookup_port), str(folder), "warn"]
 
     return Server("lookups", "Doorward with lookups by identifier", command,
                   stored=clients_in_store, lookup_port=lookup_port)  # fmt: skip
 
 
 def bare_hyper(work):
-    return lambda port, _: [release("bare_hyper", True), work, str(port)]
+    return lambda port, _: [program("bare_hyper", True), work, str(port)]
 
 
 def node_program():
@@ -175,7 +175,7 @@ def build(servers):
     """Builds and installs what these servers need; what is up to date is left alone."""
     needs = {server.needs for server in servers}
     if "cargo" in needs:
-        command = ["cargo", "build", "--release", "--locked", "--bins", "--examples"]
+        command = ["cargo", "build", "--profile", "dist", "--locked", "--bins", "--examples"]
         subprocess.run(command, cwd=REPOSITORY, check=True, timeout=3600)
     if "node" in needs:
         install_node_peers()
@@ -219,8 +219,8 @@ def versions(servers):
     found = [("wrk", version_of("wrk", "-v").split(" Copyright")[0].removeprefix("wrk "))]
     if "cargo" in needs:
         found.append(("rustc", version_of("rustc", "--version").removeprefix("rustc ")))
-        if Path(release("doorward")).exists():
-            found.append(("Doorward", version_of(release("doorward"), "--version").split()[-1]))
+        if Path(program("doorward")).exists():
+            found.append(("Doorward", version_of(program("doorward"), "--version").split()[-1]))
     if "node" in needs:
         asked = "process.stdout.write(process.versions.node)"
         found.append(("Node", version_of(node_program(), "-e", asked)))

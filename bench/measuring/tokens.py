@@ -103,7 +103,7 @@ def prepared(options, a_second):
 
 def grant(count, folder, requests):
     """Fills `folder`, and `requests` with what can be asked for then."""
-    command = [servers.release("grants", True), str(count), str(folder), str(requests)]
+    command = [servers.program("grants", True), str(count), str(folder), str(requests)]
     with contextlib.suppress(FileExistsError):
         Path(requests).mkdir()
     subprocess.run(command, check=True, timeout=FILL_SECONDS_MAX)
