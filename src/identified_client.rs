@@ -10,7 +10,7 @@ use crate::{
     client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl, GrantTypes},
     client_document::DocumentError,
     clock::Timestamp,
-    http::client_address::Source,
+    http::caller::Caller,
     store::{ClientRecord, StoreError},
 };
 
@@ -41,7 +41,7 @@ pub(crate) enum IdentifyError {
 /// Who names a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NamedBy<'a> {
-    pub(crate) source: Source,
+    pub(crate) caller: Caller,
     /// The person, if somebody is signed in.
     pub(crate) subject: Option<&'a str>,
 }
@@ -140,7 +140,7 @@ async fn document(
     if !documents.has_grant(url) && has_consent(app, url, named_by.subject).await? {
         documents.note_grant(url);
     }
-    documents.metadata(url, named_by.source).await.map_err(failed)
+    documents.metadata(url, named_by.caller).await.map_err(failed)
 }
 
 /// Whether this person has allowed the client something before.

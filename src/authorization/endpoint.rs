@@ -17,7 +17,6 @@ use crate::{
         answer::{Response, see_other},
         body_budget::Held,
         caller::Caller,
-        client_address::Source,
         form::{self, Form},
         request_event::Outcome,
         request_id::reference,
@@ -66,16 +65,16 @@ async fn counted<T>(
     answered
 }
 
-fn named_by(source: IpAddr, session: Option<&Session>) -> NamedBy<'_> {
+fn named_by<'a>(source: IpAddr, head: &Parts, session: Option<&'a Session>) -> NamedBy<'a> {
     let subject = session.map(|session| session.owner.subject.as_str());
-    NamedBy { source: Source::of(source), subject }
+    NamedBy { caller: Caller::of_navigation(source, &head.headers), subject }
 }
 
 /// Asks the person to sign in or to decide, or says why neither is possible.
 async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Response, PageError> {
     let session = sign_in::session(app, head).await?;
     let request =
-        AuthorizationRequest::resolve(app, text, named_by(source, session.as_ref())).await?;
+        AuthorizationRequest::resolve(app, text, named_by(source, head, session.as_ref())).await?;
     let text = &*form::repeated(text);
     if !sign_in::can_wait(text) {
         return Err(PageError::Request(REQUEST_BYTES_MAX));
@@ -108,7 +107,8 @@ pub(crate) async fn sign_in(app: &App, source: IpAddr, head: &Parts, body: Incom
         Err(refused) => return refused,
     };
     if chosen.leaves() && !chosen.request.is_empty() {
-        let resolved = AuthorizationRequest::resolve(app, &chosen.request, named_by(source, None));
+        let resolved =
+            AuthorizationRequest::resolve(app, &chosen.request, named_by(source, head, None));
         let request = match counted(app, source, head, resolved).await {
             Ok(request) => request,
             Err(error) => return shown(app, head, error),
@@ -225,7 +225,7 @@ async fn decide(
     let text = form.one("request")?.ok_or(PageError::Missing("request"))?;
     let session = sign_in::session(app, head).await?;
     let request =
-        AuthorizationRequest::resolve(app, text, named_by(source, session.as_ref())).await?;
+        AuthorizationRequest::resolve(app, text, named_by(source, head, session.as_ref())).await?;
     let again = || see_other(&sign_in::go_on(app, text));
     if form.one("decision")? == Some("back") {
         // The page that offers it says where that is.

@@ -1,5 +1,5 @@
 //! How many documents are fetched at once: a number of places, of which the hosts of one domain take at most a
-//! quarter, and so does one source. A slow server, or a caller that names slow servers, leaves room for others.
+//! quarter, and so does one caller. A slow server, or a caller that names slow servers, leaves room for others.
 //!
 //! The domain is counted because its owner has as many hosts as they like.
 
@@ -8,9 +8,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::http::client_address::Source;
+use crate::http::{caller::Caller, client_address::Source};
 
-/// One domain, or one source, takes at most one place in this many.
+/// One domain, or one caller, takes at most one place in this many.
 const SHARES: usize = 4;
 
 /// Places for fetches.
@@ -30,7 +30,7 @@ struct Taken {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Share {
     Domain(String),
-    Source(Source),
+    Caller(Caller),
 }
 
 impl Budget {
@@ -38,11 +38,11 @@ impl Budget {
         Arc::new(Self { places_max, taken: Mutex::default() })
     }
 
-    /// A place until the returned value is dropped; `None` when there is none. Without a `source`, the server itself
+    /// A place until the returned value is dropped; `None` when there is none. Without a `caller`, the server itself
     /// asks.
-    pub(super) fn take(self: &Arc<Self>, host: &str, source: Option<Source>) -> Option<Place> {
+    pub(super) fn take(self: &Arc<Self>, host: &str, caller: Option<Caller>) -> Option<Place> {
         let mut shares = vec![Share::Domain(domain_of(host).to_owned())];
-        shares.extend(source.map(Share::Source));
+        shares.extend(caller.map(Share::Caller));
         let mut taken = self.lock();
         let share_max = self.places_max.div_ceil(SHARES);
         let is_full = |share: &Share| taken.by.get(share).is_some_and(|count| *count >= share_max);
@@ -61,12 +61,13 @@ impl Budget {
     }
 }
 
-/// What one caller has: an IPv4 address, or an IPv6 /48, of which many sources can be chosen.
-pub(super) fn network_of(source: Source) -> Source {
-    match source {
-        Source::V4(_) => source,
+/// The caller by its whole network: an IPv4 address, or an IPv6 /48, of which many sources can be chosen.
+pub(super) fn with_network(caller: Caller) -> Caller {
+    let source = match caller.source {
+        Source::V4(_) => caller.source,
         Source::V6(network) => Source::V6(network >> 16 << 16),
-    }
+    };
+    Caller { source, ..caller }
 }
 
 /// The last two labels of a host name; an address is a domain of its own. Strangers below a shared domain share a
@@ -140,15 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn one_source_takes_a_quarter_whatever_it_names() {
+    fn one_caller_takes_a_quarter_whatever_it_names() {
         let budget = Budget::new(16);
-        let source = |text: &str| Some(network_of(Source::of(text.parse::<IpAddr>().unwrap())));
+        let source = |text: &str| {
+            let source = Source::of(text.parse::<IpAddr>().unwrap());
+            Some(with_network(Caller { source, is_foreign_page: false }))
+        };
         let mut places = Vec::new();
         for number in 0..16 {
             let address = format!("2001:db8:0:{number}::1");
             places.extend(budget.take(&format!("{number}.{number}.example"), source(&address)));
         }
         assert_eq!(places.len(), 4, "its addresses are one source");
+        let page = source("2001:db8::1").map(|it| Caller { is_foreign_page: true, ..it });
+        assert!(budget.take("good.example", page).is_some(), "pages in its browsers are another");
         assert!(budget.take("good.example", source("2001:db8:1::1")).is_some());
         drop(places);
         assert!(budget.take("good.example", source("2001:db8::1")).is_some());

@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use self::{
-    budget::{Budget, Place, network_of},
+    budget::{Budget, Place, with_network},
     memory::{Memory, Standing},
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     config::{ClientDocumentsConfig, Config, RegistrationConfig},
     entropy::Entropy,
     http::{
-        client_address::Source,
+        caller::Caller,
         fetch::{FetchError, Fetcher, Reach},
         freshness,
         rate_limit::OwnLimit,
@@ -101,8 +101,8 @@ pub(crate) struct ClientDocuments {
     memory: Mutex<Memory>,
     flights: SingleFlight<DocumentUrl, Found>,
     places: Places,
-    /// How many fetches each network may cause.
-    source_limit: OwnLimit<Source>,
+    /// How many fetches each network may cause, apart from those of foreign pages in its browsers.
+    source_limit: OwnLimit<Caller>,
     due: Due,
     metrics: Arc<DocumentMetrics>,
 }
@@ -124,7 +124,7 @@ struct Due {
 #[derive(Clone, Copy, Debug)]
 enum Account {
     /// By its network.
-    Source(Source),
+    Caller(Caller),
     /// The server itself, in the background.
     Server,
 }
@@ -183,10 +183,10 @@ impl ClientDocuments {
     }
 
     /// The metadata at `url`, which are fetched unless they are fresh.
-    pub(crate) async fn metadata(&self, url: &DocumentUrl, source: Source) -> Found {
+    pub(crate) async fn metadata(&self, url: &DocumentUrl, caller: Caller) -> Found {
         match self.remembered(url)? {
             Some(known) => Ok(known),
-            None => self.joined(url, Account::Source(network_of(source))).await,
+            None => self.joined(url, Account::Caller(with_network(caller))).await,
         }
     }
 
@@ -300,19 +300,19 @@ impl ClientDocuments {
     /// A place for a fetch. Only strangers' fetches count against their source: a client with a grant is fetched at
     /// most once for as long as its document is fresh, whoever names it.
     fn place(&self, url: &DocumentUrl, account: Account) -> Result<Place, DocumentError> {
-        let (budget, source) = match account {
+        let (budget, caller) = match account {
             Account::Server => (&self.places.refreshes, None),
-            Account::Source(source) if self.has_grant(url) => (&self.places.granted, Some(source)),
-            Account::Source(source) => {
-                let counted = self.source_limit.count(source, self.clock.now());
+            Account::Caller(caller) if self.has_grant(url) => (&self.places.granted, Some(caller)),
+            Account::Caller(caller) => {
+                let counted = self.source_limit.count(caller, self.clock.now());
                 if let Err(retry_after_seconds) = counted {
                     self.metrics.busy.add_one();
                     return Err(DocumentError::TooMany { retry_after_seconds });
                 }
-                (&self.places.strangers, Some(source))
+                (&self.places.strangers, Some(caller))
             }
         };
-        budget.take(url.host(), source).ok_or_else(|| {
+        budget.take(url.host(), caller).ok_or_else(|| {
             self.metrics.busy.add_one();
             DocumentError::Busy
         })

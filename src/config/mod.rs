@@ -301,7 +301,7 @@ table! {
         /// quarter of either from the hosts of one domain, and for one source (IPv4 address, IPv6 /48).
         fetches_max: usize = 16, Integer(1..=1_000);
         /// How many documents one source (IPv4 address, IPv6 /48) may make the server fetch in a minute, of clients
-        /// without a grant; 0 for no limit.
+        /// without a grant; 0 for no limit. Requests that browsers send for pages of other sites count apart.
         fetches_per_source: u32 = 30, Integer(0..=10_000_000);
         /// How many documents of clients with a grant are remembered, and as many again of all others.
         remembered_max: usize = 1_000, Integer(1..=1_000_000);

@@ -1,7 +1,7 @@
 //! Signing in at an OpenID Provider (OpenID Connect Core 1.0 §3.1): there, and back again.
 //!
 //! The way there begins with a form of ours. The browser holds what is needed to come back (`under_way.rs`), for
-//! ten minutes (OAuth 2.1 §7.13; RFC 9700 §4.4).
+//! ten minutes (OAuth 2.1 §7.10).
 
 use std::{error::Error, fmt};
 

@@ -229,3 +229,29 @@ async fn whoever_names_too_many_documents_waits_and_others_do_not() {
     site.door.clock.advance(Duration::from_secs(1));
     assert_eq!(site.authorize(REDIRECT_URI).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_uses_up_no_fetches_of_its_visitor() {
+    let mut config = config();
+    config.client_documents.fetches_per_source = 2;
+    config.client_documents.fetches_max = 4;
+    let mut site = Site::with(config).await;
+    let granted = site.client_id.clone();
+    let sent = |mode: &str, dest: &str| {
+        format!(
+            "sec-fetch-mode: {mode}\r\nsec-fetch-dest: {dest}\r\nsec-fetch-site: cross-site\r\n"
+        )
+    };
+    let (image, frame) = (sent("no-cors", "image"), sent("navigate", "iframe"));
+    let (window, none) = (sent("navigate", "document"), String::new());
+    let requests = [&image, &image, &frame, &image, &window, &none, &window];
+    let mut statuses = Vec::new();
+    for (number, headers) in requests.iter().enumerate() {
+        site.client_id = granted.replace("client.json", &format!("of-a-page-{number}"));
+        site.publish("Another");
+        let path = site.client().request().with("redirect_uri", REDIRECT_URI).path();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n{headers}\r\n");
+        statuses.push(site.door.exchange(&request).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 429, 200, 200, 429]);
+}

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::metrics::Counter;
+use crate::{http::client_address::Source, metrics::Counter};
 
 mod places;
 mod tokens;
@@ -133,7 +133,7 @@ impl World {
     }
 
     async fn find_at(&self, url: &DocumentUrl) -> Found {
-        self.documents.metadata(url, source(1)).await
+        self.documents.metadata(url, caller(1)).await
     }
 
     /// A client of this world that somebody has allowed something.
@@ -165,9 +165,9 @@ impl World {
     }
 }
 
-/// Sources, as callers have them.
-fn source(number: u8) -> Source {
-    Source::of(IpAddr::from([192, 0, 2, number]))
+/// A caller at an address of its own.
+fn caller(number: u8) -> Caller {
+    Caller { source: Source::of(IpAddr::from([192, 0, 2, number])), is_foreign_page: false }
 }
 
 /// TLS with a certificate of [`NAME`] and of a name below it, and whoever trusts that.

@@ -32,16 +32,16 @@ async fn strangers_take_no_place_and_evict_no_document_of_a_client_with_a_grant(
         let documents = Arc::clone(&world.documents);
         let host = format!("app.slow{number}.example:{port}");
         let url: DocumentUrl = format!("https://{host}/client.json").parse().unwrap();
-        slow.spawn(async move { documents.metadata(&url, source(number)).await });
+        slow.spawn(async move { documents.metadata(&url, caller(number)).await });
     }
     while world.lookups.load(Relaxed) < before + 4 {
         sleep(Duration::from_millis(5)).await;
     }
     world.publish("");
     let stranger = world.url_of(&format!("below.{NAME}"));
-    let refusal = world.documents.metadata(&stranger, source(9)).await.unwrap_err();
+    let refusal = world.documents.metadata(&stranger, caller(9)).await.unwrap_err();
     assert!(matches!(*refusal, DocumentError::Busy), "{refusal}");
-    let found = world.documents.metadata(&world.url(), source(9)).await;
+    let found = world.documents.metadata(&world.url(), caller(9)).await;
     assert!(found.is_ok(), "{found:?}");
 }
 
@@ -64,7 +64,7 @@ async fn one_source_makes_the_server_fetch_so_many_documents_a_minute_whatever_b
     assert_eq!(world.requests(), 3);
     assert!(world.find_at(&url(0)).await.is_ok(), "what is remembered costs no fetch");
     world.publish("");
-    let other = world.documents.metadata(&world.url(), source(2)).await;
+    let other = world.documents.metadata(&world.url(), caller(2)).await;
     assert!(other.is_ok(), "another source has its own limit");
     world.seconds_pass(60);
     assert!(world.find().await.is_ok());
@@ -92,7 +92,7 @@ async fn a_lookup_that_nobody_waits_for_any_longer_keeps_its_place_until_it_ends
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let find = async |host: &str, from| {
         let url: DocumentUrl = format!("https://{host}:{port}/client.json").parse().unwrap();
-        documents.metadata(&url, source(from)).await.unwrap_err()
+        documents.metadata(&url, caller(from)).await.unwrap_err()
     };
     let late = find("a.silent.example", 1).await;
     assert!(matches!(*late, DocumentError::Fetch(FetchError::Late(1))), "{late}");
