@@ -25,7 +25,10 @@ mod version;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use self::{
     exit::{EXIT_CODES, Failure, Outcome},
@@ -83,7 +86,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
+        Err(mut error) => {
+            hide_words(&mut error);
             refuse_words(&error, &words);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -98,6 +102,38 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// What stands for a word of the command line that may be a secret.
+const HIDDEN: &str = "[hidden]";
+
+/// Hides the words that clap repeats because it does not understand them: any of them may be a secret that was typed in
+/// the wrong place. What resembles a known word is shown, and so are the names of options.
+fn hide_words(error: &mut clap::Error) {
+    let (given, meant) = match error.kind() {
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        ErrorKind::InvalidSubcommand => {
+            (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand)
+        }
+        _ => (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+    };
+    let is_shown = match error.get(given) {
+        Some(ContextValue::String(word)) => word.is_empty() || is_option(word),
+        _ => true,
+    };
+    if !is_shown && error.get(meant).is_none() {
+        error.insert(given, ContextValue::String(HIDDEN.into()));
+        // Hints such as "to pass … as a value" repeat the word.
+        error.remove(ContextKind::Suggested);
+        error.remove(ContextKind::TrailingArg);
+    }
+}
+
+/// Whether a word looks like the name of an option: a secret has more than lower-case letters in it.
+fn is_option(word: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || b"-.".contains(&byte);
+    let short = word.len() <= 2;
+    word.starts_with('-') && (short || word.bytes().all(is_plain))
 }
 
 /// Prints what clap says: help, or what is wrong with the command line, and nothing of a password in it.

@@ -165,6 +165,50 @@ fn a_command_line_that_cannot_be_meant_is_a_usage_error() {
 }
 
 #[test]
+fn no_usage_error_repeats_a_secret_in_the_wrong_place() {
+    let secret = "hunter2hunter2/hunter2+hunter2==";
+    let doorward = Doorward::new();
+    let url = format!("postgres://door:{secret}@h/d");
+    let option = format!("--keys-secret={secret}");
+    let dashed = format!("--{secret}");
+    let short = format!("-p{secret}");
+    let wrong: &[&[&str]] = &[
+        &[secret],
+        &["serve", secret],
+        &["serve", "--dev", "--", secret],
+        &["serve", &option],
+        &["serve", "--token.keys-secret", secret],
+        &["serve", "--postgres.password", secret],
+        &["serve", &dashed],
+        &["serve", &short],
+        &["serve", "--listen", secret],
+        &["serve", &format!("--listen={secret}")],
+        &["serve", "--listen", &url],
+        &["serve", &url],
+        &["serve", "--dev", &format!("--dev={secret}")],
+        &["store", secret],
+        &["store", &url],
+        &["client", "get", secret],
+        &["client", "list", "--since", secret],
+        &["client", "list", "--limit", secret],
+        &["client", "list", "--output", secret],
+        &["client", "list", "--profile", secret],
+        &["key", "list", secret],
+        &["config", "dump", secret],
+        &["completions", secret],
+    ];
+    for words in wrong {
+        let ran = doorward.run(words);
+        assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{words:?}: {ran:?}");
+        assert!(!ran.err.contains("hunter2") && !ran.err.is_empty(), "{words:?}: {}", ran.err);
+    }
+    let typo = doorward.run(&["serve", "--listn", "127.0.0.1:1"]).err;
+    assert!(typo.contains("--listn") && typo.contains("--listen"), "{typo}");
+    let typo = doorward.run(&["sevre"]).err;
+    assert!(typo.contains("sevre") && typo.contains("serve"), "{typo}");
+}
+
+#[test]
 fn help_states_the_exit_codes_and_is_a_result() {
     let help = Doorward::new().run(&["--help"]).result();
 
