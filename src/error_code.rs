@@ -1,4 +1,4 @@
-//! The registered OAuth error codes that are used here, spelled once, and what a refusal is made of.
+//! The registered OAuth error codes that are used here, spelled once.
 
 use serde::{Serialize, Serializer};
 
@@ -64,13 +64,4 @@ impl Serialize for ErrorCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
-}
-
-/// What one refusal says; the description of the interface (`openapi/`) is made of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    /// `None` where people are told, and no program.
-    pub(crate) code: Option<ErrorCode>,
-    pub(crate) text: String,
 }

@@ -55,6 +55,7 @@ mod pages;
 mod paths;
 mod private_file;
 mod provider;
+mod refusal;
 mod registration;
 pub mod secret;
 pub mod server;

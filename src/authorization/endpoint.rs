@@ -1,8 +1,8 @@
 //! `/oauth2/authorize` and `/oauth2/consent`: who asks, who decides, and what becomes of it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER, request::Parts};
+use http::{HeaderMap, Method, StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -18,13 +18,13 @@ use crate::{
         body_budget::Held,
         caller::Caller,
         form::{self, Form},
-        request_event::Outcome,
         request_id::reference,
         same_origin::is_same_origin,
     },
     identified_client::{self, NamedBy},
     pages::{Action, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, Site, page},
     paths,
+    refusal::Refusal,
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
 };
 
@@ -56,7 +56,7 @@ async fn counted<T>(
     answered: impl Future<Output = Result<T, PageError>>,
 ) -> Result<T, PageError> {
     let answered = answered.await;
-    if answered.as_ref().is_err_and(PageError::may_be_a_guess) {
+    if answered.as_ref().is_err_and(|error| error.refusal().may_be_a_guess) {
         let caller = Caller::of_navigation(source, &head.headers);
         let counted = app.failure_limits.authorization.count(caller, app.clock.now()).await;
         counted
@@ -303,7 +303,7 @@ fn broken(
     error: &AuthorizationError,
     text: &str,
 ) -> Response {
-    let code = error.code().as_str();
+    let refusal = Refusal { status: StatusCode::BAD_REQUEST, ..error.refusal() };
     let destination = decision::destination(&request.redirect_uri, request.reach);
     let message = MessagePage {
         site: Site::of(&app.config),
@@ -311,7 +311,7 @@ fn broken(
         text: "The app asked for something this server can't answer. Nothing was sent to it."
             .to_owned(),
         next: "You can close this page, or go back and let the app know.",
-        detail: Some(format!("{code}: {error}")),
+        detail: Some(format!("{}: {error}", refusal.code())),
         reference: reference(head),
         action: Action::Back {
             request: text.to_owned(),
@@ -319,10 +319,7 @@ fn broken(
         },
     };
     let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
-    let mut response = page(&message, StatusCode::BAD_REQUEST, target);
-    let outcome = Outcome { error_code: Some(code), ..Outcome::default() };
-    response.extensions_mut().insert(outcome);
-    response
+    refusal.page(&message, target, error.clone())
 }
 
 /// A link to the same page after a passing failure. A form is not sent again.
@@ -340,23 +337,15 @@ fn retry(head: &Parts, error: &PageError) -> Action {
 
 /// The page of an error that no client can be told of.
 pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
-    let (status, code) = (error.status(), error.code());
+    let (title, next) = error.title_and_next();
     let message = MessagePage {
         site: Site::of(&app.config),
-        title: error.title(),
+        title,
         text: error.to_string(),
-        next: error.next(),
+        next,
         detail: error.detail(),
         reference: reference(head),
         action: retry(head, &error),
     };
-    let mut response = page(&message, status, FormTarget::Ourselves);
-    let soon = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
-    if let Some(seconds) = error.retry_after_seconds().or(soon) {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    let cause = status.is_server_error().then(|| Arc::new(error) as _);
-    let outcome = Outcome { error_code: Some(code.as_str()), cause, ..Outcome::default() };
-    response.extensions_mut().insert(outcome);
-    response
+    error.refusal().page(&message, FormTarget::Ourselves, error)
 }

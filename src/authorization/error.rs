@@ -12,6 +12,7 @@ use crate::{
     http::{body::BodyError, form::FormError},
     identified_client::IdentifyError,
     pages::in_words,
+    refusal::Refusal,
     store::StoreError,
 };
 
@@ -68,142 +69,92 @@ impl From<IdentifyError> for PageError {
 }
 
 impl PageError {
-    /// Whether something was named that is not there, which cost a look: it counts against its source.
-    pub(super) fn may_be_a_guess(&self) -> bool {
+    pub(super) fn refusal(&self) -> Refusal {
         match self {
-            Self::UnknownClient | Self::UnknownRedirectUri => true,
-            // Nothing was looked up.
-            Self::Document { reason, .. } => {
-                !matches!(**reason, DocumentError::Busy | DocumentError::TooMany { .. })
+            Self::Request(_) | Self::Form(_) | Self::Missing(_) => Refusal::INVALID_REQUEST,
+            Self::Body(error) => error.into(),
+            Self::UnknownClient => Refusal::bad_request(ErrorCode::InvalidClient).guess(),
+            Self::UnknownRedirectUri => Refusal::INVALID_REQUEST.guess(),
+            Self::ForeignForm | Self::OldForm => {
+                Refusal::new(StatusCode::FORBIDDEN, ErrorCode::InvalidRequest)
             }
+            Self::Document { reason, .. } => match **reason {
+                // Nothing was looked up.
+                DocumentError::Busy => Refusal::BUSY,
+                DocumentError::TooMany { retry_after_seconds } => {
+                    Refusal::too_many(retry_after_seconds)
+                }
+                DocumentError::Off
+                | DocumentError::Host
+                | DocumentError::Gone
+                | DocumentError::Fetch(_)
+                | DocumentError::Invalid(_) => {
+                    Refusal::bad_request(ErrorCode::InvalidClient).guess()
+                }
+            },
+            Self::TooManyFailures { retry_after_seconds } => {
+                Refusal::too_many(*retry_after_seconds)
+            }
+            Self::Client(error) | Self::Grants(error) | Self::Store(error) => error.into(),
+        }
+    }
+
+    /// Whether the same request can succeed later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Document { reason, .. } => reason.is_passing(),
             Self::Request(_)
             | Self::Form(_)
             | Self::Body(_)
             | Self::Missing(_)
+            | Self::UnknownClient
+            | Self::UnknownRedirectUri
             | Self::ForeignForm
             | Self::OldForm
             | Self::TooManyFailures { .. }
             | Self::Client(_)
             | Self::Grants(_)
-            | Self::Store(_) => false,
+            | Self::Store(_) => self.refusal().is_passing(),
         }
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    /// The heading of the page, and what the person can do.
+    pub(super) fn title_and_next(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Request(_)
-            | Self::Form(_)
-            | Self::Missing(_)
-            | Self::UnknownClient
-            | Self::UnknownRedirectUri
-            | Self::Body(BodyError::Broken(_)) => StatusCode::BAD_REQUEST,
-            Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::ForeignForm | Self::OldForm => StatusCode::FORBIDDEN,
-            Self::Body(BodyError::UsedUp) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Document { reason, .. } => match **reason {
-                DocumentError::Busy => StatusCode::SERVICE_UNAVAILABLE,
-                DocumentError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-                DocumentError::Off
-                | DocumentError::Host
-                | DocumentError::Gone
-                | DocumentError::Fetch(_)
-                | DocumentError::Invalid(_) => StatusCode::BAD_REQUEST,
-            },
-            Self::Client(error) | Self::Grants(error) | Self::Store(error) => match error {
-                StoreError::Busy | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-                StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            },
-        }
-    }
-
-    /// When a source that has asked too often may ask again.
-    pub(super) fn retry_after_seconds(&self) -> Option<u32> {
-        if let Self::TooManyFailures { retry_after_seconds } = self {
-            return Some(*retry_after_seconds);
-        }
-        let Self::Document { reason, .. } = self else { return None };
-        let DocumentError::TooMany { retry_after_seconds } = **reason else { return None };
-        Some(retry_after_seconds)
-    }
-
-    /// Whether the same request can succeed later.
-    pub(super) fn is_passing(&self) -> bool {
-        if let Self::Document { reason, .. } = self {
-            return reason.is_passing();
-        }
-        self.status() == StatusCode::SERVICE_UNAVAILABLE
-    }
-
-    /// For the log.
-    pub(super) fn code(&self) -> ErrorCode {
-        match self {
-            Self::Document { reason, .. }
-                if matches!(**reason, DocumentError::Busy | DocumentError::TooMany { .. }) =>
-            {
-                ErrorCode::TemporarilyUnavailable
-            }
-            Self::UnknownClient | Self::Document { .. } => ErrorCode::InvalidClient,
-            Self::Body(BodyError::UsedUp) | Self::TooManyFailures { .. } => {
-                ErrorCode::TemporarilyUnavailable
-            }
-            Self::Client(error) | Self::Grants(error) | Self::Store(error) => match error {
-                StoreError::Busy | StoreError::Unavailable(_) => ErrorCode::TemporarilyUnavailable,
-                StoreError::Corrupt { .. } => ErrorCode::ServerError,
-            },
-            Self::Request(_)
-            | Self::Form(_)
-            | Self::Body(_)
-            | Self::Missing(_)
-            | Self::UnknownRedirectUri
-            | Self::ForeignForm
-            | Self::OldForm => ErrorCode::InvalidRequest,
-        }
-    }
-
-    /// The heading of the page.
-    pub(super) fn title(&self) -> &'static str {
-        match self {
-            Self::UnknownClient => "We don't know this app",
-            Self::UnknownRedirectUri => "This request doesn't match the app",
-            Self::ForeignForm => "This form came from another site",
-            Self::OldForm => "This page has expired",
-            Self::Document { .. } => "We couldn't load this app's details",
-            Self::TooManyFailures { .. } => "Too many failed requests",
-            Self::Client(_) | Self::Grants(_) | Self::Store(_) => "Something went wrong",
-            Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
-                "This request can't be read"
-            }
-        }
-    }
-
-    /// What the person can do.
-    pub(super) fn next(&self) -> &'static str {
-        match self {
-            Self::UnknownClient => {
+            Self::UnknownClient => (
+                "We don't know this app",
                 "Go back to the app and connect again. If it still uses its old registration, remove \
-                 the connection there first."
-            }
-            Self::UnknownRedirectUri => {
+                 the connection there first.",
+            ),
+            Self::UnknownRedirectUri => (
+                "This request doesn't match the app",
                 "If a link in a message brought you here, don't open it again. Otherwise contact the \
-                 developer of the app."
+                 developer of the app.",
+            ),
+            Self::ForeignForm => {
+                ("This form came from another site", "Go back to the app and start again.")
             }
-            Self::ForeignForm | Self::OldForm => "Go back to the app and start again.",
-            Self::Document { reason, .. } if !reason.is_passing() => {
-                "Nothing was sent anywhere. Contact the developer of the app."
+            Self::OldForm => ("This page has expired", "Go back to the app and start again."),
+            Self::Document { reason, .. } => (
+                "We couldn't load this app's details",
+                if reason.is_passing() {
+                    "Try again in a minute. If it keeps failing, contact the developer of the app."
+                } else {
+                    "Nothing was sent anywhere. Contact the developer of the app."
+                },
+            ),
+            Self::TooManyFailures { .. } => {
+                ("Too many failed requests", "If you keep seeing this, contact your administrator.")
             }
-            Self::Document { .. } => {
-                "Try again in a minute. If it keeps failing, contact the developer of the app."
-            }
-            Self::TooManyFailures { .. } => "If you keep seeing this, contact your administrator.",
-            Self::Client(_) | Self::Grants(_) | Self::Store(_) => {
+            Self::Client(_) | Self::Grants(_) | Self::Store(_) => (
+                "Something went wrong",
                 "Try again in a minute. If it keeps failing, contact your administrator and name the \
-                 reference below."
-            }
-            Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => {
-                "Go back to the app and try again. If it happens again, contact its developer."
-            }
+                 reference below.",
+            ),
+            Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => (
+                "This request can't be read",
+                "Go back to the app and try again. If it happens again, contact its developer.",
+            ),
         }
     }
 
@@ -276,16 +227,13 @@ pub(super) enum AuthorizationError {
 
 impl From<&StoreError> for AuthorizationError {
     fn from(error: &StoreError) -> Self {
-        match error {
-            StoreError::Busy | StoreError::Unavailable(_) => Self::Unavailable,
-            StoreError::Corrupt { .. } => Self::Failed,
-        }
+        if Refusal::from(error).is_passing() { Self::Unavailable } else { Self::Failed }
     }
 }
 
 impl AuthorizationError {
-    pub(super) fn code(&self) -> ErrorCode {
-        match self {
+    pub(super) fn refusal(&self) -> Refusal {
+        let code = match self {
             Self::Repeated(_)
             | Self::Missing(_)
             | Self::ResponseMode
@@ -302,6 +250,7 @@ impl AuthorizationError {
             Self::Denied => ErrorCode::AccessDenied,
             Self::Unavailable => ErrorCode::TemporarilyUnavailable,
             Self::Failed => ErrorCode::ServerError,
-        }
+        };
+        Refusal::new(StatusCode::SEE_OTHER, code)
     }
 }

@@ -6,10 +6,7 @@ use url::form_urlencoded;
 use super::{error::AuthorizationError, request::AuthorizationRequest};
 use crate::{
     grant::AuthorizationCode,
-    http::{
-        answer::{Response, see_other},
-        request_event::Outcome,
-    },
+    http::answer::{Response, see_other},
 };
 
 /// The code.
@@ -27,12 +24,9 @@ pub(super) fn refused(
     error: &AuthorizationError,
     issuer: &str,
 ) -> Response {
-    let code = error.code().as_str();
-    let parameters = [("error", code), ("error_description", &error.to_string())];
-    let mut response = back(request, &parameters, issuer);
-    let outcome = Outcome { error_code: Some(code), ..Outcome::default() };
-    response.extensions_mut().insert(outcome);
-    response
+    let refusal = error.refusal();
+    let parameters = [("error", refusal.code()), ("error_description", &error.to_string())];
+    refusal.answered(back(request, &parameters, issuer), error.clone())
 }
 
 fn back(request: &AuthorizationRequest, parameters: &[(&str, &str)], issuer: &str) -> Response {
@@ -92,7 +86,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
         pairs.map(|(_, value)| value.into_owned()).collect()
     };
     assert_eq!(values("iss"), [ISSUER]);
-    assert_eq!(values("error"), [error.code().as_str()]);
+    assert_eq!(values("error"), [error.refusal().code()]);
     assert_eq!(values("state"), request.state.iter().cloned().collect::<Vec<_>>());
     assert!(values("code").is_empty());
 }

@@ -7,7 +7,7 @@ use http::{
     header::{CONTENT_TYPE, LOCATION},
 };
 use http_body_util::Full;
-use serde_json::json;
+use serde::Serialize;
 
 /// An answer: its body is there whole.
 pub(crate) type Response = http::Response<Full<Bytes>>;
@@ -47,11 +47,35 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
 /// A refusal in the shape of its place. `text` is for the caller to read: printable ASCII, no
 /// internals. The shape of `/api/v2` has no place for `code`.
 pub(crate) fn refusal(shape: Shape, status: StatusCode, code: &str, text: &str) -> Response {
+    refusal_with::<()>(shape, status, code, text, &[])
+}
+
+/// The same with each violation, which the shape of `/api/v2` has no place for either.
+pub(crate) fn refusal_with<V: Serialize>(
+    shape: Shape,
+    status: StatusCode,
+    code: &str,
+    text: &str,
+    violations: &[V],
+) -> Response {
+    #[derive(Serialize)]
+    struct Errors<'a> {
+        errors: [&'a str; 1],
+    }
+    #[derive(Serialize)]
+    struct OAuth<'a, V> {
+        error: &'a str,
+        error_description: &'a str,
+        #[serde(skip_serializing_if = "<[V]>::is_empty")]
+        violations: &'a [V],
+    }
     let body = match shape {
-        Shape::Errors => json!({ "errors": [text] }),
-        Shape::OAuth => json!({ "error": code, "error_description": text }),
+        Shape::Errors => serde_json::to_vec(&Errors { errors: [text] }),
+        Shape::OAuth => {
+            serde_json::to_vec(&OAuth { error: code, error_description: text, violations })
+        }
     };
-    json(status, body.to_string())
+    json(status, body.expect("an error is strings under string keys"))
 }
 
 /// 303 to `location`, which is ASCII.

@@ -1,17 +1,12 @@
-//! Where people decide: the authorization endpoint, and the pages that programs hardly ever ask for themselves.
+//! The authorization endpoint: its parameters, and what the client is sent. Other pages are not described.
 
 use serde_json::{Map, Value, json};
 
 use super::{add_pages, answers, by_status, form, page, schema, see_other};
 use crate::{
-    authorization::refusals,
-    config::Config,
-    error_code::Refusal,
-    sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX},
+    authorization::refusals, config::Config, refusal::Refusal, sign_in::REQUEST_BYTES_MAX,
 };
 
-const OWN_FORM: &str =
-    "For the form of this server's own page: a browser has to say that it comes from there.";
 const TO_CLIENT: &str = "Back to the redirect URI of the client, with `state` and `iss` and";
 
 /// One parameter of an authorization request.
@@ -120,7 +115,7 @@ pub(crate) fn authorize_by_form(config: &Config) -> Value {
 }
 
 /// Pages for people, among them the one that tells of a broken request whose client is told by a click.
-fn add_refusals(responses: &mut Map<String, Value>, refusals: Vec<Refusal>) {
+fn add_refusals(responses: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
     add_pages(responses, refusals);
     if let Some(said) = responses.get_mut("400").and_then(|answer| answer.get_mut("description")) {
         let more = "- whatever the client would be told by a redirect, while nobody is signed in";
@@ -130,192 +125,13 @@ fn add_refusals(responses: &mut Map<String, Value>, refusals: Vec<Refusal>) {
 
 fn asked() -> Map<String, Value> {
     let shown = "A page that asks who it is, or what they allow.";
-    answers([("200", page(shown, &[])), ("303", to_client("an error", ""))])
+    answers([("200", page(shown, &[])), ("303", to_client())])
 }
 
-fn to_client(what: &str, more: &str) -> Value {
+fn to_client() -> Value {
     let refused: Vec<String> = by_status(refusals::by_redirect())
         .into_values()
         .flat_map(|refused| refused.texts)
         .collect();
-    see_other(&format!("{TO_CLIENT} {what}.{more} The errors:\n{}", refused.join("\n")))
-}
-
-/// `POST /oauth2/consent`.
-pub(crate) fn consent(config: &Config) -> Value {
-    let request = json!({
-        "type": "object",
-        "required": ["request", "decision"],
-        "properties": {
-            "request": { "type": "string", "description": "The authorization request, as a query." },
-            "form_token": { "type": "string", "description": "What binds the form to session and request." },
-            "decision": { "enum": ["allow", "deny", "back"] },
-        },
-    });
-    let back = " Or back to the authorization endpoint, when nobody is signed in any more, or the page \
-        showed the client as it is no longer.";
-    let mut responses = answers([("303", to_client("a `code` or an error", back))]);
-    add_pages(&mut responses, refusals::of_decision(config));
-    json!({
-        "operationId": "decide",
-        "summary": "What a person has decided.",
-        "description": OWN_FORM,
-        "tags": ["pages"],
-        "requestBody": form(&request, FORM_BYTES_MAX),
-        "responses": responses,
-    })
-}
-
-/// `GET /oauth2/grants`.
-pub(crate) fn grants(_: &Config) -> Value {
-    let shown = "A page of connected apps, or one that asks the person to sign in.";
-    let mut responses = answers([("200", page(shown, &[]))]);
-    add_pages(&mut responses, refusals::of_grants());
-    json!({
-        "operationId": "showGrants",
-        "summary": "A person's connected apps (OAuth 2.1 §7.9).",
-        "tags": ["pages"],
-        "parameters": [{
-            "name": "before",
-            "in": "query",
-            "description": "A grant: the page shows the apps of older ones.",
-            "schema": { "type": "string" },
-        }],
-        "responses": responses,
-    })
-}
-
-/// `POST /oauth2/grants`.
-pub(crate) fn take_back(config: &Config) -> Value {
-    let request = json!({
-        "type": "object",
-        "required": ["client", "form_token"],
-        "properties": {
-            "client": { "type": "string", "description": "The client identifier of the app." },
-            "form_token": { "type": "string", "description": "Binds the form to the session and the app." },
-        },
-    });
-    let led = "Back to the page: every grant of the app has ended, with its tokens.";
-    let mut responses =
-        answers([("200", page("One that asks who it is.", &[])), ("303", see_other(led))]);
-    add_pages(&mut responses, refusals::of_revocation(config));
-    json!({
-        "operationId": "takeBack",
-        "summary": "Disconnect an app.",
-        "description": OWN_FORM,
-        "tags": ["pages"],
-        "requestBody": form(&request, FORM_BYTES_MAX),
-        "responses": responses,
-    })
-}
-
-/// `POST /oauth2/sign-in`, by the ways that there are.
-pub(crate) fn sign_in(config: &Config) -> Value {
-    let mut properties = json!({
-        "request": { "type": "string", "description": "The authorization request that waits, as a query." },
-    });
-    let providers: Vec<&str> =
-        config.sign_in.providers.iter().map(|provider| provider.id.as_str()).collect();
-    if !providers.is_empty() {
-        properties["provider"] = json!({ "enum": providers });
-    }
-    if config.sign_in.local {
-        properties["password"] = json!({
-            "type": "string",
-            "format": "password",
-            "description": "The one that a server for development has printed at its start.",
-        });
-    }
-    let request = json!({ "type": "object", "properties": properties });
-    let led = "To the provider, or, signed in, back to the authorization endpoint.";
-    let mut responses = answers([("303", see_other(led))]);
-    let own = sign_in::refusals::of_begin(config);
-    if providers.is_empty() {
-        add_pages(&mut responses, own);
-    } else {
-        // The request that waits is resolved as the authorization endpoint does it.
-        add_refusals(&mut responses, [own, refusals::of_query(config)].concat());
-    }
-    json!({
-        "operationId": "signIn",
-        "summary": "Say who one is, or where that is known.",
-        "description": OWN_FORM,
-        "tags": ["pages"],
-        "requestBody": form(&request, FORM_BYTES_MAX),
-        "responses": responses,
-    })
-}
-
-/// `GET /oauth2/sign-in/{provider}`.
-pub(crate) fn return_from_provider(config: &Config) -> Value {
-    let providers: Vec<&str> =
-        config.sign_in.providers.iter().map(|provider| provider.id.as_str()).collect();
-    let query = |name: &str, description: &str| json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } });
-    let led = "Signed in, back to the authorization endpoint.";
-    let mut responses = answers([("303", see_other(led))]);
-    add_pages(&mut responses, sign_in::refusals::of_return());
-    json!({
-        "operationId": "returnFromProvider",
-        "summary": "Where a provider sends people back to (OpenID Connect Core 1.0 §3.1.2.5).",
-        "description": "A `state` is accepted once, and with the cookie of the browser it was made for.",
-        "tags": ["pages"],
-        "parameters": [
-            { "name": "provider", "in": "path", "required": true, "schema": { "type": "string", "enum": providers } },
-            query("state", "What the provider was sent."),
-            query("code", "What it is worth, the provider is asked."),
-            query("iss", "The provider (RFC 9207)."),
-            query("error", "Why nobody was signed in."),
-        ],
-        "responses": responses,
-    })
-}
-
-/// `GET /oauth2/sign-out`.
-pub(crate) fn sign_out_page(_: &Config) -> Value {
-    let mut responses =
-        answers([("200", page("A page that asks, or says that nobody is signed in.", &[]))]);
-    add_pages(&mut responses, sign_in::refusals::of_question());
-    json!({
-        "operationId": "askToSignOut",
-        "summary": "A page that asks whether to sign out; a query is an authorization request that waits.",
-        "tags": ["pages"],
-        "responses": responses,
-    })
-}
-
-/// `POST /oauth2/sign-out`.
-pub(crate) fn sign_out(config: &Config) -> Value {
-    let request = json!({
-        "type": "object",
-        "properties": {
-            "form_token": { "type": "string", "description": "What binds the form to the session." },
-            "request": { "type": "string", "description": "An authorization request that waits, as a query." },
-        },
-    });
-    let mut responses = answers([
-        ("200", page("Nobody is signed in any more.", &[])),
-        ("303", see_other("Nobody is; and back to the request that waits.")),
-    ]);
-    add_pages(&mut responses, sign_in::refusals::of_sign_out(config));
-    json!({
-        "operationId": "signOut",
-        "summary": "Sign out.",
-        "description": OWN_FORM,
-        "tags": ["pages"],
-        "requestBody": form(&request, FORM_BYTES_MAX),
-        "responses": responses,
-    })
-}
-
-/// `GET /oauth2/style.css`.
-pub(crate) fn stylesheet(_: &Config) -> Value {
-    json!({
-        "operationId": "readStylesheet",
-        "summary": "How the pages look.",
-        "tags": ["pages"],
-        "responses": { "200": {
-            "description": "The stylesheet.",
-            "content": { "text/css": { "schema": { "type": "string" } } },
-        } },
-    })
+    see_other(&format!("{TO_CLIENT} an error. The errors:\n{}", refused.join("\n")))
 }

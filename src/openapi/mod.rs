@@ -15,19 +15,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::{
-    authorization::{
-        authorize, authorize_by_form, consent, grants, return_from_provider, sign_in, sign_out,
-        sign_out_page, stylesheet, take_back,
-    },
+    authorization::{authorize, authorize_by_form},
     discovery::{description, home, jwks, metadata},
     registration::{datadog, rfc7591},
     tokens::{introspect, revoke, token},
 };
-use crate::{
-    config::Config,
-    error_code::{ErrorCode, Refusal},
-    http::form::FORM,
-};
+use crate::{config::Config, error_code::ErrorCode, http::form::FORM, refusal::Refusal};
 
 /// What an alias adds to the `operationId` of what it is an alias of.
 pub(crate) const ALIAS: &str = "AtAlias";
@@ -131,10 +124,10 @@ struct Refused {
     texts: Vec<String>,
 }
 
-fn by_status(refusals: Vec<Refusal>) -> BTreeMap<u16, Refused> {
+fn by_status(refusals: Vec<(Refusal, String)>) -> BTreeMap<u16, Refused> {
     let mut statuses: BTreeMap<u16, Refused> = BTreeMap::new();
-    for Refusal { status, code, text } in refusals {
-        let refused = statuses.entry(status).or_default();
+    for (Refusal { status, code, .. }, text) in refusals {
+        let refused = statuses.entry(status.as_u16()).or_default();
         let code = code.map(ErrorCode::as_str);
         let text = code.map_or_else(|| format!("- {text}"), |code| format!("- `{code}`: {text}"));
         refused.codes.extend(code.filter(|code| !refused.codes.contains(code)));
@@ -155,7 +148,7 @@ const fn headers_of_status(status: u16) -> &'static [&'static str] {
 }
 
 /// Adds the answers to refused requests: OAuth errors, with the codes of each status.
-fn add_errors(answers: &mut Map<String, Value>, refusals: Vec<Refusal>) {
+fn add_errors(answers: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
     for (status, refused) in by_status(refusals) {
         let description = refused.texts.join("\n");
         let error = error_with(&refused.codes);
@@ -165,7 +158,7 @@ fn add_errors(answers: &mut Map<String, Value>, refusals: Vec<Refusal>) {
 }
 
 /// Adds the pages that tell people of refusals.
-fn add_pages(answers: &mut Map<String, Value>, refusals: Vec<Refusal>) {
+fn add_pages(answers: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
     for (status, refused) in by_status(refusals) {
         let answer = page(&refused.texts.join("\n"), headers_of_status(status));
         answers.insert(status.to_string(), answer);

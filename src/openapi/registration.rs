@@ -6,7 +6,6 @@ use super::{answers, by_status, error_with, headers_of_status, json_answer, sche
 use crate::{
     client::ClientMetadata,
     config::Config,
-    error_code::Refusal,
     metadata_policy::{BODY_BYTES_MAX, Profile},
     registration::refusals,
 };
@@ -61,7 +60,7 @@ pub(crate) fn datadog(config: &Config) -> Value {
 /// `POST /oauth2/register`.
 pub(crate) fn rfc7591(config: &Config) -> Value {
     let limit = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
-    let refusals: Vec<Refusal> = refusals::of_door(&Profile::RFC7591, config);
+    let refusals = refusals::of_door(&Profile::RFC7591, config);
     let mut responses = answers([created("ClientInformation", &limit)]);
     for (status, refused) in by_status(refusals) {
         let mut body = error_with(&refused.codes);

@@ -30,9 +30,6 @@ use crate::{
     store::ClientRecord,
 };
 
-/// When a busy store, or a limiter that is away, is worth another try, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 1;
-
 /// `POST` to a door: what is answered, whatever comes.
 pub(crate) async fn register(
     profile: &'static Profile,
@@ -56,7 +53,7 @@ pub(crate) async fn register(
     };
     let mut response = match outcome {
         Ok(created) => created,
-        Err(error) => refused(profile, error, count),
+        Err(error) => error.answer(profile, count),
     };
     if let Some(count) = count {
         rate_limit_headers(profile, count, response.headers_mut());
@@ -153,25 +150,6 @@ fn created(information: Vec<u8>, client_id: ClientId) -> Response {
     let mut response = answer::json(StatusCode::CREATED, information);
     let outcome = Outcome { client_id: Some(client_id.into()), ..Outcome::default() };
     response.extensions_mut().insert(outcome);
-    response
-}
-
-fn refused(profile: &Profile, error: RegistrationError, count: Option<Count>) -> Response {
-    let status = error.status();
-    let mut response = answer::json(status, error.body(profile));
-    let retry_after = match status {
-        StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
-        StatusCode::TOO_MANY_REQUESTS if profile.answers == Answers::OAuth => {
-            count.map(|count| count.reset_seconds)
-        }
-        _ => None,
-    };
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
-    let error_code = Some(error.code(profile).as_str());
-    let cause = status.is_server_error().then(|| Arc::new(error) as _);
-    response.extensions_mut().insert(Outcome { error_code, cause, ..Outcome::default() });
     response
 }
 

@@ -2,15 +2,18 @@
 //! the fault, by matches without a wildcard: a new fault must choose its code.
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use http::StatusCode;
-use serde::Serialize;
-
 use crate::{
     error_code::ErrorCode,
-    http::{body::BodyError, rate_limit::Limit},
+    http::{
+        answer::{Response, Shape, refusal_with},
+        body::BodyError,
+        rate_limit::{Count, Limit},
+    },
     metadata_policy::{Answers, MetadataError, Profile, Violation},
+    refusal::Refusal,
     store::StoreError,
 };
+use http::StatusCode;
 
 /// Why a registration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -43,35 +46,16 @@ fn described(limit: Limit) -> &'static str {
 }
 
 impl RegistrationError {
-    pub(crate) fn status(&self) -> StatusCode {
+    pub(crate) fn refusal(&self, profile: &Profile) -> Refusal {
         match self {
-            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::MediaType
-            | Self::ContentEncoding
-            | Self::Body(BodyError::Broken(_))
-            | Self::Metadata(_) => StatusCode::BAD_REQUEST,
-            Self::LimitUnknown
-            | Self::Body(BodyError::UsedUp)
-            | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
-                StatusCode::SERVICE_UNAVAILABLE
+            Self::TooManyRequests(_) => {
+                Refusal::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TemporarilyUnavailable)
             }
-            Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    pub(crate) fn code(&self, profile: &Profile) -> ErrorCode {
-        match self {
-            Self::Body(BodyError::UsedUp) => ErrorCode::TemporarilyUnavailable,
-            Self::MediaType | Self::ContentEncoding | Self::Body(_) => ErrorCode::InvalidRequest,
-            Self::Metadata(error) => error.first(profile).code,
-            Self::TooManyRequests(_)
-            | Self::LimitUnknown
-            | Self::Store(StoreError::Busy | StoreError::Unavailable(_)) => {
-                ErrorCode::TemporarilyUnavailable
-            }
-            Self::Store(StoreError::Corrupt { .. }) => ErrorCode::ServerError,
+            Self::LimitUnknown => Refusal::BUSY,
+            Self::MediaType | Self::ContentEncoding => Refusal::INVALID_REQUEST,
+            Self::Body(error) => error.into(),
+            Self::Metadata(error) => Refusal::bad_request(error.first(profile).code),
+            Self::Store(error) => error.into(),
         }
     }
 
@@ -92,43 +76,29 @@ impl RegistrationError {
         }
     }
 
-    /// The body of the answer, in the shape of `profile`.
-    pub(crate) fn body(&self, profile: &Profile) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Errors<'a> {
-            errors: [&'a str; 1],
+    /// Everything that is wrong with the request.
+    fn violations(&self, profile: &Profile) -> Vec<Violation> {
+        if let Self::Metadata(error) = self {
+            return error.violations(profile);
         }
-        #[derive(Serialize)]
-        struct OAuthError<'a> {
-            error: &'a str,
-            error_description: &'a str,
-            #[serde(skip_serializing_if = "Vec::is_empty")]
-            violations: Vec<Violation>,
+        let code = self.refusal(profile).code.unwrap_or(ErrorCode::InvalidRequest);
+        vec![Violation { pointer: String::new(), code, reason: self.description(profile) }]
+    }
+
+    /// The answer, in the shape of `profile`.
+    pub(crate) fn answer(self, profile: &Profile, count: Option<Count>) -> Response {
+        let mut refusal = self.refusal(profile);
+        let is_rejected = refusal.status == StatusCode::BAD_REQUEST;
+        let (shape, violations) = match profile.answers {
+            Answers::Datadog if !is_rejected => (Shape::Errors, Vec::new()),
+            Answers::OAuth if is_rejected => (Shape::OAuth, self.violations(profile)),
+            Answers::Datadog | Answers::OAuth => (Shape::OAuth, Vec::new()),
+        };
+        if let (Self::TooManyRequests(_), Answers::OAuth) = (&self, profile.answers) {
+            refusal.retry_after_seconds = count.map(|count| count.reset_seconds);
         }
-        let status = self.status();
-        let description = self.description(profile);
-        let is_refusal = status == StatusCode::BAD_REQUEST;
-        let whole = || Violation {
-            pointer: String::new(),
-            code: self.code(profile),
-            reason: description.clone(),
-        };
-        let body = if profile.answers == Answers::Datadog && !is_refusal {
-            serde_json::to_vec(&Errors { errors: [&description] })
-        } else {
-            let violations = if !is_refusal || profile.answers != Answers::OAuth {
-                Vec::new()
-            } else if let Self::Metadata(error) = self {
-                error.violations(profile)
-            } else {
-                vec![whole()]
-            };
-            serde_json::to_vec(&OAuthError {
-                error: self.code(profile).as_str(),
-                error_description: &description,
-                violations,
-            })
-        };
-        body.expect("an error is strings under string keys")
+        let text = self.description(profile);
+        let response = refusal_with(shape, refusal.status, refusal.code(), &text, &violations);
+        refusal.answered(response, self)
     }
 }

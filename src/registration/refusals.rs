@@ -7,33 +7,29 @@ use crate::{
         fault::{Fault, Problem},
     },
     config::Config,
-    error_code::Refusal,
-    http::{body::BodyError, rate_limit::Limit},
+    http::rate_limit::Limit,
     json::{JsonError, JsonProblem},
     metadata_policy::{BODY_BYTES_MAX, MetadataError, Profile},
-    store::StoreError,
+    refusal::{Refusal, body_errors, store_errors},
 };
 
 /// At the endpoint of this profile.
-pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<Refusal> {
-    let corrupt = StoreError::Corrupt { what: String::new(), source: "".into() };
+pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<(Refusal, String)> {
     let json = |problem| JsonError { pointer: String::new(), problem };
     let mut errors = vec![
         RegistrationError::MediaType,
         RegistrationError::ContentEncoding,
         MetadataError::Json(json(JsonProblem::NotAnObject)).into(),
         MetadataError::Metadata(vec![Fault::of("redirect_uris", Problem::Missing)]).into(),
-        RegistrationError::Body(BodyError::TooLarge(BODY_BYTES_MAX)),
-        RegistrationError::Body(BodyError::TooSlow(config.connections.body_timeout_seconds)),
-        RegistrationError::Body(BodyError::UsedUp),
         RegistrationError::TooManyRequests(Limit::PerSource),
         RegistrationError::TooManyRequests(Limit::BytesPerSource),
         RegistrationError::TooManyRequests(Limit::Total),
         RegistrationError::TooManyRequests(Limit::BytesTotal),
         RegistrationError::LimitUnknown,
-        RegistrationError::Store(StoreError::Busy),
-        RegistrationError::Store(corrupt),
     ];
+    let timeout_seconds = config.connections.body_timeout_seconds;
+    errors.extend(body_errors(BODY_BYTES_MAX, timeout_seconds).map(RegistrationError::Body));
+    errors.extend(store_errors().map(RegistrationError::Store));
     for uri in ["https://app.example/cb#fragment", "not a URI"] {
         let fault = RedirectUri::parse(uri).err().map(Problem::RedirectUri);
         errors.extend(fault.map(|problem| {
@@ -41,10 +37,6 @@ pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<Refusal> {
             MetadataError::Metadata(vec![Fault { member, entry: Some(0), problem }]).into()
         }));
     }
-    let told = |error: RegistrationError| Refusal {
-        status: error.status().as_u16(),
-        code: Some(error.code(profile)),
-        text: error.description(profile),
-    };
+    let told = |error: RegistrationError| (error.refusal(profile), error.description(profile));
     errors.into_iter().map(told).collect()
 }

@@ -10,13 +10,13 @@ use crate::{config::Config, openapi};
 pub fn description(config: &Config) -> String {
     let mut paths = Map::new();
     for route in ROUTES.iter().filter(|route| route.exists(config)) {
-        let described = route.operations().iter().map(|operation| {
-            let mut described = (operation.description)(config);
+        let described = route.operations().iter().filter_map(|operation| {
+            let mut described = operation.description?(config);
             if route.is_alias {
                 let id = described["operationId"].as_str().unwrap_or_default();
                 described["operationId"] = format!("{id}{}", openapi::ALIAS).into();
             }
-            (operation.method.as_str().to_lowercase(), described)
+            Some((operation.method.as_str().to_lowercase(), described))
         });
         let described: Map<String, Value> = described.collect();
         if !described.is_empty() {

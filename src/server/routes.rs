@@ -50,8 +50,8 @@ pub(crate) struct Operation {
     /// Whether HEAD is answered as GET, without the body.
     head: bool,
     handler: Handler,
-    /// Describes the operation for `/openapi.json`.
-    pub(super) description: fn(&Config) -> Value,
+    /// Describes the operation for `/openapi.json`; `None` for a page, which no program asks for.
+    pub(super) description: Option<Description>,
 }
 
 /// Answers a request. Boxed, so that a connection reserves no room for the largest of all handlers.
@@ -65,16 +65,19 @@ struct Call<'a> {
     body: Incoming,
 }
 
-const fn get(handler: Handler, description: fn(&Config) -> Value) -> Operation {
+/// Describes an operation with these settings.
+type Description = fn(&Config) -> Value;
+
+const fn get(handler: Handler, description: Option<Description>) -> Operation {
     Operation { method: Method::GET, head: true, handler, description }
 }
 
 /// GET that changes something, so that HEAD must not do the same (RFC 9110 §9.2.1).
-const fn get_without_head(handler: Handler, description: fn(&Config) -> Value) -> Operation {
+const fn get_without_head(handler: Handler, description: Option<Description>) -> Operation {
     Operation { method: Method::GET, head: false, handler, description }
 }
 
-const fn post(handler: Handler, description: fn(&Config) -> Value) -> Operation {
+const fn post(handler: Handler, description: Option<Description>) -> Operation {
     Operation { method: Method::POST, head: false, handler, description }
 }
 
@@ -105,7 +108,7 @@ static ENDPOINTS: [Endpoint; 16] = [
     Endpoint {
         paths: &[paths::HOME],
         exists: always,
-        operations: &[get(answer!(|c| discovery::home(c.app, &c.head)), openapi::home)],
+        operations: &[get(answer!(|c| discovery::home(c.app, &c.head)), Some(openapi::home))],
         ..PAGE
     },
     Endpoint {
@@ -114,7 +117,7 @@ static ENDPOINTS: [Endpoint; 16] = [
         profile: Some(ProfileName::Datadog),
         operations: &[post(
             |c| Box::pin(register(&Profile::DATADOG, c.app, c.source, c.head.headers, c.body)),
-            openapi::datadog,
+            Some(openapi::datadog),
         )],
         ..FOR_SCRIPTS
     },
@@ -124,18 +127,18 @@ static ENDPOINTS: [Endpoint; 16] = [
         profile: Some(ProfileName::Rfc7591),
         operations: &[post(
             |c| Box::pin(register(&Profile::RFC7591, c.app, c.source, c.head.headers, c.body)),
-            openapi::rfc7591,
+            Some(openapi::rfc7591),
         )],
         ..FOR_SCRIPTS
     },
     Endpoint {
         paths: &[paths::AUTHORIZATION_SERVER, paths::OPENID_CONFIGURATION],
-        operations: &[get(answer!(|c| discovery::metadata(c.app)), openapi::metadata)],
+        operations: &[get(answer!(|c| discovery::metadata(c.app)), Some(openapi::metadata))],
         ..FOR_SCRIPTS
     },
     Endpoint {
         paths: &[paths::JWKS],
-        operations: &[get(answer!(|c| discovery::jwks(c.app)), openapi::jwks)],
+        operations: &[get(answer!(|c| discovery::jwks(c.app)), Some(openapi::jwks))],
         ..FOR_SCRIPTS
     },
     Endpoint {
@@ -143,11 +146,11 @@ static ENDPOINTS: [Endpoint; 16] = [
         operations: &[
             get(
                 answer!(|c| authorization::authorize(c.app, c.source, &c.head, None).await),
-                openapi::authorize,
+                Some(openapi::authorize),
             ),
             post(
                 answer!(|c| authorization::authorize(c.app, c.source, &c.head, Some(c.body)).await),
-                openapi::authorize_by_form,
+                Some(openapi::authorize_by_form),
             ),
         ],
         ..PAGE
@@ -156,17 +159,17 @@ static ENDPOINTS: [Endpoint; 16] = [
         paths: &[paths::CONSENT],
         operations: &[post(
             answer!(|c| authorization::consent(c.app, c.source, &c.head, c.body).await),
-            openapi::consent,
+            None,
         )],
         ..PAGE
     },
     Endpoint {
         paths: &[paths::GRANTS],
         operations: &[
-            get(answer!(|c| authorization::grants(c.app, &c.head).await), openapi::grants),
+            get(answer!(|c| authorization::grants(c.app, &c.head).await), None),
             post(
                 answer!(|c| authorization::take_back(c.app, c.source, &c.head, c.body).await),
-                openapi::take_back,
+                None,
             ),
         ],
         ..PAGE
@@ -175,7 +178,7 @@ static ENDPOINTS: [Endpoint; 16] = [
         paths: &[paths::SIGN_IN],
         operations: &[post(
             answer!(|c| authorization::sign_in(c.app, c.source, &c.head, c.body).await),
-            openapi::sign_in,
+            None,
         )],
         ..PAGE
     },
@@ -184,21 +187,15 @@ static ENDPOINTS: [Endpoint; 16] = [
         exists: |config| !config.sign_in.providers.is_empty(),
         operations: &[get_without_head(
             answer!(|c| sign_in::finish(c.app, c.source, &c.head).await),
-            openapi::return_from_provider,
+            None,
         )],
         ..PAGE
     },
     Endpoint {
         paths: &[paths::SIGN_OUT],
         operations: &[
-            get(
-                answer!(|c| sign_in::ask_to_sign_out(c.app, &c.head).await),
-                openapi::sign_out_page,
-            ),
-            post(
-                answer!(|c| sign_in::sign_out(c.app, c.source, &c.head, c.body).await),
-                openapi::sign_out,
-            ),
+            get(answer!(|c| sign_in::ask_to_sign_out(c.app, &c.head).await), None),
+            post(answer!(|c| sign_in::sign_out(c.app, c.source, &c.head, c.body).await), None),
         ],
         ..PAGE
     },
@@ -206,7 +203,7 @@ static ENDPOINTS: [Endpoint; 16] = [
         paths: &[paths::TOKEN, paths::TOKEN_ALIAS],
         operations: &[post(
             answer!(|c| token::token(c.app, c.source, &c.head.headers, c.body).await),
-            openapi::token,
+            Some(openapi::token),
         )],
         ..FOR_SCRIPTS
     },
@@ -214,7 +211,7 @@ static ENDPOINTS: [Endpoint; 16] = [
         paths: &[paths::REVOKE],
         operations: &[post(
             answer!(|c| token::revoke(c.app, c.source, &c.head.headers, c.body).await),
-            openapi::revoke,
+            Some(openapi::revoke),
         )],
         ..FOR_SCRIPTS
     },
@@ -223,19 +220,19 @@ static ENDPOINTS: [Endpoint; 16] = [
         exists: |config| config.authorizes() && config.introspects(),
         operations: &[post(
             answer!(|c| token::introspect(c.app, c.source, &c.head.headers, c.body).await),
-            openapi::introspect,
+            Some(openapi::introspect),
         )],
         ..PAGE
     },
     Endpoint {
         paths: &[paths::STYLESHEET],
-        operations: &[get(|_| Box::pin(ready(pages::stylesheet())), openapi::stylesheet)],
+        operations: &[get(|_| Box::pin(ready(pages::stylesheet())), None)],
         ..PAGE
     },
     Endpoint {
         paths: &[paths::OPENAPI],
         exists: always,
-        operations: &[get(answer!(|c| own_description(c.app)), openapi::description)],
+        operations: &[get(answer!(|c| own_description(c.app)), Some(openapi::description))],
         ..PAGE
     },
 ];

@@ -1,8 +1,8 @@
 //! `/oauth2/sign-in` and `/oauth2/sign-out`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER, request::Parts};
+use http::{HeaderMap, Method, StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     app::App,
+    error_code::ErrorCode,
     http::{
         answer::{Response, see_other},
         body::BodyError,
         client_address::Source,
         form::{self, Form, FormError},
         rate_limit::Left,
-        request_event::Outcome,
         request_id::reference,
         same_origin::is_same_origin,
     },
@@ -27,6 +27,7 @@ use crate::{
     pages::{Action, FormTarget, MessagePage, SignOutPage, Site, in_words, page},
     paths,
     provider::Provider,
+    refusal::Refusal,
     store::StoreError,
 };
 
@@ -70,21 +71,24 @@ pub(super) enum SignInError {
 }
 
 impl SignInError {
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Form(_) | Self::Body(BodyError::Broken(_)) | Self::UnknownWay | Self::Request => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::Foreign | Self::WrongPassword { .. } => StatusCode::FORBIDDEN,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+    fn refusal(&self) -> Refusal {
+        let refusal = match self {
+            Self::Form(_) | Self::UnknownWay | Self::Request => Refusal::INVALID_REQUEST,
+            Self::Body(error) => error.into(),
+            Self::Foreign => Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied),
+            Self::WrongPassword { left, .. } => Refusal {
+                retry_after_seconds: left
+                    .filter(|left| left.requests == 0)
+                    .map(|left| left.reset_seconds),
+                ..Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied)
+            },
+            Self::TooMany { retry_after_seconds } => Refusal::too_many(*retry_after_seconds),
             Self::Upstream(error) | Self::Interrupted(Interrupted { error, .. }) => {
-                upstream_status(error)
+                of_upstream(error)
             }
-            Self::Store(error) => store_status(error),
-            Self::Body(BodyError::UsedUp) => StatusCode::SERVICE_UNAVAILABLE,
-        }
+            Self::Store(error) => error.into(),
+        };
+        refusal.without_code()
     }
 
     /// What somebody can do about it.
@@ -121,9 +125,7 @@ impl SignInError {
             }
             Self::Interrupted(_) | Self::WrongPassword { .. } => sign_in(paths::GRANTS.to_owned()),
             // Only the sign-out page reads the store for a GET outside a sign-in.
-            Self::Store(StoreError::Busy | StoreError::Unavailable(_))
-                if head.method != Method::POST =>
-            {
+            Self::Store(_) if head.method != Method::POST && self.refusal().is_passing() => {
                 let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
                 Action::Link { text: "Try again", path: format!("{}{query}", paths::SIGN_OUT) }
             }
@@ -132,7 +134,6 @@ impl SignInError {
     }
 
     fn shown(self, app: &App, head: &Parts) -> Response {
-        let status = self.status();
         let message = MessagePage {
             site: Site::of(&app.config),
             title: "Not signed in",
@@ -142,45 +143,27 @@ impl SignInError {
             reference: reference(head),
             action: self.action(head),
         };
-        let mut response = page(&message, status, FormTarget::Ourselves);
-        if let Self::Interrupted(Interrupted { error: UpstreamError::Claims(_), .. }) = self {
+        let wants_other_account =
+            matches!(self, Self::Interrupted(Interrupted { error: UpstreamError::Claims(_), .. }));
+        let mut response = self.refusal().page(&message, FormTarget::Ourselves, self);
+        if wants_other_account {
             upstream::want_other_account(app, &mut response);
         }
-        let retry_after = match self {
-            Self::TooMany { retry_after_seconds: seconds }
-            | Self::WrongPassword {
-                left: Some(Left { requests: 0, reset_seconds: seconds }),
-                ..
-            } => Some(seconds),
-            _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
-        };
-        if let Some(seconds) = retry_after {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        }
-        let cause = status.is_server_error().then(|| Arc::new(self) as _);
-        response.extensions_mut().insert(Outcome { cause, ..Outcome::default() });
         response
     }
 }
 
-fn upstream_status(error: &UpstreamError) -> StatusCode {
+fn of_upstream(error: &UpstreamError) -> Refusal {
     match error {
         UpstreamError::TooLong(_)
         | UpstreamError::Query(_)
         | UpstreamError::Over
-        | UpstreamError::OtherIssuer => StatusCode::BAD_REQUEST,
+        | UpstreamError::OtherIssuer => Refusal::INVALID_REQUEST,
         UpstreamError::Denied | UpstreamError::Refused | UpstreamError::Claims(_) => {
-            StatusCode::FORBIDDEN
+            Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied)
         }
-        UpstreamError::Provider(_) => StatusCode::BAD_GATEWAY,
-        UpstreamError::Store(error) => store_status(error),
-    }
-}
-
-fn store_status(error: &StoreError) -> StatusCode {
-    match error {
-        StoreError::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        StoreError::Busy | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        UpstreamError::Provider(_) => Refusal::new(StatusCode::BAD_GATEWAY, ErrorCode::ServerError),
+        UpstreamError::Store(error) => error.into(),
     }
 }
 
@@ -345,7 +328,7 @@ fn ended(
 ) -> Result<Response, SignInError> {
     match &answer {
         Ok(_) => metrics.succeeded.add_one(),
-        Err(error) if error.status().is_server_error() => metrics.failed.add_one(),
+        Err(error) if error.refusal().status.is_server_error() => metrics.failed.add_one(),
         Err(_) => metrics.refused.add_one(),
     }
     answer

@@ -7,7 +7,6 @@
 mod claims;
 mod endpoint;
 mod held;
-pub(crate) mod refusals;
 mod session;
 mod under_way;
 mod upstream;

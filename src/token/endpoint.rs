@@ -1,11 +1,11 @@
 //! The doors: `POST /oauth2/token`, `/oauth2/revoke` and `/oauth2/introspect`. Each reads a form, knows who
 //! asks, and does one thing.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use hyper::body::Incoming;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ use crate::{
     client::{ClientIdentifier, GrantType},
     grant::{AuthorizationCode, RefreshToken},
     http::{
-        answer::{self, Response, Shape, refusal},
+        answer::{self, Response, Shape},
         caller::Caller,
         form::Form,
         rate_limit::FailureLimit,
@@ -33,9 +33,6 @@ use crate::{
     identified_client,
     store::{GrantRecord, StoreError},
 };
-
-/// When a busy store is worth another try, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// `POST /oauth2/token` (RFC 6749 §3.2).
 pub(crate) async fn token(
@@ -183,29 +180,18 @@ async fn failed(
     headers: &HeaderMap,
     error: TokenError,
 ) -> Response {
-    let counted = if error.may_be_a_guess() { counted(app, limit, caller).await } else { Ok(()) };
+    let counted =
+        if error.refusal().may_be_a_guess { counted(app, limit, caller).await } else { Ok(()) };
     refused(headers, counted.err().unwrap_or(error))
 }
 
 fn refused(headers: &HeaderMap, error: TokenError) -> Response {
-    let (status, code) = (error.status(), error.code());
-    let mut response = refusal(Shape::OAuth, status, code.as_str(), &error.to_string());
-    let retry_after = match error {
-        TokenError::TooManyRequests { retry_after_seconds }
-        | TokenError::TooManyFailures { retry_after_seconds } => Some(retry_after_seconds),
-        _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECONDS),
-        _ => None,
-    };
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
+    let refusal = error.refusal();
+    let mut response = refusal.json(Shape::OAuth, &error.to_string(), error);
     // RFC 6749 §5.2: in the way in which the client has tried.
-    if status == StatusCode::UNAUTHORIZED && headers.contains_key(AUTHORIZATION) {
+    if refusal.status == StatusCode::UNAUTHORIZED && headers.contains_key(AUTHORIZATION) {
         challenge(&mut response);
     }
-    let cause = status.is_server_error().then(|| Arc::new(error) as _);
-    let outcome = Outcome { error_code: Some(code.as_str()), cause, ..Outcome::default() };
-    response.extensions_mut().insert(outcome);
     response
 }
 

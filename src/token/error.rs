@@ -8,6 +8,7 @@ use crate::{
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
     keys::KeysError,
+    refusal::Refusal,
     store::StoreError,
 };
 
@@ -61,78 +62,26 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
-    /// Whether somebody who guesses would be told this: it counts against its source.
-    pub(crate) fn may_be_a_guess(&self) -> bool {
+    pub(crate) fn refusal(&self) -> Refusal {
         match self {
-            Self::UnknownClient
-            | Self::UnknownResource
-            | Self::InvalidGrant(_)
-            | Self::Verifier => true,
-            Self::Body(_)
-            | Self::Form(_)
-            | Self::Missing(_)
-            | Self::TwoClients
-            | Self::TooManyRequests { .. }
-            | Self::TooManyFailures { .. }
-            | Self::UnsupportedGrantType
-            | Self::UnauthorizedClient
-            | Self::InvalidScope
-            | Self::InvalidTarget
-            | Self::Store(_)
-            | Self::Keys(_) => false,
-        }
-    }
-
-    pub(crate) fn status(&self) -> StatusCode {
-        match self {
-            Self::UnknownClient | Self::UnknownResource => StatusCode::UNAUTHORIZED,
-            Self::TooManyRequests { .. } | Self::TooManyFailures { .. } => {
-                StatusCode::TOO_MANY_REQUESTS
+            Self::Body(error) => error.into(),
+            Self::Form(_) | Self::Missing(_) | Self::TwoClients => Refusal::INVALID_REQUEST,
+            Self::UnknownClient | Self::UnknownResource => {
+                Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient).guess()
             }
-            Self::Body(BodyError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(BodyError::TooSlow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(BodyError::UsedUp) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Body(BodyError::Broken(_))
-            | Self::Form(_)
-            | Self::Missing(_)
-            | Self::TwoClients
-            | Self::UnsupportedGrantType
-            | Self::UnauthorizedClient
-            | Self::InvalidGrant(_)
-            | Self::Verifier
-            | Self::InvalidScope
-            | Self::InvalidTarget => StatusCode::BAD_REQUEST,
-            Self::Store(error) => of_store(error).0,
-            Self::Keys(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    pub(crate) fn code(&self) -> ErrorCode {
-        match self {
-            Self::Body(BodyError::UsedUp) => ErrorCode::TemporarilyUnavailable,
-            Self::Body(_) | Self::Form(_) | Self::Missing(_) | Self::TwoClients => {
-                ErrorCode::InvalidRequest
+            Self::TooManyRequests { retry_after_seconds }
+            | Self::TooManyFailures { retry_after_seconds } => {
+                Refusal::too_many(*retry_after_seconds)
             }
-            Self::UnknownClient | Self::UnknownResource => ErrorCode::InvalidClient,
-            Self::TooManyRequests { .. } | Self::TooManyFailures { .. } => {
-                ErrorCode::TemporarilyUnavailable
+            Self::UnsupportedGrantType => Refusal::bad_request(ErrorCode::UnsupportedGrantType),
+            Self::UnauthorizedClient => Refusal::bad_request(ErrorCode::UnauthorizedClient),
+            Self::InvalidGrant(_) | Self::Verifier => {
+                Refusal::bad_request(ErrorCode::InvalidGrant).guess()
             }
-            Self::UnsupportedGrantType => ErrorCode::UnsupportedGrantType,
-            Self::UnauthorizedClient => ErrorCode::UnauthorizedClient,
-            Self::InvalidGrant(_) | Self::Verifier => ErrorCode::InvalidGrant,
-            Self::InvalidScope => ErrorCode::InvalidScope,
-            Self::InvalidTarget => ErrorCode::InvalidTarget,
-            Self::Store(error) => of_store(error).1,
-            Self::Keys(_) => ErrorCode::ServerError,
+            Self::InvalidScope => Refusal::bad_request(ErrorCode::InvalidScope),
+            Self::InvalidTarget => Refusal::bad_request(ErrorCode::InvalidTarget),
+            Self::Store(error) => error.into(),
+            Self::Keys(_) => Refusal::FAILED,
         }
-    }
-}
-
-const fn of_store(error: &StoreError) -> (StatusCode, ErrorCode) {
-    match error {
-        StoreError::Busy | StoreError::Unavailable(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable)
-        }
-        StoreError::Corrupt { .. } => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError),
     }
 }

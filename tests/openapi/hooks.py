@@ -68,11 +68,6 @@ class Person:
     def tokens(self):
         return requests.post(f"{URL}/oauth2/token", data=self.code()).json()
 
-    def state(self):
-        """The `state` of a sign-in that waits for a provider."""
-        location = self.post("sign-in", {"request": urlencode(self.asked()), "provider": "one"}).headers["location"]
-        return parse_qs(urlsplit(location).query)["state"][0]
-
 
 person = Person()
 count = 0
@@ -120,45 +115,6 @@ def authorize(case, method):
         case.cookies = dict(person.browser.cookies)
 
 
-def from_own_page(case, form):
-    case.body = form
-    case.headers.update(OWN_PAGE)
-    case.cookies = dict(person.browser.cookies)
-
-
-def consent(case, _):
-    from_own_page(case, person.consent(["allow", "deny", "back"][count // 2 % 3]))
-
-
-def grants(case, method):
-    """There is something to take back."""
-    if method == "POST":
-        person.code()
-        from_own_page(case, person.form("/oauth2/grants"))
-    case.cookies = dict(person.browser.cookies)
-
-
-def sign_in(case, _):
-    if count % 4:
-        case.body = {"request": "client_id=x", "provider": "one"}
-    else:
-        case.body = {"request": "client_id=x", "password": PASSWORD}
-    case.headers.update(OWN_PAGE)
-
-
-def sign_out(case, method):
-    """A session of its own: others are to go on with theirs."""
-    other = Person()
-    if method == "POST":
-        from_own_page(case, other.form("/oauth2/sign-out"))
-    case.cookies = dict(other.browser.cookies)
-
-
-def return_from_provider(case, _):
-    case.query = {"state": person.state(), "error": "access_denied"}
-    case.cookies = dict(person.browser.cookies)
-
-
 def token(case, _):
     if count % 4:
         case.body = person.code()
@@ -180,6 +136,5 @@ def introspect(case, _):
 
 # By the last step of a path.
 CHANGES = {
-    "register": register, "authorize": authorize, "consent": consent, "grants": grants, "sign-in": sign_in,
-    "sign-out": sign_out, "{provider}": return_from_provider, "token": token, "revoke": revoke, "introspect": introspect,
+    "register": register, "authorize": authorize, "token": token, "revoke": revoke, "introspect": introspect,
 }  # fmt: skip

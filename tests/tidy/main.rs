@@ -52,6 +52,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "identified_client",
             "pages",
             "paths",
+            "refusal",
             "secret",
             "sign_in",
             "store",
@@ -150,6 +151,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "keys",
             "metadata_policy",
+            "refusal",
             "registration",
             "server_metadata",
             "sign_in",
@@ -160,6 +162,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("paths", &[]),
     ("private_file", &[]),
     ("provider", &["clock", "config", "http", "internet"]),
+    ("refusal", &["error_code", "http", "pages", "store"]),
     (
         "registration",
         &[
@@ -173,6 +176,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "json",
             "metadata_policy",
+            "refusal",
             "store",
         ],
     ),
@@ -216,6 +220,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "pages",
             "paths",
             "provider",
+            "refusal",
             "secret",
             "store",
         ],
@@ -234,6 +239,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "identified_client",
             "keys",
+            "refusal",
             "secret",
             "store",
         ],
@@ -261,6 +267,7 @@ const CONFINED: &[Confined] = &[
             "src/guard/",
             "src/pages/",
             "src/provider/",
+            "src/refusal.rs",
             "src/registration/endpoint.rs",
             "src/registration/error.rs",
             "src/server/",
@@ -308,9 +315,9 @@ const CONFINED: &[Confined] = &[
             "src/client/",
             "src/error_code.rs",
             "src/guard/",
+            "src/http/answer.rs",
             "src/identified_client.rs",
             "src/json.rs",
-            "src/registration/error.rs",
             "src/token/access_token.rs",
             "src/token/introspection.rs",
         ],
@@ -482,7 +489,8 @@ fn every_parameter_that_is_read_is_described() {
     let readers = [".one(\"", ".all(\"", "one(form, \"", "required(form, \"", "required(&form, \""];
     let mut names = BTreeSet::new();
     for source in sources().iter().filter(|source| !source.is_test) {
-        if !["authorization", "sign_in", "token"].contains(&source.module().as_str()) {
+        // Forms of the server's own pages are not described.
+        if source.module() != "token" && source.path != "src/authorization/request.rs" {
             continue;
         }
         let code = source.text.get(..source.tests_at()).unwrap_or_default();
@@ -491,7 +499,7 @@ fn every_parameter_that_is_read_is_described() {
             names.extend(read.map(|(name, _)| name.to_owned()));
         }
     }
-    assert!(names.len() >= 20, "nothing was read: {names:?}");
+    assert!(names.len() >= 15, "nothing was read: {names:?}");
     let is_described = |name: &str| {
         [format!("\"{name}\": {{"), format!("\"name\": \"{name}\"")]
             .iter()
