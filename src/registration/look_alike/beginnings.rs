@@ -1,5 +1,5 @@
 //! A first look at a name, without an allocation: whether one of its words begins with the first three letters of a
-//! protected name. Almost every name ends here, and every registration pays for it, so that two tables do the work.
+//! protected name. Almost every name ends here, and every registration pays for it, so that tables do the work.
 
 use crate::appearance::{self, Kind, NO_LETTER};
 
@@ -28,9 +28,11 @@ const ALL_KINDS: u8 = 15;
 pub(super) struct Beginnings {
     /// The third letters by the first two, a bit each.
     thirds: Box<[u32]>,
-    /// By byte: in the upper half its kind; in the lower half the kinds behind which it begins a word that has one
-    /// of the first letters.
+    /// By byte: in the upper half its kind; in the lower half the kinds behind which it begins a word as one of these
+    /// does.
     bytes: [u8; 256],
+    /// By byte, those that may come second, a bit each.
+    seconds: Box<[[u32; 8]]>,
 }
 
 impl Default for Beginnings {
@@ -42,7 +44,9 @@ impl Default for Beginnings {
         for (byte, known) in (0..128).zip(&mut bytes) {
             *known = bit(appearance::kind(byte)) << 4;
         }
-        Self { thirds, bytes }
+        let mut seconds: Box<[[u32; 8]]> = vec![[0; 8]; 256].into();
+        seconds[128..].fill([u32::MAX; 8]);
+        Self { thirds, bytes, seconds }
     }
 }
 
@@ -52,9 +56,22 @@ impl Beginnings {
         let place = |letter: u8| usize::from(letter & 31);
         let mut letters = word.bytes();
         let Some(first) = letters.next() else { return };
-        for (byte, known) in (0..128).zip(&mut self.bytes) {
-            if appearance::resembled(byte)[0] == first {
-                *known |= begins_behind(appearance::kind(byte));
+        let agrees = |seen: &[u8]| {
+            let seen = seen.iter().filter(|letter| **letter != NO_LETTER);
+            seen.zip(word.as_bytes()).all(|(seen, letter)| seen == letter)
+        };
+        let beginning = (0..128).zip(&mut self.bytes).zip(&mut self.seconds);
+        for ((byte, known), seconds) in beginning {
+            let [one, two] = appearance::resembled(byte);
+            if one == NO_LETTER || !agrees(&[one, two]) {
+                continue;
+            }
+            *known |= begins_behind(appearance::kind(byte));
+            for second in 0..128 {
+                let [three, four] = appearance::resembled(second);
+                if agrees(&[one, two, three, four]) {
+                    seconds[usize::from(second >> 5)] |= 1 << (second & 31);
+                }
             }
         }
         let seconds = letters.next().map_or(0..=31, |letter| place(letter)..=place(letter));
@@ -67,23 +84,29 @@ impl Beginnings {
     /// Whether a word of `name` may begin like one of these, which is not known of a name outside ASCII.
     pub(super) fn may_begin_a_word_of(&self, name: &str) -> bool {
         let mut before = bit(Kind::Separator);
-        let mut rest = name.as_bytes();
-        while let Some((byte, after)) = rest.split_first() {
+        let mut bytes = name.as_bytes().iter();
+        while let Some(byte) = bytes.next() {
             let known = self.bytes[usize::from(*byte)];
-            if known & before != 0 && self.may_begin(rest) {
+            if known & before != 0 && self.may_begin(*byte, bytes.as_slice()) {
                 return true;
             }
             before = known >> 4;
-            rest = after;
         }
         false
     }
 
-    /// Whether `text` begins like one of these.
-    fn may_begin(&self, text: &[u8]) -> bool {
+    /// Whether `first` and what follows it begin like one of these.
+    fn may_begin(&self, first: u8, after: &[u8]) -> bool {
+        let second = after.first().copied().unwrap_or_default();
+        let seconds = self.seconds[usize::from(first)];
+        seconds[usize::from(second >> 5)] >> (second & 31) & 1 == 1 && self.goes_on(first, after)
+    }
+
+    /// Whether the first three letters are among these.
+    fn goes_on(&self, first: u8, after: &[u8]) -> bool {
         // A leading one tells how many letters follow it.
         let mut found: u32 = 1;
-        for byte in text {
+        for byte in std::iter::once(&first).chain(after) {
             let (letters, bits) = LETTERS[usize::from(*byte)];
             found = found << bits | u32::from(letters);
             if found >> PLACES_BITS != 0 {
