@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::Config,
     entropy::Entropy,
+    guard::Guards,
     http::{
         body::BodyReader,
         body_budget::BodyBudget,
@@ -61,6 +62,8 @@ pub struct App {
     pub(crate) local_password: Option<LocalPassword>,
     /// Where people sign in who have an account elsewhere.
     pub(crate) providers: Providers,
+    /// The resources that the guard protects.
+    pub(crate) guards: Guards,
     /// What clients read of this server (RFC 8414).
     pub(crate) metadata: Bytes,
     /// What signs and seals.
@@ -106,6 +109,7 @@ impl App {
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
             providers: Providers::new(&config.sign_in.providers, internet.clone()),
+            guards: Guards::new(&config),
             metadata: server_metadata::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),

@@ -15,6 +15,14 @@ pub(crate) const CONSENT: &str = "/oauth2/consent";
 pub(crate) const DATADOG_REGISTER: &str = "/api/v2/oauth2/register";
 /// A person's connected apps.
 pub(crate) const GRANTS: &str = "/oauth2/grants";
+/// Forward-auth for Envoy, which appends the path of the request.
+pub(crate) const GUARD_ENVOY: &str = "/guard/envoy/{resource}/";
+/// The same for every path but `/`.
+pub(crate) const GUARD_ENVOY_BELOW: &str = "/guard/envoy/{resource}/{*target}";
+/// Forward-auth for Caddy, Traefik, and `HAProxy`.
+pub(crate) const GUARD_FORWARDED: &str = "/guard/forwarded/{resource}";
+/// Forward-auth for nginx.
+pub(crate) const GUARD_NGINX: &str = "/guard/nginx/{resource}";
 /// What this server is, for browsers and programs that ask for no endpoint.
 pub(crate) const HOME: &str = "/";
 /// Token introspection (RFC 7662).
@@ -23,6 +31,10 @@ pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 pub(crate) const JWKS: &str = "/oauth2/jwks";
 /// The description of the interface.
 pub(crate) const OPENAPI: &str = "/openapi.json";
+/// Protected resource metadata (RFC 9728 §3), for the resource of a host.
+pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+/// The same for the resource at a path of a host.
+pub(crate) const PROTECTED_RESOURCE_BELOW: &str = "/.well-known/oauth-protected-resource/{*path}";
 /// Client registration (RFC 7591 §3).
 pub(crate) const REGISTER: &str = "/oauth2/register";
 /// An alias of [`REGISTER`], for clients that do not read metadata.

@@ -132,6 +132,6 @@ fn told(decided: &Decided<'_>) -> (bool, String) {
         Decision::SignIn { scope, .. } => (false, format!("401: needs a token{}", scopes(scope))),
         Decision::StepUp { scope } => (false, format!("403: needs a token{}", scopes(scope))),
         Decision::Denied => (false, "403: the rule denies every request".into()),
-        Decision::Refused(refusal) => (false, format!("{}: {refusal}", refusal.status())),
+        Decision::Rejected(refusal) => (false, format!("{}: {refusal}", refusal.status())),
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Config, Resource,
     kind::{Boolean, List, Refusal, Shown, Text},
     setting::table,
-    tables::entries,
+    tables::{entries, entry},
     text::{PROVIDER_ID, SCOPE, accept_if},
 };
 use crate::paths;
@@ -70,6 +70,29 @@ table! {
         /// Whether the server behind the guard rejects requests whose `Mcp-Method` and `Mcp-Name` differ from the body
         /// (MCP 2026-07-28). Rules for tools require it.
         upstream_validates_headers: bool = false, Boolean;
+        /// Whether the metadata document without a path describes this resource, on a host that has several.
+        default: bool = false, Boolean;
+        /// The headers in which the server behind the guard reads who sends a request, beside `Doorward-Assertion`.
+        identity_headers: IdentityHeaders = {}, entry::<IdentityHeaders>();
+    }
+}
+
+table! {
+    /// The headers that carry identity in plain text.
+    entry IdentityHeaders {
+        /// The header for the subject of the token.
+        subject: Option<String> = none example "X-Forwarded-User", IDENTITY_HEADER;
+        /// The header for the identifier of the client.
+        client_id: Option<String> = none, IDENTITY_HEADER;
+        /// The header for the scopes, separated by spaces.
+        scope: Option<String> = none, IDENTITY_HEADER;
+    }
+}
+
+impl IdentityHeaders {
+    /// The headers that are set.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        [&self.subject, &self.client_id, &self.scope].into_iter().flatten()
     }
 }
 
@@ -137,10 +160,23 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
             }
             Err(fault) => faults.push(format!("{place}.uri: {fault}")),
         }
+        let others = config.authorization.resources.iter().take(nth);
+        let is_second_default = guard.default
+            && others.into_iter().any(|other| is_default_of_same_host(other, resource));
+        if is_second_default {
+            faults.push(format!(
+                "{place}.guard.default: another guard of the host is the default as well"
+            ));
+        }
         let of_guard = scope_faults(config, guard).into_iter().chain(tool_faults(guard));
         faults.extend(of_guard.map(|fault| format!("{place}.guard.{fault}")));
     }
     faults
+}
+
+fn is_default_of_same_host(other: &Resource, resource: &Resource) -> bool {
+    let origin = |resource: &Resource| Url::parse(resource.uri.as_str()).map(|url| url.origin());
+    other.guard.as_ref().is_some_and(|guard| guard.default) && origin(other) == origin(resource)
 }
 
 /// Which of our own paths the resource would take away, on the host of the issuer.
@@ -206,6 +242,28 @@ const ASK: Text<Ask> = Text {
         Ask::Minimum => "minimum".into(),
         Ask::All => "all".into(),
     },
+    shown: Shown::Whole,
+};
+
+/// A header that only a proxy sets.
+const IDENTITY_HEADER: Text<String> = Text {
+    expected: "the name of a header such as X-Forwarded-User, of letters, digits, and hyphens",
+    parse: |text| {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if text.is_empty() || text.len() > 64 || !is_plain {
+            return Err(None);
+        }
+        let name = text.to_ascii_lowercase();
+        let is_taken =
+            ["accept", "connection", "content-", "doorward-", "mcp-", "sec-", "transfer-encoding"];
+        let others =
+            ["authorization", "cookie", "expect", "host", "origin", "te", "trailer", "upgrade"];
+        if is_taken.iter().any(|taken| name.starts_with(taken)) || others.contains(&name.as_str()) {
+            return Err(Some("that header means something else".into()));
+        }
+        Ok(text.to_owned())
+    },
+    print: String::clone,
     shown: Shown::Whole,
 };
 

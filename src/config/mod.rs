@@ -31,7 +31,7 @@ pub(crate) use self::text::without_credentials;
 pub use self::{
     algorithm::SigningAlgorithm,
     fault::ConfigErrors,
-    guard::{Ask, Guard, GuardRule},
+    guard::{Ask, Guard, GuardRule, IdentityHeaders},
     load::load,
     location::{PostgresUrl, Secret, StoreLocation},
     print::{reference, sample},
@@ -286,6 +286,14 @@ table! {
         keys_secret: Secret = "", KEYS_SECRET;
     }
 
+    /// The guard in front of resources that have `[authorization.resources.guard]`.
+    guard: GuardConfig {
+        /// Proxies that may ask about requests at `/guard/…`; to all others, these addresses do not exist.
+        ///
+        /// A proxy that also leads strangers to this server must not lead them to `/guard/`.
+        proxies: Vec<IpNet> = ["127.0.0.0/8", "::1"], List(NETWORK);
+    }
+
     /// Clients that do not register but publish their metadata at the URL that is their identifier (Client ID
     /// Metadata Documents).
     client_documents: ClientDocumentsConfig {
@@ -382,6 +390,11 @@ impl Config {
     /// Whether any resource may ask about tokens.
     pub fn introspects(&self) -> bool {
         self.authorization.resources.iter().any(|resource| resource.introspection().is_some())
+    }
+
+    /// Whether any resource has a guard.
+    pub fn guards(&self) -> bool {
+        self.authorization.resources.iter().any(|resource| resource.guard.is_some())
     }
 
     /// Scheme, host and port of the issuer, as browsers write an origin.

@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use url::{Host, Url};
 
 use super::{
+    documents,
     pattern::{Strictness, path_matches, tool_matches},
     target::{Target, TargetFault},
 };
@@ -13,6 +15,7 @@ use crate::{
     clock::Timestamp,
     config::{Ask, Config, Guard, GuardRule, Resource},
     grant::GrantId,
+    paths,
 };
 
 /// A guarded resource, with what follows from its settings.
@@ -21,6 +24,12 @@ pub(crate) struct Guarded {
     pub(crate) settings: Guard,
     /// The resource indicator, as the operator spells it: the audience of its tokens.
     pub(crate) uri: String,
+    /// As people read it.
+    pub(crate) name: Option<String>,
+    /// The metadata document (RFC 9728).
+    pub(crate) metadata: Bytes,
+    /// Where clients read it.
+    pub(crate) metadata_url: String,
     /// Scheme, host, and port, as browsers write an origin.
     pub(crate) origin: String,
     /// The path of the resource, without a slash at its end; empty for all of the host.
@@ -99,12 +108,12 @@ pub(crate) enum Decision<'a> {
     },
     /// A rule refuses it, and no token changes that.
     Denied,
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
 /// Why a request is refused, whatever token it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum Rejection {
     #[error("{0}")]
     Ambiguous(&'static str),
     #[error("{0}")]
@@ -121,7 +130,7 @@ pub(crate) enum Refusal {
     Unavailable,
 }
 
-impl Refusal {
+impl Rejection {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::Ambiguous(_) | Self::Target(_) | Self::HiddenTool(_) => 400,
@@ -146,13 +155,25 @@ impl Guarded {
     pub(crate) fn of(resource: &Resource, config: &Config) -> Option<Self> {
         let settings = resource.guard.clone()?;
         let url = Url::parse(resource.uri.as_str()).ok()?;
-        Some(Self {
+        let origin = url.origin().ascii_serialization();
+        let path = url.path().trim_end_matches('/').to_owned();
+        let mut guarded = Self {
             settings,
             uri: resource.uri.as_str().to_owned(),
-            origin: url.origin().ascii_serialization(),
-            path: url.path().trim_end_matches('/').to_owned(),
+            name: resource.name.clone(),
+            metadata: Bytes::new(),
+            metadata_url: format!("{origin}{}{path}", paths::PROTECTED_RESOURCE),
+            origin,
+            path,
             admits_loopback: is_loopback(&config.server.issuer),
-        })
+        };
+        guarded.metadata = documents::document(&guarded, config);
+        Some(guarded)
+    }
+
+    /// Host and port, as `Host` has them.
+    pub(crate) fn authority(&self) -> &str {
+        self.origin.split_once("://").map_or("", |(_, authority)| authority)
     }
 
     /// Whether a path lies in the resource, or a rule names it.
@@ -172,11 +193,6 @@ impl Guarded {
             || (self.admits_loopback && str::from_utf8(origin).is_ok_and(is_loopback))
     }
 
-    /// Whether it matters to a rule which tool is called.
-    pub(crate) fn has_tool_rules(&self) -> bool {
-        self.settings.rules.iter().any(|rule| !rule.tools.is_empty())
-    }
-
     /// The scopes that a request requires to which this rule applies.
     fn required<'g>(&'g self, rule: Option<&'g GuardRule>) -> impl Iterator<Item = &'g str> {
         let of_rule = rule.into_iter().flat_map(|rule| &rule.scopes);
@@ -192,35 +208,46 @@ pub(crate) fn decide<'a>(
 ) -> Decided<'a> {
     let target = match read(guarded, asked) {
         Ok(target) => target,
-        Err(refusal) => return Decided { decision: Decision::Refused(refusal), rule: None },
+        Err(refusal) => return Decided { decision: Decision::Rejected(refusal), rule: None },
     };
     if asked.is_preflight && asked.origin.is_some() {
         return Decided { decision: Decision::Preflight, rule: None };
     }
-    if let (true, Tool::Hidden(reason)) = (guarded.has_tool_rules(), asked.tool) {
-        let decision = Decision::Refused(Refusal::HiddenTool(reason));
-        return Decided { decision, rule: None };
-    }
     let rules = &guarded.settings.rules;
-    let rule = rules.iter().position(|rule| misfit(rule, asked, &target).is_none());
+    // A rule for tools may match a request whose tool is hidden.
+    let fits = |rule: &GuardRule| match (misfit(rule, asked, &target), asked.tool) {
+        (None, _) => Some(Ok(())),
+        (Some(Misfit::Tool), Tool::Hidden(reason)) => Some(Err(Rejection::HiddenTool(reason))),
+        (Some(_), _) => None,
+    };
+    let first = rules.iter().enumerate().find_map(|(nth, rule)| Some((nth, fits(rule)?)));
+    let rule = first.map(|(nth, _)| nth);
+    if let Some((_, Err(refusal))) = first {
+        // A client without a token has to learn first where to get one.
+        let decision = match presented {
+            Presented::Valid(_) => Decision::Rejected(refusal),
+            _ => by_rule(guarded, None, presented),
+        };
+        return Decided { decision, rule };
+    }
     let decision = by_rule(guarded, rule.and_then(|nth| rules.get(nth)), presented);
     Decided { decision, rule }
 }
 
 /// The target, unless the request is refused before any rule.
-fn read<'a>(guarded: &Guarded, asked: &Asked<'a>) -> Result<Target<'a>, Refusal> {
+fn read<'a>(guarded: &Guarded, asked: &Asked<'a>) -> Result<Target<'a>, Rejection> {
     if let Some(ambiguity) = asked.ambiguity {
-        return Err(Refusal::Ambiguous(ambiguity));
+        return Err(Rejection::Ambiguous(ambiguity));
     }
-    let target = Target::read(asked.target).map_err(Refusal::Target)?;
+    let target = Target::read(asked.target).map_err(Rejection::Target)?;
     if !addresses_same_host(asked.address, &guarded.origin) {
-        return Err(Refusal::OtherHost);
+        return Err(Rejection::OtherHost);
     }
     if !guarded.has(&target) {
-        return Err(Refusal::OtherPath);
+        return Err(Rejection::OtherPath);
     }
     match asked.origin {
-        Some(origin) if !guarded.admits_origin(origin) => Err(Refusal::Origin),
+        Some(origin) if !guarded.admits_origin(origin) => Err(Rejection::Origin),
         _ => Ok(target),
     }
 }
@@ -237,7 +264,7 @@ fn by_rule<'a>(
     }
     let authorized = match presented {
         Presented::Valid(authorized) => authorized,
-        Presented::Unknown => return Decision::Refused(Refusal::Unavailable),
+        Presented::Unknown => return Decision::Rejected(Rejection::Unavailable),
         Presented::Nothing | Presented::Invalid(_) => {
             let scope = match guarded.settings.ask {
                 Ask::All => joined(guarded.settings.all_scopes()),
@@ -259,26 +286,36 @@ fn by_rule<'a>(
 }
 
 /// Why each rule does not match, in their order; `None` for a rule that does.
-pub(crate) fn misfits(guarded: &Guarded, asked: &Asked<'_>) -> Vec<Option<&'static str>> {
+pub(crate) fn misfits(guarded: &Guarded, asked: &Asked<'_>) -> Vec<Option<Misfit>> {
     let Ok(target) = Target::read(asked.target) else { return Vec::new() };
     guarded.settings.rules.iter().map(|rule| misfit(rule, asked, &target)).collect()
 }
 
 /// What a request does not have of a rule.
-fn misfit(rule: &GuardRule, asked: &Asked<'_>, target: &Target<'_>) -> Option<&'static str> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Misfit {
+    #[error("another method")]
+    Method,
+    #[error("another path")]
+    Path,
+    #[error("another tool, or none")]
+    Tool,
+}
+
+fn misfit(rule: &GuardRule, asked: &Asked<'_>, target: &Target<'_>) -> Option<Misfit> {
     // HEAD is GET without the body of the answer (RFC 9110 §9.3.2).
     let is_named =
         |method: &String| method == asked.method || (method == "GET" && asked.method == "HEAD");
+    let names_tool = |tools: &[String]| match asked.tool {
+        Tool::Called(name) => tools.iter().any(|tool| tool_matches(tool, name)),
+        Tool::None | Tool::Hidden(_) => false,
+    };
     if !rule.methods.is_empty() && !rule.methods.iter().any(is_named) {
-        Some("another method")
+        Some(Misfit::Method)
     } else if !rule.paths.is_empty() && !names_path(rule, target) {
-        Some("another path")
-    } else if !rule.tools.is_empty() {
-        match asked.tool {
-            Tool::Called(name) if rule.tools.iter().any(|tool| tool_matches(tool, name)) => None,
-            Tool::Called(_) => Some("another tool"),
-            Tool::None | Tool::Hidden(_) => Some("no tool is called"),
-        }
+        Some(Misfit::Path)
+    } else if !rule.tools.is_empty() && !names_tool(&rule.tools) {
+        Some(Misfit::Tool)
     } else {
         None
     }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{answers, json_answer};
-use crate::{config::Config, keys, server_metadata};
+use super::{answers, json_answer, schema};
+use crate::{config::Config, guard, keys, server_metadata};
 
 /// `GET /.well-known/oauth-authorization-server`: the members of the document that is answered, each with its
 /// type.
@@ -55,6 +55,32 @@ pub(crate) fn jwks(_: &Config) -> Value {
         "summary": "The public keys that access tokens are signed with (RFC 7517).",
         "tags": ["discovery"],
         "responses": answers([("200", answer)]),
+    })
+}
+
+/// `GET /.well-known/oauth-protected-resource/{path}`.
+pub(crate) fn resource_metadata_below(config: &Config) -> Value {
+    let mut described = resource_metadata(config);
+    described["operationId"] = "readResourceMetadataAtPath".into();
+    described["parameters"] = json!([{
+        "name": "path",
+        "in": "path",
+        "required": true,
+        "description": "The path of the resource, which may have several segments.",
+        "schema": { "type": "string" },
+    }]);
+    described
+}
+
+/// `GET /.well-known/oauth-protected-resource`.
+pub(crate) fn resource_metadata(_: &Config) -> Value {
+    let answer = json_answer("The metadata.", &guard::metadata_schema(), &[]);
+    let none = json_answer("No guarded resource is at this host and path.", &schema("Error"), &[]);
+    json!({
+        "operationId": "readResourceMetadata",
+        "summary": "The metadata of a guarded resource (RFC 9728): `Host` and the path behind the name choose it.",
+        "tags": ["discovery"],
+        "responses": answers([("200", answer), ("404", none)]),
     })
 }
 

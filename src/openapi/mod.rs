@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::{
     authorization::{authorize, authorize_by_form},
-    discovery::{description, home, jwks, metadata},
+    discovery::{description, home, jwks, metadata, resource_metadata, resource_metadata_below},
     registration::{datadog, rfc7591},
     tokens::{introspect, revoke, token},
 };

@@ -20,7 +20,8 @@ pub fn description(config: &Config) -> String {
         });
         let described: Map<String, Value> = described.collect();
         if !described.is_empty() {
-            paths.insert(route.template.to_owned(), described.into());
+            // OpenAPI has no parameter of several segments: the nearest is one.
+            paths.insert(route.template.replace("{*", "{"), described.into());
         }
     }
     openapi::document(config, &paths)

@@ -26,7 +26,7 @@ use super::{
     framing::malformed,
     listener::Answer,
     metrics::ServerMetrics,
-    routes::{self, Route, Routes},
+    routes::{self, From, Route, Routes},
 };
 use crate::{
     app::App,
@@ -81,7 +81,8 @@ impl Answer for Exchange {
         let mut response = if let Some(text) = fault {
             refusal(shape, StatusCode::BAD_REQUEST, "invalid_request", text)
         } else {
-            let answered = pin!(routes::answer(&self.app, route, address, &request_id, request));
+            let from = From { peer, source: address };
+            let answered = pin!(routes::answer(&self.app, route, from, &request_id, request));
             or_panic(answered).await.unwrap_or_else(|panic| {
                 tracing::error!(panic = panic_text(&*panic), "a handler panicked");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;

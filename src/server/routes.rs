@@ -20,6 +20,7 @@ use crate::{
     client::ProfileName,
     config::Config,
     discovery,
+    guard::{self, Dialect},
     http::{
         answer::{self, Response, Shape, refusal},
         request_id::RequestId,
@@ -49,6 +50,8 @@ pub(crate) struct Operation {
     pub(super) method: Method,
     /// Whether HEAD is answered as GET, without the body.
     head: bool,
+    /// Whether every method is answered so.
+    any: bool,
     handler: Handler,
     /// Describes the operation for `/openapi.json`; `None` for a page, which no program asks for.
     pub(super) description: Option<Description>,
@@ -57,9 +60,20 @@ pub(crate) struct Operation {
 /// Answers a request. Boxed, so that a connection reserves no room for the largest of all handlers.
 type Handler = for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 
+/// Where a request comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct From {
+    /// The other end of the connection.
+    pub(crate) peer: IpAddr,
+    /// The caller's address, which trusted proxies may tell.
+    pub(crate) source: IpAddr,
+}
+
 /// A request on its way to a handler.
 struct Call<'a> {
     app: &'a App,
+    /// The other end of the connection.
+    peer: IpAddr,
     source: IpAddr,
     head: Parts,
     body: Incoming,
@@ -69,16 +83,21 @@ struct Call<'a> {
 type Description = fn(&Config) -> Value;
 
 const fn get(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::GET, head: true, handler, description }
+    Operation { method: Method::GET, head: true, any: false, handler, description }
 }
 
 /// GET that changes something, so that HEAD must not do the same (RFC 9110 §9.2.1).
 const fn get_without_head(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::GET, head: false, handler, description }
+    Operation { method: Method::GET, head: false, any: false, handler, description }
 }
 
 const fn post(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::POST, head: false, handler, description }
+    Operation { method: Method::POST, head: false, any: false, handler, description }
+}
+
+/// What proxies ask about, by any method. It is between servers, and in no description.
+const fn any(handler: Handler) -> Operation {
+    Operation { method: Method::GET, head: true, any: true, handler, description: None }
 }
 
 const fn always(_: &Config) -> bool {
@@ -104,7 +123,7 @@ macro_rules! answer {
 }
 
 /// Every public endpoint.
-static ENDPOINTS: [Endpoint; 16] = [
+static ENDPOINTS: [Endpoint; 21] = [
     Endpoint {
         paths: &[paths::HOME],
         exists: always,
@@ -225,6 +244,39 @@ static ENDPOINTS: [Endpoint; 16] = [
         ..PAGE
     },
     Endpoint {
+        paths: &[paths::PROTECTED_RESOURCE],
+        exists: Config::guards,
+        operations: &[get(answer!(|c| resource_metadata(&c)), Some(openapi::resource_metadata))],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::PROTECTED_RESOURCE_BELOW],
+        exists: Config::guards,
+        operations: &[get(
+            answer!(|c| resource_metadata(&c)),
+            Some(openapi::resource_metadata_below),
+        )],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::GUARD_NGINX],
+        exists: Config::guards,
+        operations: &[any(answer!(|c| checked(c, Dialect::Nginx).await))],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::GUARD_FORWARDED],
+        exists: Config::guards,
+        operations: &[any(answer!(|c| checked(c, Dialect::Forwarded).await))],
+        ..PAGE
+    },
+    Endpoint {
+        paths: &[paths::GUARD_ENVOY, paths::GUARD_ENVOY_BELOW],
+        exists: Config::guards,
+        operations: &[any(answer!(|c| checked(c, Dialect::Envoy).await))],
+        ..PAGE
+    },
+    Endpoint {
         paths: &[paths::STYLESHEET],
         operations: &[get(|_| Box::pin(ready(pages::stylesheet())), None)],
         ..PAGE
@@ -240,6 +292,18 @@ static ENDPOINTS: [Endpoint; 16] = [
 fn own_description(app: &App) -> Response {
     let described = app.description.get_or_init(|| description(&app.config).into());
     answer::json(StatusCode::OK, described.clone())
+}
+
+/// The metadata of the guarded resource that is meant.
+fn resource_metadata(call: &Call<'_>) -> Response {
+    let found = guard::metadata(&call.app.guards, &call.head);
+    found.unwrap_or_else(|| not_found(call.app, &call.head))
+}
+
+/// The answer of the guard to a proxy; to other peers, nothing is there.
+async fn checked(call: Call<'_>, dialect: Dialect) -> Response {
+    let answered = guard::check(call.app, dialect, call.peer, &call.head).await;
+    answered.unwrap_or_else(|| not_found(call.app, &call.head))
 }
 
 /// The label of requests for paths at which nothing is.
@@ -296,6 +360,9 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 static NOTHING: Endpoint = PAGE;
 
 fn allow(endpoint: &Endpoint) -> HeaderValue {
+    if endpoint.operations.iter().any(|operation| operation.any) {
+        return HeaderValue::from_static("*");
+    }
     let mut methods = Vec::new();
     for operation in endpoint.operations {
         methods.push(operation.method.as_str());
@@ -371,7 +438,7 @@ impl Routes {
 pub(crate) async fn answer(
     app: &App,
     route: &'static Route,
-    source: IpAddr,
+    from: From,
     id: &HeaderValue,
     request: Request<Incoming>,
 ) -> Response {
@@ -384,9 +451,12 @@ pub(crate) async fn answer(
     let operation = route
         .operations()
         .iter()
-        .find(|operation| operation.method == head.method || (is_head && operation.head));
+        .find(|it| it.any || it.method == head.method || (is_head && it.head));
     match operation {
-        Some(operation) => (operation.handler)(Call { app, source, head, body }).await,
+        Some(operation) => {
+            let From { peer, source } = from;
+            (operation.handler)(Call { app, peer, source, head, body }).await
+        }
         None if route.template == UNKNOWN => not_found(app, &head),
         None if route.is_open_to_scripts() && head.method == Method::OPTIONS => {
             cors::preflight(route.allow.clone())
@@ -455,8 +525,9 @@ mod tests {
         let provider =
             r#"[{ id = "a", name = "A", issuer = "https://a.example", client_id = "c" }]"#;
         let hash = "0".repeat(64);
-        let resource =
-            format!(r#"[{{ uri = "https://mcp.example", id = "mcp", secret_sha256 = "{hash}" }}]"#);
+        let resource = format!(
+            r#"[{{ uri = "https://mcp.example", id = "mcp", secret_sha256 = "{hash}", guard = {{ id = "mcp" }} }}]"#
+        );
         let flags = vec![
             ("server.issuer", issuer.to_owned()),
             ("server.tls_terminated_in_front", "true".to_owned()),

@@ -98,6 +98,36 @@ pub(super) fn read(app: &App, token: &str, now: Timestamp) -> Option<Claims> {
     claims(&app.keys.verify(token)?, &app.config.server.issuer, now)
 }
 
+/// What a signed access token says, for the guard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    pub(crate) subject: String,
+    pub(crate) client_id: String,
+    pub(crate) grant: GrantId,
+    /// Separated by spaces.
+    pub(crate) scope: String,
+    /// The resource, if it is for one alone.
+    pub(crate) audience: Option<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// The facts of an access token that was issued here, expired or not.
+pub(crate) fn verified(app: &App, token: &str) -> Option<Verified> {
+    let always = Timestamp::from_millis(0);
+    let claims = claims(&app.keys.verify(token)?, &app.config.server.issuer, always)?;
+    Some(Verified {
+        grant: claims.grant()?,
+        subject: claims.sub,
+        client_id: claims.client_id,
+        scope: claims.scope.unwrap_or_default(),
+        audience: match claims.aud {
+            Audience::One(one) => Some(one),
+            Audience::Several(_) => None,
+        },
+        expires_at: always.after_seconds(claims.exp),
+    })
+}
+
 fn claims(signed: &[u8], issuer: &str, now: Timestamp) -> Option<Claims> {
     let claims: Claims = serde_json::from_slice(signed).ok()?;
     (claims.exp > now.as_seconds() && claims.iss == issuer).then_some(claims)

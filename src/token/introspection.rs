@@ -11,13 +11,11 @@ use super::{
     access_token::{self, Audience, Claims},
     client::basic,
     error::TokenError,
+    live_grant::live_grant,
     request::required,
     response::TOKEN_TYPE,
 };
-use crate::{
-    app::App, clock::Timestamp, config::Resource, http::form::Form, identified_client,
-    secret::SecretHash, store::GrantRecord,
-};
+use crate::{app::App, clock::Timestamp, config::Resource, http::form::Form, secret::SecretHash};
 
 /// The answer (RFC 7662 §2.2). Of what is not good, nothing is told.
 #[derive(Serialize)]
@@ -108,20 +106,11 @@ async fn of_access_token(
     let Some(id) = claims.grant().filter(|_| claims.aud.contains(resource.uri.as_str())) else {
         return Ok(None);
     };
-    let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
+    let is_live = live_grant(app, id, now).await?.is_some();
     let Claims { iss, exp, aud, sub, client_id, iat, scope, .. } = claims;
     let active =
         Active { is_good: true, scope, client_id, token_type: TOKEN_TYPE, exp, iat, sub, aud, iss };
-    Ok(is_good(app, &grant, now).await?.then_some(active))
-}
-
-/// Whether a grant has neither expired nor lost its client.
-async fn is_good(app: &App, grant: &GrantRecord, now: Timestamp) -> Result<bool, TokenError> {
-    if grant.expires_at <= now || !identified_client::is_there(app, &grant.client).await? {
-        return Ok(false);
-    }
-    identified_client::note_use(app, &grant.client);
-    Ok(true)
+    Ok(is_live.then_some(active))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod client;
 mod endpoint;
 mod error;
 mod introspection;
+mod live_grant;
 mod refresh_token;
 pub(crate) mod refusals;
 mod request;
@@ -18,8 +19,10 @@ mod response;
 mod revocation;
 
 pub(crate) use self::{
+    access_token::{Verified, verified},
     endpoint::{introspect, revoke, token},
     introspection::schema as introspection_schema,
+    live_grant::live_grant,
     request::BODY_BYTES_MAX,
     response::schema as token_response_schema,
 };

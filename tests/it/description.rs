@@ -9,7 +9,7 @@ use doorward::{
 use serde_json::Value;
 
 use crate::{
-    flow,
+    flow, guard,
     harness::{self, Answer, TestServer},
     sign_in::provider_at,
 };
@@ -23,11 +23,11 @@ pub(crate) fn everything() -> Config {
         sensitive: false,
     }];
     config.authorization.resources = vec![Resource {
-        uri: ResourceIndicator::parse("https://mcp.example").unwrap(),
+        uri: ResourceIndicator::parse("https://mcp.example/mcp").unwrap(),
         name: None,
         id: Some("mcp".into()),
         secret_sha256: Some([0; 32]),
-        guard: None,
+        guard: Some(guard::guard("mcp", "")),
     }];
     config.sign_in.providers = vec![provider_at("acme", "https://login.acme.example")];
     config.client_documents.enabled = true;
@@ -83,7 +83,12 @@ fn pages_are_not_described() {
         assert!(!operations.as_object().unwrap().values().any(is_page), "{path}");
         described.push(path.as_str());
     }
-    for route in server::public_routes().filter(|route| !described.contains(&route.template)) {
+    let is_described = |template: &str| described.contains(&&*template.replace("{*", "{"));
+    // What proxies ask about is between servers.
+    let is_for_proxies = |template: &str| template.starts_with("/guard/");
+    for route in server::public_routes()
+        .filter(|route| !is_described(route.template) && !is_for_proxies(route.template))
+    {
         let is_for_people =
             ["/consent", "/grants", "/sign-in", "/sign-in/{provider}", "/sign-out", "/style.css"]
                 .iter()

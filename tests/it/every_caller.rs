@@ -14,6 +14,7 @@ use crate::{
     description,
     flow::{self, Browser, Page, Request},
     granted::{self, REDIRECT_URI, SECRET, TOOLS, basic, form, member, redeeming, refreshing},
+    guard,
     harness::{Answer, TestServer},
 };
 
@@ -41,7 +42,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 23] = {
+const ANSWERS: [(&str, [&str; 6]); 29] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -55,6 +56,16 @@ const ANSWERS: [(&str, [&str; 6]); 23] = {
         "400 invalid_grant",
         "401 invalid_client",
     ];
+    const GUARDED: [&str; 6] = [
+        "401 unauthorized",
+        "200",
+        "200",
+        "401 invalid_token",
+        "401 invalid_token",
+        "401 invalid_token",
+    ];
+    // No path of the resource is meant.
+    const GUARDED_ROOT: [&str; 6] = ["403 invalid_request"; 6];
     [
         ("/", OK),
         ("/api/v2/oauth2/register", REGISTERED),
@@ -65,6 +76,12 @@ const ANSWERS: [(&str, [&str; 6]); 23] = {
         ("/.well-known/openid-configuration", OK),
         ("/oauth2/jwks", OK),
         ("/oauth2/style.css", OK),
+        ("/.well-known/oauth-protected-resource", OK),
+        ("/.well-known/oauth-protected-resource/{*path}", OK),
+        ("/guard/nginx/{resource}", GUARDED),
+        ("/guard/forwarded/{resource}", GUARDED),
+        ("/guard/envoy/{resource}/", GUARDED_ROOT),
+        ("/guard/envoy/{resource}/{*target}", GUARDED),
         ("/oauth2/authorize", ASKED),
         ("/authorize", ASKED),
         (
@@ -219,8 +236,13 @@ impl<'server> Held<'server> {
             "/oauth2/sign-in/{provider}" => {
                 self.browser.get("/oauth2/sign-in/acme?code=x&state=y").await.answer
             }
+            guarded if guarded.starts_with("/guard/") => {
+                let token = (!nothing).then_some(&*self.access_token);
+                server.exchange(&guard::asked_at(guarded, token)).await
+            }
             // Whatever it holds changes nothing.
             _ => {
+                let path = &path.replace("{*path}", "mcp");
                 let bearer = if nothing {
                     String::new()
                 } else {

@@ -11,7 +11,10 @@ use doorward::{
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::harness::{self, Answer, TestServer};
+use crate::{
+    guard,
+    harness::{self, Answer, TestServer},
+};
 
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const REDIRECT_URI: &str = "https://app.example/cb";
@@ -33,7 +36,7 @@ pub(crate) fn config() -> Config {
         name: None,
         id: Some(id.to_owned()),
         secret_sha256: Some(*SecretHash::of(SECRET.as_bytes()).as_bytes()),
-        guard: None,
+        guard: (id == "tools").then(|| guard::guard(id, r#"required_scopes = ["read"]"#)),
     };
     config.authorization.resources = vec![resource("tools", TOOLS), resource("notes", NOTES)];
     config

@@ -24,6 +24,7 @@ mod failures;
 mod flow;
 mod granted;
 mod grants;
+mod guard;
 mod harness;
 mod heads;
 mod http2;

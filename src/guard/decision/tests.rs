@@ -56,7 +56,7 @@ fn with_scopes(scope: &str, granted: &str) -> Authorized {
 
 fn refused(decision: &Decision<'_>) -> Option<u16> {
     match decision {
-        Decision::Refused(refusal) => Some(refusal.status()),
+        Decision::Rejected(refusal) => Some(refusal.status()),
         _ => None,
     }
 }
@@ -210,9 +210,16 @@ fn pages_of_other_origins_are_refused_even_on_public_paths() {
 #[test]
 fn without_tool_rules_it_does_not_matter_which_tool_is_called() {
     let mut guarded = guarded("");
-    guarded.settings.rules.retain(|rule| rule.tools.is_empty());
     let reader = with_scopes("tools:read", "tools:read");
     let asked = Asked { tool: Tool::Hidden("no header names it"), ..post("/mcp") };
+    let decision = decide(&guarded, &asked, Presented::Valid(&reader)).decision;
+    assert_eq!(refused(&decision), Some(400));
+    // A rule before it decides without the tool.
+    guarded.settings.rules.rotate_left(1);
+    let healthz = Asked { method: "GET", target: b"/healthz", ..asked.clone() };
+    let decision = decide(&guarded, &healthz, Presented::Nothing).decision;
+    assert_eq!(decision, Decision::Public);
+    guarded.settings.rules.retain(|rule| rule.tools.is_empty());
     let decision = decide(&guarded, &asked, Presented::Valid(&reader)).decision;
     assert_eq!(decision, Decision::Allow(&reader));
 }

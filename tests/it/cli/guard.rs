@@ -35,7 +35,7 @@ fn a_decision_is_told_with_the_rules_that_led_to_it() {
     let ran = explain(&["tools", "--url", "https://mcp.example.com/healthz"]);
     insta::assert_snapshot!(ran.result(), @"
     resource  https://mcp.example.com/mcp
-    rules[0]  does not match: no tool is called
+    rules[0]  does not match: another tool, or none
     rules[1]  matches
     decision  200: the path is public
     ");

@@ -1,0 +1,295 @@
+//! Forward-auth: a proxy asks about each request, and is answered 200, 401, or 403, and nothing else: nginx makes 500 of
+//! any other status.
+//!
+//! Each dialect has an address of its own for each resource, so that no header of another dialect is believed.
+
+use std::{error::Error, fmt, net::IpAddr, sync::Arc};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE},
+    request::Parts,
+};
+use uuid::Uuid;
+
+use super::{
+    Asked, Authorized, Decision, Found, Guarded, Identity, Tool, assertion,
+    challenge::{self, Told},
+    decide, find,
+    headers::ambiguity,
+    split_address,
+    tool::tool_of,
+};
+use crate::{
+    app::App,
+    http::{
+        answer::{self, Response},
+        client_address::is_trusted,
+        request_event::Outcome,
+    },
+    paths,
+    store::StoreError,
+};
+
+const ASSERTION: HeaderName = HeaderName::from_static("doorward-assertion");
+/// The headers that Envoy takes from the request before the upstream gets it.
+const ENVOY_REMOVES: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
+
+/// How a proxy says what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Nginx,
+    Forwarded,
+    Envoy,
+}
+
+/// A fact that the configuration of the proxy has to add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Missing {
+    #[error(
+        "{name} is absent, repeated, or unreadable: the configuration of the proxy needs `{line}`"
+    )]
+    Header { name: &'static str, line: &'static str },
+    #[error("no guarded resource has the id in the address that the proxy asks at")]
+    Resource,
+}
+
+/// The request that a proxy asks about.
+struct Facts<'a> {
+    method: &'a str,
+    address: String,
+    target: &'a str,
+}
+
+/// Answers a proxy; `None` for other peers, to which the address does not exist.
+pub(crate) async fn check(
+    app: &App,
+    dialect: Dialect,
+    peer: IpAddr,
+    head: &Parts,
+) -> Option<Response> {
+    if !is_trusted(peer.to_canonical(), &app.config.guard.proxies) {
+        return None;
+    }
+    let Some(guarded) = id_of(dialect, head.uri.path()).and_then(|id| app.guards.by_id(id)) else {
+        return Some(misconfigured(Missing::Resource));
+    };
+    let facts = match facts(dialect, head, guarded) {
+        Ok(facts) => facts,
+        Err(missing) => return Some(misconfigured(missing)),
+    };
+    let found = match bearer(&head.headers) {
+        Some(Ok(token)) => find(app, token, &guarded.uri, app.clock.now()).await,
+        Some(Err(())) => Found::Invalid("Authorization is not a Bearer token"),
+        None => Found::Nothing,
+    };
+    let asked = Asked {
+        method: facts.method,
+        address: &facts.address,
+        target: facts.target.as_bytes(),
+        origin: head.headers.get(ORIGIN).map(HeaderValue::as_bytes),
+        is_preflight: facts.method == "OPTIONS"
+            && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD),
+        tool: Tool::None,
+        ambiguity: ambiguity(&head.headers),
+    };
+    let name = tool_of(facts.method, &head.headers, &guarded.settings);
+    let decided = decide(guarded, &Asked { tool: name.as_tool(), ..asked }, found.presented());
+    let client_id = match &found {
+        Found::Valid(authorized) => Uuid::parse_str(&authorized.client_id).ok(),
+        _ => None,
+    };
+    let Some(told) = challenge::told(guarded, &decided.decision) else {
+        let mut response = allowed(app, dialect, guarded, &decided.decision);
+        response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;
+        return Some(response);
+    };
+    let is_mcp = head.headers.keys().any(|name| name.as_str().starts_with("mcp-"));
+    let cause: Arc<dyn Error + Send + Sync> = match &found {
+        Found::Unknown(error) => Arc::<StoreError>::clone(error),
+        _ => Arc::new(Reason(format!("{}: {}", guarded.settings.id, told.description))),
+    };
+    let outcome = Outcome { error_code: Some(told.code), client_id, cause: Some(cause) };
+    let mut response = refused(told, is_mcp);
+    response.extensions_mut().insert(outcome);
+    Some(response)
+}
+
+/// The id of the resource in a path, which may begin with the path of the issuer.
+fn id_of(dialect: Dialect, path: &str) -> Option<&str> {
+    Some(behind(dialect, path)?.split('/').next().unwrap_or_default())
+}
+
+fn behind(dialect: Dialect, path: &str) -> Option<&str> {
+    let prefix = match dialect {
+        Dialect::Nginx => paths::GUARD_NGINX,
+        Dialect::Forwarded => paths::GUARD_FORWARDED,
+        Dialect::Envoy => paths::GUARD_ENVOY,
+    };
+    let prefix = prefix.split('{').next().unwrap_or_default();
+    path.split_once(prefix).map(|(_, behind)| behind)
+}
+
+fn facts<'a>(dialect: Dialect, head: &'a Parts, guarded: &Guarded) -> Result<Facts<'a>, Missing> {
+    let headers = &head.headers;
+    match dialect {
+        Dialect::Nginx => {
+            const URL: (&str, &str) = (
+                "X-Original-URL",
+                "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;",
+            );
+            let method = one(
+                headers,
+                "X-Original-Method",
+                "proxy_set_header X-Original-Method $request_method;",
+            )?;
+            let url = one(headers, URL.0, URL.1)?;
+            let (address, target) =
+                split_address(url).ok_or(Missing::Header { name: URL.0, line: URL.1 })?;
+            Ok(Facts { method, address: address.to_owned(), target })
+        }
+        Dialect::Forwarded => {
+            let named = |name, line| one(headers, name, line);
+            let method = named(
+                "X-Forwarded-Method",
+                "http-request set-header X-Forwarded-Method %[method]",
+            )?;
+            let scheme =
+                named("X-Forwarded-Proto", "http-request set-header X-Forwarded-Proto https")?;
+            let host = named(
+                "X-Forwarded-Host",
+                "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
+            )?;
+            let target =
+                named("X-Forwarded-Uri", "http-request set-header X-Forwarded-Uri %[pathq]")?;
+            Ok(Facts { method, address: format!("{scheme}://{host}"), target })
+        }
+        Dialect::Envoy => {
+            let scheme = guarded.origin.split("://").next().unwrap_or_default();
+            let host = head.uri.authority().map(http::uri::Authority::as_str);
+            let host = host.or_else(|| headers.get(HOST)?.to_str().ok()).unwrap_or_default();
+            let all = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+            let target = behind(dialect, all).and_then(|it| it.strip_prefix(&*guarded.settings.id));
+            let target = target.unwrap_or_default();
+            Ok(Facts {
+                method: head.method.as_str(),
+                address: format!("{scheme}://{host}"),
+                target,
+            })
+        }
+    }
+}
+
+/// The only value of a header.
+fn one<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+    line: &'static str,
+) -> Result<&'a str, Missing> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next().and_then(|value| value.to_str().ok()), values.next()) {
+        (Some(value), None) if !value.is_empty() => Ok(value),
+        _ => Err(Missing::Header { name, line }),
+    }
+}
+
+/// The token of a request, if it has an `Authorization`.
+fn bearer(headers: &HeaderMap) -> Option<Result<&str, ()>> {
+    let value = headers.get(AUTHORIZATION)?;
+    let text = value.to_str().unwrap_or_default();
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    let token = token.trim_start_matches(' ');
+    let is_token = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
+    Some(if is_token { Ok(token) } else { Err(()) })
+}
+
+fn misconfigured(missing: Missing) -> Response {
+    let body =
+        serde_json::json!({ "error": "invalid_request", "error_description": missing.to_string() });
+    let mut response = answer::json(StatusCode::FORBIDDEN, body.to_string());
+    let cause: Arc<dyn Error + Send + Sync> = Arc::new(missing);
+    let outcome =
+        Outcome { error_code: Some("invalid_request"), client_id: None, cause: Some(cause) };
+    response.extensions_mut().insert(outcome);
+    response
+}
+
+/// The answer for a request that may not go on.
+fn refused(told: Told, is_mcp: bool) -> Response {
+    let body = if is_mcp { told.json_rpc(None) } else { told.json() };
+    let status = if told.status == 401 { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+    let mut response = answer::json(status, body.to_string());
+    if let Some(challenge) = told.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// Why a request was refused, for the log.
+#[derive(Debug)]
+struct Reason(String);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Reason {}
+
+fn allowed(app: &App, dialect: Dialect, guarded: &Guarded, decision: &Decision<'_>) -> Response {
+    let mut response = answer::json(StatusCode::OK, "{}");
+    if let Decision::Allow(authorized) = decision {
+        let identity = Identity {
+            subject: authorized.subject.clone(),
+            email: None,
+            claims: serde_json::Map::new(),
+            client_id: authorized.client_id.clone(),
+            client_name: None,
+            scope: authorized.scope.clone(),
+            grant: authorized.grant,
+        };
+        let now = app.clock.now();
+        match assertion(&app.keys, &app.config.server.issuer, &guarded.uri, &identity, now) {
+            Ok(assertion) => drop(response.headers_mut().insert(ASSERTION, assertion)),
+            Err(error) => return unsigned(error),
+        }
+        set_plain(response.headers_mut(), guarded, authorized);
+    }
+    if dialect == Dialect::Envoy {
+        // Where nothing is set, the client's own copies would stay.
+        let own = guarded.settings.identity_headers.names().map(|name| name.to_ascii_lowercase());
+        let all = ["authorization".to_owned(), ASSERTION.to_string()].into_iter().chain(own);
+        let absent = all.filter(|name| !response.headers().contains_key(name));
+        let absent: Vec<String> = absent.collect();
+        if let Ok(value) = HeaderValue::try_from(absent.join(",")) {
+            response.headers_mut().insert(ENVOY_REMOVES, value);
+        }
+    }
+    response
+}
+
+/// Sets the plain headers of identity. What no header can hold is left out.
+fn set_plain(headers: &mut HeaderMap, guarded: &Guarded, authorized: &Authorized) {
+    let names = &guarded.settings.identity_headers;
+    for (name, value) in [
+        (&names.subject, &authorized.subject),
+        (&names.client_id, &authorized.client_id),
+        (&names.scope, &authorized.scope),
+    ] {
+        let name = name.as_ref().and_then(|name| HeaderName::try_from(name).ok());
+        if let (Some(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// No identity, no request: an upstream may take a request without one for its own.
+fn unsigned(error: crate::keys::KeysError) -> Response {
+    let body = r#"{"error":"server_error","error_description":"the identity cannot be signed"}"#;
+    let mut response = answer::json(StatusCode::FORBIDDEN, body);
+    let outcome =
+        Outcome { error_code: Some("server_error"), client_id: None, cause: Some(Arc::new(error)) };
+    response.extensions_mut().insert(outcome);
+    response
+}

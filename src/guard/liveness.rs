@@ -1,0 +1,144 @@
+//! The token of a request: whether it is ours, for this resource, and whether its grant is alive at this moment.
+//!
+//! A token is verified once and remembered by its hash. Only tokens with a valid signature are remembered, so strangers
+//! displace nothing. The embedded store is asked about the grant each time; a database at most every
+//! [`REMEMBERED_SECONDS`], so that a revocation ends access on every node within five seconds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Authorized, Presented, memory::Memory};
+use crate::{
+    app::App,
+    client::Scope,
+    clock::Timestamp,
+    config::{Config, StoreLocation},
+    grant::GrantId,
+    secret::SecretHash,
+    store::StoreError,
+    token::{self, Verified},
+};
+
+/// How long a node goes by what a database has said of a grant. Less than five, for the question itself takes time.
+const REMEMBERED_SECONDS: u64 = 4;
+
+/// How many tokens and grants one generation remembers: some 20 MB with the longest tokens.
+const GENERATION_MAX: usize = 16_384;
+
+/// The tokens and grants that were seen lately.
+pub(crate) struct Liveness {
+    /// With the keys that have verified each: with others, it is verified anew.
+    tokens: Memory<[u8; 32], (Bytes, Arc<Verified>)>,
+    /// `None` where the store answers as fast as a memory.
+    grants: Option<Memory<GrantId, Known>>,
+}
+
+/// What the store has said of a grant.
+#[derive(Clone)]
+struct Known {
+    asked_at: Timestamp,
+    state: State,
+}
+
+/// A grant at one moment.
+#[derive(Clone)]
+enum State {
+    Ended,
+    Alive { scope: Option<Arc<Scope>>, expires_at: Timestamp },
+}
+
+/// What a token is found to be.
+pub(crate) enum Found {
+    Nothing,
+    Invalid(&'static str),
+    Valid(Authorized),
+    Unknown(Arc<StoreError>),
+}
+
+impl Found {
+    pub(crate) fn presented(&self) -> Presented<'_> {
+        match self {
+            Self::Nothing => Presented::Nothing,
+            Self::Invalid(fault) => Presented::Invalid(fault),
+            Self::Valid(authorized) => Presented::Valid(authorized),
+            Self::Unknown(_) => Presented::Unknown,
+        }
+    }
+}
+
+impl Liveness {
+    pub(crate) fn new(config: &Config) -> Self {
+        let is_remote = matches!(config.store, StoreLocation::Postgres(_));
+        Self {
+            tokens: Memory::new(GENERATION_MAX),
+            grants: is_remote.then(|| Memory::new(GENERATION_MAX)),
+        }
+    }
+
+    fn verified(&self, app: &App, token: &str) -> Option<Arc<Verified>> {
+        let keys = app.keys.jwks();
+        let hash = *SecretHash::of(token.as_bytes()).as_bytes();
+        match self.tokens.get(&hash) {
+            Some((known_by, verified)) if known_by == keys => return Some(verified),
+            _ => {}
+        }
+        let verified = Arc::new(token::verified(app, token)?);
+        self.tokens.put(hash, (keys, Arc::clone(&verified)));
+        Some(verified)
+    }
+
+    async fn state(&self, app: &App, id: GrantId, now: Timestamp) -> Result<State, StoreError> {
+        let is_fresh = |known: &Known| {
+            known.asked_at <= now && now < known.asked_at.after_seconds(REMEMBERED_SECONDS)
+        };
+        let known = self.grants.as_ref().and_then(|grants| grants.get(&id)).filter(is_fresh);
+        if let Some(Known { state, .. }) = known {
+            return Ok(state);
+        }
+        let state = match token::live_grant(app, id, now).await? {
+            None => State::Ended,
+            Some(grant) => {
+                State::Alive { scope: grant.scope.map(Arc::new), expires_at: grant.expires_at }
+            }
+        };
+        if let Some(grants) = &self.grants {
+            grants.put(id, Known { asked_at: now, state: state.clone() });
+        }
+        Ok(state)
+    }
+}
+
+/// What the token of a request is worth at a resource.
+pub(crate) async fn find(app: &App, token: &str, resource: &str, now: Timestamp) -> Found {
+    let Some(verified) = app.guards.liveness.verified(app, token) else {
+        return Found::Invalid("the access token was not issued here");
+    };
+    if verified.expires_at <= now {
+        return Found::Invalid("the access token has expired");
+    }
+    if verified.audience.as_deref() != Some(resource) {
+        return Found::Invalid("the access token is not for this resource alone");
+    }
+    match app.guards.liveness.state(app, verified.grant, now).await {
+        Err(error) => Found::Unknown(Arc::new(error)),
+        Ok(State::Alive { scope, expires_at }) if now < expires_at => {
+            Found::Valid(authorized(&verified, scope.as_deref()))
+        }
+        Ok(_) => Found::Invalid("access was revoked or has ended"),
+    }
+}
+
+fn authorized(verified: &Verified, granted: Option<&Scope>) -> Authorized {
+    let granted = granted.map_or("", Scope::as_str);
+    let is_granted = |scope: &&str| granted.split(' ').any(|held| held == *scope);
+    let held: Vec<&str> = verified.scope.split(' ').filter(is_granted).collect();
+    Authorized {
+        subject: verified.subject.clone(),
+        client_id: verified.client_id.clone(),
+        grant: verified.grant,
+        scope: held.join(" "),
+        granted: granted.to_owned(),
+        expires_at: verified.expires_at,
+    }
+}

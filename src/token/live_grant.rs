@@ -1,0 +1,23 @@
+//! The grant behind a token, at this moment.
+
+use crate::{
+    app::App,
+    clock::Timestamp,
+    grant::GrantId,
+    identified_client,
+    store::{GrantRecord, StoreError},
+};
+
+/// The grant, unless it was revoked, has expired, or has lost its client.
+pub(crate) async fn live_grant(
+    app: &App,
+    id: GrantId,
+    now: Timestamp,
+) -> Result<Option<GrantRecord>, StoreError> {
+    let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
+    if grant.expires_at <= now || !identified_client::is_there(app, &grant.client).await? {
+        return Ok(None);
+    }
+    identified_client::note_use(app, &grant.client);
+    Ok(Some(grant))
+}
