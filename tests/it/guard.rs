@@ -1,7 +1,11 @@
 //! The guard, as proxies and clients meet it: forward-auth in each dialect, challenges, and metadata documents.
 
+mod nginx;
+
+use std::time::Duration;
+
 use doorward::{
-    config::{self, Config, Guard, Sources},
+    config::{self, Config, Guard, Sources, StoreLocation},
     grant::RefreshToken,
 };
 
@@ -242,7 +246,6 @@ async fn a_grant_that_ends_ends_access_at_the_next_request() {
         let asked = asking(dialect, "GET", "/mcp", &bearer(&token));
         assert_eq!(server.exchange(&asked).await.status, 200);
         server.kept.revoke_grant(grant).await.unwrap();
-        server.clock.advance(std::time::Duration::from_secs(5));
         let answer = server.exchange(&asked).await;
         assert_eq!(told(&answer), "401 invalid_token", "{dialect}");
         let said = &answer.json()["error_description"];
@@ -251,12 +254,28 @@ async fn a_grant_that_ends_ends_access_at_the_next_request() {
 }
 
 #[tokio::test]
+async fn with_a_database_a_grant_that_ends_ends_access_within_five_seconds() {
+    let mut config = config();
+    let database = "postgres://doorward@database.example/doorward";
+    config.store = StoreLocation::Postgres(database.parse().unwrap());
+    let server = TestServer::with(config).await;
+    let (token, grant) = token(&server).await;
+    let asked = asking("nginx", "GET", "/mcp", &bearer(&token));
+    assert_eq!(server.exchange(&asked).await.status, 200);
+    server.kept.revoke_grant(grant).await.unwrap();
+    // Another node goes by what it has heard, for a while.
+    assert_eq!(server.exchange(&asked).await.status, 200);
+    server.clock.advance(Duration::from_secs(4));
+    assert_eq!(server.exchange(&asked).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_token_is_valid_until_it_expires_and_for_one_resource_alone() {
     let server = TestServer::with(config()).await;
     let (token, _) = token(&server).await;
     let asked = asking("nginx", "GET", "/mcp", &bearer(&token));
     assert_eq!(server.exchange(&asked).await.status, 200);
-    server.clock.advance(std::time::Duration::from_secs(901));
+    server.clock.advance(Duration::from_secs(901));
     assert_eq!(
         server.exchange(&asked).await.json()["error_description"],
         "the access token has expired"
