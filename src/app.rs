@@ -25,9 +25,9 @@ use crate::{
     internet::Internet,
     keys::Keys,
     local_password::LocalPassword,
+    look_alike::ProtectedNames,
     metrics::AuthorizationMetrics,
     provider::Providers,
-    registration::ProtectedNames,
     server_metadata,
     store::Store,
 };

@@ -48,6 +48,7 @@ mod json;
 mod keys;
 mod local_password;
 pub mod log;
+mod look_alike;
 mod metadata_policy;
 mod metrics;
 mod openapi;

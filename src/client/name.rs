@@ -1,6 +1,6 @@
 //! `client_name` (RFC 7591 §2): what a client calls itself. Anybody can call itself anything; what a
 //! person could not see or would misread is refused here; a borrowed name is flagged
-//! (`registration/look_alike.rs`), never trusted.
+//! (`look_alike.rs`), never trusted.
 
 use std::borrow::Cow;
 

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::look_alike::ProtectedNames;
 use crate::{
     client::ClientId,
     clock::Timestamp,
     entropy::Entropy,
+    look_alike::ProtectedNames,
     metadata_policy::{Admitted, Profile},
     store::{ClientFlags, ClientRecord},
 };

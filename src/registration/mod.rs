@@ -4,11 +4,7 @@
 mod endpoint;
 mod error;
 mod issue;
-mod look_alike;
 pub(crate) mod refusals;
 mod response;
 
-pub(crate) use self::{
-    endpoint::{prepare, register},
-    look_alike::ProtectedNames,
-};
+pub(crate) use self::endpoint::{prepare, register};

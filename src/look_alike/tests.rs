@@ -109,7 +109,7 @@ const IMITATED: &[&str] = &[
 
 /// A name a line, under the source of the names.
 const INNOCENT: &str = include_str!("innocent_names.txt");
-const CORPUS: &str = include_str!("../../../tests/corpus/registrations.jsonl");
+const CORPUS: &str = include_str!("../../tests/corpus/registrations.jsonl");
 
 /// The innocent names that are flagged beside a website that is not the owner's: each holds a protected name as a word
 /// of its own. No rule tells a client of Slack from an imitation of Slack, or the painter from an imitation of Claude,
@@ -239,7 +239,7 @@ fn the_documented_rates_are_those_of_imitations_innocent_names_and_the_corpus() 
         false_clients.len(),
         clients.len(),
     );
-    let protocol = include_str!("../../../docs/protocol.md");
+    let protocol = include_str!("../../docs/protocol.md");
     assert!(protocol.contains(&documented), "docs/protocol.md has other figures: {documented}");
 }
 
