@@ -1,21 +1,34 @@
 //! `doorward guard`: what the guard would decide, by the function that decides.
 
+use std::{
+    io::{self, Read as _},
+    rc::Rc,
+    sync::Arc,
+};
+
 use clap::{Args, Subcommand};
 
 use super::{
     exit::{Failure, Outcome},
     output::{Results, visible_line},
-    settings::SettingsArguments,
+    settings::{OpenStore, StoreArguments, waiting_runtime},
 };
 use crate::{
-    clock::Timestamp,
-    config::Config,
+    app::App,
+    clock::{Clock, Timestamp},
+    config::{Config, Secret},
+    entropy::Entropy,
     grant::GrantId,
     guard::{
-        Asked, Authorized, Decided, Decision, Guarded, Presented, Tool, decide, misfits,
+        Asked, Authorized, Decided, Decision, Found, Guarded, Tool, decide, find, misfits,
         split_address,
     },
+    keys::{self, KeysError},
+    store::Access,
 };
+
+/// More than any access token has.
+const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
 /// Try requests to guarded resources
 #[derive(Subcommand, Debug)]
@@ -56,15 +69,18 @@ pub(super) struct ExplainArguments {
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
     /// Assume a valid token with these scopes, separated by spaces
-    #[arg(long, value_name = "SCOPES")]
+    #[arg(long, value_name = "SCOPES", conflicts_with = "token")]
     scope: Option<String>,
+    /// Try the access token on standard input; the value is -, so that no token is in the list of processes
+    #[arg(long, value_name = "-", value_parser = ["-"])]
+    token: Option<String>,
     #[command(flatten)]
-    settings: SettingsArguments,
+    store: StoreArguments,
 }
 
 impl ExplainArguments {
     fn run(self) -> Result<Outcome, Failure> {
-        let config = self.settings.load()?;
+        let config = self.store.load()?;
         let guarded = guarded(&config, &self.resource)?;
         let (address, target) = split_address(&self.url).ok_or_else(|| {
             Failure::Usage("--url is a whole URL, such as https://mcp.example.com/mcp".into())
@@ -78,9 +94,12 @@ impl ExplainArguments {
             tool: self.tool.as_deref().map_or(Tool::None, Tool::Called),
             ambiguity: None,
         };
-        let authorized = self.scope.map(assumed);
-        let presented = authorized.as_ref().map_or(Presented::Nothing, Presented::Valid);
-        let decided = decide(&guarded, &asked, presented);
+        let found = match (self.token, self.scope) {
+            (Some(_), _) => found(config, &guarded.uri)?,
+            (None, Some(scope)) => Found::Valid(assumed(scope)),
+            (None, None) => Found::Nothing,
+        };
+        let decided = decide(&guarded, &asked, found.presented());
         let mut results = Results::open();
         results.line(format_args!("resource  {}", guarded.uri))?;
         let misfits = misfits(&guarded, &asked);
@@ -107,6 +126,29 @@ fn guarded(config: &Config, named: &str) -> Result<Guarded, Failure> {
     })
 }
 
+/// What the token on standard input is worth now, by the keys and the grants in the store.
+fn found(mut config: Config, resource: &str) -> Result<Found, Failure> {
+    let cannot = "the token cannot be verified";
+    let mut token = String::new();
+    let input = io::stdin().lock().take(TOKEN_BYTES_MAX).read_to_string(&mut token);
+    input.map_err(Failure::of("cannot read standard input"))?;
+    let secret = keys::secret_there(&config).map_err(Failure::of(cannot))?;
+    config.token.keys_secret = Secret::new(secret.as_deref().unwrap_or_default());
+    let store = OpenStore::open(config.clone(), Access::Read, &Rc::new(waiting_runtime()?))?;
+    let handle = Arc::clone(&store.handle);
+    let found = store.wait_for(async {
+        let app = App::new(config, handle, Clock::System, Entropy::System);
+        let now = app.clock.now();
+        app.keys.read(&app.store, now).await?;
+        Ok(find(&app, token.trim(), resource, now).await)
+    });
+    store.close()?;
+    match found.map_err(|error: KeysError| Failure::of(cannot)(error))? {
+        Found::Unknown(error) => Err(Failure::of(cannot)(error.to_string())),
+        found => Ok(found),
+    }
+}
+
 /// A token with these scopes, of a grant with the same.
 fn assumed(scope: String) -> Authorized {
     Authorized {
@@ -129,7 +171,10 @@ fn told(decided: &Decided<'_>) -> (bool, String) {
         Decision::Public => (true, "200: the path is public".into()),
         Decision::Allow(_) => (true, "200: the token has all scopes".into()),
         Decision::Preflight => (true, "200: a browser asks about the origin".into()),
-        Decision::SignIn { scope, .. } => (false, format!("401: needs a token{}", scopes(scope))),
+        Decision::SignIn { scope, fault } => {
+            let fault = fault.map_or_else(String::new, |fault| format!("{fault}: "));
+            (false, format!("401: {fault}needs a token{}", scopes(scope)))
+        }
         Decision::StepUp { scope } => (false, format!("403: needs a token{}", scopes(scope))),
         Decision::Denied => (false, "403: the rule denies every request".into()),
         Decision::Rejected(refusal) => (false, format!("{}: {refusal}", refusal.status())),

@@ -24,7 +24,7 @@ pub(crate) mod tool_list;
 
 use self::{
     assertion::{Identity, assertion},
-    liveness::{Found, Liveness, find},
+    liveness::Liveness,
 };
 pub(crate) use self::{
     decision::{
@@ -33,6 +33,7 @@ pub(crate) use self::{
     },
     documents::{metadata, schema as metadata_schema},
     forward_auth::{Dialect, check},
+    liveness::{Found, find},
 };
 use crate::config::Config;
 

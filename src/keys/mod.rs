@@ -175,10 +175,24 @@ impl Keys {
                 keys.push((made_at, self.opened(key)?));
             }
         }
+        self.hold(keys);
+        Ok(())
+    }
+
+    /// Reads the keys that are kept, for a command that verifies: makes none, and forgets none.
+    pub(crate) async fn read(&self, store: &Store, now: Timestamp) -> Result<(), KeysError> {
+        let kept = store.keys().await?;
+        let phases = schedule::phases(&kept, self.algorithm.name(), self.lifetimes, now);
+        let published = kept.into_iter().zip(phases).filter(|(_, phase)| *phase != Phase::Gone);
+        let keys = published.map(|(key, _)| Ok((key.made_at, self.opened(key)?)));
+        self.hold(keys.collect::<Result<_, KeysError>>()?);
+        Ok(())
+    }
+
+    fn hold(&self, keys: Vec<(Timestamp, SigningKey)>) {
         let public: Vec<_> = keys.iter().map(|(_, key)| key.jwk()).collect();
         let jwks = json!({ "keys": public }).to_string().into();
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ring { keys, jwks });
-        Ok(())
     }
 
     /// Has another key sign before it is time: makes one, unless one is waiting already. It is published for as long as

@@ -1,6 +1,16 @@
 //! `doorward guard explain`.
 
+use doorward::{
+    grant::RefreshToken,
+    store::{self, Access},
+};
+
 use super::*;
+use crate::{
+    flow,
+    granted::{self, TOOLS, member, redeeming},
+    harness::TestServer,
+};
 
 const SETTINGS: &str = r#"
     [server]
@@ -92,4 +102,47 @@ fn a_request_is_refused_for_its_target_its_host_or_its_origin() {
         (ran.code, &*ran.err),
         (Some(2), "error: no guarded resource has the id or URI other\n")
     );
+}
+
+#[tokio::test]
+async fn a_token_is_tried_by_the_keys_and_the_grant_in_the_store() {
+    let doorward = Doorward::new();
+    let place = doorward.path("data").to_str().unwrap().to_owned();
+    let place = doorward.database.clone().unwrap_or(place);
+    let mut config = granted::config_on(&place);
+    flow::ISSUER.clone_into(&mut config.server.issuer);
+    let secret = "a secret that all servers on a store have";
+    let settings = format!(
+        "store = \"{place}\"\n[token]\nkeys_secret = \"{secret}\"\n{}",
+        SETTINGS
+            .replace("https://door.example", flow::ISSUER)
+            .replace("https://mcp.example.com/mcp", TOOLS)
+            .replace("tools:read", "read")
+    );
+    doorward.write("doorward.toml", &settings);
+    let store = store::open(&config, Access::Serve).await.unwrap();
+    let server = TestServer::kept_by(store, config).await;
+    let client = server.new_client().await;
+    let code = server.grant(client).await;
+    let bought = server.token(&redeeming(client, &code, &[("resource", TOOLS)])).await;
+    let token = member(&bought, "access_token");
+    let refresh: RefreshToken = member(&bought, "refresh_token").parse().unwrap();
+    let explain = |token: &str| {
+        let words = ["guard", "explain", "-c", "doorward.toml", "--resource", "tools"];
+        let ran =
+            doorward.run_with(&[&words[..], &["--url", TOOLS, "--token", "-"]].concat(), token);
+        assert_eq!(ran.err, "");
+        let last = ran.out.lines().last().unwrap_or_default().to_owned();
+        (ran.code, last)
+    };
+
+    let needs = "needs a token with the scopes read tools:write";
+    let allowed = "decision  200: the token has all scopes".to_owned();
+    assert_eq!(explain(&format!("{token}\n")), (Some(0), allowed));
+    let other = format!("decision  401: the access token was not issued here: {needs}");
+    assert_eq!(explain("x.y.z"), (Some(3), other));
+    server.kept.revoke_grant(refresh.grant).await.unwrap();
+    let revoked = format!("decision  401: access was revoked or has ended: {needs}");
+    assert_eq!(explain(&token), (Some(3), revoked));
+    server.stop().await;
 }
