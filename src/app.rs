@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     config::Config,
     entropy::Entropy,
-    guard::Guards,
+    guard::{Guards, Proxies},
     http::{
         body::BodyReader,
         body_budget::BodyBudget,
@@ -66,6 +66,8 @@ pub struct App {
     pub(crate) guards: Guards,
     /// What clients read of this server (RFC 8414).
     pub(crate) metadata: Bytes,
+    /// The resources that the built-in proxy protects.
+    pub(crate) proxies: Proxies,
     /// What signs and seals.
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
@@ -111,6 +113,7 @@ impl App {
             providers: Providers::new(&config.sign_in.providers, internet.clone()),
             guards: Guards::new(&config),
             metadata: server_metadata::document(&config),
+            proxies: Proxies::new(&config, &internet),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
             metrics: Arc::default(),

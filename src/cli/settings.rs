@@ -30,6 +30,9 @@ pub(super) struct ServerArguments {
     /// Where health and metrics are [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDRESS")]
     management: Option<SocketAddr>,
+    /// Protect the server at this URL: people sign in before a client reaches it; repeatable
+    #[arg(long, value_name = "URL")]
+    protect: Vec<String>,
 }
 
 impl ServerArguments {
@@ -49,7 +52,7 @@ impl ServerArguments {
         for (key, address) in addresses {
             flags.extend(address.map(|address| (key, address.to_string())));
         }
-        sources(self.dev, self.config, flags)
+        Sources { protect: self.protect, ..sources(self.dev, self.config, flags) }
     }
 }
 
@@ -115,7 +118,7 @@ pub(super) fn refused(errors: &ConfigErrors) -> Failure {
 }
 
 fn sources(dev: bool, files: Vec<PathBuf>, flags: Vec<(&'static str, String)>) -> Sources {
-    Sources { dev, files, environment: config::environment(), flags }
+    Sources { dev, files, environment: config::environment(), flags, protect: Vec::new() }
 }
 
 fn data_flag(data: Option<PathBuf>) -> Vec<(&'static str, String)> {

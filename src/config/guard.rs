@@ -1,17 +1,20 @@
 //! The settings of a guarded resource, and the rules between them. A fault names the setting and the rule.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet, iter};
 
+use toml::{Spanned, de::DeValue};
 use url::Url;
 
 use super::{
     Config, Resource,
-    kind::{Boolean, List, Refusal, Shown, Text},
+    fault::Faults,
+    kind::{Boolean, Given, Integer, Kind as _, List, Refusal, Shown, Text},
     setting::table,
+    source::Origin,
     tables::{entries, entry},
     text::{PROVIDER_ID, SCOPE, accept_if},
 };
-use crate::paths;
+use crate::{grant::ResourceIndicator, paths};
 
 table! {
     /// A rule of a guarded resource. It matches a request that fits each of `tools`, `methods`, and `paths` that it has.
@@ -68,12 +71,31 @@ table! {
         /// Origins of web pages that may send requests, beside the origin of the resource.
         origins: Vec<String> = [] example ["https://app.example.com"], List(ORIGIN);
         /// Whether the server behind the guard rejects requests whose `Mcp-Method` and `Mcp-Name` differ from the body
-        /// (MCP 2026-07-28). Rules for tools require it.
+        /// (MCP 2026-07-28). Rules for tools require it or `upstream`.
         upstream_validates_headers: bool = false, Boolean;
         /// Whether the metadata document without a path describes this resource, on a host that has several.
         default: bool = false, Boolean;
         /// The headers in which the server behind the guard reads who sends a request, beside `Doorward-Assertion`.
         identity_headers: IdentityHeaders = {}, entry::<IdentityHeaders>();
+        /// The server that the built-in proxy protects. Its path takes the place of the resource's path. Without it,
+        /// a proxy in front asks the guard about each request.
+        upstream: Option<Url> = none example "http://127.0.0.1:3000/mcp", UPSTREAM;
+        /// Which tools the answers to `tools/list` show, where rules name tools: `granted`, those that the token allows;
+        /// `askable`, those that another token could allow as well; or `all`.
+        list: ShownTools = "askable", LIST;
+        /// The largest request body that reaches the upstream, in bytes.
+        body_max: usize = 4_194_304, Integer(1_024..=1_000_000_000);
+        /// How long connecting to the upstream may take.
+        connect_timeout_seconds: u64 = 5, Integer(1..=60);
+        /// How long the upstream may take to begin its answer, once it has the request. An answer may take any time.
+        first_byte_timeout_seconds: u64 = 60, Integer(1..=3600);
+        /// Requests and streams that are open to the upstream at once; a quarter of them from one source (IPv4 address,
+        /// IPv6 /64).
+        streams_max: usize = 1_000, Integer(1..=1_000_000);
+        /// Requests and streams of one grant that are open at once.
+        streams_per_grant: usize = 20, Integer(1..=1_000_000);
+        /// How long a stream may stay open after its access token has expired, unless a later request brings another.
+        stream_after_expiry_seconds: u64 = 300, Integer(0..=86_400);
     }
 }
 
@@ -94,6 +116,17 @@ impl IdentityHeaders {
     pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
         [&self.subject, &self.client_id, &self.scope].into_iter().flatten()
     }
+}
+
+/// Which tools are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownTools {
+    /// Those that the token allows.
+    Granted,
+    /// Those that another token could allow as well.
+    Askable,
+    /// All that the upstream lists.
+    All,
 }
 
 /// Which scopes the first challenge names.
@@ -137,6 +170,30 @@ impl Resource {
         }
         Ok(url)
     }
+}
+
+/// The resource that `--protect` adds for an upstream: the origin of the issuer with the upstream's path, guarded by its
+/// built-in proxy, without scopes.
+pub(super) fn protected(config: &Config, upstream: &str, faults: &mut Faults) -> Option<Resource> {
+    let ids: HashSet<&str> = guards(config).map(|guard| &*guard.id).collect();
+    let numbered = (2..).map(|nth| format!("dev{nth}"));
+    let id = iter::once("dev".to_owned()).chain(numbered).find(|id| !ids.contains(&**id))?;
+    let text = |text: &str| Spanned::new(0..0, DeValue::String(Cow::Owned(text.to_owned())));
+    let upstream_value = text(upstream);
+    let path = format!("--protect {upstream}");
+    let given = Given { path, origin: Origin::Flag, value: &upstream_value };
+    let url = UPSTREAM.read(&given, faults)?;
+    let path = if url.path() == "/" { "" } else { url.path() };
+    let uri = ResourceIndicator::parse(&format!("{}{path}", config.issuer_origin())).ok()?;
+    let members = DeValue::parse("{ id = \"dev\" }").expect("it is TOML");
+    let given = Given { path: String::new(), origin: Origin::Flag, value: &members };
+    let guard = entry::<Guard>().read(&given, faults)?;
+    let guard = Guard { id, upstream: Some(url), ..guard };
+    Some(Resource { uri, name: None, id: None, secret_sha256: None, guard: Some(guard) })
+}
+
+fn guards(config: &Config) -> impl Iterator<Item = &Guard> {
+    config.authorization.resources.iter().filter_map(|resource| resource.guard.as_ref())
 }
 
 /// The faults of all guards, each with the place that it is about.
@@ -222,13 +279,51 @@ fn scope_faults(config: &Config, guard: &Guard) -> Vec<String> {
 /// Without a body to read, only headers say which tool is called, and only the upstream can check them.
 fn tool_faults(guard: &Guard) -> Option<String> {
     let nth = guard.rules.iter().position(|rule| !rule.tools.is_empty())?;
-    (!guard.upstream_validates_headers).then(|| {
+    (guard.upstream.is_none() && !guard.upstream_validates_headers).then(|| {
         format!(
             "rules[{nth}].tools: only headers say which tool a request calls, so a client could name another: set \
-             upstream_validates_headers if the server rejects such requests (MCP 2026-07-28)"
+             upstream_validates_headers if the server rejects such requests (MCP 2026-07-28), or upstream to let the \
+             built-in proxy read them"
         )
     })
 }
+
+/// An upstream, which has a path and nothing else beside its address.
+const UPSTREAM: Text<Url> = Text {
+    expected: "an http or https URL without query, fragment, and user name",
+    parse: |text| {
+        let url = Url::parse(text).map_err(|_| None)?;
+        let is_plain = url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !is_plain {
+            return Err(None);
+        }
+        // The path is sent as it is written.
+        let is_same = text == url.as_str() || format!("{text}/") == url.as_str();
+        if is_same { Ok(url) } else { Err(Some(format!("write it as {url}"))) }
+    },
+    print: Url::to_string,
+    shown: Shown::Whole,
+};
+
+/// Which tools are listed.
+const LIST: Text<ShownTools> = Text {
+    expected: "\"granted\", \"askable\", or \"all\"",
+    parse: |text| match text {
+        "granted" => Ok(ShownTools::Granted),
+        "askable" => Ok(ShownTools::Askable),
+        "all" => Ok(ShownTools::All),
+        _ => Err(None),
+    },
+    print: |list| match list {
+        ShownTools::Granted => "granted".into(),
+        ShownTools::Askable => "askable".into(),
+        ShownTools::All => "all".into(),
+    },
+    shown: Shown::Whole,
+};
 
 /// Which scopes the first challenge of a guard names.
 const ASK: Text<Ask> = Text {

@@ -113,6 +113,10 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     if is_default("sign_in.local") {
         config.sign_in.local &= can_sign_in_locally(&config);
     }
+    for upstream in &sources.protect {
+        let resource = guard::protected(&config, upstream, faults);
+        config.authorization.resources.extend(resource);
+    }
     check_listeners(&config, &values, faults);
     check_issuer(&config, &values, faults);
     check_postgres(&config, &values, faults);

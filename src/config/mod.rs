@@ -31,7 +31,7 @@ pub(crate) use self::text::without_credentials;
 pub use self::{
     algorithm::SigningAlgorithm,
     fault::ConfigErrors,
-    guard::{Ask, Guard, GuardRule, IdentityHeaders},
+    guard::{Ask, Guard, GuardRule, IdentityHeaders, ShownTools},
     load::load,
     location::{PostgresUrl, Secret, StoreLocation},
     print::{reference, sample},

@@ -33,6 +33,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// Settings given on the command line: key and value, later ones over earlier ones.
     pub flags: Vec<(&'static str, String)>,
+    /// URLs of servers to protect, as `--protect` names them.
+    pub protect: Vec<String>,
 }
 
 /// The variables of this process that concern Doorward.

@@ -176,8 +176,13 @@ impl Guarded {
         self.origin.split_once("://").map_or("", |(_, authority)| authority)
     }
 
+    /// Whether it can matter which tool a request calls.
+    pub(super) fn has_tool_rules(&self) -> bool {
+        self.settings.rules.iter().any(|rule| !rule.tools.is_empty())
+    }
+
     /// Whether a path lies in the resource, or a rule names it.
-    fn has(&self, target: &Target<'_>) -> bool {
+    pub(super) fn has(&self, target: &Target<'_>) -> bool {
         let below = target.path().strip_prefix(&*self.path);
         below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             || self

@@ -194,7 +194,7 @@ fn one<'a>(
 }
 
 /// The token of a request, if it has an `Authorization`.
-fn bearer(headers: &HeaderMap) -> Option<Result<&str, ()>> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<Result<&str, ()>> {
     let value = headers.get(AUTHORIZATION)?;
     let text = value.to_str().unwrap_or_default();
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));

@@ -13,6 +13,8 @@ use http::{
     },
 };
 
+use super::{Authorized, Guarded};
+
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
 
@@ -54,6 +56,29 @@ const OWN_PREFIXES: [&str; 2] = ["doorward-", "x-forwarded-"];
 /// Headers of answers by which an upstream would speak for all of the host.
 const OF_THE_HOST: [HeaderName; 4] =
     [ALT_SVC, CLEAR_SITE_DATA, SERVICE_WORKER_ALLOWED, STRICT_TRANSPORT_SECURITY];
+
+impl Guarded {
+    /// The plain headers that carry identity, with what they carry.
+    pub(crate) fn identity_headers<'a>(
+        &self,
+        authorized: &'a Authorized,
+    ) -> Vec<(HeaderName, &'a str)> {
+        let names = &self.settings.identity_headers;
+        let values = [
+            (&names.subject, &authorized.subject),
+            (&names.client_id, &authorized.client_id),
+            (&names.scope, &authorized.scope),
+        ];
+        let header = |name: &Option<String>| HeaderName::from_bytes(name.as_ref()?.as_bytes()).ok();
+        values.into_iter().filter_map(|(name, value)| Some((header(name)?, &**value))).collect()
+    }
+
+    /// The names of the plain headers that carry identity.
+    pub(crate) fn identity_names(&self) -> Vec<HeaderName> {
+        let names = self.settings.identity_headers.names();
+        names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect()
+    }
+}
 
 /// Why the guard and an upstream could read two different requests from one head.
 pub(crate) fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {

@@ -83,6 +83,16 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, MessageF
     read_message(&json::read_within(body, DEPTH_MAX)?)
 }
 
+/// Whether a request is of a revision of MCP that has no sessions: 2026-07-28 or later.
+pub(crate) fn has_no_sessions(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version").map(HeaderValue::as_bytes);
+    version.is_some_and(|version| {
+        let is_date = version.len() == 10
+            && version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
+        is_date && version >= b"2026-07-28".as_slice()
+    })
+}
+
 /// `application/json`, whose only encoding is UTF-8 (RFC 8259 §8.1).
 fn is_json(value: Option<&HeaderValue>) -> bool {
     let Some(Ok(text)) = value.map(HeaderValue::to_str) else { return false };

@@ -5,8 +5,6 @@
 //! its grant; `tool.rs` reads which tool a request calls by its headers. `challenge.rs` and `documents.rs` are what
 //! clients are told, and `forward_auth.rs` answers proxies.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the built-in proxy uses all of it"))]
-
 pub(crate) mod assertion;
 mod challenge;
 mod decision;
@@ -17,6 +15,7 @@ mod liveness;
 pub(crate) mod mcp;
 mod memory;
 mod pattern;
+mod proxy;
 pub(crate) mod session_id;
 mod target;
 mod tool;
@@ -34,6 +33,7 @@ pub(crate) use self::{
     documents::{metadata, schema as metadata_schema},
     forward_auth::{Dialect, check},
     liveness::{Found, find},
+    proxy::{Proxies, Sender, answer, end_streams},
 };
 use crate::config::Config;
 

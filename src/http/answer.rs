@@ -1,16 +1,75 @@
 //! Answers in JSON, and the two shapes of a refusal (docs/protocol.md). What an error means, and which code
 //! it has, is for the endpoints to say.
 
+use std::{
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_TYPE, LOCATION},
 };
-use http_body_util::Full;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Full, combinators::UnsyncBoxBody};
 use serde::Serialize;
 
-/// An answer: its body is there whole.
-pub(crate) type Response = http::Response<Full<Bytes>>;
+/// An answer.
+pub(crate) type Response = http::Response<AnswerBody>;
+
+/// Why an answer breaks off.
+pub(crate) type BrokenOff = Box<dyn Error + Send + Sync>;
+
+/// The body of an answer.
+pub(crate) enum AnswerBody {
+    /// It is there whole.
+    Whole(Full<Bytes>),
+    /// It comes from elsewhere, piece by piece, for as long as that takes.
+    Stream(UnsyncBoxBody<Bytes, BrokenOff>),
+}
+
+impl Default for AnswerBody {
+    fn default() -> Self {
+        Self::Whole(Full::default())
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for AnswerBody {
+    fn from(body: T) -> Self {
+        Self::Whole(Full::new(body.into()))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Stream(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}
 
 /// How many headers an answer has at most, those of the limiter and of CORS among them.
 const HEADERS: usize = 12;
@@ -36,7 +95,7 @@ impl Shape {
 
 /// An answer whose body is JSON already.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(body.into().into());
     // Room for what every answer carries: growing on the way would cost a second table.
     *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     *response.status_mut() = status;

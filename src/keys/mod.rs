@@ -42,6 +42,7 @@ pub(crate) struct Keys {
     derived: Derived,
     successors: hmac::Key,
     forms: hmac::Key,
+    sessions: hmac::Key,
     entropy: Entropy,
     ring: RwLock<Arc<Ring>>,
 }
@@ -147,6 +148,7 @@ impl Keys {
             lifetimes: Lifetimes::of(settings),
             successors: derived.hmac("refresh token successors"),
             forms: derived.hmac("forms"),
+            sessions: derived.hmac("MCP sessions"),
             derived,
             entropy: entropy.clone(),
             ring: RwLock::default(),
@@ -327,6 +329,11 @@ impl Keys {
     /// By which a page knows the forms that it made.
     pub(crate) fn forms(&self) -> &hmac::Key {
         &self.forms
+    }
+
+    /// By which a session of MCP is bound to the client and the person that began it.
+    pub(crate) fn sessions(&self) -> &hmac::Key {
+        &self.sessions
     }
 
     /// Seals a sign-in under way at a provider, for the browser to hold. Each `state` has a key of its own, so

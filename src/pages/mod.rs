@@ -9,7 +9,6 @@ use http::{
         X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
-use http_body_util::Full;
 
 use crate::{config::Config, http::answer::Response, paths};
 
@@ -290,7 +289,7 @@ pub(crate) fn page(
     target: FormTarget<'_>,
 ) -> Response {
     let html = template.render().expect("a template writes to memory");
-    let mut response = Response::new(Full::new(html.into()));
+    let mut response = Response::new(html.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -327,7 +326,7 @@ fn policy(target: FormTarget<'_>) -> HeaderValue {
 
 /// `GET /oauth2/style.css`.
 pub(crate) fn stylesheet() -> Response {
-    let mut response = Response::new(Full::new(STYLESHEET.into()));
+    let mut response = Response::new(STYLESHEET.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -87,7 +87,18 @@ struct State {
 struct InFlight {
     id: u32,
     since: Instant,
-    answered: Option<Instant>,
+    stage: Stage,
+}
+
+/// How far an exchange has come, by which its time is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// This server makes the answer.
+    Working,
+    /// Another server makes the answer, or sends it piece by piece; whoever waits for that limits the time.
+    Elsewhere,
+    /// The caller takes the answer, since then.
+    Answered(Instant),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +152,8 @@ impl Activity {
             let mut state = self.state();
             let id = state.next;
             state.next = id.wrapping_add(1);
-            state.exchanges.push(InFlight { id, since: Instant::now(), answered: None });
+            let began = InFlight { id, since: Instant::now(), stage: Stage::Working };
+            state.exchanges.push(began);
             state.phase = Phase::Busy;
             let head = mem::take(&mut state.head);
             state.hold(&self.bytes, bytes);
@@ -149,7 +161,13 @@ impl Activity {
             id
         };
         self.bytes.check();
-        Exchange { activity: Arc::clone(self), id, bytes, is_answered: false }
+        Exchange { activity: Arc::clone(self), id, bytes, is_answered: false, has_length: false }
+    }
+
+    /// The number of the request whose head is arriving.
+    pub(super) fn head(&self) -> Option<u32> {
+        let state = self.state();
+        (state.phase == Phase::Head).then_some(state.next)
     }
 
     /// Whether nothing of a request has come that is not answered.
@@ -177,15 +195,19 @@ impl Activity {
     /// Whether the connection has taken longer than it may, and for what.
     pub(crate) fn overdue(&self, limits: TimeLimits) -> Option<Overdue> {
         let state = self.state();
-        let answered = state.exchanges.iter().filter_map(|exchange| exchange.answered);
+        let answered = state.exchanges.iter().filter_map(|exchange| match exchange.stage {
+            Stage::Answered(since) => Some(since),
+            Stage::Working | Stage::Elsewhere => None,
+        });
         let untaken_since = answered.chain(state.blocked_since).min();
         let (limit, overdue) = match state.phase {
             _ if untaken_since.is_some_and(|since| since.elapsed() >= limits.answer) => {
                 return Some(Overdue::Slow);
             }
             Phase::Busy => {
-                let waiting = state.exchanges.iter().filter(|exchange| exchange.answered.is_none());
-                let since = waiting.map(|exchange| exchange.since).min();
+                let working =
+                    state.exchanges.iter().filter(|exchange| exchange.stage == Stage::Working);
+                let since = working.map(|exchange| exchange.since).min();
                 let is_late = since.is_some_and(|since| since.elapsed() >= limits.work);
                 return is_late.then_some(Overdue::Unanswered);
             }
@@ -249,6 +271,12 @@ impl Activity {
 }
 
 impl State {
+    fn enter(&mut self, id: u32, stage: Stage) {
+        if let Some(exchange) = self.exchanges.iter_mut().find(|exchange| exchange.id == id) {
+            exchange.stage = stage;
+        }
+    }
+
     fn hold(&mut self, bytes: &Bytes, count: usize) {
         if !self.is_ended {
             self.held += count;
@@ -271,17 +299,31 @@ pub(crate) struct Exchange {
     id: u32,
     bytes: usize,
     is_answered: bool,
+    /// Whether the head of the request had `Content-Length` as it came.
+    pub(super) has_length: bool,
 }
 
 impl Exchange {
+    /// Another server makes the answer. Whoever waits for it limits the time.
+    pub(crate) fn waits_for_another_server(&self) {
+        self.activity.state().enter(self.id, Stage::Elsewhere);
+    }
+
     /// There is an answer, of so many bytes: from now on it is the caller who takes time.
     pub(crate) fn answered(&mut self, bytes: usize) {
+        self.holds(bytes, Stage::Answered(Instant::now()));
+    }
+
+    /// There is an answer that comes piece by piece, for as long as that takes, and holds so many bytes.
+    pub(crate) fn streams(&mut self, bytes: usize) {
+        self.holds(bytes, Stage::Elsewhere);
+    }
+
+    fn holds(&mut self, bytes: usize, enters: Stage) {
         let activity = &self.activity;
         {
             let mut state = activity.state();
-            if let Some(exchange) = state.exchanges.iter_mut().find(|other| other.id == self.id) {
-                exchange.answered = Some(Instant::now());
-            }
+            state.enter(self.id, enters);
             state.hold(&activity.bytes, bytes);
             state.release(&activity.bytes, mem::replace(&mut self.bytes, bytes));
         }

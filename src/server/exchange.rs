@@ -18,11 +18,10 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, Entry, PRAGMA, STRICT_TRANSPORT_SECURITY},
 };
 use http_body::Body as _;
-use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::{
-    cors,
+    activity, cors,
     framing::malformed,
     listener::Answer,
     metrics::ServerMetrics,
@@ -30,8 +29,9 @@ use super::{
 };
 use crate::{
     app::App,
+    guard::{self, Sender},
     http::{
-        answer::{Response, Shape, refusal},
+        answer::{AnswerBody, Response, Shape, refusal},
         client_address::{client_address, is_trusted},
         request_event::{Outcome, RequestEvent},
         request_id::{RequestIds, X_REQUEST_ID, taken_over},
@@ -67,29 +67,48 @@ impl Exchange {
 }
 
 impl Answer for Exchange {
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        exchange: &activity::Exchange,
+    ) -> Response {
         let began = Instant::now();
         let _in_flight = self.metrics.in_flight.one_more();
         let proxies = &self.app.config.server.trusted_proxies;
         let address = client_address(peer, request.headers(), proxies);
         let request_id = self.request_id(peer, &request);
-        let route = self.routes.at(request.uri().path());
+        let found = self.app.proxies.find(&request);
+        let route = match found {
+            Some(_) => routes::guarded(),
+            None => self.routes.at(request.uri().path()),
+        };
         let shape = Shape::at(request.uri().path());
-        let (is_head, version) = (request.method() == Method::HEAD, request.version());
+        let is_own_head = request.method() == Method::HEAD && found.is_none();
+        let version = request.version();
 
-        let fault = malformed(&request);
+        let fault = malformed(&request, exchange.has_length);
         let mut response = if let Some(text) = fault {
             refusal(shape, StatusCode::BAD_REQUEST, "invalid_request", text)
         } else {
-            let from = From { peer, source: address };
-            let answered = pin!(routes::answer(&self.app, route, from, &request_id, request));
+            let answered = async {
+                let Some(found) = found else {
+                    let from = From { peer, source: address };
+                    return routes::answer(&self.app, route, from, &request_id, request).await;
+                };
+                exchange.waits_for_another_server();
+                let sender = Sender { address, request_id: &request_id };
+                // In a box, or every connection would carry the room that this needs.
+                Box::pin(guard::answer(&self.app, found, sender, request)).await
+            };
+            let answered = pin!(answered);
             or_panic(answered).await.unwrap_or_else(|panic| {
                 tracing::error!(panic = panic_text(&*panic), "a handler panicked");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 refusal(shape, status, "server_error", "the server failed")
             })
         };
-        if is_head {
+        if is_own_head {
             withhold_body(&mut response);
         }
         headers_of_every_answer(&mut response, route, request_id.clone());
@@ -119,7 +138,7 @@ fn withhold_body(response: &mut Response) {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    *response.body_mut() = Full::default();
+    *response.body_mut() = AnswerBody::default();
 }
 
 fn headers_of_every_answer(response: &mut Response, route: &Route, request_id: HeaderValue) {

@@ -1,14 +1,30 @@
-//! Requests that say twice, or not at all, whom they are for or what they carry. A proxy in front may have read
-//! them another way, so no endpoint sees them.
+//! Requests that say twice, or not at all, whom they are for, what they carry, or where they end. A proxy in front may
+//! have read them another way, so no endpoint sees them.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+};
 
 use http::{
     HeaderValue, Request, Version,
-    header::{CONTENT_TYPE, HOST},
+    header::{CONTENT_TYPE, HOST, TRANSFER_ENCODING},
     uri::Authority,
 };
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is wrong with the head of a request.
-pub(super) fn malformed<B>(request: &Request<B>) -> Option<&'static str> {
+use super::activity::Activity;
+
+/// What is wrong with the head of a request. `has_length` tells whether it had `Content-Length` as it came.
+pub(super) fn malformed<B>(request: &Request<B>, has_length: bool) -> Option<&'static str> {
+    if has_length && request.headers().contains_key(TRANSFER_ENCODING) {
+        return Some("Transfer-Encoding and Content-Length are both present");
+    }
     host(request).or_else(|| {
         let mut types = request.headers().get_all(CONTENT_TYPE).iter();
         (types.next().is_some() && types.next().is_some())
@@ -43,16 +59,151 @@ fn is_same(host: &HeaderValue, authority: &Authority) -> bool {
     host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
 }
 
+const CONTENT_LENGTH: &[u8] = b"content-length:";
+
+/// Looks for `Content-Length` in heads of HTTP/1, from which hyper removes it where there is `Transfer-Encoding` as well
+/// (RFC 9112 §6.3), so that handlers could not refuse such a request. A head that arrives before the last request was
+/// answered is not looked through: hyper then reads it as the RFC says, and ends the connection.
+#[derive(Debug, Default)]
+struct Heads {
+    /// The request that the head is of.
+    nth: Option<u32>,
+    /// The start of the line that is being read.
+    line: Vec<u8>,
+    has_lines: bool,
+    is_over: bool,
+}
+
+impl Heads {
+    /// Reads a part of the head of the nth request; whether it has `Content-Length`.
+    fn read(&mut self, nth: u32, bytes: &[u8]) -> bool {
+        if self.nth != Some(nth) {
+            *self =
+                Self { nth: Some(nth), line: std::mem::take(&mut self.line), ..Self::default() };
+            self.line.clear();
+        }
+        let mut has_length = false;
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if self.is_over {
+                break;
+            }
+            let room = CONTENT_LENGTH.len() - self.line.len();
+            self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            if piece.ends_with(b"\n") {
+                let is_blank = self.line == b"\n" || self.line == b"\r\n";
+                // Blank lines in front of a request mean nothing (RFC 9112 §2.2).
+                self.is_over = is_blank && self.has_lines;
+                self.has_lines |= !is_blank;
+                has_length |= self.line.eq_ignore_ascii_case(CONTENT_LENGTH);
+                self.line.clear();
+            }
+        }
+        has_length
+    }
+}
+
+/// A stream of HTTP/1 that tells whether heads have `Content-Length`.
+pub(super) struct Headed<S> {
+    stream: S,
+    heads: Heads,
+    activity: Arc<Activity>,
+    has_length: Arc<AtomicBool>,
+}
+
+impl<S> Headed<S> {
+    /// `has_length` is set as soon as the head that arrives has one; whoever takes the request resets it.
+    pub(super) fn new(stream: S, activity: Arc<Activity>, has_length: Arc<AtomicBool>) -> Self {
+        Self { stream, heads: Heads::default(), activity, has_length }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Headed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if let Some(nth) = self.activity.head()
+            && self.heads.read(nth, read)
+        {
+            self.has_length.store(true, Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Headed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_length_is_found_in_a_head_however_it_arrives() {
+        for (head, expected) in [
+            ("POST / HTTP/1.1\r\nContent-Length: 5\r\nx: y\r\n\r\n", true),
+            ("\r\nPOST / HTTP/1.1\nhost: a\ncONTENT-lENGTH:5\n\n", true),
+            ("POST / HTTP/1.1\r\nx-content-length: 5\r\n\r\n", false),
+            ("POST / HTTP/1.1\r\nx: content-length: 5\r\n\r\n", false),
+            ("POST / HTTP/1.1\r\nx: y\r\n\r\ncontent-length: 5\r\n", false),
+        ] {
+            for size in [1, 2, 3, 7, 100] {
+                let mut heads = Heads::default();
+                assert!(!heads.read(0, b"GET / HTTP/1.1\r\nhost: a\r\ncont"));
+                let pieces = head.as_bytes().chunks(size);
+                let found = pieces.fold(false, |found, piece| heads.read(1, piece) | found);
+                assert_eq!(found, expected, "{head:?} in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_framings_are_malformed() {
+        let request = |name: &str| {
+            Request::post("/").header("host", "a").header(name, "chunked").body(()).unwrap()
+        };
+        assert!(malformed(&request("transfer-encoding"), true).is_some());
+        assert_eq!(malformed(&request("transfer-encoding"), false), None);
+        assert_eq!(malformed(&request("x"), true), None);
+    }
 
     fn found(version: Version, target: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
         let mut request = Request::builder().version(version).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        malformed(&request.body(()).unwrap())
+        malformed(&request.body(()).unwrap(), false)
     }
 
     #[test]

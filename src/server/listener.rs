@@ -6,7 +6,10 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -30,7 +33,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    activity::{Activity, Overdue, TimeLimits, Watched},
+    activity::{self, Activity, Overdue, TimeLimits, Watched},
+    framing::Headed,
     outgoing::{outgoing, request_bytes},
     places::{Full, Places},
 };
@@ -58,6 +62,7 @@ pub(crate) trait Answer: Send + Sync + 'static {
         &self,
         request: Request<Incoming>,
         peer: IpAddr,
+        exchange: &activity::Exchange,
     ) -> impl Future<Output = Response> + Send;
 }
 
@@ -166,10 +171,13 @@ impl<A: Answer> Listener<A> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let has_length = Arc::new(AtomicBool::new(false));
+        let stream = Headed::new(stream, Arc::clone(&activity), Arc::clone(&has_length));
         let service = service_fn(|request| {
-            let exchange = activity.request(request_bytes(&request));
+            let mut exchange = activity.request(request_bytes(&request));
+            exchange.has_length = has_length.swap(false, Relaxed);
             async {
-                let response = self.answer.answer(request, peer).await;
+                let response = self.answer.answer(request, peer, &exchange).await;
                 Ok::<_, Infallible>(outgoing(response, exchange))
             }
         });
@@ -194,7 +202,7 @@ impl<A: Answer> Listener<A> {
             let listener = Arc::clone(&listener);
             async move {
                 // In a box, or an answer that waits would hold the room that making it needed.
-                let response = Box::pin(listener.answer.answer(request, peer)).await;
+                let response = Box::pin(listener.answer.answer(request, peer, &exchange)).await;
                 Ok::<_, Infallible>(outgoing(response, exchange))
             }
         });

@@ -11,17 +11,16 @@ use http::{
     HeaderValue, Method, Request, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
 };
-use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, ServerMetrics};
+use super::{Answer, ServerMetrics, activity};
 use crate::{
     app::App,
     clock::Timestamp,
-    http::answer::{Response, Shape, json as json_answer, refusal},
+    http::answer::{AnswerBody, Response, Shape, json as json_answer, refusal},
 };
 
 /// How long the store may take to say that it is ready.
@@ -82,7 +81,7 @@ impl Management {
     }
 
     fn metrics_page(&self) -> Response {
-        let mut response = Response::new(Full::from(
+        let mut response = Response::new(AnswerBody::from(
             self.metrics.page(self.started, self.app.store.database().as_ref()),
         ));
         response
@@ -93,7 +92,12 @@ impl Management {
 }
 
 impl Answer for Management {
-    async fn answer(&self, request: Request<Incoming>, _: IpAddr) -> Response {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        _: IpAddr,
+        _: &activity::Exchange,
+    ) -> Response {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let mut response = match request.uri().path() {
             "/livez" if is_read => json_answer(StatusCode::OK, r#"{"status":"alive"}"#),

@@ -225,6 +225,7 @@ impl Running {
         let deadline = Duration::from_secs(app.config.server.shutdown_deadline_seconds);
         tracing::info!(deadline_seconds = deadline.as_secs(), "stopping");
         self.public_draining.cancel();
+        app.proxies.drain();
         self.public_tasks.close();
         let is_drained = timeout(deadline, self.public_tasks.wait()).await.is_ok();
         if !is_drained {

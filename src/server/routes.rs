@@ -306,8 +306,13 @@ async fn checked(call: Call<'_>, dialect: Dialect) -> Response {
     answered.unwrap_or_else(|| not_found(call.app, &call.head))
 }
 
+/// The label of requests to guarded resources.
+const GUARDED: &str = "guarded";
 /// The label of requests for paths at which nothing is.
 const UNKNOWN: &str = "unknown";
+
+/// The labels of routes that are no paths.
+const LABELS: [&str; 2] = [GUARDED, UNKNOWN];
 
 /// Where a request arrived: one path of an endpoint.
 pub(crate) struct Route {
@@ -339,14 +344,14 @@ impl Route {
     }
 }
 
-/// Every route, in the order of the table, and last the one of unknown paths. Made once.
+/// Every route, in the order of the table, and last those of guarded resources and unknown paths. Made once.
 pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    let nothing = (UNKNOWN, false, &NOTHING);
+    let labels = LABELS.map(|label| (label, false, &NOTHING));
     let of_table = ENDPOINTS.iter().flat_map(|endpoint| {
         let paths = endpoint.paths.iter().enumerate();
         paths.map(move |(place, template)| (*template, place > 0, endpoint))
     });
-    let all = of_table.chain([nothing]).enumerate();
+    let all = of_table.chain(labels).enumerate();
     all.map(|(index, (template, is_alias, endpoint))| Route {
         template,
         index,
@@ -389,10 +394,10 @@ pub struct PublicRoute {
     pub needs_sign_in: bool,
 }
 
-/// Every route that can exist, but for the one of unknown paths.
+/// Every route that can exist, but for those that are no paths.
 pub fn public_routes() -> impl Iterator<Item = PublicRoute> {
     let without_sign_in = Config::default();
-    ROUTES.iter().filter(|route| route.template != UNKNOWN).map(move |route| PublicRoute {
+    ROUTES.iter().filter(|route| !LABELS.contains(&route.template)).map(move |route| PublicRoute {
         template: route.template,
         allow: route.allow.to_str().unwrap_or_default(),
         open_to_scripts: route.is_open_to_scripts(),
@@ -409,8 +414,8 @@ impl Routes {
     pub(crate) fn new(config: &Config) -> Self {
         let mut router = Router::new();
         let issuer_path = config.issuer_path();
-        for route in ROUTES.iter().filter(|route| route.template != UNKNOWN && route.exists(config))
-        {
+        let is_path = |route: &&Route| !LABELS.contains(&route.template);
+        for route in ROUTES.iter().filter(is_path).filter(|route| route.exists(config)) {
             let template = route.template;
             let mut paths = vec![template.to_owned()];
             if !issuer_path.is_empty() {
@@ -432,6 +437,12 @@ impl Routes {
         let unknown = || ROUTES.last().expect("the unknown route is always there");
         self.0.at(path).map_or_else(|_| unknown(), |found| *found.value)
     }
+}
+
+/// The route of all requests to guarded resources.
+pub(crate) fn guarded() -> &'static Route {
+    let guarded = ROUTES.iter().rev().find(|route| route.template == GUARDED);
+    guarded.expect("the route of guarded resources is always there")
 }
 
 /// Hands a request to the handler of its method.
@@ -501,7 +512,7 @@ mod tests {
     #[test]
     fn every_route_is_found_at_its_template() {
         let config = full("https://door.example");
-        for route in ROUTES.iter().filter(|route| route.template != UNKNOWN) {
+        for route in ROUTES.iter().filter(|route| !LABELS.contains(&route.template)) {
             assert_eq!(at(route.template, &config), route.template);
         }
         for path in ["/token/", "/oauth2/sign-in/a/b", "/oauth2/sign-in/", "//token", "*", ""] {
@@ -511,7 +522,8 @@ mod tests {
 
     #[test]
     fn every_path_but_the_home_page_lies_in_a_reserved_one() {
-        for template in ROUTES.iter().map(|route| route.template).filter(|it| *it != UNKNOWN) {
+        let templates = ROUTES.iter().map(|route| route.template);
+        for template in templates.filter(|template| !LABELS.contains(template)) {
             let is_reserved = paths::RESERVED.iter().any(|reserved| {
                 let below = template.strip_prefix(reserved);
                 below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

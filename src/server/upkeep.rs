@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use crate::{
     app::App,
     client::ClientIdentifier,
+    guard,
     http::request_event::chain,
     metrics::SweepMetrics,
     store::{GrantFilter, Swept},
@@ -28,7 +29,13 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 /// Everything, until it is dropped.
 pub(super) async fn run(app: &App) {
     if app.config.authorizes() {
-        tokio::join!(app.rate_limit.keep_connected(), keys(app), sweep(app), documents(app));
+        tokio::join!(
+            app.rate_limit.keep_connected(),
+            keys(app),
+            sweep(app),
+            documents(app),
+            guard::end_streams(app)
+        );
     } else {
         app.rate_limit.keep_connected().await;
     }

@@ -216,7 +216,7 @@ async fn metrics_name_every_route_and_no_other() {
         let (_, rest) = line.split_once("doorward_http_requests_total{route=\"")?;
         Some(rest.split_once('"')?.0)
     });
-    let known = public_routes().map(|route| route.template).chain(["unknown"]);
+    let known = public_routes().map(|route| route.template).chain(["guarded", "unknown"]);
     assert_eq!(counted.collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod authorization;
+mod built_in_proxy;
 mod cli;
 mod client_document;
 mod configuration;

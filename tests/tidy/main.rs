@@ -130,11 +130,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("grant", &["entropy", "id", "secret"]),
+    // The handlers take `app`, which holds the guards and the upstreams.
     (
         "guard",
         &[
-            "app", "client", "clock", "config", "grant", "http", "json", "keys", "paths", "secret",
-            "store", "token",
+            "app", "client", "clock", "config", "grant", "http", "internet", "json", "keys",
+            "paths", "secret", "store", "token",
         ],
     ),
     ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
@@ -286,12 +287,13 @@ const CONFINED: &[Confined] = &[
         ],
     },
     // Sockets are opened in one place. Two outbound ones lead elsewhere: to the Redis in which nodes count
-    // together, opened where the limits are kept, and to the database, by its driver. Whatever else is
+    // together, opened where the limits are kept, and to the database, by its driver. A third leads to the upstreams
+    // of guarded resources, which the operator names. Whatever else is
     // fetched goes out through `http/fetch.rs`, which asks `internet.rs` for addresses and trust. `doctor/`
     // asks whose a certificate is.
     Confined {
         what: &["tokio::net", "tokio_rustls"],
-        to: &["src/http/rate_limit/link.rs", "src/server/"],
+        to: &["src/guard/proxy/upstream.rs", "src/http/rate_limit/link.rs", "src/server/"],
     },
     Confined {
         what: &["rustls"],

@@ -1,0 +1,228 @@
+//! The requests and streams that are open to one upstream: how many there may be, and when those of a grant end.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::Timestamp, grant::GrantId, http::client_address::Source};
+
+/// The part of all streams that one source may open.
+const SHARE_OF_SOURCE: usize = 4;
+
+/// How many streams there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) in_all: usize,
+    pub(crate) per_grant: usize,
+}
+
+/// The open streams.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    limits: Limits,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    in_all: usize,
+    by_source: HashMap<Source, usize>,
+    by_grant: HashMap<GrantId, OfGrant>,
+}
+
+#[derive(Debug)]
+struct OfGrant {
+    open: usize,
+    end: CancellationToken,
+    /// When the latest of the access tokens expires that the grant has used here.
+    expires_at: Timestamp,
+}
+
+/// Which limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    InAll,
+    OfSource,
+    OfGrant,
+}
+
+/// A grant that has streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) grant: GrantId,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Streams {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, table: Mutex::default() })
+    }
+
+    /// A place for a request, until it is dropped. Another request of the grant with a later token lets all its streams
+    /// go on.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        source: Source,
+        grant: Option<(GrantId, Timestamp)>,
+    ) -> Result<Stream, Full> {
+        let mut table = self.table();
+        let Table { in_all, by_source, by_grant } = &mut *table;
+        let of_source = by_source.get(&source).copied().unwrap_or(0);
+        if *in_all >= self.limits.in_all {
+            return Err(Full::InAll);
+        }
+        if of_source >= (self.limits.in_all / SHARE_OF_SOURCE).max(1) {
+            return Err(Full::OfSource);
+        }
+        let end = match grant {
+            None => None,
+            Some((id, expires_at)) => {
+                let open = by_grant.get(&id).map_or(0, |of| of.open);
+                if open >= self.limits.per_grant {
+                    return Err(Full::OfGrant);
+                }
+                let of = by_grant.entry(id).or_insert_with(|| OfGrant {
+                    open: 0,
+                    end: CancellationToken::new(),
+                    expires_at,
+                });
+                of.open += 1;
+                of.expires_at = of.expires_at.max(expires_at);
+                Some(of.end.clone())
+            }
+        };
+        *in_all += 1;
+        by_source.insert(source, of_source + 1);
+        Ok(Stream { streams: Arc::clone(self), source, grant: grant.map(|(id, _)| id), end })
+    }
+
+    /// The grants that have streams.
+    pub(crate) fn grants(&self) -> Vec<Open> {
+        let table = self.table();
+        let open = table.by_grant.iter();
+        open.map(|(grant, of)| Open { grant: *grant, expires_at: of.expires_at }).collect()
+    }
+
+    /// Ends all streams of a grant.
+    pub(crate) fn end(&self, grant: GrantId) {
+        if let Some(of) = self.table().by_grant.remove(&grant) {
+            of.end.cancel();
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place that a request takes.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    streams: Arc<Streams>,
+    source: Source,
+    grant: Option<GrantId>,
+    /// Cancelled when the grant ends; `None` where the path is public.
+    end: Option<CancellationToken>,
+}
+
+impl Stream {
+    pub(crate) fn end(&self) -> Option<&CancellationToken> {
+        self.end.as_ref()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let mut table = self.streams.table();
+        table.in_all -= 1;
+        take_one(&mut table.by_source, &self.source);
+        // Those that were told to end are counted no longer: the entry may be one of a later stream.
+        let is_told = self.end.as_ref().is_some_and(CancellationToken::is_cancelled);
+        if let Some(grant) = self.grant.filter(|_| !is_told)
+            && let Some(of) = table.by_grant.get_mut(&grant)
+        {
+            of.open -= 1;
+            if of.open == 0 {
+                table.by_grant.remove(&grant);
+            }
+        }
+    }
+}
+
+fn take_one<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn source(last: u8) -> Source {
+        Source::of([192, 0, 2, last].into())
+    }
+
+    fn grant(last: u8) -> (GrantId, Timestamp) {
+        (GrantId::from_bytes([last; 16]), NOW)
+    }
+
+    #[test]
+    fn streams_are_bounded_by_grant_by_source_and_in_all() {
+        let streams = Streams::new(Limits { in_all: 8, per_grant: 2 });
+        let mut held = Vec::new();
+        let mut open = |from: u8, of| {
+            let opened = streams.open(source(from), of);
+            opened.map(|stream| held.push(stream)).err()
+        };
+        assert_eq!(open(1, Some(grant(1))), None);
+        assert_eq!(open(2, Some(grant(1))), None);
+        assert_eq!(open(3, Some(grant(1))), Some(Full::OfGrant));
+        assert_eq!(open(1, None), None);
+        assert_eq!(open(1, None), Some(Full::OfSource));
+        for from in 4..9 {
+            assert_eq!(open(from, Some(grant(from))), None);
+        }
+        assert_eq!(open(9, Some(grant(9))), Some(Full::InAll));
+        held.clear();
+        let table = streams.table();
+        assert!(table.in_all == 0 && table.by_source.is_empty() && table.by_grant.is_empty());
+    }
+
+    #[test]
+    fn a_grant_that_ends_ends_all_its_streams_and_no_other() {
+        let streams = Streams::new(Limits { in_all: 100, per_grant: 10 });
+        let ended = streams.open(source(1), Some(grant(1))).unwrap();
+        let other = streams.open(source(1), Some(grant(2))).unwrap();
+        streams.end(GrantId::from_bytes([1; 16]));
+        assert!(ended.end().unwrap().is_cancelled());
+        assert!(!other.end().unwrap().is_cancelled());
+        let later = streams.open(source(1), Some(grant(1))).unwrap();
+        assert!(!later.end().unwrap().is_cancelled());
+        drop(ended);
+        assert_eq!(streams.grants().len(), 2, "the later stream is still there");
+        drop((later, other));
+        assert!(streams.grants().is_empty());
+    }
+
+    #[test]
+    fn a_later_token_lets_the_streams_of_its_grant_go_on() {
+        let streams = Streams::new(Limits { in_all: 100, per_grant: 10 });
+        let id = GrantId::from_bytes([1; 16]);
+        let _first = streams.open(source(1), Some((id, NOW))).unwrap();
+        let later = NOW.after_seconds(900);
+        drop(streams.open(source(1), Some((id, later))).unwrap());
+        assert_eq!(streams.grants(), [Open { grant: id, expires_at: later }]);
+        drop(streams.open(source(1), Some((id, NOW))).unwrap());
+        assert_eq!(streams.grants(), [Open { grant: id, expires_at: later }]);
+    }
+}

@@ -1,0 +1,134 @@
+//! Streams: they pass at once, end with the grant or with either side, and are bounded.
+
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::{Guarded, PATIENCE};
+use crate::{flow::Client, harness::read_answer};
+
+/// Opens the stream at a path, and reads to its first event.
+async fn open(guarded: &Guarded, path: &str) -> TcpStream {
+    let mut stream = guarded
+        .open(&format!(
+            "GET {path} HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {{token}}\r\n\r\n"
+        ))
+        .await;
+    let mut seen = Vec::new();
+    while !seen.windows(7).any(|bytes| bytes == b"data: a") {
+        let read = timeout(PATIENCE, stream.read_buf(&mut seen)).await.expect("an event passes");
+        assert_ne!(read.unwrap(), 0, "{}", String::from_utf8_lossy(&seen));
+    }
+    stream
+}
+
+/// What comes until the connection ends.
+async fn rest(mut stream: TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    drop(timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await.expect("it ends"));
+    rest
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let waited = async {
+        while !condition() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, waited).await.expect("it comes about");
+}
+
+#[tokio::test]
+async fn revocation_ends_open_streams() {
+    let guarded = Guarded::start().await;
+    let mut stream = open(&guarded, "/mcp/stream").await;
+    guarded.revoke().await;
+    // The end of the last chunk: a stream of events ends between two of them.
+    let mut end = Vec::new();
+    while !end.ends_with(b"0\r\n\r\n") {
+        let read = timeout(Duration::from_secs(30), stream.read_buf(&mut end));
+        assert_ne!(read.await.expect("it ends").unwrap(), 0);
+    }
+    until(|| guarded.upstream.counts.closed.load(SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn a_stream_outlives_its_token_for_as_long_as_is_set_or_a_later_one_lets_it() {
+    let guarded = Guarded::with(", stream_after_expiry_seconds = 300").await;
+    let _stream = open(&guarded, "/mcp/stream").await;
+    guarded.server.clock.advance(Duration::from_secs(900 + 299));
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(guarded.upstream.counts.closed.load(SeqCst), 0);
+    guarded.server.clock.advance(Duration::from_secs(1));
+    until(|| guarded.upstream.counts.closed.load(SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_stream_of_the_upstream() {
+    let guarded = Guarded::start().await;
+    drop(open(&guarded, "/mcp/stream").await);
+    until(|| guarded.upstream.counts.closed.load(SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_dies_in_a_stream_does_not_look_finished() {
+    let guarded = Guarded::start().await;
+    let rest = rest(open(&guarded, "/mcp/broken").await).await;
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&rest));
+    Client::register(&guarded.server).await;
+}
+
+#[tokio::test]
+async fn an_endless_answer_waits_for_its_reader_and_costs_nobody_else() {
+    let guarded = Guarded::start().await;
+    let request =
+        "GET /mcp/endless HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\r\n";
+    let stream = guarded.open(request).await;
+    let taken = || guarded.upstream.counts.endless.load(SeqCst);
+    until(|| taken() > 0).await;
+    let mut last = 0;
+    while taken() != last {
+        last = taken();
+        sleep(Duration::from_millis(300)).await;
+    }
+    // What the buffers of four sockets and two connections hold, and no more.
+    assert!(last < 16 << 20, "{last}");
+    Client::register(&guarded.server).await;
+    drop(stream);
+}
+
+#[tokio::test]
+async fn streams_of_a_grant_are_bounded() {
+    let guarded = Guarded::with(", streams_per_grant = 2").await;
+    let first = open(&guarded, "/mcp/stream").await;
+    let _second = open(&guarded, "/mcp/stream").await;
+    let answer = guarded.get("/mcp", "").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("5")));
+    drop(first);
+    until(|| guarded.upstream.counts.closed.load(SeqCst) == 1).await;
+    assert_eq!(guarded.get("/mcp", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_ends_streams_of_events_at_once() {
+    let guarded = Guarded::start().await;
+    let _stream = open(&guarded, "/mcp/stream").await;
+    guarded.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_an_answer() {
+    let guarded = Guarded::start().await;
+    let request =
+        "GET /mcp HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\r\n";
+    let mut connection = guarded.open(request).await;
+    for _ in 0..3 {
+        let answer = timeout(PATIENCE, read_answer(&mut connection, false)).await.unwrap();
+        assert_eq!(answer.status, 200);
+        connection.write_all(request.replace("{token}", &guarded.token).as_bytes()).await.unwrap();
+    }
+}
