@@ -53,6 +53,7 @@ async fn every_kind_of_caller_gets_its_status_at_every_registration_endpoint() {
             assert_eq!(answer.header("retry-after"), retry_after, "{path}: {caller}");
         }
     }
+    server.fail(Failure::None);
     assert_eq!(server.clients().await.len(), REGISTRATION.len());
 }
 
