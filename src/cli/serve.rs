@@ -32,6 +32,7 @@ one stops it at once. SIGHUP reads the certificate files again.
 
 Examples:
   doorward serve --dev
+  doorward serve --dev --protect http://127.0.0.1:3000/mcp
   doorward config init doorward.toml && doorward serve --config doorward.toml"
 )]
 pub(super) struct ServeArguments {
@@ -93,12 +94,50 @@ struct Announcement {
     is_dev: bool,
     /// The password of the local sign-in.
     password: Option<String>,
+    /// The resources that the built-in proxy protects.
+    protected: Vec<Protected>,
+}
+
+/// A protected resource, as clients are told of it.
+struct Protected {
+    id: String,
+    uri: String,
+    upstream: String,
+}
+
+impl Protected {
+    fn all(config: &Config) -> Vec<Self> {
+        let resources = config.authorization.resources.iter();
+        let protected = resources.filter_map(|resource| {
+            let guard = resource.guard.as_ref()?;
+            let (id, uri) = (guard.id.clone(), resource.uri.to_string());
+            Some(Self { id, uri, upstream: guard.upstream.as_ref()?.to_string() })
+        });
+        protected.collect()
+    }
+
+    /// The address, and a line for each client that takes one.
+    fn lines(&self) -> String {
+        let Self { id, uri, upstream } = self;
+        format!(
+            "\n\nProtected: {upstream}\nGive clients this address: {uri}\n  \
+             Claude Code:  claude mcp add --transport http {id} {uri}\n  \
+             VS Code:      code --add-mcp '{{\"name\":\"{id}\",\"type\":\"http\",\"url\":\"{uri}\"}}'\n  \
+             mcp-remote:   npx mcp-remote {uri}"
+        )
+    }
 }
 
 impl Announcement {
     fn new(config: &Config, is_dev: bool) -> Self {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Self { scheme, store: config.store.to_string(), is_dev, password: None }
+        Self {
+            scheme,
+            store: config.store.to_string(),
+            is_dev,
+            password: None,
+            protected: Protected::all(config),
+        }
     }
 
     fn of(&self, Addresses { public, management }: Addresses) -> String {
@@ -111,7 +150,8 @@ impl Announcement {
             text += "\n\nSign in, while this server runs, with the password ";
             text += password;
         }
-        if self.is_dev {
+        text.extend(self.protected.iter().map(Protected::lines));
+        if self.is_dev && self.protected.is_empty() {
             text += "\n\nRegister a client:\n  ";
             text += &self.curl(public);
         }
@@ -142,8 +182,13 @@ mod tests {
 
     #[test]
     fn the_curl_line_names_an_address_that_can_be_reached() {
-        let announcement =
-            Announcement { scheme: "http", store: "x".into(), is_dev: true, password: None };
+        let announcement = Announcement {
+            scheme: "http",
+            store: "x".into(),
+            is_dev: true,
+            password: None,
+            protected: Vec::new(),
+        };
         let lines = [
             ("0.0.0.0:80", "curl -sS 'http://127.0.0.1:80/register' "),
             ("[::]:8080", "curl -sS 'http://[::1]:8080/register' "),

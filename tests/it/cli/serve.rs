@@ -202,3 +202,61 @@ fn a_loss_of_redis_and_its_return_are_logged_once_each_and_no_password() {
     assert!(doorward.read("log").contains("redis://:[redacted]@127.0.0.1"));
     assert_eq!(logged("s3cret"), 0, "{}", doorward.read("log"));
 }
+
+#[test]
+fn protect_guards_each_upstream_below_the_address_of_the_listener() {
+    let doorward = Doorward::new();
+    // A port that was free a moment ago: clients are told of it before the server listens.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = free.to_string();
+    let words = [
+        "serve",
+        "--dev",
+        "--listen",
+        &listen,
+        "--management",
+        "127.0.0.1:0",
+        "--protect",
+        "http://127.0.0.1:1/mcp",
+        "--protect",
+        "http://127.0.0.1:1/other/mcp",
+    ];
+    let server = Server::start(&doorward, &words, &format!("mcp-remote http://{listen}/other/mcp"));
+    let announced = server.announced.concat();
+    for line in [
+        format!("Give clients this address: http://{listen}/mcp\n"),
+        format!("claude mcp add --transport http dev http://{listen}/mcp\n"),
+        format!("{{\"name\":\"dev2\",\"type\":\"http\",\"url\":\"http://{listen}/other/mcp\"}}"),
+    ] {
+        assert!(announced.contains(&line), "{line}: {announced}");
+    }
+    let ask = |path: &str| {
+        let mut connection = std::net::TcpStream::connect(free).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {listen}\r\nconnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut connection, request.as_bytes()).unwrap();
+        std::io::read_to_string(connection).unwrap()
+    };
+    let metadata = format!("http://{listen}/.well-known/oauth-protected-resource/mcp");
+    let challenged = ask("/mcp/below");
+    assert!(challenged.starts_with("HTTP/1.1 401 "), "{challenged}");
+    assert!(challenged.contains(&format!("resource_metadata=\"{metadata}\"")), "{challenged}");
+    let document = ask("/.well-known/oauth-protected-resource/mcp");
+    assert!(document.contains(&format!("\"resource\":\"http://{listen}/mcp\"")), "{document}");
+    assert!(ask("/mcpx").starts_with("HTTP/1.1 404 "));
+    drop(server);
+}
+
+#[test]
+fn protect_refuses_what_covers_a_path_of_its_own_and_proposes_another() {
+    let doorward = Doorward::new();
+    for (upstream, covered) in
+        [("http://127.0.0.1:3000", "/"), ("http://127.0.0.1:3000/api", "/api/v2/oauth2")]
+    {
+        let ran = doorward.run(&["serve", "--dev", "--protect", upstream]);
+        assert_ne!(ran.code, Some(0));
+        assert!(ran.err.contains(covered) && ran.err.contains("/mcp"), "{}", ran.err);
+        assert!(ran.err.contains("a host of its own"), "{}", ran.err);
+    }
+    let ran = doorward.run(&["serve", "--dev", "--protect", "ftp://127.0.0.1/mcp"]);
+    assert!(ran.err.contains("--protect") && ran.err.contains("http or https URL"), "{}", ran.err);
+}
