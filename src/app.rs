@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
+    admission::Rules,
     client::ClientIdentifier,
     client_document::ClientDocuments,
     clock::Clock,
@@ -52,6 +53,8 @@ pub struct App {
     pub(crate) failure_limits: FailureLimits,
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
+    /// Which clients the operator lets in.
+    pub(crate) rules: Arc<Rules>,
     /// The clients that publish what they are.
     pub(crate) client_documents: ClientDocuments,
     /// How often each client may exchange valid codes and refresh tokens from each source.
@@ -101,6 +104,7 @@ impl App {
             failure_limits: FailureLimits::new(limits, issuer, &rate_limit, &entropy),
             rate_limit,
             protected_names: ProtectedNames::new(&config.registration.protected_names),
+            rules: Arc::new(config.registration.admission_rules()),
             client_documents: ClientDocuments::new(
                 &config,
                 internet.clone(),

@@ -21,7 +21,7 @@ use crate::{
         cookie::Cookies,
         form::Form,
     },
-    keys, metadata_policy, provider, sign_in, token,
+    keys, metadata_policy, provider, registration, sign_in, token,
 };
 
 /// Any body, at either door: refused with reasons in printable ASCII, or admitted, and then what was
@@ -29,9 +29,9 @@ use crate::{
 pub fn registration_body(bytes: &[u8]) {
     let settings = Config::default().registration;
     for profile in [ProfileName::Datadog, ProfileName::Rfc7591] {
-        match metadata_policy::check(bytes, profile, &settings) {
+        match registration::check(bytes, profile, &settings) {
             Ok(document) => {
-                let again = metadata_policy::check(document.as_bytes(), profile, &settings);
+                let again = registration::check(document.as_bytes(), profile, &settings);
                 assert_eq!(again.as_ref(), Ok(&document), "what is registered would not register");
             }
             Err(violations) => {

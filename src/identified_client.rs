@@ -1,11 +1,12 @@
 //! The client that a request names by its `client_id`: one that registered here, or one that publishes its
 //! metadata (Client ID Metadata Documents).
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use serde::Deserialize;
 
 use crate::{
+    admission::{Candidate, Door, Rejection},
     app::App,
     client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl, GrantTypes},
     client_document::DocumentError,
@@ -36,11 +37,15 @@ pub(crate) enum IdentifyError {
     /// It would be one with a document, and there is something wrong with that.
     #[error("{}: {reason}", url.host())]
     Document { url: DocumentUrl, reason: Arc<DocumentError> },
+    /// It is one with a document, and the operator does not let it in.
+    #[error("an admission rule rejects the client: {}", .0.reason)]
+    Rejected(Rejection),
 }
 
 /// Who names a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NamedBy<'a> {
+    pub(crate) address: IpAddr,
     pub(crate) caller: Caller,
     /// The person, if somebody is signed in.
     pub(crate) subject: Option<&'a str>,
@@ -119,6 +124,15 @@ async fn published(
     named_by: NamedBy<'_>,
 ) -> Result<IdentifiedClient, IdentifyError> {
     let metadata = document(app, url, named_by).await?;
+    // At every request: nothing else is stored of the client that a rule could have decided about once.
+    let candidate = Candidate {
+        door: Door::Document,
+        metadata: &metadata,
+        document_host: Some(url.host()),
+        source: Some(named_by.address.to_canonical()),
+        is_imitation: &|| app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
+    };
+    app.rules.admit(&candidate).map_err(IdentifyError::Rejected)?;
     Ok(IdentifiedClient {
         identifier: ClientIdentifier::Document(url.clone()),
         metadata: ClientMetadata::clone(&metadata),

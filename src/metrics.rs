@@ -1,7 +1,7 @@
 //! What is counted, and how Prometheus reads it (text format 0.0.4).
 //!
 //! Every counter is a field that is there from the start, so counting is one atomic addition, memory is
-//! fixed, and no label can come from a caller's text.
+//! fixed, and no label can come from a caller's text. The operator's admission rules count by themselves.
 
 use std::{
     fmt::{self, Write as _},

@@ -77,22 +77,16 @@ conditions! {
     source: IpNet,
 }
 
-/// Which conditions decide about redirect URIs, and therefore which error code a rejection has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Met {
-    /// None of them.
-    WithoutDestination,
-    /// All redirect URIs together.
-    ByDestinations,
-    /// The redirect URI at this place in the client's list.
-    ByDestination(usize),
-}
-
 impl Conditions {
-    /// How the client meets them, if it does.
-    pub(super) fn met_by(&self, facts: &Facts<'_>) -> Option<Met> {
+    /// Whether redirect URIs decide.
+    pub(super) fn look_at_destinations(&self) -> bool {
+        !(self.any_destination.is_empty() && self.all_destinations.is_empty())
+    }
+
+    /// Whether the client meets all of them.
+    pub(super) fn are_met_by(&self, facts: &Facts<'_>) -> bool {
         let candidate = facts.candidate;
-        let is_met = is_any(&self.door, |door| *door == candidate.door)
+        is_any(&self.door, |door| *door == candidate.door)
             && is_any(&self.source, |network| {
                 candidate.source.is_some_and(|source| network.contains(&source))
             })
@@ -100,32 +94,28 @@ impl Conditions {
             && is_any(&self.document_host, |host| {
                 candidate.document_host.is_some_and(|own| host.matches(own))
             })
+            && self.destinations_are_met_by(facts)
             && is_any(&self.name, |name| facts.names().short.contains(&name.letters))
             && is_any(&self.name_contains, |part| {
                 facts.names().whole.iter().any(|name| name.contains(&part.letters))
             })
             && is_any(&self.family, |family| family.id() == facts.family())
-            && self.imitation.is_none_or(|wanted| wanted == facts.is_imitation());
-        if is_met { self.met_by_destinations(facts) } else { None }
+            && self.imitation.is_none_or(|wanted| wanted == facts.is_imitation())
     }
 
-    fn met_by_destinations(&self, facts: &Facts<'_>) -> Option<Met> {
+    fn destinations_are_met_by(&self, facts: &Facts<'_>) -> bool {
         let leads_to = |destination: &Destination<'_>, patterns: &[DestinationPattern]| {
             patterns.iter().any(|pattern| pattern.matches(destination))
         };
-        let mut met = Met::WithoutDestination;
-        if !self.all_destinations.is_empty() {
-            let all = facts.destinations();
-            if all.is_empty() || !all.iter().all(|it| leads_to(it, &self.all_destinations)) {
-                return None;
-            }
-            met = Met::ByDestinations;
-        }
-        if !self.any_destination.is_empty() {
-            let mut all = facts.destinations().iter();
-            met = Met::ByDestination(all.position(|it| leads_to(it, &self.any_destination))?);
-        }
-        Some(met)
+        let all = |patterns: &[DestinationPattern]| {
+            let destinations = facts.destinations();
+            !destinations.is_empty() && destinations.iter().all(|it| leads_to(it, patterns))
+        };
+        let any = |patterns: &[DestinationPattern]| {
+            facts.destinations().iter().any(|it| leads_to(it, patterns))
+        };
+        (self.all_destinations.is_empty() || all(&self.all_destinations))
+            && (self.any_destination.is_empty() || any(&self.any_destination))
     }
 }
 

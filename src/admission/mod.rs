@@ -19,7 +19,7 @@ pub use self::{
     },
     facts::Candidate,
     json::RuleFault,
-    rules::{Outcome, Rules},
+    rules::{Outcome, Rejection, Rules},
     word::{Label, Note, Reason, RuleId, ScopeToken, SoftwareId, Word},
 };
 
@@ -83,6 +83,15 @@ impl Effect {
             (EffectName::Reject, Some(reason)) => Ok(Self::Reject(reason)),
             (EffectName::Reject, None) => Err("effect reject needs a reason"),
             (EffectName::Allow | EffectName::Hold, Some(_)) => Err("a reason needs effect reject"),
+        }
+    }
+
+    /// The effect of this name on clients that no rule decides about.
+    pub(crate) fn by_default(name: EffectName) -> Self {
+        match name {
+            EffectName::Allow => Self::Allow,
+            EffectName::Hold => Self::Hold,
+            EffectName::Reject => Self::Reject(Reason::by_default()),
         }
     }
 

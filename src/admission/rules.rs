@@ -2,7 +2,6 @@
 
 use super::{
     Effect, Mode, Rule, Terms,
-    condition::Met,
     facts::{Candidate, Facts},
     index::Index,
 };
@@ -28,10 +27,17 @@ pub struct Outcome<'rules> {
     pub terms: &'rules Terms,
     /// Whether its redirect URIs decided.
     pub by_destination: bool,
-    /// The place of the redirect URI that decided, if one alone did.
-    pub redirect_uri: Option<usize>,
     /// The places of the rules before that one which match and only observe.
     pub observed: Vec<usize>,
+}
+
+/// Why a client is turned away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// For its developer, in printable ASCII.
+    pub reason: String,
+    /// Whether its redirect URIs decided.
+    pub by_destination: bool,
 }
 
 const NO_TERMS: &Terms = &Terms { ceiling: None, label: None, expires_days: None };
@@ -50,7 +56,6 @@ impl Rules {
             effect: &self.default,
             terms: NO_TERMS,
             by_destination: false,
-            redirect_uri: None,
             observed: Vec::new(),
         };
         if self.in_order.is_empty() {
@@ -59,18 +64,35 @@ impl Rules {
         let facts = Facts::of(candidate);
         for place in self.index.possible(&facts) {
             let rule = &self.in_order[place];
-            let Some(met) = rule.conditions.met_by(&facts) else { continue };
+            if !rule.conditions.are_met_by(&facts) {
+                continue;
+            }
             if rule.mode == Mode::Observe {
                 outcome.observed.push(place);
                 continue;
             }
             outcome.decided_by = Some(place);
             (outcome.effect, outcome.terms) = (&rule.effect, &rule.terms);
-            outcome.by_destination = met != Met::WithoutDestination;
-            outcome.redirect_uri = if let Met::ByDestination(at) = met { Some(at) } else { None };
+            outcome.by_destination = rule.conditions.look_at_destinations();
             break;
         }
         outcome
+    }
+
+    /// Evaluates and counts: why a client is turned away, if it is. A client that is held is let in, to wait.
+    ///
+    /// # Errors
+    /// The client is rejected.
+    pub fn admit(&self, candidate: &Candidate<'_>) -> Result<(), Rejection> {
+        let outcome = self.evaluate(candidate);
+        self.count(&outcome);
+        match outcome.effect {
+            Effect::Allow | Effect::Hold => Ok(()),
+            Effect::Reject(reason) => Err(Rejection {
+                reason: reason.as_str().to_owned(),
+                by_destination: outcome.by_destination,
+            }),
+        }
     }
 
     /// Counts the rule that decided, and those that observed.

@@ -71,6 +71,13 @@ texts! {
     };
 }
 
+impl Reason {
+    /// For a client that no rule decides about.
+    pub(super) fn by_default() -> Self {
+        Self("this server admits only apps that its administrator has allowed".to_owned())
+    }
+}
+
 /// Whether a text is one line with something in it.
 fn is_line(text: &str, characters_max: usize) -> bool {
     !text.trim().is_empty()

@@ -67,7 +67,8 @@ async fn counted<T>(
 
 fn named_by<'a>(source: IpAddr, head: &Parts, session: Option<&'a Session>) -> NamedBy<'a> {
     let subject = session.map(|session| session.owner.subject.as_str());
-    NamedBy { caller: Caller::of_navigation(source, &head.headers), subject }
+    let caller = Caller::of_navigation(source, &head.headers);
+    NamedBy { address: source, caller, subject }
 }
 
 /// Asks the person to sign in or to decide, or says why neither is possible.

@@ -44,6 +44,13 @@ pub(super) enum PageError {
         reason: Arc<DocumentError>,
     },
     #[error(
+        "The administrator of this server doesn't let this app connect. Nothing was sent to it."
+    )]
+    Rejected {
+        /// For the developer of the app.
+        reason: String,
+    },
+    #[error(
         "Too many requests from your network have failed. Wait {}, then try again.",
         in_words(*.retry_after_seconds)
     )]
@@ -61,6 +68,7 @@ impl From<IdentifyError> for PageError {
         match error {
             IdentifyError::Unknown => Self::UnknownClient,
             IdentifyError::Store(error) => Self::Client(error),
+            IdentifyError::Rejected(rejection) => Self::Rejected { reason: rejection.reason },
             IdentifyError::Document { url, reason } => {
                 Self::Document { host: url.host().to_owned(), reason }
             }
@@ -92,6 +100,7 @@ impl PageError {
                     Refusal::bad_request(ErrorCode::InvalidClient).guess()
                 }
             },
+            Self::Rejected { .. } => Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied),
             Self::TooManyFailures { retry_after_seconds } => {
                 Refusal::too_many(*retry_after_seconds)
             }
@@ -111,6 +120,7 @@ impl PageError {
             | Self::UnknownRedirectUri
             | Self::ForeignForm
             | Self::OldForm
+            | Self::Rejected { .. }
             | Self::TooManyFailures { .. }
             | Self::Client(_)
             | Self::Grants(_)
@@ -143,6 +153,10 @@ impl PageError {
                     "Nothing was sent anywhere. Contact the developer of the app."
                 },
             ),
+            Self::Rejected { .. } => (
+                "This app isn't allowed here",
+                "If you need this app, contact your administrator and name the reference below.",
+            ),
             Self::TooManyFailures { .. } => {
                 ("Too many failed requests", "If you keep seeing this, contact your administrator.")
             }
@@ -174,6 +188,7 @@ impl PageError {
                     .to_owned(),
             ),
             Self::Document { reason, .. } => Some(reason.to_string()),
+            Self::Rejected { reason } => Some(reason.clone()),
             Self::ForeignForm
             | Self::OldForm
             | Self::TooManyFailures { .. }

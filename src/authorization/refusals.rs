@@ -58,6 +58,7 @@ pub(crate) fn of_query(config: &Config) -> Vec<(Refusal, String)> {
         errors.extend(
             [DocumentError::Host, DocumentError::Gone, DocumentError::Busy].map(of_document),
         );
+        errors.push(PageError::Rejected { reason: String::new() });
     }
     told(errors)
 }

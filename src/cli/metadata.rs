@@ -20,7 +20,8 @@ use super::{
 use crate::{
     client::ProfileName,
     config::RegistrationConfig,
-    metadata_policy::{self, BODY_BYTES_MAX, Violation},
+    metadata_policy::{BODY_BYTES_MAX, Violation},
+    registration,
 };
 
 /// Try client metadata without registering it
@@ -165,7 +166,7 @@ impl Verdict {
                 reason,
             }]);
         }
-        match metadata_policy::check(body, profile, settings) {
+        match registration::check(body, profile, settings) {
             Err(violations) => refused(violations.into_iter().map(Refusal::from).collect()),
             Ok(registered) => {
                 let registered: Value = serde_json::from_str(&registered).unwrap_or_default();

@@ -304,6 +304,70 @@ impl<K: Kind> Kind for List<K> {
     }
 }
 
+/// One value or several of one kind, and never none: a list that came out empty by mistake must not change what its
+/// setting means.
+pub(super) struct OneOrMore<K>(pub(super) K);
+
+impl<K: Kind> Kind for OneOrMore<K> {
+    type Value = Vec<K::Value>;
+
+    fn expected(&self) -> String {
+        format!("{}; or a list of such values", self.0.expected())
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List
+    }
+
+    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<Self::Value> {
+        match given.value.get_ref() {
+            DeValue::Array(items) if items.is_empty() => {
+                given.refuse(faults, "is empty: leave it out, or give it a value");
+                None
+            }
+            DeValue::Array(_) => {
+                let kind = List(ByRef(&self.0));
+                kind.read(given, faults)
+            }
+            _ => self.0.read(given, faults).map(|value| vec![value]),
+        }
+    }
+
+    fn write(&self, values: &Self::Value) -> String {
+        match values.as_slice() {
+            [only] => self.0.write(only),
+            _ => List(ByRef(&self.0)).write(values),
+        }
+    }
+
+    fn is_secret(&self) -> bool {
+        self.0.is_secret()
+    }
+}
+
+/// A kind that belongs to another.
+struct ByRef<'kind, K>(&'kind K);
+
+impl<K: Kind> Kind for ByRef<'_, K> {
+    type Value = K::Value;
+
+    fn expected(&self) -> String {
+        self.0.expected()
+    }
+
+    fn read(&self, given: &Given<'_>, faults: &mut Faults) -> Option<K::Value> {
+        self.0.read(given, faults)
+    }
+
+    fn write(&self, value: &K::Value) -> String {
+        self.0.write(value)
+    }
+
+    fn is_secret(&self) -> bool {
+        self.0.is_secret()
+    }
+}
+
 /// Says that nothing in `parent` goes by `name`, and what was probably meant: `rate_limit.per_sorce: unknown
 /// setting; did you mean rate_limit.per_source?`. Shows a name only when it resembles a known one that is no
 /// secret's: any other may be a secret in the wrong place.

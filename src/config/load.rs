@@ -123,6 +123,7 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     check_sign_in(&config, &values, faults);
     check_resources(&config, &values, faults);
     check_client_documents(&config, &values, faults);
+    check_rules(&config, &values, faults);
     let (origin, offset) = place(&values, "authorization.resources");
     for fault in guard::faults(&config) {
         faults.add(origin, offset, fault);
@@ -256,6 +257,14 @@ fn check_client_documents(config: &Config, values: &Values<'_>, faults: &mut Fau
     if settings.remembered_seconds_min > settings.remembered_seconds_max {
         let reason = "is more than client_documents.remembered_seconds_max";
         refuse(values, "client_documents.remembered_seconds_min", faults, reason);
+    }
+}
+
+fn check_rules(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    let ids = config.registration.rules.iter().map(|rule| rule.id.as_str());
+    if let Some(twice) = repeated(ids) {
+        let reason = format_args!("two rules have the id {twice:?}");
+        refuse(values, "registration.rules", faults, reason);
     }
 }
 

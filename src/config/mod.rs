@@ -27,6 +27,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use ipnet::IpNet;
 
+use crate::admission::EffectName;
+
 pub(crate) use self::text::without_credentials;
 pub use self::{
     algorithm::SigningAlgorithm,
@@ -38,7 +40,7 @@ pub use self::{
     redis_url::RedisUrl,
     secret_files::{SecretFile, secret_files},
     source::{Sources, environment},
-    tables::{CatalogueScope, ProtectedName, Provider, Resource},
+    tables::{AdmissionRule, CatalogueScope, ProtectedName, Provider, Resource},
 };
 use self::{
     kind::{Boolean, Integer, List},
@@ -46,7 +48,7 @@ use self::{
     setting::table,
     tables::entries,
     text::{
-        ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
+        ADDRESS, ALGORITHM, EFFECT, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
         KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE,
     },
 };
@@ -222,6 +224,16 @@ table! {
             { name = "Windsurf", hosts = ["codeium.com", "windsurf.com"], schemes = ["windsurf"],
               ordinary_word = true },
         ], entries::<ProtectedName>();
+        /// Admission rules, in order: the first enforced rule that a client matches decides.
+        ///
+        /// A client matches a rule if it meets all conditions that the rule gives; a condition with several values is
+        /// met by any of them. See "Admission rules" in `docs/run/operating.md`.
+        rules: Vec<AdmissionRule> = [] example [
+            { id = "no-tunnels", any_destination = ["*.tunnel.example", "*.preview.example"], effect = "reject",
+              reason = "redirect URIs of tunnels are not allowed" },
+        ], entries::<AdmissionRule>();
+        /// The decision about a client that no rule decides about.
+        default: EffectName = "allow", EFFECT;
     }
 
     /// How resource owners sign in. Without any way to, clients can register and nothing else: the endpoints

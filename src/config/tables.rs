@@ -3,23 +3,31 @@
 
 use std::{marker::PhantomData, path::PathBuf};
 
+use ipnet::IpNet;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
 use super::{
+    RegistrationConfig,
     fault::{Faults, nearest},
     guard::Guard,
-    kind::{Boolean, Given, Kind, List, unknown},
+    kind::{Boolean, Given, Kind, List, OneOrMore, unknown},
     setting::{Setting, table},
     source::Origin,
     text::{
-        CLAIM, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE, SECRET_FILE,
-        SHA256,
+        CLAIM, EFFECT, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE,
+        SECRET_FILE, SHA256, word,
     },
 };
-use crate::grant::ResourceIndicator;
+use crate::{
+    admission::{
+        Conditions, DestinationPattern, Door, Effect, EffectName, FamilyPattern, HostPattern, Mode,
+        NamePart, NamePattern, Note, Reason, Rule, RuleId, Rules, SoftwareId, Terms,
+    },
+    grant::ResourceIndicator,
+};
 
 // The words after a member: `unset`, it must be given; `none`, it may be absent; else its default.
 table! {
@@ -100,6 +108,79 @@ table! {
         allowed_domains: Vec<String> = [], List(HOST);
         /// The groups of which a person must be in one; all when empty.
         allowed_groups: Vec<String> = [], List(NAME);
+    }
+}
+
+table! {
+    /// An admission rule.
+    entry AdmissionRule, check fault {
+        /// Names the rule in metrics.
+        id: RuleId = unset example "no-tunnels", word::<RuleId>();
+        /// Why the rule exists.
+        note: Option<Note> = none, word::<Note>();
+        /// The client came this way: by a registration endpoint, or by the URL of its metadata document.
+        door: Option<Vec<Door>> = none, OneOrMore(word::<Door>());
+        /// At least one redirect URI leads to one of these places.
+        any_destination: Option<Vec<DestinationPattern>> = none example ["*.tunnel.example"], OneOrMore(word::<DestinationPattern>());
+        /// Every redirect URI leads to one of these places.
+        all_destinations: Option<Vec<DestinationPattern>> = none, OneOrMore(word::<DestinationPattern>());
+        /// A name of the client looks like one of these, without its version and parenthesized suffix.
+        name: Option<Vec<NamePattern>> = none, OneOrMore(word::<NamePattern>());
+        /// Part of a name of the client looks like one of these.
+        name_contains: Option<Vec<NamePart>> = none, OneOrMore(word::<NamePart>());
+        /// The client belongs to one of these families: a name, without version and suffix, and all destinations.
+        family: Option<Vec<FamilyPattern>> = none, OneOrMore(word::<FamilyPattern>());
+        /// The client has one of these in `software_id`.
+        software_id: Option<Vec<SoftwareId>> = none, OneOrMore(word::<SoftwareId>());
+        /// The client publishes its metadata document at one of these hosts.
+        document_host: Option<Vec<HostPattern>> = none, OneOrMore(word::<HostPattern>());
+        /// The request comes from one of these networks.
+        source: Option<Vec<IpNet>> = none, OneOrMore(word::<IpNet>());
+        /// Whether the client goes by one of `registration.protected_names` that is not its own.
+        imitation: Option<bool> = none, Boolean;
+        /// The decision about a client that meets all conditions.
+        effect: EffectName = unset example "reject", EFFECT;
+        /// The text for the developer of a rejected client; only with `reject`.
+        reason: Option<Reason> = none example "no tunnels", word::<Reason>();
+        /// Whether the rule decides, or only counts the clients that it matches.
+        mode: Mode = "enforce", word::<Mode>();
+    }
+}
+
+impl AdmissionRule {
+    fn fault(&self) -> Option<&'static str> {
+        self.rule().map_or_else(Some, |rule| rule.fault())
+    }
+
+    /// The rule, ready to be evaluated.
+    fn rule(&self) -> Result<Rule, &'static str> {
+        Ok(Rule {
+            id: self.id.clone(),
+            note: self.note.clone(),
+            conditions: Conditions {
+                door: self.door.clone().unwrap_or_default(),
+                any_destination: self.any_destination.clone().unwrap_or_default(),
+                all_destinations: self.all_destinations.clone().unwrap_or_default(),
+                name: self.name.clone().unwrap_or_default(),
+                name_contains: self.name_contains.clone().unwrap_or_default(),
+                family: self.family.clone().unwrap_or_default(),
+                software_id: self.software_id.clone().unwrap_or_default(),
+                document_host: self.document_host.clone().unwrap_or_default(),
+                source: self.source.clone().unwrap_or_default(),
+                imitation: self.imitation,
+            },
+            effect: Effect::of(self.effect, self.reason.clone())?,
+            terms: Terms::default(),
+            mode: self.mode,
+        })
+    }
+}
+
+impl RegistrationConfig {
+    /// The admission rules of the settings.
+    pub fn admission_rules(&self) -> Rules {
+        let rules = self.rules.iter().filter_map(|rule| rule.rule().ok());
+        Rules::new(rules.collect(), Effect::by_default(self.default))
     }
 }
 

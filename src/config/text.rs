@@ -3,11 +3,7 @@
 //! reads it later can compare it as it is. Whether a path or an address can be used is left to those
 //! who open it.
 
-use std::{
-    fmt::Write as _,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
 
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -17,7 +13,10 @@ use super::{
     LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
     kind::{Refusal, SecretFile, Shown, Text},
 };
-use crate::grant::ResourceIndicator;
+use crate::{
+    admission::{EffectName, Word},
+    grant::ResourceIndicator,
+};
 
 /// Where clients are kept.
 pub(super) const STORE: Text<StoreLocation> = Text {
@@ -157,26 +156,22 @@ pub(super) const ADDRESS: Text<SocketAddr> = Text {
 };
 
 /// A network; a bare address is the network of that address alone.
-pub(super) const NETWORK: Text<IpNet> = Text {
-    expected: "an IP address or network, such as 10.0.0.0/8 or fd00::/8",
-    parse: network,
-    print: IpNet::to_string,
+pub(super) const NETWORK: Text<IpNet> = word();
+
+/// What an admission rule does. Only what settings can do is offered.
+pub(super) const EFFECT: Text<EffectName> = Text {
+    expected: "allow or reject",
+    parse: |text| match EffectName::parse(text) {
+        Ok(effect @ (EffectName::Allow | EffectName::Reject)) => Ok(effect),
+        Ok(EffectName::Hold) | Err(_) => Err(None),
+    },
+    print: EffectName::text,
     shown: Shown::Whole,
 };
 
-fn network(text: &str) -> Result<IpNet, Refusal> {
-    let network = match text.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address),
-        Err(_) => text.parse().map_err(|_| None)?,
-    };
-    // Callers' addresses are compared in their IPv4 form, which such a network never contains.
-    if matches!(network.addr(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some()) {
-        return Err(Some("write IPv4 networks in their IPv4 form".into()));
-    }
-    if network != network.trunc() {
-        return Err(Some(format!("the network is {}", network.trunc())));
-    }
-    Ok(network)
+/// A value of an admission rule.
+pub(super) const fn word<W: Word>() -> Text<W> {
+    Text { expected: W::EXPECTED, parse: W::parse, print: W::text, shown: Shown::Whole }
 }
 
 /// An issuer identifier (RFC 8414 §2), except that `http` is left to the rules of `load.rs`.

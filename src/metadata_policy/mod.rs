@@ -4,7 +4,6 @@
 //! `request.rs` parses, `policy.rs` admits, `profile.rs` holds what differs between the two registration endpoints,
 //! `document.rs` adds what only a published document has, and `error.rs` says why a client is rejected.
 
-mod check;
 mod document;
 mod error;
 mod policy;
@@ -12,7 +11,6 @@ mod profile;
 mod request;
 
 pub(crate) use self::{
-    check::check,
     document::admit_document,
     error::{MetadataError, Violation},
     policy::{Admitted, admit},

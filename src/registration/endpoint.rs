@@ -9,6 +9,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::{
+    admission::Admission,
     error::RegistrationError,
     issue::{self, Requester},
     response,
@@ -126,6 +127,8 @@ pub(crate) fn prepare(
     let settings = &app.config.registration;
     let request = RegistrationRequest::parse(body)?;
     let admitted = admit(request, profile, settings).map_err(MetadataError::from)?;
+    let admission = Admission { rules: &app.rules, protected_names: &app.protected_names };
+    admission.decide(profile.name, admitted.metadata(), Some(source))?;
     let requester = Requester { profile, source: settings.keep_source_address.then_some(source) };
     let now = app.clock.now();
     let record = issue::client(&admitted, &requester, &app.protected_names, &app.entropy, now);

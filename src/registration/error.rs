@@ -3,6 +3,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use crate::{
+    admission::Rejection,
     error_code::ErrorCode,
     http::{
         answer::{Response, Shape, refusal_with},
@@ -32,6 +33,9 @@ pub(crate) enum RegistrationError {
     Body(#[from] BodyError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    /// An admission rule rejects the client, or the default does.
+    #[error("{}", rejected(.0))]
+    Rejected(Rejection),
     #[error("the registration could not be kept")]
     Store(#[from] StoreError),
 }
@@ -45,6 +49,18 @@ fn described(limit: Limit) -> &'static str {
     }
 }
 
+/// The member that decided, and the operator's reason.
+fn rejected(rejection: &Rejection) -> String {
+    let member = if rejection.by_destination { "redirect_uris: " } else { "" };
+    format!("{member}{}", rejection.reason)
+}
+
+impl From<Rejection> for RegistrationError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
 impl RegistrationError {
     pub(crate) fn refusal(&self, profile: &Profile) -> Refusal {
         match self {
@@ -55,6 +71,10 @@ impl RegistrationError {
             Self::MediaType | Self::ContentEncoding => Refusal::INVALID_REQUEST,
             Self::Body(error) => error.into(),
             Self::Metadata(error) => Refusal::bad_request(error.first(profile).code),
+            Self::Rejected(Rejection { by_destination: true, .. }) => {
+                Refusal::bad_request(ErrorCode::InvalidRedirectUri)
+            }
+            Self::Rejected(_) => Refusal::bad_request(ErrorCode::InvalidClientMetadata),
             Self::Store(error) => error.into(),
         }
     }
@@ -72,17 +92,26 @@ impl RegistrationError {
             | Self::MediaType
             | Self::ContentEncoding
             | Self::Body(_)
+            | Self::Rejected(_)
             | Self::Store(_) => self.to_string(),
         }
     }
 
     /// Everything that is wrong with the request.
-    fn violations(&self, profile: &Profile) -> Vec<Violation> {
-        if let Self::Metadata(error) = self {
-            return error.violations(profile);
-        }
+    pub(crate) fn violations(&self, profile: &Profile) -> Vec<Violation> {
+        let pointer = match self {
+            Self::Metadata(error) => return error.violations(profile),
+            Self::Rejected(Rejection { by_destination: true, .. }) => "/redirect_uris",
+            Self::TooManyRequests(_)
+            | Self::LimitUnknown
+            | Self::MediaType
+            | Self::ContentEncoding
+            | Self::Body(_)
+            | Self::Rejected(_)
+            | Self::Store(_) => "",
+        };
         let code = self.refusal(profile).code.unwrap_or(ErrorCode::InvalidRequest);
-        vec![Violation { pointer: String::new(), code, reason: self.description(profile) }]
+        vec![Violation { pointer: pointer.to_owned(), code, reason: self.description(profile) }]
     }
 
     /// The answer, in the shape of `profile`.

@@ -1,10 +1,15 @@
 //! Dynamic client registration (RFC 7591). A registration is five steps: parse and admit (`metadata_policy/`), issue
 //! (`issue.rs`), store, answer (`response.rs`, `error.rs`); `endpoint.rs` tells the story.
 
+mod admission;
+mod check;
 mod endpoint;
 mod error;
 mod issue;
 pub(crate) mod refusals;
 mod response;
 
-pub(crate) use self::endpoint::{prepare, register};
+pub(crate) use self::{
+    check::check,
+    endpoint::{prepare, register},
+};

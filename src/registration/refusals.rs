@@ -2,6 +2,7 @@
 
 use super::error::RegistrationError;
 use crate::{
+    admission::{EffectName, Rejection},
     client::{
         RedirectUri,
         fault::{Fault, Problem},
@@ -30,6 +31,14 @@ pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<(Refusal, Strin
     let timeout_seconds = config.connections.body_timeout_seconds;
     errors.extend(body_errors(BODY_BYTES_MAX, timeout_seconds).map(RegistrationError::Body));
     errors.extend(store_errors().map(RegistrationError::Store));
+    let registration = &config.registration;
+    if registration.default != EffectName::Allow || !registration.rules.is_empty() {
+        let rejections = [true, false].map(|by_destination| Rejection {
+            reason: "the reason that the administrator gives".to_owned(),
+            by_destination,
+        });
+        errors.extend(rejections.map(RegistrationError::Rejected));
+    }
     for uri in ["https://app.example/cb#fragment", "not a URI"] {
         let fault = RedirectUri::parse(uri).err().map(Problem::RedirectUri);
         errors.extend(fault.map(|problem| {

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::routes::{ROUTES, Route};
 use crate::{
+    admission::Rules,
     client::ProfileName,
     clock::Timestamp,
     log,
@@ -27,6 +28,7 @@ pub(crate) struct ServerMetrics {
     rate_limit: Arc<RateLimitMetrics>,
     documents: Arc<DocumentMetrics>,
     authorization: Arc<AuthorizationMetrics>,
+    rules: Option<Arc<Rules>>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
@@ -38,9 +40,10 @@ impl ServerMetrics {
         rate_limit: Arc<RateLimitMetrics>,
         documents: Arc<DocumentMetrics>,
         authorization: Arc<AuthorizationMetrics>,
+        rules: Arc<Rules>,
     ) -> Self {
         let routes = ROUTES.iter().map(|_| RouteMetrics::default()).collect();
-        Self { routes, rate_limit, documents, authorization, ..Self::default() }
+        Self { routes, rate_limit, documents, authorization, rules: Some(rules), ..Self::default() }
     }
 
     /// Counts an answer.
@@ -75,6 +78,7 @@ impl ServerMetrics {
     pub(crate) fn page(&self, started: Timestamp, database: Option<&DatabaseFigures>) -> String {
         let mut page = Page::new();
         self.registrations_on(&mut page);
+        self.rules_on(&mut page);
         self.rate_limit_on(&mut page);
         self.documents_on(&mut page);
         self.authorization_on(&mut page);
@@ -103,6 +107,15 @@ impl ServerMetrics {
                 let labels = format!("profile=\"{}\",outcome=\"{outcome}\"", profile.as_str());
                 page.counter(name, &labels, counter);
             }
+        }
+    }
+
+    fn rules_on(&self, page: &mut Page) {
+        let name = "doorward_admission_rule_hits_total";
+        page.head(name, "counter", "Clients that matched an admission rule, by rule and mode.");
+        for (rule, hits) in self.rules.iter().flat_map(|rules| rules.hits()) {
+            let (id, mode) = (rule.id.as_str(), rule.mode.as_str());
+            page.sample(name, &format!("rule=\"{id}\",mode=\"{mode}\""), hits);
         }
     }
 

@@ -124,6 +124,7 @@ pub async fn serve(
         Arc::clone(app.rate_limit.metrics()),
         Arc::clone(app.client_documents.metrics()),
         Arc::clone(&app.metrics),
+        Arc::clone(&app.rules),
     ));
     let running =
         Running::start(&app, &metrics, certificate.as_ref(), descriptors, (public, management));

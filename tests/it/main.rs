@@ -7,6 +7,7 @@
     reason = "a test ends where it stands, says what it leaves out, and owns what it spawns"
 )]
 
+mod admission;
 mod authorization;
 mod built_in_proxy;
 mod cli;

@@ -22,6 +22,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "admission",
             "client",
             "client_document",
             "clock",
@@ -80,6 +81,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "log",
             "metadata_policy",
             "private_file",
+            "registration",
             "server",
             "store",
         ],
@@ -90,8 +92,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &["client", "clock", "config", "entropy", "http", "internet", "metadata_policy", "metrics"],
     ),
     ("clock", &[]),
-    // What a setting names as requests do is read by the same rule.
-    ("config", &["grant", "paths"]),
+    // What a setting names as requests do is read by the same rule; admission rules of every origin are one type.
+    ("config", &["admission", "grant", "paths"]),
     ("discovery", &["app", "http", "pages", "paths"]),
     // It looks at what the others use, with their own means.
     (
@@ -125,6 +127,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "keys",
             "metadata_policy",
             "provider",
+            "registration",
             "sign_in",
             "token",
         ],
@@ -140,7 +143,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
     ("id", &["clock", "entropy"]),
-    ("identified_client", &["app", "client", "client_document", "clock", "http", "store"]),
+    (
+        "identified_client",
+        &["admission", "app", "client", "client_document", "clock", "http", "store"],
+    ),
     ("internet", &[]),
     ("json", &[]),
     ("keys", &["clock", "config", "entropy", "private_file", "store"]),
@@ -176,6 +182,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "registration",
         &[
+            "admission",
             "app",
             "client",
             "clock",
@@ -195,6 +202,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "admission",
             "app",
             "authorization",
             "client",

@@ -5,8 +5,22 @@ use serde_json::{Value, json};
 use crate::{
     client::ProfileName::{self, Datadog, Rfc7591},
     config::{CatalogueScope, Config, RegistrationConfig},
-    metadata_policy::check,
+    metadata_policy::{MetadataError, Profile, RegistrationRequest, Violation, admit},
 };
+
+/// The metadata that would be registered, or every violation.
+fn check(
+    body: &[u8],
+    profile: ProfileName,
+    settings: &RegistrationConfig,
+) -> Result<String, Vec<Violation>> {
+    let profile = Profile::of(profile);
+    let admitted = || -> Result<_, MetadataError> {
+        Ok(admit(RegistrationRequest::parse(body)?, profile, settings)?)
+    };
+    let admitted = admitted().map_err(|error| error.violations(profile))?;
+    Ok(admitted.metadata().document())
+}
 
 fn settings() -> RegistrationConfig {
     Config::default().registration
@@ -25,7 +39,7 @@ fn with(
     check(body.as_bytes(), profile, settings)
         .map(|document| serde_json::from_str(&document).unwrap())
         .map_err(|violations| {
-            let text = |violation: &crate::metadata_policy::Violation| {
+            let text = |violation: &Violation| {
                 format!("{} {} {}", violation.pointer, violation.code.as_str(), violation.reason)
             };
             violations.iter().map(text).collect()

@@ -1,0 +1,37 @@
+//! Asks the operator's admission rules about a client that registers (`admission/`). They see what every other check
+//! has let through, so that no rule has to be robust against malformed metadata.
+
+use std::net::IpAddr;
+
+use crate::{
+    admission::{Candidate, Door, Rejection, Rules},
+    client::{ClientMetadata, ProfileName},
+    look_alike::ProtectedNames,
+};
+
+/// What the rules say of a client, and its names.
+pub(super) struct Admission<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) protected_names: &'a ProtectedNames,
+}
+
+impl Admission<'_> {
+    /// Why the client is turned away, if it is. Without a source no network matches.
+    pub(super) fn decide(
+        &self,
+        profile: ProfileName,
+        metadata: &ClientMetadata,
+        source: Option<IpAddr>,
+    ) -> Result<(), Rejection> {
+        self.rules.admit(&Candidate {
+            door: match profile {
+                ProfileName::Datadog => Door::Datadog,
+                ProfileName::Rfc7591 => Door::Rfc7591,
+            },
+            metadata,
+            document_host: None,
+            source,
+            is_imitation: &|| self.protected_names.borrowed_by(metadata).is_some(),
+        })
+    }
+}

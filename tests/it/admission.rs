@@ -1,0 +1,350 @@
+//! Admission rules, as operators write them and as clients and people meet them.
+
+use std::fs;
+
+use doorward::config::{self, RegistrationConfig, Sources};
+use serde_json::{Value, json};
+
+use crate::{
+    client_document::Site,
+    harness::{Answer, TestServer, config},
+};
+
+/// The section `[registration]` of a file, or what is wrong with it.
+fn load(text: &str) -> Result<RegistrationConfig, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.toml");
+    fs::write(&file, text).unwrap();
+    let sources = Sources { files: vec![file], dev: true, ..Sources::default() };
+    config::load(sources).map(|config| config.registration).map_err(|errors| errors.to_string())
+}
+
+async fn server(rules: &str) -> TestServer {
+    let mut config = config();
+    config.registration = load(rules).unwrap();
+    TestServer::with(config).await
+}
+
+/// Registers at a door.
+async fn register(server: &TestServer, path: &str, name: &str, uris: &[&str]) -> Answer {
+    let body = json!({ "client_name": name, "redirect_uris": uris });
+    server.post(path, &body.to_string()).await
+}
+
+const DOORS: [&str; 3] = ["/api/v2/oauth2/register", "/oauth2/register", "/register"];
+
+/// Checks how often a rule has matched.
+async fn check_hits(server: &TestServer, rule: &str, mode: &str, expected: u32) {
+    let labels = format!("{{rule=\"{rule}\",mode=\"{mode}\"}}");
+    let hits = server.metric(&format!("doorward_admission_rule_hits_total{labels}")).await;
+    assert_eq!(hits.to_string(), expected.to_string(), "{rule}");
+}
+
+#[tokio::test]
+async fn a_rule_that_decides_by_destination_rejects_with_invalid_redirect_uri() {
+    let server = server(
+        "[[registration.rules]]
+         id = 'no-tunnels'
+         any_destination = '*.tunnel.example'
+         effect = 'reject'
+         reason = 'redirect URIs of tunnels are not allowed'",
+    )
+    .await;
+    for door in DOORS {
+        let uris = ["https://app.example/cb", "https://x.tunnel.example/cb"];
+        let answer = register(&server, door, "App", &uris).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let told = answer.json();
+        assert_eq!(told["error"], "invalid_redirect_uri");
+        let reason = "redirect_uris: redirect URIs of tunnels are not allowed";
+        assert_eq!(told["error_description"], reason);
+        if door != DOORS[0] {
+            let violation = json!({ "pointer": "/redirect_uris", "code": "invalid_redirect_uri", "reason": reason });
+            assert_eq!(told["violations"], json!([violation]));
+        }
+        assert_eq!(register(&server, door, "App", &uris[..1]).await.status, 201);
+    }
+    check_hits(&server, "no-tunnels", "enforce", 3).await;
+}
+
+#[tokio::test]
+async fn a_rule_that_decides_otherwise_rejects_with_invalid_client_metadata() {
+    let server = server(
+        "[[registration.rules]]
+         id = 'no-claude-here'
+         door = 'rfc7591'
+         name = 'Claude Code'
+         effect = 'reject'
+         reason = 'use the connector of your organization'",
+    )
+    .await;
+    let uris = ["http://localhost:3118/callback"];
+    for name in ["Claude Code", "claude-code (acme) 2.1", "Cl\u{430}ude Code"] {
+        let answer = register(&server, "/register", name, &uris).await;
+        let told = answer.json();
+        assert_eq!(
+            (answer.status, &told["error"]),
+            (400, &json!("invalid_client_metadata")),
+            "{name}"
+        );
+        assert_eq!(told["error_description"], "use the connector of your organization");
+    }
+    assert_eq!(register(&server, "/register", "Claude", &uris).await.status, 201);
+    assert_eq!(register(&server, DOORS[0], "Claude Code", &uris).await.status, 201, "another door");
+}
+
+#[tokio::test]
+async fn a_default_of_reject_lets_in_only_what_a_rule_allows() {
+    let server = server(
+        "[registration]
+         default = 'reject'
+         [[registration.rules]]
+         id = 'known'
+         all_destinations = ['claude.ai', 'loopback']
+         effect = 'allow'",
+    )
+    .await;
+    for (uris, status) in [
+        (&["https://claude.ai/cb"][..], 201),
+        (&["https://claude.ai/cb", "http://127.0.0.1:9/"], 201),
+        (&["https://claude.ai/cb", "https://evil.example/"], 400),
+        (&["https://claude.ai.evil.example/cb"], 400),
+    ] {
+        let answer = register(&server, "/register", "App", uris).await;
+        assert_eq!(answer.status, status, "{uris:?}");
+        if status == 400 {
+            assert_eq!(answer.json()["error"], "invalid_client_metadata");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_rule_decides_and_a_rule_that_observes_only_counts() {
+    let server = server(
+        "[[registration.rules]]
+         id = 'try'
+         mode = 'observe'
+         any_destination = 'a.example'
+         effect = 'reject'
+         reason = 'no'
+         [[registration.rules]]
+         id = 'office'
+         source = ['127.0.0.0/8']
+         name_contains = 'office'
+         effect = 'allow'
+         [[registration.rules]]
+         id = 'rest'
+         any_destination = '*.a.example'
+         effect = 'reject'
+         reason = 'no'",
+    )
+    .await;
+    let status =
+        async |name: &str, uri: &str| register(&server, "/register", name, &[uri]).await.status;
+    assert_eq!(status("App", "https://a.example/cb").await, 201, "observing changes nothing");
+    assert_eq!(status("My Office", "https://b.a.example/cb").await, 201, "the first one decides");
+    assert_eq!(status("App", "https://b.a.example/cb").await, 400);
+    check_hits(&server, "try", "observe", 1).await;
+    check_hits(&server, "office", "enforce", 1).await;
+    check_hits(&server, "rest", "enforce", 1).await;
+}
+
+#[tokio::test]
+async fn an_operator_may_reject_imitations() {
+    let rule = "[[registration.rules]]
+        id = 'imitations'
+        imitation = true
+        effect = 'reject'
+        reason = 'this name belongs to somebody else'";
+    for (rules, status) in [(rule, 400), ("", 201)] {
+        let server = server(rules).await;
+        for door in DOORS {
+            let theirs = register(&server, door, "C1aude", &["https://evil.example/cb"]).await;
+            assert_eq!(theirs.status, status);
+            assert_eq!(
+                register(&server, door, "Claude", &["https://claude.ai/cb"]).await.status,
+                201
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_says_that_a_client_with_a_document_is_rejected() {
+    let mut config = config();
+    config.client_documents.enabled = true;
+    config.registration = load(
+        "[[registration.rules]]
+         id = 'seen'
+         mode = 'observe'
+         door = 'document'
+         effect = 'allow'
+         [[registration.rules]]
+         id = 'editors'
+         door = 'document'
+         document_host = 'app.example'
+         name = 'Bad Editor'
+         effect = 'reject'
+         reason = 'ask your administrator for the good editor'",
+    )
+    .unwrap();
+    let site = Site::with(config).await;
+    let uri = "http://127.0.0.1/cb";
+    assert_eq!(site.authorize(uri).await.status, 200);
+    // A cached document as well: rules look at every request.
+    assert_eq!(site.authorize(uri).await.status, 200);
+    let other = Site::with({
+        let mut config = crate::harness::config();
+        config.client_documents.enabled = true;
+        config.registration = load(
+            "[registration]
+             default = 'reject'",
+        )
+        .unwrap();
+        config
+    })
+    .await;
+    for (site, reason) in [
+        (&other, "this server admits only apps that its administrator has allowed"),
+        (&site, "ask your administrator for the good editor"),
+    ] {
+        if reason.starts_with("ask") {
+            site.publish("Bad Editor");
+            site.door.clock.advance(std::time::Duration::from_hours(48));
+        }
+        for _ in 0..2 {
+            let page = site.authorize(uri).await;
+            assert_eq!((page.status, page.header("location")), (403, None), "{page:?}");
+            assert!(page.body.contains("This app isn&#39;t allowed here"), "{}", page.body);
+            assert!(page.body.contains(reason), "{}", page.body);
+        }
+    }
+    check_hits(&site.door, "editors", "enforce", 2).await;
+    check_hits(&site.door, "seen", "observe", 4).await;
+}
+
+#[test]
+fn every_fault_of_a_rule_in_a_file_names_its_place() {
+    let rule = |more: &str| {
+        format!(
+            "[registration]\nrules = [{{ id = 'a', effect = 'allow', door = 'rfc7591', {more} }}]"
+        )
+    };
+    for (text, fault) in [
+        (rule("door2 = 'x'"), "rules[0].door2: unknown member; did you mean door?"),
+        (rule("source = []"), "rules[0].source: is empty: leave it out, or give it a value"),
+        (
+            rule("source = ['10.0.0.0/8', '10.0.0.1/8']"),
+            "rules[0].source[1]: expected an IP address or",
+        ),
+        (
+            rule("any_destination = 'https://x/'"),
+            "rules[0].any_destination: expected a host such as",
+        ),
+        (rule("reason = 'x'"), "rules[0]: a reason needs effect reject"),
+        (rule("ceiling = ['a']"), "rules[0]: unknown member"),
+        (rule("imitation = 'yes'"), "rules[0].imitation: expected true or false"),
+        (
+            "[registration]\nrules = [{ id = 'a', effect = 'hold', door = 'rfc7591' }]".to_owned(),
+            "rules[0].effect: expected allow or reject, found \"hold\"",
+        ),
+        (
+            "[registration]\nrules = [{ id = 'a', effect = 'reject', door = 'rfc7591' }]"
+                .to_owned(),
+            "rules[0]: effect reject needs a reason",
+        ),
+        (
+            "[registration]\nrules = [{ id = 'a', effect = 'allow' }]".to_owned(),
+            "rules[0]: needs at least one condition",
+        ),
+        (
+            "[registration]\nrules = [{ id = 'a', effect = 'allow', imitation = true }, \
+             { id = 'a', effect = 'allow', imitation = false }]"
+                .to_owned(),
+            "rules: two rules have the id \"a\"",
+        ),
+        (
+            "[registration]\ndefault = 'hold'".to_owned(),
+            "default: expected allow or reject, found \"hold\"",
+        ),
+    ] {
+        let found = load(&text).unwrap_err();
+        assert!(found.contains(&format!(": registration.{fault}")), "{fault}\n{found}");
+    }
+}
+
+#[test]
+fn rules_are_written_into_the_dump_as_they_were_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.toml");
+    let rules = "[registration]
+        default = 'reject'
+        [[registration.rules]]
+        id = 'all'
+        note = 'everything at once'
+        door = ['rfc7591', 'document']
+        any_destination = ['*.a.example', 'scheme:cursor']
+        all_destinations = 'loopback'
+        name = 'Claude'
+        name_contains = 'code'
+        family = 'Claude Code (x)@localhost,claude.ai'
+        software_id = 's'
+        document_host = '*.a.example'
+        source = ['10.0.0.0/8', '2001:db8::1']
+        imitation = false
+        effect = 'reject'
+        reason = 'no'
+        mode = 'observe'";
+    fs::write(&file, rules).unwrap();
+    let load = |file: &std::path::Path| {
+        let files = vec![file.to_owned()];
+        config::load(Sources { files, dev: true, ..Sources::default() }).unwrap()
+    };
+    let read = load(&file);
+    assert!(read.dump().contains("family = \"claude code@claude.ai,loopback\""), "{}", read.dump());
+    fs::write(&file, read.dump()).unwrap();
+    assert_eq!(load(&file).registration, read.registration);
+}
+
+/// Each example of the manual is a file that can be read.
+#[test]
+fn the_examples_of_the_manual_are_valid() {
+    let manual = include_str!("../../docs/run/operating.md");
+    let (_, section) = manual.split_once("\n## Admission rules\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let examples: Vec<&str> =
+        section.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 4, "{examples:?}");
+    for example in examples {
+        let rules = load(example).unwrap_or_else(|errors| panic!("{errors}\n{example}"));
+        assert!(!rules.rules.is_empty(), "{example}");
+    }
+}
+
+/// The dry run of the command line knows the rules as well.
+#[test]
+fn a_dry_run_says_that_a_rule_rejects() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, body) = (folder.path().join("doorward.toml"), folder.path().join("client.json"));
+    fs::write(
+        &settings,
+        "[server]
+         issuer = 'http://localhost:8080'
+         [[registration.rules]]
+         id = 'a'
+         any_destination = 'a.example'
+         effect = 'reject'
+         reason = 'no'",
+    )
+    .unwrap();
+    let metadata = json!({ "client_name": "A", "redirect_uris": ["https://a.example/cb"] });
+    fs::write(&body, metadata.to_string()).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_doorward"))
+        .args(["metadata", "check", "--profile", "rfc7591", "--output", "json", "--config"])
+        .args([&settings, &body])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told.to_string().contains("redirect_uris: no"), "{told}");
+}
