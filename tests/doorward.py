@@ -68,14 +68,8 @@ class Doorward:
         begun = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [
-                    BINARY, "serve", *(["--dev", "--data", self.store] if self.dev else []),
-                    "--listen", f"127.0.0.1:{self.port}",
-                    "--management", f"127.0.0.1:{self.management_port}",
-                ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**ENVIRONMENT, **self.settings},
-            )  # fmt: skip
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**ENVIRONMENT, **self.settings}
+            )
         while self.readiness() != 200:
             if self.process.poll() is not None:
                 raise Fault(f"the server ended with {self.process.returncode} at its start:\n{self.tail()}")
@@ -84,6 +78,13 @@ class Doorward:
                 raise Fault(f"the server was not ready within {READY_SECONDS_MAX} s:\n{self.tail()}")
             time.sleep(0.005)
         return time.monotonic() - begun
+
+    def command(self):
+        """What starts the server."""
+        return [
+            BINARY, "serve", *(["--dev", "--data", self.store] if self.dev else []),
+            "--listen", f"127.0.0.1:{self.port}", "--management", f"127.0.0.1:{self.management_port}",
+        ]  # fmt: skip
 
     def readiness(self):
         """The status of `/readyz`; `None` when nobody answers."""
