@@ -46,13 +46,14 @@ def run(*arguments):
 class Doorward:
     """One server. As a context manager it is stopped at the end, and has to stop cleanly."""
 
-    def __init__(self, data, settings=None, log=None, store=None, dev=True):
+    def __init__(self, data, settings=None, log=None, store=None, dev=True, flags=()):
         """`settings` are environment variables, such as `DOORWARD_RATE_LIMIT__PER_SOURCE`. The log goes
         beside the data unless `log` says where: on a full disk it has to go on elsewhere. With a `store`,
         the URL of a database, nothing else is in the folder. Without `dev`, all but the addresses is said by
-        the settings.
+        the settings. `flags` are more words of the command line.
         """
         self.dev = dev
+        self.flags = flags
         self.data = pathlib.Path(data)
         self.store = store or self.data
         self.settings = settings or {}
@@ -83,7 +84,7 @@ class Doorward:
         """What starts the server."""
         return [
             BINARY, "serve", *(["--dev", "--data", self.store] if self.dev else []),
-            "--listen", f"127.0.0.1:{self.port}", "--management", f"127.0.0.1:{self.management_port}",
+            *self.flags, "--listen", f"127.0.0.1:{self.port}", "--management", f"127.0.0.1:{self.management_port}",
         ]  # fmt: skip
 
     def readiness(self):

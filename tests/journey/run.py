@@ -53,6 +53,7 @@ GO_SDKS = "MCP SDK for Go, x/oauth2 with go-oidc, jwx"
 # Name, command, whether the protected server has to be started for it, `token.algorithm`.
 PROGRAMS = [
     ("MCP clients for TypeScript, mcp-remote", [*NODE, "mcp.mjs"], False, "ES256"),
+    ("MCP clients for TypeScript at a guarded server", [*NODE, "guarded.mjs"], False, "ES256"),
     ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True, "ES256"),
     ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False, "ES256"),
     *((f"{NIMBUS_SPRING}, {algorithm}", JAVA, True, algorithm) for algorithm in ("ES256", "RS256", "EdDSA")),
@@ -142,11 +143,14 @@ def run(command, serves_tools, algorithm, folder, store):
             "DOORWARD_SIGN_IN__PROVIDERS": providers(ports, pathlib.Path(folder, "provider.secret")),
             "DOORWARD_SIGN_IN__PER_SOURCE": "1000",
         }
-    with Doorward(pathlib.Path(folder, "data"), settings, store=store) as server:
+    upstream = f"http://127.0.0.1:{free_port()}/mcp"
+    flags = ["--protect", upstream] if "guarded.mjs" in command else []
+    with Doorward(pathlib.Path(folder, "data"), settings, store=store, flags=flags) as server:
         environment = {
             **os.environ, **OFFLINE, "TOKEN_ALGORITHM": algorithm,
             "DOORWARD_URL": server.url, "DOORWARD_PASSWORD": password(server),
             "TOOLS_URL": tools, "TOOLS_ID": "tools", "TOOLS_SECRET": SECRET,
+            "UPSTREAM_URL": upstream,
             "CALLBACK_PORT": str(free_port()), "PROVIDERS": json.dumps(ports),
             # No proxy stands between a program and loopback.
             "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost",
