@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import platform
 import subprocess
 import tomllib
 
@@ -28,7 +29,9 @@ def build(target):
     """Builds the static binary for a target triple, and returns its path."""
     workspace = json.loads(output("cargo", "metadata", "--no-deps", "--format-version=1"))
     folder = pathlib.Path(workspace["target_directory"])
-    command = ["cargo", "build", "--profile", "dist", "--locked", "--bin", "doorward", "--target", target]
+    # For another architecture, cargo-zigbuild has the C compiler and the C library.
+    verb = "build" if target.startswith(f"{platform.machine()}-") else "zigbuild"
+    command = ["cargo", verb, "--profile", "dist", "--locked", "--bin", "doorward", "--target", target]
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | reproducible(target, folder))
     return folder / target / "dist" / "doorward"
 

@@ -22,18 +22,18 @@ import urllib.request
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parents[1] / "packaging")]
 
-from doorward import BINARY, ROOT, Doorward, Fault  # noqa: E402
+from doorward import BINARY, ENVIRONMENT, ROOT, Doorward, Fault  # noqa: E402
 from releasing import image  # noqa: E402
 
 DEBIAN = FOLDER / ".cache/debian"
 PYTHON = FOLDER / ".cache/python/bin/python"
 CLIENT = {"client_name": "My first client", "redirect_uris": ["http://localhost:8765/callback"]}
 # Packages are compressed for those who download them.
-ENVIRONMENT = os.environ | {"DPKG_DEB_COMPRESSOR_TYPE": "none"}
+UNCOMPRESSED = ENVIRONMENT | {"DPKG_DEB_COMPRESSOR_TYPE": "none"}
 
 
-def run(*command, **options):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, **options)
+def run(*command, env=ENVIRONMENT):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, env=env)
     if done.returncode != 0:
         raise Fault(f"{' '.join(map(str, command))} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
@@ -46,7 +46,7 @@ def expect(holds, otherwise):
 
 def release(binary, folder, *options):
     """Runs packaging/release for a binary that is built, and returns the files it lists, by suffix."""
-    listed = run(ROOT / "packaging/release", "--binary", binary, "--output", folder, *options, env=ENVIRONMENT)
+    listed = run(ROOT / "packaging/release", "--binary", binary, "--output", folder, *options, env=UNCOMPRESSED)
     names = [line.split()[1] for line in listed.splitlines() if not line.startswith("LEFT OUT")]
     return {pathlib.Path(name).suffix: folder / name for name in names}
 
