@@ -14,6 +14,10 @@ from .files import compressed
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 USER = 65532  # the number that images without root usually have
+PROGRAM = "/usr/local/bin/doorward"
+# The image has no shell and no other program. A provider that is away makes no container unhealthy.
+HEALTH = [PROGRAM, "--quiet", "doctor", "--offline"]
+SECOND = 10**9
 ACCOUNTS = {
     "etc/passwd": f"nonroot:x:{USER}:{USER}:nonroot:/data:/sbin/nologin\n",
     "etc/group": f"nonroot:x:{USER}:\n",
@@ -23,7 +27,7 @@ ACCOUNTS = {
 def build(binary, version, machine, time, libraries=None):
     """The archive's bytes. A binary that is not static brings its `libraries`."""
     files = {path: (text.encode(), 0o644) for path, text in ACCOUNTS.items()} | (libraries or {})
-    files["usr/bin/doorward"] = (binary.read_bytes(), 0o755)
+    files[PROGRAM.lstrip("/")] = (binary.read_bytes(), 0o755)
     files["etc/ssl/certs/ca-certificates.crt"] = (authorities(), 0o644)
     layer = tar(files, time, [("data", 0o700, USER), ("tmp", 0o1777, 0)])
     blobs = Blobs()
@@ -59,11 +63,13 @@ def configuration(layer, version, machine, time):
                 "DOORWARD_SERVER__LISTEN=0.0.0.0:8080",
                 "DOORWARD_SERVER__MANAGEMENT=0.0.0.0:9000",
             ],
-            "Entrypoint": ["/usr/bin/doorward"],
+            "Entrypoint": [PROGRAM],
             "Cmd": ["serve"],
             "WorkingDir": "/data",
             "ExposedPorts": {"8080/tcp": {}, "9000/tcp": {}},
             "Volumes": {"/data": {}},
+            # Docker and Podman read this. Kubernetes has probes of its own.
+            "Healthcheck": {"Test": ["CMD", *HEALTH], "Interval": 30 * SECOND, "Timeout": 10 * SECOND},
             "StopSignal": "SIGTERM",
             "Labels": {
                 "org.opencontainers.image.title": "Doorward",

@@ -26,6 +26,7 @@ from doorward import BINARY, ENVIRONMENT, ROOT, Doorward, Fault  # noqa: E402
 from releasing import image  # noqa: E402
 
 DEBIAN = FOLDER / ".cache/debian"
+CHARTS = FOLDER / ".cache/charts"
 PYTHON = FOLDER / ".cache/python/bin/python"
 CLIENT = {"client_name": "My first client", "redirect_uris": ["http://localhost:8765/callback"]}
 # Packages are compressed for those who download them.
@@ -103,9 +104,13 @@ class Installed(Doorward):
 class Contained(Doorward):
     """The server in the container image, started by `runc` on a read-only root file system."""
 
-    def __init__(self, bundle, log):
+    def __init__(self, bundle, log, volume, settings=()):
+        """`volume` is the owner and the mode of the folder that is mounted at /data."""
         super().__init__(bundle, log=log)
         self.bundle = bundle
+        self.name = f"doorward-{os.getpid()}"
+        self.volume = volume
+        self.variables = settings
 
     def command(self):
         file = self.bundle / "config.json"
@@ -120,17 +125,20 @@ class Contained(Doorward):
             f"DOORWARD_SERVER__MANAGEMENT=127.0.0.1:{self.management_port}",
             "DOORWARD_SERVER__ISSUER=https://auth.example.com",
             "DOORWARD_SERVER__TLS_TERMINATED_IN_FRONT=true",
+            *self.variables,
         ]
         # The network of this machine, as with `docker run --network host`.
         config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] != "network"]
-        data = self.bundle / "data"
-        data.mkdir(mode=0o700)
-        os.chown(data, image.USER, image.USER)
+        data = self.bundle / "volume"
+        data.mkdir()
+        owner, mode = self.volume
+        os.chown(data, owner, image.USER)
+        data.chmod(mode)
         config["mounts"] = [one for one in config["mounts"] if one["destination"] != "/data"]
         volume = {"destination": "/data", "type": "bind", "source": str(data), "options": ["bind", "rw"]}
         config["mounts"].append(volume)
         file.write_text(json.dumps(config))
-        return ["runc", "run", "--bundle", self.bundle, f"doorward-{os.getpid()}"]
+        return ["runc", "run", "--bundle", self.bundle, self.name]
 
 
 # ---- checks ----------------------------------------------------------------------------------------------
@@ -226,13 +234,19 @@ def the_image_runs_without_root_on_a_read_only_file_system(folder, binary):
     layout = folder / "layout"
     layout.mkdir()
     run("tar", "--extract", "--file", archive, "--directory", layout)
-    bundle = folder / "bundle"
-    run("umoci", "unpack", "--image", f"{layout}:test", bundle)
-    expect(stat.S_IMODE((bundle / "rootfs/data").stat().st_mode) == 0o700, "others can read the data folder")
-    with Contained(bundle, folder / "image.log") as server:
-        register(server)
-        user = pathlib.Path(f"/proc/{server_process(bundle)}/status").read_text()
-        expect(f"Uid:\t{image.USER}\t" in user, f"the server runs as another user: {user}")
+    # Docker gives a new volume the owner and mode of the folder in the image. Kubernetes makes it the group's.
+    for name, volume, settings in [
+        ("docker", (image.USER, 0o700), []),
+        ("kubernetes", (0, 0o2775), ["DOORWARD_STORE=/data/store"]),
+    ]:
+        bundle = folder / name
+        run("umoci", "unpack", "--image", f"{layout}:test", bundle)
+        expect(stat.S_IMODE((bundle / "rootfs/data").stat().st_mode) == 0o700, "others can read the data folder")
+        with Contained(bundle, folder / f"{name}.log", volume, settings) as server:
+            register(server)
+            run("runc", "exec", server.name, *image.HEALTH)
+            user = pathlib.Path(f"/proc/{server_process(bundle)}/status").read_text()
+            expect(f"Uid:\t{image.USER}\t" in user, f"the server runs as another user: {user}")
 
 
 def server_process(bundle):
@@ -240,10 +254,51 @@ def server_process(bundle):
     return next(state["pid"] for state in states if state["bundle"] == str(bundle))
 
 
+def the_chart_renders_what_the_server_accepts(folder, binary):
+    chart = ROOT / "packaging/helm"
+    metrics_only = folder / "metrics-only.yaml"
+    metrics_only.write_text("issuer: https://auth.example.com\nnetworkPolicy: { enabled: false }\n"
+                            "serviceMonitor: { enabled: true }\n")  # fmt: skip
+    sets = [*sorted((chart / "examples").glob("*.yaml")), metrics_only]
+    for values, rendered in zip(sets, run(CHARTS, chart, *sets).splitlines(), strict=True):
+        manifests = {}
+        for manifest in json.loads(rendered):
+            manifests.setdefault(manifest["kind"], []).append(manifest)
+        many = "Deployment" in manifests
+        for kind in ("Job", "PodDisruptionBudget"):
+            expect((kind in manifests) == many, f"{values.name}: {list(manifests)}")
+        [server] = manifests["Deployment" if many else "StatefulSet"]
+        settings = folder / f"{values.stem}.toml"
+        settings.write_text(manifests["ConfigMap"][0]["data"]["doorward.toml"])
+        [container] = server["spec"]["template"]["spec"]["containers"]
+        secrets = {"DOORWARD_RATE_LIMIT__REDIS": "redis://redis:6379"}
+        variables = {
+            one["name"]: one.get("value") or secrets.get(one["name"], "s" * 64) for one in container["env"]
+        }
+        run(binary, "config", "check", "--config", settings, env=ENVIRONMENT | variables)
+        store = "postgres://doorward@db:5432/doorward" if many else "/data/store"
+        expect(variables["DOORWARD_STORE"] == store, f"{values.name}: the store is {variables['DOORWARD_STORE']}")
+        expect(container["securityContext"]["readOnlyRootFilesystem"], f"{values.name}: the root is writable")
+
+
+def the_chart_rejects_values_that_contradict_each_other(folder, _):
+    for values, fault in {
+        "{}": "issuer: set the public URL",
+        "{issuer: 'https://a.example', replicas: 2}": "replicas: the embedded store has one server",
+        "{issuer: 'https://a.example', postgres: {enabled: true}}": "postgres.url: set the URL",
+    }.items():
+        file = folder / "values.yaml"
+        file.write_text(values)
+        done = subprocess.run([CHARTS, ROOT / "packaging/helm", file], capture_output=True, text=True, timeout=60)
+        expect(done.returncode != 0 and fault in done.stderr, f"{values}: {done.stdout}{done.stderr}")
+
+
 CHECKS = {
     two_builds_make_the_same_files: ["dpkg-deb"],
     the_bill_of_materials_is_valid: [PYTHON],
     systemd_accepts_the_unit: ["systemd-analyze"],
+    the_chart_renders_what_the_server_accepts: [CHARTS],
+    the_chart_rejects_values_that_contradict_each_other: [CHARTS],
     a_package_is_installed_upgraded_and_removed: ["chroot", "dpkg-deb", DEBIAN],
     the_image_runs_without_root_on_a_read_only_file_system: ["runc", "umoci"],
 }
