@@ -143,6 +143,8 @@ fn new_grant(
             expires_at: tomorrow(now),
             redeemed_at: None,
         },
+        refreshes: 0,
+        graced: 0,
         refresh: None,
     };
     (grant, code)

@@ -7,9 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::request::Parts;
 
 use crate::{
     admission::Rules,
+    audit::{Actor, Author},
     client::ClientIdentifier,
     client_document::ClientDocuments,
     clock::Clock,
@@ -22,6 +24,7 @@ use crate::{
         caller::Caller,
         client_address::Source,
         rate_limit::{FailureLimits, OwnLimit, RateLimit},
+        request_id::{self, Origin},
     },
     internet::Internet,
     keys::Keys,
@@ -127,6 +130,22 @@ impl App {
             entropy,
             internet,
         })
+    }
+
+    /// The author of changes that a request makes.
+    pub(crate) fn author(&self, actor: Actor, head: &Parts) -> Author {
+        let origin: Option<&Origin> = head.extensions.get();
+        let keeps_source = self.config.registration.keep_source_address;
+        Author {
+            source: origin.map(|origin| origin.source).filter(|_| keeps_source),
+            request_id: request_id::reference(head),
+            ..self.system(actor)
+        }
+    }
+
+    /// The author of changes that no request makes.
+    pub(crate) fn system(&self, actor: Actor) -> Author {
+        Author::new(actor, self.clock.now(), self.entropy.clone())
     }
 
     /// How the bodies from an address are read.

@@ -12,7 +12,7 @@ use crate::{
     client_document::DocumentError,
     clock::Timestamp,
     http::caller::Caller,
-    store::{ClientRecord, StoreError},
+    store::{ClientRecord, ClientState, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -23,6 +23,8 @@ pub(crate) struct IdentifiedClient {
     pub(crate) metadata: ClientMetadata,
     /// When it registered; `None` for a client with a document.
     pub(crate) registered_at: Option<Timestamp>,
+    /// What operators and time made of it.
+    pub(crate) state: ClientState,
 }
 
 /// Why there is no client, as far as is known.
@@ -67,7 +69,10 @@ pub(crate) async fn grant_types(
         ClientIdentifier::Registered(id) => *id,
         ClientIdentifier::Document(url) => return Ok(app.client_documents.grant_types(url)),
     };
-    let Some(record) = app.store.client(id).await? else { return Ok(None) };
+    let record = app.store.client(id).await?;
+    let Some(record) = record.filter(|record| record.state.standing.may_hold_tokens()) else {
+        return Ok(None);
+    };
     let part: Part =
         serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
     Ok(Some(part.grant_types))
@@ -76,7 +81,10 @@ pub(crate) async fn grant_types(
 /// Whether the client of a grant has not ended. Waits for the store alone, never for a document.
 pub(crate) async fn is_there(app: &App, identifier: &ClientIdentifier) -> Result<bool, StoreError> {
     Ok(match identifier {
-        ClientIdentifier::Registered(id) => app.store.client(*id).await?.is_some(),
+        ClientIdentifier::Registered(id) => {
+            let record = app.store.client(*id).await?;
+            record.is_some_and(|record| record.state.standing.may_hold_tokens())
+        }
         ClientIdentifier::Document(url) => app.client_documents.grant_types(url).is_some(),
     })
 }
@@ -106,6 +114,7 @@ async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, Identif
         identifier: id.into(),
         metadata: metadata(&record)?,
         registered_at: Some(record.issued_at),
+        state: record.state,
     })
 }
 
@@ -124,6 +133,7 @@ async fn published(
     named_by: NamedBy<'_>,
 ) -> Result<IdentifiedClient, IdentifyError> {
     let metadata = document(app, url, named_by).await?;
+    let known = app.store.document_client(url).await?;
     // At every request: nothing else is stored of the client that a rule could have decided about once.
     let candidate = Candidate {
         door: Door::Document,
@@ -137,6 +147,7 @@ async fn published(
         identifier: ClientIdentifier::Document(url.clone()),
         metadata: ClientMetadata::clone(&metadata),
         registered_at: None,
+        state: known.map(|known| known.state).unwrap_or_default(),
     })
 }
 

@@ -24,6 +24,7 @@
 pub mod admission;
 pub mod app;
 mod appearance;
+pub mod audit;
 mod authorization;
 pub mod bench;
 pub mod cli;

@@ -7,6 +7,7 @@ use url::Url;
 use super::request::{Asked, AuthorizationRequest};
 use crate::{
     app::App,
+    audit::Author,
     client::{
         ClientIdentifier, ClientMetadata, ClientName, Reach, RedirectUri, Scope, WebUri, shown_name,
     },
@@ -15,7 +16,9 @@ use crate::{
     pages::{ClientBox, Destination, Imitation, Link, Wanted, WantedResource},
     secret::SecretHash,
     sign_in::Session,
-    store::{CodeRecord, ConsentRecord, GrantRecord},
+    store::{
+        ClientState, CodeRecord, ConsentRecord, DocumentClientId, DocumentClientRecord, GrantRecord,
+    },
 };
 
 /// How much of a redirect URI on the device is shown: where it leads, and not all that a client appends, which would
@@ -225,6 +228,7 @@ pub(super) fn still_meant(
 ) -> Option<ConsentRecord> {
     consent.filter(|consent| {
         consent.expires_at > now
+            && question.request.client.state.standing_at.is_none_or(|at| consent.allowed_at >= at)
             && consent.metadata_hash == metadata_hash(question)
             && consent.redirect_uri == question.request.redirect_uri.as_str()
     })
@@ -282,6 +286,23 @@ pub(super) fn consent_record(
     }
 }
 
+/// The record of a client with a document.
+pub(super) fn document_record(
+    question: &Question<'_>,
+    by: &Author,
+) -> Option<DocumentClientRecord> {
+    let client = &question.request.client;
+    let ClientIdentifier::Document(url) = &client.identifier else { return None };
+    Some(DocumentClientRecord {
+        url: url.to_string(),
+        document_client_id: DocumentClientId::generate(by.at, &by.entropy),
+        first_allowed_at: by.at,
+        allowed_at: by.at,
+        metadata: client.metadata.document(),
+        state: ClientState::default(),
+    })
+}
+
 /// The grant, and the code by which the client gets it.
 pub(super) fn grant(
     app: &App,
@@ -308,6 +329,8 @@ pub(super) fn grant(
             expires_at,
             redeemed_at: None,
         },
+        refreshes: 0,
+        graced: 0,
         refresh: None,
     };
     (record, code)

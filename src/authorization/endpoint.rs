@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::{self, Actor},
     http::{
         answer::{Response, see_other},
         body_budget::Held,
@@ -26,6 +27,7 @@ use crate::{
     paths,
     refusal::Refusal,
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
+    store::{Allowed, EventRecord},
 };
 
 /// `GET` and `POST /oauth2/authorize` (RFC 6749 §3.1); a `body` has the parameters of a POST.
@@ -254,33 +256,51 @@ async fn decide(
         return Ok(again());
     }
     match form.one("decision")? {
-        Some("allow") => Ok(allow(app, &question).await),
-        _ => Ok(refused(&request, &AuthorizationError::Denied, issuer)),
+        Some("allow") => allow(app, &question, head).await,
+        _ => {
+            deny(app, &question, head).await;
+            Ok(refused(&request, &AuthorizationError::Denied, issuer))
+        }
     }
 }
 
-/// Keeps the grant, and remembers what was allowed.
-async fn allow(app: &App, question: &Question<'_>) -> Response {
+/// Stores the grant and the consent.
+async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Response, PageError> {
     let Question { request, session, .. } = *question;
-    let (issuer, now) = (&app.config.server.issuer, app.clock.now());
+    let (issuer, client) = (&app.config.server.issuer, &request.client.identifier);
     let subject = &session.owner.subject;
-    let (grant, code) = decision::grant(app, question, now);
-    let kept = async {
-        let before = app.store.consent(subject, &request.client.identifier).await?;
-        let before = decision::still_meant(before, question, now);
-        let consent = decision::consent_record(app, question, before.as_ref(), now);
-        app.store.keep_consent(consent).await?;
-        app.store.keep_grant(grant).await
+    let by = app.author(Actor::Person(subject.clone()), head);
+    let (grant, code) = decision::grant(app, question, by.at);
+    let stored = async {
+        let before = app.store.consent(subject, client).await?;
+        let before = decision::still_meant(before, question, by.at);
+        let consent = decision::consent_record(app, question, before.as_ref(), by.at);
+        let document = decision::document_record(question, &by);
+        app.store.allow(Allowed { consent, grant, document }, by).await
     };
-    match kept.await {
-        Ok(()) => {
-            identified_client::note_use(app, &request.client.identifier);
-            granted(request, &code, issuer)
+    match stored.await {
+        Ok(Ok(())) => {
+            identified_client::note_use(app, client);
+            Ok(granted(request, &code, issuer))
         }
+        // An operator decided in the same moment.
+        Ok(Err(Some(standing))) => Err(PageError::Standing(standing)),
+        Ok(Err(None)) => Err(PageError::UnknownClient),
         Err(error) => {
             tracing::error!(%error, "a grant could not be kept");
-            refused(request, &AuthorizationError::from(&error), issuer)
+            Ok(refused(request, &AuthorizationError::from(&error), issuer))
         }
+    }
+}
+
+/// Records that the person denied the client. The answer does not depend on it.
+async fn deny(app: &App, question: &Question<'_>, head: &Parts) {
+    let subject = &question.session.owner.subject;
+    let by = app.author(Actor::Person(subject.clone()), head);
+    let event = by.event(audit::Action::ConsentDenied).about(&question.request.client.identifier);
+    let event = EventRecord { subject: Some(subject.clone()), ..event };
+    if let Err(error) = app.store.record_events(vec![event]).await {
+        tracing::error!(%error, "an event could not be stored");
     }
 }
 

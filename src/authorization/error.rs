@@ -13,7 +13,7 @@ use crate::{
     identified_client::IdentifyError,
     pages::in_words,
     refusal::Refusal,
-    store::StoreError,
+    store::{Standing, StoreError},
 };
 
 /// The person reads it, because no client can be told. `Display` is for the person.
@@ -59,8 +59,19 @@ pub(super) enum PageError {
     Client(#[source] StoreError),
     #[error("We couldn't load your connected apps.")]
     Grants(#[source] StoreError),
+    #[error("{}", standing_text(*.0))]
+    Standing(Standing),
     #[error("We couldn't save your decision.")]
     Store(#[from] StoreError),
+}
+
+fn standing_text(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Pending => "An administrator has to approve this app before you can use it.",
+        Standing::Active | Standing::Suspended | Standing::Dormant => {
+            "Nothing was sent to the app, and it has no access to your account."
+        }
+    }
 }
 
 impl From<IdentifyError> for PageError {
@@ -83,7 +94,7 @@ impl PageError {
             Self::Body(error) => error.into(),
             Self::UnknownClient => Refusal::bad_request(ErrorCode::InvalidClient).guess(),
             Self::UnknownRedirectUri => Refusal::INVALID_REQUEST.guess(),
-            Self::ForeignForm | Self::OldForm => {
+            Self::ForeignForm | Self::OldForm | Self::Standing(_) => {
                 Refusal::new(StatusCode::FORBIDDEN, ErrorCode::InvalidRequest)
             }
             Self::Document { reason, .. } => match **reason {
@@ -122,6 +133,7 @@ impl PageError {
             | Self::OldForm
             | Self::Rejected { .. }
             | Self::TooManyFailures { .. }
+            | Self::Standing(_)
             | Self::Client(_)
             | Self::Grants(_)
             | Self::Store(_) => self.refusal().is_passing(),
@@ -140,6 +152,15 @@ impl PageError {
                 "This request doesn't match the app",
                 "If a link in a message brought you here, don't open it again. Otherwise contact the \
                  developer of the app.",
+            ),
+            Self::Standing(Standing::Pending) => (
+                "This app is waiting for approval",
+                "Ask your administrator to approve it, and name the reference below. Then come back to \
+                 this page and reload it.",
+            ),
+            Self::Standing(_) => (
+                "An administrator blocked this app",
+                "If you need it, contact your administrator and name the reference below.",
             ),
             Self::ForeignForm => {
                 ("This form came from another site", "Go back to the app and start again.")
@@ -191,6 +212,7 @@ impl PageError {
             Self::Rejected { reason } => Some(reason.clone()),
             Self::ForeignForm
             | Self::OldForm
+            | Self::Standing(_)
             | Self::TooManyFailures { .. }
             | Self::Client(_)
             | Self::Grants(_)

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::Actor,
     client::{ClientIdentifier, RedirectUri, Scope},
     clock::Timestamp,
     grant::{GrantId, ResourceIndicator},
@@ -207,7 +208,8 @@ async fn disconnect(app: &App, head: &Parts, body: &str) -> Result<Response, Pag
         .filter(|client| session.made_form(app, &about(client), made))
         .ok_or(PageError::OldForm)?;
     let subject = &session.owner.subject;
+    let by = app.author(Actor::Person(subject.clone()), head);
     // The consent expires, so that the next consent page is that of a first request.
-    app.store.disconnect(subject, &client, app.clock.now()).await?;
+    app.store.disconnect(subject, &client, by).await?;
     Ok(see_other(&sign_in::go_on(app, "")))
 }

@@ -80,6 +80,9 @@ impl AuthorizationRequest {
         let client_id = form.one("client_id")?.ok_or(PageError::Missing("client_id"))?;
         let identifier = client_id.parse().map_err(|_| PageError::UnknownClient)?;
         let client = identified_client::identify(app, &identifier, named_by).await?;
+        if !client.state.standing.can_be_allowed() {
+            return Err(PageError::Standing(client.state.standing));
+        }
         Self::of(client, &form, &app.config)
     }
 

@@ -66,6 +66,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
             .parse::<ClientIdentifier>()
             .expect("it is a UUID"),
         metadata: serde_json::from_str(metadata).expect("it is metadata as they are kept"),
+        state: crate::store::ClientState::default(),
         registered_at: None,
     };
     let request = AuthorizationRequest::of(client, &form, &Config::default());

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
+    author::author,
     exit::{Failure, Outcome},
     output::{Messages, RecordOutput},
     records::{self, Doomed, Listed, Part},
@@ -14,6 +15,7 @@ use super::{
     time::to_rfc3339,
 };
 use crate::{
+    audit::Action,
     client::{ClientIdentifier, Scope},
     grant::{GrantId, ResourceIndicator},
     store::{Deleted, GrantFilter, GrantRecord, Store, StoreError},
@@ -184,7 +186,7 @@ impl Listed for GrantRecord {
     }
 
     async fn forget(store: Arc<Store>, id: GrantId) -> Result<Deleted, StoreError> {
-        store.revoke_grant(id).await
+        store.revoke_grant(id, Action::GrantRevoked, "by_operator", author()).await
     }
 
     fn id(&self) -> GrantId {

@@ -14,6 +14,7 @@ use super::{
     time::to_rfc3339,
 };
 use crate::{
+    cli::author::author,
     clock::Clock,
     config::Secret,
     entropy::Entropy,
@@ -139,7 +140,7 @@ impl RotateArguments {
             insist("Nothing was rotated.");
             return Ok(Outcome::No);
         }
-        let rotated = store.wait_for(keys.rotate(&store.handle, Clock::System.now()));
+        let rotated = store.wait_for(keys.rotate(&store.handle, &author()));
         store.close()?;
         let key = rotated.map_err(|error| match error {
             KeysError::None => {
@@ -178,7 +179,7 @@ impl DiscardArguments {
         }
         let count = keys.len();
         for key in keys {
-            store.wait(store.handle.forget_key(key.key_id))?;
+            store.wait(store.handle.forget_key(key.key_id, author()))?;
         }
         store.close()?;
         messages.say(format_args!("Discarded {count} keys. Restart the servers."));

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the program, one file a command. It parses, opens what the
 //! command needs, calls it, and says what became of it. What a command does is done elsewhere.
 
+mod author;
 mod client;
 mod completions;
 mod config;

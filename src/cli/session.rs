@@ -12,6 +12,7 @@ use super::{
     settings::StoreArguments,
     time::to_rfc3339,
 };
+use crate::cli::author::author;
 use crate::store::{Deleted, SessionId, SessionRecord, Store, StoreError};
 
 /// List and revoke the sessions of people who have signed in
@@ -148,7 +149,7 @@ impl Listed for SessionRecord {
     }
 
     async fn forget(store: Arc<Store>, id: SessionId) -> Result<Deleted, StoreError> {
-        store.end_session(id).await
+        store.end_session(id, author()).await
     }
 
     fn id(&self) -> SessionId {

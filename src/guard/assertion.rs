@@ -113,6 +113,10 @@ mod tests {
         store::{self, Access},
     };
 
+    fn by(at: Timestamp) -> crate::audit::Author {
+        crate::audit::Author::new(crate::audit::Actor::System, at, Entropy::System)
+    }
+
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
     const ISSUER: &str = "https://door.example";
     const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -136,7 +140,7 @@ mod tests {
         let config = Config::default();
         let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
         let keys = Keys::new(&config.token, &Entropy::seeded(1));
-        keys.upkeep(&store, NOW).await.unwrap();
+        keys.upkeep(&store, &by(NOW)).await.unwrap();
         (folder, keys)
     }
 

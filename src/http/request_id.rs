@@ -1,6 +1,9 @@
 //! Request identifiers: taken over from a trusted proxy, or made here.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use http::{HeaderName, HeaderValue, request::Parts};
 
@@ -9,14 +12,18 @@ use crate::entropy::Entropy;
 /// The header in which identifiers come and go.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The identifier of a request as it travels with its head, for pages that name it.
+/// Which request it is, as it travels with its head: for pages that name it, and for the audit.
 #[derive(Clone)]
-pub(crate) struct RequestId(pub(crate) HeaderValue);
+pub(crate) struct Origin {
+    pub(crate) request_id: HeaderValue,
+    /// The address of the caller.
+    pub(crate) source: IpAddr,
+}
 
 /// The identifier of the request, for a person to name to an administrator.
 pub(crate) fn reference(head: &Parts) -> Option<String> {
-    let RequestId(id) = head.extensions.get()?;
-    id.to_str().ok().map(str::to_owned)
+    let origin: &Origin = head.extensions.get()?;
+    origin.request_id.to_str().ok().map(str::to_owned)
 }
 
 /// Longer identifiers than this are not taken over.

@@ -26,6 +26,7 @@ pub(crate) use self::{
     signing::jwk_schema,
 };
 use crate::{
+    audit::Author,
     clock::Timestamp,
     config::{SigningAlgorithm, TokenConfig},
     entropy::Entropy,
@@ -156,11 +157,12 @@ impl Keys {
     }
 
     /// Reads the keys that are kept, makes one when it is time to, and forgets those that nothing needs.
-    pub(crate) async fn upkeep(&self, store: &Store, now: Timestamp) -> Result<(), KeysError> {
+    pub(crate) async fn upkeep(&self, store: &Store, by: &Author) -> Result<(), KeysError> {
+        let now = by.at;
         let mut kept = store.keys().await?;
         let name = self.algorithm.name();
         if schedule::is_due(&kept, name, self.lifetimes, now) {
-            match self.make(store, &kept, now).await? {
+            match self.make(store, &kept, by).await? {
                 KeyKept::Kept => tracing::info!(algorithm = name, "a signing key was made"),
                 // Another node was quicker: its key is as good.
                 KeyKept::TooLate => {}
@@ -171,7 +173,7 @@ impl Keys {
         let mut keys = Vec::with_capacity(kept.len());
         for (key, phase) in kept.into_iter().zip(phases) {
             if phase == Phase::Gone {
-                store.forget_key(key.key_id).await?;
+                store.forget_key(key.key_id, by.clone()).await?;
             } else {
                 let made_at = key.made_at;
                 keys.push((made_at, self.opened(key)?));
@@ -199,18 +201,15 @@ impl Keys {
 
     /// Has another key sign before it is time: makes one, unless one is waiting already. It is published for as long as
     /// any before it signs; nodes take it up by their own upkeep.
-    pub(crate) async fn rotate(
-        &self,
-        store: &Store,
-        now: Timestamp,
-    ) -> Result<Successor, KeysError> {
+    pub(crate) async fn rotate(&self, store: &Store, by: &Author) -> Result<Successor, KeysError> {
+        let now = by.at;
         let kept = store.keys().await?;
         if kept.is_empty() {
             return Err(KeysError::None);
         }
         let name = self.algorithm.name();
         let is_new = schedule::waiting(&kept, name, now).is_none()
-            && self.make(store, &kept, now).await? == KeyKept::Kept;
+            && self.make(store, &kept, by).await? == KeyKept::Kept;
         let kept = store.keys().await?;
         let key = schedule::waiting(&kept, name, now).ok_or(KeysError::None)?;
         let signs_from = schedule::next_signs_from(&kept, name, self.lifetimes, now);
@@ -223,7 +222,7 @@ impl Keys {
         &self,
         store: &Store,
         kept: &[KeyRecord],
-        now: Timestamp,
+        by: &Author,
     ) -> Result<KeyKept, KeysError> {
         // A node with the wrong secret makes no key, which no other node could open.
         for key in kept {
@@ -234,8 +233,8 @@ impl Keys {
         let (key_id, private) = signing::generate(self.algorithm)
             .ok_or_else(|| KeysError::Unusable(name.to_owned()))?;
         let sealed = self.derived.sealing(SIGNING_KEYS).seal(&key_id, &private, &self.entropy);
-        let key = KeyRecord { key_id, algorithm: name.to_owned(), made_at: now, sealed };
-        Ok(store.keep_key(key, newest).await?)
+        let key = KeyRecord { key_id, algorithm: name.to_owned(), made_at: by.at, sealed };
+        Ok(store.keep_key(key, newest, by.clone()).await?)
     }
 
     /// How the keys stand that are kept; `None` when there is none. Changes nothing.
@@ -410,8 +409,12 @@ mod tests {
         let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
         let settings = TokenConfig { algorithm, ..config.token };
         let keys = Keys::new(&settings, &Entropy::seeded(1));
-        keys.upkeep(&store, NOW).await.unwrap();
+        keys.upkeep(&store, &by(NOW)).await.unwrap();
         (folder, store, keys)
+    }
+
+    fn by(at: Timestamp) -> Author {
+        Author::new(crate::audit::Actor::System, at, Entropy::System)
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -487,23 +490,23 @@ mod tests {
         let later = NOW.after_days(10);
         let old = running.sign(b"{}", later).unwrap();
 
-        let made = command.rotate(&store, later).await.unwrap();
+        let made = command.rotate(&store, &by(later)).await.unwrap();
         assert!(made.is_new);
         assert_eq!(made.signs_from, later.after_days(1));
-        let again = command.rotate(&store, later.after_seconds(60)).await.unwrap();
+        let again = command.rotate(&store, &by(later.after_seconds(60))).await.unwrap();
         assert_eq!((again.key_id, again.is_new), (made.key_id.clone(), false));
 
-        running.upkeep(&store, later.after_seconds(60)).await.unwrap();
+        running.upkeep(&store, &by(later.after_seconds(60))).await.unwrap();
         let jwks: serde_json::Value = serde_json::from_slice(&running.jwks()).unwrap();
         assert_eq!(jwks["keys"][1]["kid"], made.key_id.as_str());
         let header = |token: &str| token.split('.').next().unwrap().to_owned();
         let before = running.sign(b"{}", later.after_seconds(60)).unwrap();
         assert_eq!(header(&before), header(&old), "not before others can know the new one");
-        running.upkeep(&store, made.signs_from).await.unwrap();
+        running.upkeep(&store, &by(made.signs_from)).await.unwrap();
         assert_ne!(header(&running.sign(b"{}", made.signs_from).unwrap()), header(&old));
         assert!(running.verify(&old).is_some(), "until its last token has expired");
         let gone = made.signs_from.after_seconds(900 + 3_600);
-        running.upkeep(&store, gone).await.unwrap();
+        running.upkeep(&store, &by(gone)).await.unwrap();
         assert!(running.verify(&old).is_none());
     }
 
@@ -512,11 +515,11 @@ mod tests {
         let (_folder, store, _keys) = keys_of(SigningAlgorithm::Es256).await;
         let other = Keys::new(&Config::default().token, &Entropy::seeded(2));
         let later = NOW.after_days(10);
-        assert!(matches!(other.rotate(&store, later).await, Err(KeysError::Sealed(_))));
+        assert!(matches!(other.rotate(&store, &by(later)).await, Err(KeysError::Sealed(_))));
         let kept = store.keys().await.unwrap();
         assert_eq!(kept.len(), 1);
-        store.forget_key(kept[0].key_id.clone()).await.unwrap();
-        assert!(matches!(other.rotate(&store, later).await, Err(KeysError::None)));
+        store.forget_key(kept[0].key_id.clone(), by(NOW)).await.unwrap();
+        assert!(matches!(other.rotate(&store, &by(later)).await, Err(KeysError::None)));
     }
 
     #[tokio::test]
@@ -525,12 +528,12 @@ mod tests {
         let token = keys.sign(b"{}", NOW).unwrap();
 
         let again = Keys::new(&Config::default().token, &Entropy::seeded(1));
-        again.upkeep(&store, NOW).await.unwrap();
+        again.upkeep(&store, &by(NOW)).await.unwrap();
         assert_eq!(again.verify(&token).as_deref(), Some(&b"{}"[..]));
 
         let other = Keys::new(&Config::default().token, &Entropy::seeded(2));
         for now in [NOW, NOW.after_days(90)] {
-            let refused = other.upkeep(&store, now).await.unwrap_err();
+            let refused = other.upkeep(&store, &by(now)).await.unwrap_err();
             assert!(refused.to_string().contains("token.keys_secret"), "{refused}");
         }
         assert_eq!(store.keys().await.unwrap().len(), 1, "nothing is kept that others cannot open");

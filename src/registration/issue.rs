@@ -8,7 +8,7 @@ use crate::{
     entropy::Entropy,
     look_alike::ProtectedNames,
     metadata_policy::{Admitted, Profile},
-    store::{ClientFlags, ClientRecord},
+    store::{ClientFlags, ClientRecord, ClientState},
 };
 
 /// Who asked, and by which door.
@@ -37,5 +37,6 @@ pub(crate) fn client(
         source: requester.source,
         flags,
         metadata: admitted.metadata().document(),
+        state: ClientState::default(),
     }
 }

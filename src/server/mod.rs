@@ -45,7 +45,7 @@ pub(crate) use self::{
     descriptors::Descriptors, listener::Answer, metrics::ServerMetrics, tls::Certificate,
 };
 use crate::{
-    app::App, config::Config, http::request_event::chain, keys::KeysError,
+    app::App, audit::Actor, config::Config, http::request_event::chain, keys::KeysError,
     metrics::ConnectionMetrics, store::StoreError,
 };
 
@@ -118,7 +118,7 @@ pub async fn serve(
     let public = bind(settings.listen, "server.listen", "--listen")?;
     let management = bind(settings.management, "server.management", "--management")?;
     if app.config.authorizes() {
-        app.keys.upkeep(&app.store, app.clock.now()).await?;
+        app.keys.upkeep(&app.store, &app.system(Actor::System)).await?;
     }
     let metrics = Arc::new(ServerMetrics::new(
         Arc::clone(app.rate_limit.metrics()),

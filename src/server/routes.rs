@@ -23,7 +23,7 @@ use crate::{
     guard::{self, Dialect},
     http::{
         answer::{self, Response, Shape, refusal},
-        request_id::RequestId,
+        request_id::Origin,
     },
     metadata_policy::Profile,
     openapi, pages, paths,
@@ -221,7 +221,7 @@ static ENDPOINTS: [Endpoint; 21] = [
     Endpoint {
         paths: &[paths::TOKEN, paths::TOKEN_ALIAS],
         operations: &[post(
-            answer!(|c| token::token(c.app, c.source, &c.head.headers, c.body).await),
+            answer!(|c| token::token(c.app, c.source, &c.head, c.body).await),
             Some(openapi::token),
         )],
         ..FOR_SCRIPTS
@@ -229,7 +229,7 @@ static ENDPOINTS: [Endpoint; 21] = [
     Endpoint {
         paths: &[paths::REVOKE],
         operations: &[post(
-            answer!(|c| token::revoke(c.app, c.source, &c.head.headers, c.body).await),
+            answer!(|c| token::revoke(c.app, c.source, &c.head, c.body).await),
             Some(openapi::revoke),
         )],
         ..FOR_SCRIPTS
@@ -454,9 +454,9 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Response {
     let (mut head, body) = request.into_parts();
-    // Pages name it; what scripts read does without the allocation.
-    if !route.is_open_to_scripts() {
-        head.extensions.insert(RequestId(id.clone()));
+    // Pages and events name it; a registration does without the allocation.
+    if route.profile().is_none() {
+        head.extensions.insert(Origin { request_id: id.clone(), source: from.source });
     }
     let is_head = head.method == Method::HEAD;
     let operation = route

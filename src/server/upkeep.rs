@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use crate::{
     app::App,
+    audit::Actor,
     client::ClientIdentifier,
     guard,
     http::request_event::chain,
@@ -44,7 +45,7 @@ pub(super) async fn run(app: &App) {
 async fn keys(app: &App) {
     loop {
         sleep(KEYS_EVERY).await;
-        if let Err(error) = app.keys.upkeep(&app.store, app.clock.now()).await {
+        if let Err(error) = app.keys.upkeep(&app.store, &app.system(Actor::System)).await {
             tracing::error!(error = chain(&error), "the signing keys stay as they were");
         }
     }
@@ -167,8 +168,9 @@ mod tests {
         let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
         let (entropy, clock) = (Entropy::seeded(1), Clock::held_at(NOW));
         let app = App::new(config, Arc::clone(&store), clock, entropy.clone());
+        let by = app.system(Actor::System);
         for expires_at in [NOW, NOW, NOW.after_days(1)] {
-            store.keep_session(session(&entropy, expires_at)).await.unwrap();
+            store.begin_session(session(&entropy, expires_at), by.clone()).await.unwrap();
         }
 
         let counted = &app.metrics.sessions;

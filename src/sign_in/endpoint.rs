@@ -238,19 +238,15 @@ async fn read(
 
 /// `POST /oauth2/sign-in`, once the request that waits is known to be a client's.
 pub(crate) async fn begin(app: &App, head: &Parts, chosen: Chosen) -> Response {
-    try_to_begin(app, &head.headers, chosen).await.unwrap_or_else(|error| error.shown(app, head))
+    try_to_begin(app, head, chosen).await.unwrap_or_else(|error| error.shown(app, head))
 }
 
-async fn try_to_begin(
-    app: &App,
-    headers: &HeaderMap,
-    chosen: Chosen,
-) -> Result<Response, SignInError> {
+async fn try_to_begin(app: &App, head: &Parts, chosen: Chosen) -> Result<Response, SignInError> {
     let Chosen { request, source, way } = chosen;
     let presented = match way {
         Way::Provider(id) => {
             let provider = app.providers.named(&id).ok_or(SignInError::UnknownWay)?;
-            let begun = upstream::begin(app, headers, provider, &request).await;
+            let begun = upstream::begin(app, &head.headers, provider, &request).await;
             let begun = begun.map_err(|error| Interrupted { error, request }.into());
             // Nobody is signed in yet, but that somebody will not be is certain.
             return begun.or_else(|error| ended(&app.metrics.provider_sign_ins, Err(error)));
@@ -266,7 +262,7 @@ async fn try_to_begin(
         );
     }
     let mut response = see_other(&go_on(app, &request));
-    let begun = session::begin(app, headers, local_password::owner(), &mut response).await;
+    let begun = session::begin(app, head, local_password::owner(), &mut response).await;
     ended(&app.metrics.local_sign_ins, begun.map(|()| response).map_err(Into::into))
 }
 
@@ -275,7 +271,7 @@ pub(crate) async fn finish(app: &App, source: IpAddr, head: &Parts) -> Response 
     let metrics = &app.metrics.provider_sign_ins;
     let answer = match back(app, head) {
         Ok((provider, answer, begun)) => {
-            let finished = try_to_finish(app, source, &head.headers, (provider, &answer, &begun));
+            let finished = try_to_finish(app, source, head, (provider, &answer, &begun));
             let finished = ended(metrics, finished.await);
             let mut response = finished.unwrap_or_else(|error| error.shown(app, head));
             begun.end(app, &mut response);
@@ -304,7 +300,7 @@ fn back<'app, 'head>(
 async fn try_to_finish(
     app: &App,
     source: IpAddr,
-    headers: &HeaderMap,
+    head: &Parts,
     (provider, answer, begun): (&Provider, &Form<'_>, &UnderWay),
 ) -> Result<Response, SignInError> {
     let source = Source::of(source);
@@ -313,7 +309,7 @@ async fn try_to_finish(
     {
         return Err(SignInError::TooMany { retry_after_seconds: reset_seconds });
     }
-    let finished = upstream::finish(app, headers, provider, answer, begun).await;
+    let finished = upstream::finish(app, head, provider, answer, begun).await;
     finished.map_err(|error| {
         // A source that is over its limit now is refused from the next request on.
         let _one_too_many = app.sign_in_limit.count(source, app.clock.now());
@@ -374,7 +370,7 @@ async fn try_to_sign_out(
         if !session.made_form(app, SIGN_OUT, form.one("form_token")?) {
             return Err(SignInError::Foreign);
         }
-        session::end(app, headers).await?;
+        session::end(app, head).await?;
     }
     // Somebody else is to decide about what was asked.
     let waiting = form.one("request")?.filter(|text| text.bytes().all(|it| it.is_ascii_graphic()));

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, request::Parts};
 use super::{claims, held::Held};
 use crate::{
     app::App,
+    audit::Actor,
     clock::Timestamp,
     http::{answer::Response, cookie::Cookies},
     store::{ResourceOwner, SessionId, SessionRecord, StoreError},
@@ -85,34 +86,35 @@ fn idle_at(app: &App, now: Timestamp) -> Timestamp {
 /// Begins a session, and ends the one that the browser had: what it held before, nobody can use any more.
 pub(super) async fn begin(
     app: &App,
-    headers: &HeaderMap,
+    head: &Parts,
     owner: ResourceOwner,
     response: &mut Response,
 ) -> Result<(), StoreError> {
-    end(app, headers).await?;
+    end(app, head).await?;
+    let by = app.author(Actor::Person(owner.subject.clone()), head);
     let now = app.clock.now();
     let held = Held::generate(now, &app.entropy);
-    app.store
-        .keep_session(SessionRecord {
-            session_id: held.id,
-            hash: held.secret.hash(),
-            owner,
-            signed_in_at: now,
-            idle_at: idle_at(app, now),
-            expires_at: now.after_seconds(app.config.sign_in.session_lifetime_minutes * 60),
-        })
-        .await?;
+    let session = SessionRecord {
+        session_id: held.id,
+        hash: held.secret.hash(),
+        owner,
+        signed_in_at: now,
+        idle_at: idle_at(app, now),
+        expires_at: now.after_seconds(app.config.sign_in.session_lifetime_minutes * 60),
+    };
+    app.store.begin_session(session, by).await?;
     cookies(app).set(response, COOKIE, &held.text(PREFIX));
     Ok(())
 }
 
 /// Ends the session that the browser has.
-pub(super) async fn end(app: &App, headers: &HeaderMap) -> Result<(), StoreError> {
-    if let Some(held) = held(app, headers)
+pub(super) async fn end(app: &App, head: &Parts) -> Result<(), StoreError> {
+    if let Some(held) = held(app, &head.headers)
         && let Some(kept) = app.store.session(held.id).await?
         && kept.hash.matches(&held.secret.hash())
     {
-        app.store.end_session(held.id).await?;
+        let by = app.author(Actor::Person(kept.owner.subject), head);
+        app.store.end_session(held.id, by).await?;
     }
     Ok(())
 }

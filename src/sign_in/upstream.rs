@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt};
 
-use http::HeaderMap;
+use http::{HeaderMap, request::Parts};
 
 use super::{
     claims::{self, ClaimsError},
@@ -122,7 +122,7 @@ pub(super) fn want_any_account(app: &App, headers: &HeaderMap, response: &mut Re
 /// Takes up what the provider answers to the browser about the sign-in that has `begun`.
 pub(super) async fn finish(
     app: &App,
-    headers: &HeaderMap,
+    head: &Parts,
     provider: &Provider,
     answer: &Form<'_>,
     begun: &UnderWay,
@@ -153,8 +153,8 @@ pub(super) async fn finish(
     let claims = app.providers.claims(provider, &exchange).await?;
     let owner = claims::owner(&provider.settings, &claims)?;
     let mut response = see_other(&go_on(app, &begun.authorization_request));
-    session::begin(app, headers, owner, &mut response).await?;
-    want_any_account(app, headers, &mut response);
+    session::begin(app, head, owner, &mut response).await?;
+    want_any_account(app, &head.headers, &mut response);
     Ok(response)
 }
 

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{ClientFlags, ClientRecord, Database, Store, StoreError};
+use super::{
+    ClientFlags, ClientRecord, Database, DocumentClientRecord, Standing, Store, StoreError, change,
+    changes, column::Value, statements::document_clients,
+};
 use crate::{
-    client::{ClientId, ProfileName},
+    audit::{Action, Author},
+    client::{ClientId, ClientIdentifier, DocumentUrl, ProfileName},
     clock::Timestamp,
 };
 
@@ -67,16 +71,92 @@ impl Store {
         }
     }
 
-    /// Deletes a client, durably.
+    /// Removes a client and its grants, durably. `action` is [`Action::ClientRemoved`] or [`Action::ClientRejected`]; the
+    /// event stays as its tombstone.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {
-        self.check()?;
-        match &self.database {
-            Database::Embedded(embedded) => embedded.delete_client(id).await,
-            Database::Postgres(postgres) => postgres.delete_client(id).await,
-        }
+    pub async fn remove_client(
+        &self,
+        id: ClientId,
+        action: Action,
+        reason: &str,
+        by: Author,
+    ) -> Result<Deleted, StoreError> {
+        let reason = reason.to_owned();
+        change!(self, whole deleting, |change| {
+            changes::remove_client(change, id, action, &reason, &by)
+        })
+    }
+
+    /// Brings a client to another standing, if it has one of those that `transition` begins with. A suspension ends every
+    /// grant of the client in the same change.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_standing(
+        &self,
+        client: &ClientIdentifier,
+        transition: &'static Transition,
+        reason: Option<&str>,
+        by: Author,
+    ) -> Result<StandingChanged, StoreError> {
+        let (client, reason) = (client.clone(), reason.map(str::to_owned));
+        change!(self, whole, |change| {
+            changes::change_standing(change, &client, transition, reason.as_deref(), &by)
+        })
+    }
+
+    /// Puts a note on a client, or takes it away.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_note(
+        &self,
+        client: &ClientIdentifier,
+        note: Option<&str>,
+    ) -> Result<Deleted, StoreError> {
+        let (client, note) = (client.clone(), note.map(str::to_owned));
+        let written =
+            change!(self, one, |change| { changes::put_note(change, &client, note.as_deref()) });
+        Ok(if written? == 0 { Deleted::NotThere } else { Deleted::Forgotten })
+    }
+
+    /// The client with a document at this URL, if a person has ever allowed it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn document_client(
+        &self,
+        url: &DocumentUrl,
+    ) -> Result<Option<DocumentClientRecord>, StoreError> {
+        self.select_one(&document_clients::SELECT, vec![Value::text(url.as_str())]).await
+    }
+
+    /// Stores clients with a document of another store, as one change. An existing one is replaced if the imported one was
+    /// allowed or changed its standing later. Returns how many were changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import_document_clients(
+        &self,
+        clients: Vec<DocumentClientRecord>,
+    ) -> Result<usize, StoreError> {
+        change!(self, one, |change| changes::import_document_clients(change, &clients))
+    }
+
+    /// At most `limit` clients with a document that people have allowed, in the order of their URLs, beginning after
+    /// `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn document_clients(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DocumentClientRecord>, StoreError> {
+        let after = Value::text(after.unwrap_or_default());
+        self.select(&document_clients::SELECT_PAGE, vec![after, Value::limit(limit)]).await
     }
 
     /// Stores clients that another store exported, as one change: all of them or none. A client that exists already
@@ -94,6 +174,49 @@ impl Store {
             Database::Postgres(postgres) => postgres.import_clients(clients).await,
         }
     }
+}
+
+/// How a client comes from one standing to another.
+#[derive(Debug)]
+pub struct Transition {
+    /// Where it may begin.
+    pub from: &'static [Standing],
+    /// Where it ends.
+    pub to: Standing,
+    /// What the event about it says.
+    pub action: Action,
+}
+
+impl Transition {
+    /// An operator approves a pending client.
+    pub const APPROVE: Self =
+        Self { from: &[Standing::Pending], to: Standing::Active, action: Action::ClientApproved };
+    /// An operator or a rule suspends a client.
+    pub const SUSPEND: Self = Self {
+        from: &[Standing::Active, Standing::Pending, Standing::Dormant],
+        to: Standing::Suspended,
+        action: Action::ClientSuspended,
+    };
+    /// An operator resumes a suspended client.
+    pub const RESUME: Self =
+        Self { from: &[Standing::Suspended], to: Standing::Active, action: Action::ClientResumed };
+    /// Time makes an unused client dormant.
+    pub const SLEEP: Self =
+        Self { from: &[Standing::Active], to: Standing::Dormant, action: Action::ClientDormant };
+}
+
+/// What became of a [`Transition`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandingChanged {
+    /// The client has the new standing, and this many grants ended.
+    Now {
+        /// How many.
+        ended: usize,
+    },
+    /// The client has this standing, from which the transition does not lead.
+    Is(Standing),
+    /// There is no such client.
+    NotThere,
 }
 
 /// Which clients a list shows; an absent bound lets everything through.

@@ -3,8 +3,9 @@
 
 use std::{borrow::Cow, error::Error, net::IpAddr};
 
-use super::{ClientFilter, ClientFlags, RefreshRecord, StoreError};
+use super::{ClientFilter, ClientFlags, RefreshRecord, Standing, StoreError};
 use crate::{
+    audit::{Action, ActorKind},
     client::{ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
     grant::{CodeChallenge, ResourceIndicator},
@@ -20,6 +21,8 @@ pub(super) type Unreadable = Box<dyn Error + Send + Sync>;
 pub(super) enum Value<'a> {
     /// An identifier: `BLOB` in SQLite, `uuid` in PostgreSQL.
     Id([u8; 16]),
+    /// An absent identifier.
+    NoId,
     Number(Option<i64>),
     Text(Option<Cow<'a, str>>),
     Bytes(Option<Cow<'a, [u8]>>),
@@ -78,7 +81,7 @@ fn millis(at: Timestamp) -> i64 {
 
 /// A row, by the positions of its columns. `None` is NULL.
 pub(super) trait Row {
-    fn id(&self, column: usize) -> Result<[u8; 16], Unreadable>;
+    fn id(&self, column: usize) -> Result<Option<[u8; 16]>, Unreadable>;
 
     fn number(&self, column: usize) -> Result<Option<i64>, Unreadable>;
 
@@ -281,6 +284,12 @@ pub(super) const fn parameters(count: usize) -> &'static str {
     ALL.split_at(end - 1).0
 }
 
+/// `count` parameters after the first `before`, separated by commas.
+pub(super) const fn parameters_after(before: usize, count: usize) -> &'static str {
+    let all = parameters(before + count);
+    all.split_at(parameters(before).len() + 2).1
+}
+
 impl<T: Stored> Columns for T {
     const COUNT: usize = 1;
 
@@ -361,14 +370,14 @@ impl Columns for (SecretHash, Timestamp) {
 }
 
 impl<Kind: Copy> Stored for Id<Kind> {
-    const NULL: Value<'static> = Value::Bytes(None);
+    const NULL: Value<'static> = Value::NoId;
 
     fn value(&self) -> Value<'_> {
         Value::Id(*self.as_bytes())
     }
 
     fn load(row: &impl Row, column: usize) -> Result<Option<Self>, Unreadable> {
-        Ok(Some(Self::from_bytes(row.id(column)?)))
+        Ok(row.id(column)?.map(Self::from_bytes))
     }
 }
 
@@ -382,6 +391,18 @@ impl Stored for Timestamp {
     fn load(row: &impl Row, column: usize) -> Result<Option<Self>, Unreadable> {
         let millis = row.number(column)?.map(u64::try_from).transpose()?;
         Ok(millis.map(Self::from_millis))
+    }
+}
+
+impl Stored for u64 {
+    const NULL: Value<'static> = Value::Number(None);
+
+    fn value(&self) -> Value<'_> {
+        Value::Number(Some(i64::try_from(*self).unwrap_or(i64::MAX)))
+    }
+
+    fn load(row: &impl Row, column: usize) -> Result<Option<Self>, Unreadable> {
+        Ok(row.number(column)?.map(Self::try_from).transpose()?)
     }
 }
 
@@ -421,10 +442,32 @@ texts! {
     ProfileName: |name| name.as_str(),
         |text| text.parse().map_err(|()| format!("no profile is called {text:?}").into());
     ClientIdentifier: |client| client.to_string(), |text| Ok(text.parse()?);
+    Action: |action| action.as_str(),
+        |text| text.parse().map_err(|()| format!("no action is called {text:?}").into());
+    ActorKind: |kind| kind.as_str(),
+        |text| text.parse().map_err(|()| format!("no actor is called {text:?}").into());
     IpAddr: |address| address.to_string(), |text| Ok(text.parse()?);
     // One a line: no resource indicator contains a line break.
     Vec<ResourceIndicator>: |all| all.iter().map(ResourceIndicator::as_str).collect::<Vec<_>>().join("\n"),
         |text| Ok(text.lines().map(ResourceIndicator::parse).collect::<Result<_, _>>()?);
+}
+
+/// An active client has no standing, which is what most clients are.
+impl Columns for Standing {
+    const COUNT: usize = 1;
+
+    fn write<'a>(&'a self, to: &mut impl FnMut(Value<'a>)) {
+        to(Value::Text((*self != Self::Active).then(|| Cow::from(self.as_str()))));
+    }
+
+    fn write_none<'a>(to: &mut impl FnMut(Value<'a>)) {
+        to(Value::Text(None));
+    }
+
+    fn read(row: &impl Row, first: usize) -> Result<Self, Unreadable> {
+        let Some(text) = row.text(first)? else { return Ok(Self::Active) };
+        text.parse().map_err(|()| format!("no standing is called {text:?}").into())
+    }
 }
 
 /// An empty scope is stored as an absent one.

@@ -303,7 +303,7 @@ mod tests {
         client::{ClientId, ProfileName},
         config::Config,
         store::{
-            Access, ClientFlags, ClientRecord, GrantRecord,
+            Access, ClientFlags, ClientRecord, ClientState, GrantRecord,
             contract::{Records, grants::Grants},
             open_folder,
         },
@@ -360,6 +360,7 @@ mod tests {
             source: Some(IpAddr::from([192, 0, 2, 1])),
             flags: ClientFlags::LOOK_ALIKE,
             metadata: "{}".to_owned(),
+            state: ClientState::default(),
         }));
 
         // As Python's hashlib says.

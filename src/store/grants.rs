@@ -6,15 +6,35 @@
 use std::slice;
 
 use super::{
-    ConsentRecord, Database, Deleted, GrantRecord, RefreshRecord, Store, StoreError, change,
-    changes,
+    ConsentRecord, Database, Deleted, DocumentClientRecord, EventRecord, GrantRecord,
+    RefreshRecord, Standing, Store, StoreError, change, changes,
     column::Value,
     statements::{consents, grants},
 };
-use crate::{client::ClientIdentifier, clock::Timestamp, grant::GrantId, secret::SecretHash};
+use crate::{
+    audit::{Action, Author},
+    client::ClientIdentifier,
+    clock::Timestamp,
+    grant::GrantId,
+    secret::SecretHash,
+};
 
 impl Store {
-    /// Stores a new grant, its code not yet redeemed.
+    /// Stores what a person allowed, in one change: the consent in the place of an earlier one, the grant, its code not yet
+    /// redeemed, and the record of a client with a document. `Err` with the standing of a client that cannot be allowed, or
+    /// with `None` for a client that does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] at once when too much is waiting; nothing is stored then.
+    pub async fn allow(
+        &self,
+        allowed: Allowed,
+        by: Author,
+    ) -> Result<Result<(), Option<Standing>>, StoreError> {
+        change!(self, whole, |change| changes::allow(change, &allowed, &by))
+    }
+
+    /// Stores a grant alone.
     ///
     /// # Errors
     /// [`StoreError::Busy`] at once when too much is waiting; nothing is stored then.
@@ -81,8 +101,9 @@ impl Store {
         &self,
         id: GrantId,
         purchase: Purchase,
+        event: EventRecord,
     ) -> Result<Redeemed, StoreError> {
-        change!(self, one, |change| changes::redeem_code(change, id, &purchase))
+        change!(self, one, |change| changes::redeem_code(change, id, &purchase, &event))
     }
 
     /// Supersedes the refresh token that was presented by its successor, or says why not.
@@ -96,8 +117,25 @@ impl Store {
         &self,
         id: GrantId,
         rotation: Rotation,
+        by: &Author,
     ) -> Result<Rotated, StoreError> {
-        change!(self, one, |change| changes::rotate_refresh_token(change, id, &rotation))
+        for _ in 0..ROTATION_TRIES_MAX {
+            let first = rotation.clone();
+            let superseded = change!(self, one, |change| {
+                changes::supersede_refresh_token(change, id, &first)
+            });
+            if superseded? {
+                return Ok(Rotated::Succeeded);
+            }
+            let (rotation, by) = (rotation.clone(), by.clone());
+            let decided = change!(self, whole, |change| {
+                changes::repeat_or_end(change, id, &rotation, &by)
+            });
+            if let Some(rotated) = decided? {
+                return Ok(rotated);
+            }
+        }
+        Err(StoreError::Busy)
     }
 
     /// Stores grants of another store, no two of them with one identifier, as one change. An existing grant advances
@@ -114,12 +152,19 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn revoke_grant(&self, id: GrantId) -> Result<Deleted, StoreError> {
-        change!(self, one deleting, |change| changes::revoke_grant(change, id))
+    pub async fn revoke_grant(
+        &self,
+        id: GrantId,
+        action: Action,
+        reason: &'static str,
+        by: Author,
+    ) -> Result<Deleted, StoreError> {
+        let ending = changes::Ending::new(action, reason);
+        change!(self, whole deleting, |change| changes::revoke_grant(change, id, &ending, &by))
     }
 
-    /// Ends at once, in one change, everything that this subject has allowed this client: the consent expires `at`, and
-    /// every grant is deleted.
+    /// Ends at once, in one change, everything that this subject has allowed this client: the consent expires, and every
+    /// grant is deleted. Returns how many grants there were.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -127,10 +172,10 @@ impl Store {
         &self,
         subject: &str,
         client: &ClientIdentifier,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
+        by: Author,
+    ) -> Result<usize, StoreError> {
         let (subject, client) = (subject.to_owned(), client.clone());
-        change!(self, whole deleting, |change| changes::disconnect(change, &subject, &client, at))
+        change!(self, whole deleting, |change| changes::disconnect(change, &subject, &client, &by))
     }
 
     /// What this subject has allowed this client before.
@@ -144,14 +189,6 @@ impl Store {
     ) -> Result<Option<ConsentRecord>, StoreError> {
         let key = ConsentRecord::key(subject, client);
         self.select_one(&consents::SELECT, vec![Value::bytes(&key)]).await
-    }
-
-    /// Stores a consent in the place of an earlier one of the same subject and client.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn keep_consent(&self, consent: ConsentRecord) -> Result<(), StoreError> {
-        change!(self, one, |change| changes::keep_consent(change, &consent))
     }
 
     /// At most `limit` consents in the order of their keys ([`ConsentRecord::key`]), beginning after `after`, expired
@@ -176,6 +213,20 @@ impl Store {
     pub async fn import_consents(&self, consents: Vec<ConsentRecord>) -> Result<usize, StoreError> {
         change!(self, one, |change| changes::import_consents(change, &consents))
     }
+}
+
+/// How often a rotation is decided anew because another one was faster.
+const ROTATION_TRIES_MAX: usize = 8;
+
+/// What a person allowed.
+#[derive(Clone, Debug)]
+pub struct Allowed {
+    /// What later requests need not ask again.
+    pub consent: ConsentRecord,
+    /// The grant, its code not yet redeemed.
+    pub grant: GrantRecord,
+    /// The client, if it publishes a metadata document.
+    pub document: Option<DocumentClientRecord>,
 }
 
 /// Which grants a list shows; an absent bound lets everything through.

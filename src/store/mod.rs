@@ -12,6 +12,7 @@ mod column;
 mod contract;
 pub(crate) mod copy;
 pub mod embedded;
+mod events;
 mod failing;
 mod grants;
 pub mod postgres;
@@ -24,13 +25,15 @@ mod upkeep;
 use std::{path::Path, sync::Arc};
 
 pub use self::{
-    clients::{ClientFilter, Deleted, Imported},
+    clients::{ClientFilter, Deleted, Imported, StandingChanged, Transition},
     embedded::Access,
+    events::EventsOf,
     failing::{Failing, Failure},
-    grants::{GrantFilter, Purchase, Redeemed, Rotated, Rotation, Step},
+    grants::{Allowed, GrantFilter, Purchase, Redeemed, Rotated, Rotation, Step},
     record::{
-        ClientFlags, ClientRecord, CodeRecord, ConsentRecord, GrantRecord, KeyRecord,
-        RefreshRecord, ResourceOwner, SessionId, SessionRecord,
+        ClientFlags, ClientRecord, ClientState, CodeRecord, ConsentRecord, DocumentClientId,
+        DocumentClientRecord, EventRecord, GrantRecord, KeyRecord, RefreshRecord, ResourceOwner,
+        SessionId, SessionRecord, Standing,
     },
     upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept},
 };
@@ -60,6 +63,15 @@ impl From<Database> for Store {
 }
 
 impl Store {
+    /// The driver of PostgreSQL.
+    #[cfg(test)]
+    fn postgres(&self) -> &Postgres {
+        match &self.database {
+            Database::Embedded(_) => panic!("the store is embedded"),
+            Database::Postgres(postgres) => postgres,
+        }
+    }
+
     /// The records that a statement selects.
     async fn select<R: Record + Send + 'static>(
         &self,

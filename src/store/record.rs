@@ -1,12 +1,14 @@
 //! The records that are kept. Plain data: client metadata is one RFC 7591 document beside the few
 //! columns that are looked up or swept, so a new member is no migration.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use super::column::{Columns as _, Record, Row, Value, columns};
 use crate::{
+    audit::{Action, ActorKind, Author, EventId, words},
     client::{ClientId, ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
+    family::FamilyId,
     grant::{CodeChallenge, GrantId, ResourceIndicator},
     id::Id,
     secret::SecretHash,
@@ -28,6 +30,152 @@ columns! {
         pub flags: ClientFlags = "flags",
         /// The metadata as registered: one JSON object of RFC 7591 members, defaults and substitutions in it.
         pub metadata: String = "metadata",
+        /// What became of it since.
+        pub state: ClientState = ClientState::COLUMNS,
+    }
+}
+
+columns! {
+    /// What operators and time made of a client, registered or with a document.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct ClientState {
+        /// Its standing.
+        pub standing: Standing = "standing",
+        /// When its standing last changed; consents from before do not count.
+        pub standing_at: Option<Timestamp> = "standing_at",
+        /// When it was last used, as far as that is recorded.
+        pub used_at: Option<Timestamp> = "used_at",
+        /// A note by an operator.
+        pub note: Option<String> = "note",
+    }
+}
+
+words! {
+    /// Whether a client may be used.
+    #[derive(Default)]
+    pub enum Standing {
+        /// It may.
+        #[default]
+        Active = "active",
+        /// An operator has to approve it first.
+        Pending = "pending",
+        /// An operator blocked it.
+        Suspended = "suspended",
+        /// It was not used for a long time. The next authorization makes it active again.
+        Dormant = "dormant",
+    }
+}
+
+impl Standing {
+    /// Whether the endpoints of tokens know such a client.
+    pub const fn may_hold_tokens(self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+
+    /// Whether a person may allow such a client now.
+    pub const fn can_be_allowed(self) -> bool {
+        matches!(self, Self::Active | Self::Dormant)
+    }
+}
+
+columns! {
+    /// A client with a metadata document that a person has allowed.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct DocumentClientRecord {
+        /// The URL of its document.
+        pub url: String = "url",
+        /// Names it where a UUID is needed.
+        pub document_client_id: DocumentClientId = "document_client_id",
+        /// When a person first allowed it.
+        pub first_allowed_at: Timestamp = "first_allowed_at",
+        /// When a person last allowed it.
+        pub allowed_at: Timestamp = "allowed_at",
+        /// Its metadata when a person last allowed it.
+        pub metadata: String = "metadata",
+        /// What became of it since.
+        pub state: ClientState = ClientState::COLUMNS,
+    }
+}
+
+/// Names a client with a document.
+pub type DocumentClientId = Id<DocumentClient>;
+
+/// What a [`DocumentClientId`] names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentClient {}
+
+columns! {
+    /// An event. No secret, no token, no body.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct EventRecord {
+        /// Names it; identifiers sort by time.
+        pub event_id: EventId = "event_id",
+        /// When it happened.
+        pub at: Timestamp = "at",
+        /// What happened.
+        pub action: Action = "action",
+        /// The kind of who did it.
+        pub actor_kind: ActorKind = "actor_kind",
+        /// Who did it.
+        pub actor: Option<String> = "actor",
+        /// The client that it is about.
+        pub client: Option<ClientIdentifier> = "client",
+        /// The family of that client.
+        pub family: Option<FamilyId> = "family",
+        /// The grant that it is about.
+        pub grant_id: Option<GrantId> = "grant_id",
+        /// The person whose access it is about.
+        pub subject: Option<String> = "subject",
+        /// The address of the caller, if addresses are kept.
+        pub source: Option<IpAddr> = "source",
+        /// The identifier of the request.
+        pub request_id: Option<String> = "request_id",
+        /// A JSON object of a few members.
+        pub detail: Option<String> = "detail",
+    }
+}
+
+impl Author {
+    /// An event by this author, about nothing yet.
+    pub fn event(&self, action: Action) -> EventRecord {
+        EventRecord {
+            event_id: EventId::generate(self.at, &self.entropy),
+            at: self.at,
+            action,
+            actor_kind: self.actor.kind(),
+            actor: self.actor.id(),
+            client: None,
+            family: None,
+            grant_id: None,
+            subject: None,
+            source: self.source,
+            request_id: self.request_id.clone(),
+            detail: None,
+        }
+    }
+}
+
+impl EventRecord {
+    /// About a client.
+    #[must_use]
+    pub fn about(self, client: &ClientIdentifier) -> Self {
+        Self { client: Some(client.clone()), ..self }
+    }
+
+    /// About a grant, its client, and its person.
+    #[must_use]
+    pub fn about_grant(self, grant: &GrantRecord) -> Self {
+        Self {
+            grant_id: Some(grant.grant_id),
+            subject: Some(grant.subject.clone()),
+            ..self.about(&grant.client)
+        }
+    }
+
+    /// With a detail.
+    #[must_use]
+    pub fn with(self, detail: &serde_json::Value) -> Self {
+        Self { detail: Some(detail.to_string()), ..self }
     }
 }
 
@@ -89,6 +237,10 @@ columns! {
         pub expires_at: Timestamp = "expires_at",
         /// The code that it began with.
         pub code: CodeRecord = CodeRecord::COLUMNS,
+        /// How many times a refresh token was exchanged.
+        pub refreshes: u64 = "refreshes",
+        /// How many of these exchanges presented, within the grace, the token before the last one.
+        pub graced: u64 = "graced",
         /// The refresh tokens; `None` before the code was redeemed, and for a client that gets none.
         pub refresh: Option<RefreshRecord> = RefreshRecord::COLUMNS,
     }
@@ -241,13 +393,17 @@ tables! {
         let of = |column| row.text(column).ok().flatten().unwrap_or("nobody");
         format!("the consent of {} to {}", of(0), of(1))
     };
+    DocumentClientRecord in "document_clients", |row| {
+        format!("client {}", row.text(0).ok().flatten().unwrap_or("without a URL"))
+    };
+    EventRecord in "events", |row| identified::<EventId>(row, "event", EventId::from_bytes);
     KeyRecord in "keys", |_row| "a signing key".to_owned();
 }
 
 fn identified<I: ToString>(row: &impl Row, what: &str, id: fn([u8; 16]) -> I) -> String {
     match row.id(0) {
-        Ok(bytes) => format!("{what} {}", id(bytes).to_string()),
-        Err(_) => format!("a {what}"),
+        Ok(Some(bytes)) => format!("{what} {}", id(bytes).to_string()),
+        Ok(None) | Err(_) => format!("a {what}"),
     }
 }
 

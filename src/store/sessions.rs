@@ -1,24 +1,23 @@
 //! Sessions of people who signed in.
 
-use std::slice;
-
 use super::{
     Deleted, SessionId, SessionRecord, Store, StoreError, change, changes,
     column::{Value, first_after},
     statements::sessions,
 };
-use crate::clock::Timestamp;
+use crate::{audit::Author, clock::Timestamp};
 
 impl Store {
     /// Stores a new session.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn keep_session(&self, session: SessionRecord) -> Result<(), StoreError> {
-        let kept = change!(self, one, |change| {
-            changes::keep_sessions(change, slice::from_ref(&session))
-        });
-        kept.map(drop)
+    pub async fn begin_session(
+        &self,
+        session: SessionRecord,
+        by: Author,
+    ) -> Result<(), StoreError> {
+        change!(self, whole, |change| changes::begin_session(change, &session, &by))
     }
 
     /// The session with this identifier, expired or not.
@@ -62,8 +61,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn end_session(&self, id: SessionId) -> Result<Deleted, StoreError> {
-        change!(self, one deleting, |change| changes::end_session(change, id))
+    pub async fn end_session(&self, id: SessionId, by: Author) -> Result<Deleted, StoreError> {
+        change!(self, whole deleting, |change| changes::end_session(change, id, &by))
     }
 
     /// Stores sessions of another store, no two of them with one identifier, as one change. An existing session lives

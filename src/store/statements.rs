@@ -2,8 +2,9 @@
 //! side. Parameters have the same meaning and order in both.
 
 use super::{
-    ClientRecord, ConsentRecord, GrantRecord, KeyRecord, SessionRecord,
-    column::{Record, Statement, parameters, sql},
+    ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
+    SessionRecord,
+    column::{Columns, Record, Statement, parameters, sql},
 };
 
 /// Selects records; `$which` follows the name of the table.
@@ -34,6 +35,34 @@ macro_rules! insert {
                 parameters(<$record as Record>::WRITTEN), ") ", $postgres
             ],
         )
+    };
+}
+
+/// A statement that changes at most one row, with an event about it that is stored only if it does.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) statement: Statement,
+    /// For PostgreSQL: both as one statement, in which the columns of the event follow the parameters.
+    pub(super) with_event: Statement,
+}
+
+macro_rules! recorded {
+    ($parameters:literal, $text:expr) => {
+        $crate::store::statements::Recorded {
+            statement: sql!($text),
+            with_event: sql!(
+                "WITH changed AS (",
+                $text,
+                " RETURNING 1) INSERT INTO events (",
+                <super::EventRecord as super::Record>::NAMES,
+                ") SELECT ",
+                super::super::column::parameters_after(
+                    $parameters,
+                    <super::EventRecord as super::Columns>::COUNT
+                ),
+                " FROM changed"
+            ),
+        }
     };
 }
 
@@ -100,13 +129,27 @@ pub(super) mod clients {
 
     pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM clients WHERE client_id = $1");
 
+    /// Where a client must not change until the transaction ends. SQLite has one writer.
+    pub(in crate::store) const SELECT_AND_LOCK: Statement = sql!(
+        sqlite: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1"],
+        postgres: [
+            "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1 FOR UPDATE"
+        ],
+    );
+
+    pub(in crate::store) const SET_STANDING: Statement =
+        sql!("UPDATE clients SET standing = $2, standing_at = $3 WHERE client_id = $1");
+
+    pub(in crate::store) const SET_NOTE: Statement =
+        sql!("UPDATE clients SET note = $2 WHERE client_id = $1");
+
     /// For PostgreSQL: writes as durably as a registration, to one of the rows that exist for it.
     pub(in crate::store) const PROBE: Statement =
         sql!("UPDATE probes SET times = times + 1 WHERE slot = abs(pg_backend_pid()) % 64");
 }
 
 pub(super) mod grants {
-    use super::{GrantRecord, Record, Statement, parameters, sql};
+    use super::{GrantRecord, Record, Recorded, Statement, parameters, sql};
 
     /// An existing grant advances to a later state, and never goes back.
     pub(in crate::store) const INSERT: Statement = insert!(
@@ -114,7 +157,8 @@ pub(super) mod grants {
         "ON CONFLICT (grant_id) DO UPDATE SET expires_at = excluded.expires_at, \
          redeemed_at = excluded.redeemed_at, refresh_family = excluded.refresh_family, \
          refresh_current = excluded.refresh_current, refresh_previous = excluded.refresh_previous, \
-         superseded_at = excluded.superseded_at, refresh_expires_at = excluded.refresh_expires_at \
+         superseded_at = excluded.superseded_at, refresh_expires_at = excluded.refresh_expires_at, \
+         refreshes = excluded.refreshes, graced = excluded.graced \
          WHERE grants.code_hash = excluded.code_hash \
          AND (coalesce(grants.redeemed_at, -1), coalesce(grants.superseded_at, -1)) \
          < (coalesce(excluded.redeemed_at, -1), coalesce(excluded.superseded_at, -1))"
@@ -144,21 +188,29 @@ pub(super) mod grants {
         "SELECT grant_id FROM grants WHERE grant_id >= $1 ORDER BY grant_id LIMIT 1 OFFSET $2"
     );
 
-    pub(in crate::store) const REDEEM: Statement = sql!(
-        "UPDATE grants SET redeemed_at = $2, expires_at = $3, refresh_family = $4, \
-         refresh_current = $5, refresh_expires_at = $6 WHERE grant_id = $1 AND redeemed_at IS NULL"
-    );
+    const REDEEM_TEXT: &str = "UPDATE grants SET redeemed_at = $2, expires_at = $3, refresh_family = $4, \
+        refresh_current = $5, refresh_expires_at = $6 WHERE grant_id = $1 AND redeemed_at IS NULL";
+
+    /// In PostgreSQL one statement redeems and records.
+    pub(in crate::store) const REDEEM: Recorded = recorded!(6, REDEEM_TEXT);
+
+    pub(in crate::store) const NOTE_GRACE: Statement =
+        sql!("UPDATE grants SET graced = graced + 1 WHERE grant_id = $1");
+
+    pub(in crate::store) const SELECT_OF_CLIENT: Statement =
+        select!(GrantRecord, "WHERE client = $1");
+
+    pub(in crate::store) const SELECT_OF_SUBJECT_AND_CLIENT: Statement =
+        select!(GrantRecord, "WHERE subject = $1 AND client = $2");
 
     pub(in crate::store) const SUPERSEDE: Statement = sql!(
         "UPDATE grants SET refresh_previous = refresh_current, superseded_at = $2, \
-         refresh_current = $3, refresh_expires_at = $4 WHERE grant_id = $1 AND refresh_family = $5 \
+         refresh_current = $3, refresh_expires_at = $4, refreshes = refreshes + 1 \
+         WHERE grant_id = $1 AND refresh_family = $5 \
          AND refresh_current = $6 AND refresh_expires_at > $2 AND expires_at > $2"
     );
 
     pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM grants WHERE grant_id = $1");
-
-    pub(in crate::store) const DELETE_OF_SUBJECT_AND_CLIENT: Statement =
-        sql!("DELETE FROM grants WHERE subject = $1 AND client = $2");
 }
 
 pub(super) mod consents {
@@ -184,6 +236,75 @@ pub(super) mod consents {
 
     pub(in crate::store) const SELECT_PAGE: Statement =
         select!(ConsentRecord, "WHERE consent_id > $1 ORDER BY consent_id LIMIT $2");
+}
+
+pub(super) mod document_clients {
+    use super::{DocumentClientRecord, Record, Statement, parameters, sql};
+
+    pub(in crate::store) const ALLOW: Statement = insert!(
+        DocumentClientRecord,
+        "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
+         metadata = excluded.metadata"
+    );
+
+    pub(in crate::store) const IMPORT: Statement = insert!(
+        DocumentClientRecord,
+        "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
+         metadata = excluded.metadata, standing = excluded.standing, \
+         standing_at = excluded.standing_at, used_at = excluded.used_at, note = excluded.note \
+         WHERE document_clients.allowed_at < excluded.allowed_at \
+         OR coalesce(document_clients.standing_at, -1) < coalesce(excluded.standing_at, -1)"
+    );
+
+    pub(in crate::store) const SELECT: Statement = select!(DocumentClientRecord, "WHERE url = $1");
+
+    pub(in crate::store) const SELECT_AND_LOCK: Statement = sql!(
+        sqlite: [
+            "SELECT ", <DocumentClientRecord as Record>::NAMES, " FROM document_clients WHERE url = $1"
+        ],
+        postgres: [
+            "SELECT ", <DocumentClientRecord as Record>::NAMES, " FROM document_clients \
+             WHERE url = $1 FOR UPDATE"
+        ],
+    );
+
+    pub(in crate::store) const SELECT_PAGE: Statement =
+        select!(DocumentClientRecord, "WHERE url > $1 ORDER BY url LIMIT $2");
+
+    pub(in crate::store) const SET_STANDING: Statement =
+        sql!("UPDATE document_clients SET standing = $2, standing_at = $3 WHERE url = $1");
+
+    pub(in crate::store) const SET_NOTE: Statement =
+        sql!("UPDATE document_clients SET note = $2 WHERE url = $1");
+}
+
+pub(super) mod events {
+    use super::{EventRecord, Record, Statement, parameters, sql};
+
+    pub(in crate::store) const INSERT: Statement =
+        insert!(EventRecord, "ON CONFLICT (event_id) DO NOTHING");
+
+    pub(in crate::store) const SELECT_PAGE: Statement = select!(
+        EventRecord,
+        "WHERE event_id >= $1 AND event_id <= $2 AND ($3 IS NULL OR action = $3) \
+         ORDER BY event_id LIMIT $4"
+    );
+
+    pub(in crate::store) const SELECT_NEWEST: Statement =
+        select!(EventRecord, "WHERE event_id < $1 ORDER BY event_id DESC LIMIT $2");
+
+    pub(in crate::store) const SELECT_OF_CLIENT: Statement =
+        select!(EventRecord, "WHERE client = $1 AND event_id < $2 ORDER BY event_id DESC LIMIT $3");
+
+    pub(in crate::store) const SELECT_OF_GRANT: Statement = select!(
+        EventRecord,
+        "WHERE grant_id = $1 AND event_id < $2 ORDER BY event_id DESC LIMIT $3"
+    );
+
+    pub(in crate::store) const SELECT_OF_SUBJECT: Statement = select!(
+        EventRecord,
+        "WHERE subject = $1 AND event_id < $2 ORDER BY event_id DESC LIMIT $3"
+    );
 }
 
 pub(super) mod sessions {

@@ -1,8 +1,11 @@
 //! What a change sees of a database: statements in one transaction.
 
+use std::slice;
+
 use super::{
-    StoreError,
+    EventRecord, StoreError,
     column::{Record, Statement, Value},
+    statements::{Recorded, events},
 };
 
 /// A transaction. SQLite answers at once, on the thread that writes; PostgreSQL over the network.
@@ -16,6 +19,20 @@ pub(super) trait Transaction {
         statement: &'static Statement,
         parameters: &[Value<'_>],
     ) -> Result<usize, Self::Fault>;
+
+    /// Runs a statement that changes at most one row, and stores the event if it does; returns the number of rows.
+    async fn record(
+        &mut self,
+        recorded: &'static Recorded,
+        parameters: &[Value<'_>],
+        event: &EventRecord,
+    ) -> Result<usize, Self::Fault> {
+        let changed = self.execute(&recorded.statement, parameters).await?;
+        if changed > 0 {
+            self.insert(&events::INSERT, slice::from_ref(event)).await?;
+        }
+        Ok(changed)
+    }
 
     /// Inserts records by a statement that takes all of their columns; returns the number of rows that it changed.
     async fn insert<R: Record>(

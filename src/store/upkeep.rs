@@ -1,7 +1,7 @@
 //! Keys, sweeps, and the state of the store itself.
 
 use super::{Database, KeyRecord, Store, StoreError, change, changes, statements::keys};
-use crate::clock::Timestamp;
+use crate::{audit::Author, clock::Timestamp};
 
 impl Store {
     /// Whether a registration could be stored now: asks the writer, not a flag.
@@ -33,8 +33,9 @@ impl Store {
         &self,
         key: KeyRecord,
         newest: Option<String>,
+        by: Author,
     ) -> Result<KeyKept, StoreError> {
-        change!(self, one, |change| changes::keep_key(change, &key, newest.as_deref()))
+        change!(self, whole, |change| changes::keep_key(change, &key, newest.as_deref(), &by))
     }
 
     /// Stores keys of another store as one change, whatever keys exist. An existing key stays as it is. Returns how
@@ -50,8 +51,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn forget_key(&self, key_id: String) -> Result<(), StoreError> {
-        change!(self, one deleting, |change| changes::forget_key(change, &key_id))
+    pub async fn forget_key(&self, key_id: String, by: Author) -> Result<(), StoreError> {
+        change!(self, whole deleting, |change| changes::forget_key(change, &key_id, &by))
     }
 
     /// Deletes what has expired by `now` among the next `limit` records of one kind, beginning after `after`; a grant

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::{Action, Author},
     client::GrantType,
     clock::Timestamp,
     grant::{AuthorizationCode, CodeVerifier, RefreshToken, ResourceIndicator},
@@ -24,8 +25,9 @@ pub(super) async fn redeem(
     client: &Client,
     grant: Option<GrantRecord>,
     form: &Form<'_>,
-    now: Timestamp,
+    by: &Author,
 ) -> Result<String, TokenError> {
+    let now = by.at;
     let code: AuthorizationCode = required(form, "code")?.parse().map_err(|_| INVALID)?;
     let redirect_uri = form.one("redirect_uri")?;
     // OAuth 2.1 §4.1.3: there is a challenge with every code, so there is a verifier with every request.
@@ -43,7 +45,7 @@ pub(super) async fn redeem(
         return Err(TokenError::Verifier);
     }
     if grant.code.redeemed_at.is_some() {
-        return Err(used_again(app, &grant).await);
+        return Err(used_again(app, &grant, by).await);
     }
     if grant.code.expires_at <= now {
         return Err(INVALID);
@@ -58,9 +60,10 @@ pub(super) async fn redeem(
     let extent = Extent { scope, resources, expires_at: purchase.expires_at };
     let access_token = access_token::issue(app, &grant, &extent, now)?;
     let body = response::body(&access_token, refresh_token.as_ref(), extent.scope.as_ref());
-    match app.store.redeem_code(grant.grant_id, purchase).await? {
+    let event = by.event(Action::GrantRedeemed).about_grant(&grant);
+    match app.store.redeem_code(grant.grant_id, purchase, event).await? {
         Redeemed::Now => Ok(body),
-        Redeemed::Before => Err(used_again(app, &grant).await),
+        Redeemed::Before => Err(used_again(app, &grant, by).await),
         Redeemed::NotThere => Err(INVALID),
     }
 }
@@ -89,10 +92,11 @@ fn purchase(
 /// A code is used again by somebody who could have redeemed it: either of the two may be a thief, so what
 /// was bought with it is taken back (OAuth 2.1 §4.1.2). Whoever lacks the verifier does not come as far: that
 /// would only be a way to end the grants of others.
-async fn used_again(app: &App, grant: &GrantRecord) -> TokenError {
+async fn used_again(app: &App, grant: &GrantRecord, by: &Author) -> TokenError {
     tracing::warn!(grant.id = %grant.grant_id, "an authorization code was used again");
     app.metrics.tokens.codes_used_again.add_one();
-    match app.store.revoke_grant(grant.grant_id).await {
+    let by = by.clone();
+    match app.store.revoke_grant(grant.grant_id, Action::GrantReused, "code", by).await {
         Ok(_) => INVALID,
         Err(error) => error.into(),
     }

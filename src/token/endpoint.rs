@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    request::Parts,
 };
 use hyper::body::Incoming;
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::Actor,
     client::{ClientIdentifier, GrantType},
     grant::{AuthorizationCode, RefreshToken},
     http::{
@@ -35,13 +37,9 @@ use crate::{
 };
 
 /// `POST /oauth2/token` (RFC 6749 §3.2).
-pub(crate) async fn token(
-    app: &App,
-    source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
-    match exchange(app, source, headers, body).await {
+pub(crate) async fn token(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
+    let headers = &head.headers;
+    match exchange(app, source, head, body).await {
         Ok((client, tokens)) => {
             let mut response = answer::json(StatusCode::OK, tokens);
             let outcome = Outcome { client_id: uuid_of(&client), ..Outcome::default() };
@@ -59,9 +57,10 @@ pub(crate) async fn token(
 async fn exchange(
     app: &App,
     source: IpAddr,
-    headers: &HeaderMap,
+    head: &Parts,
     body: Incoming,
 ) -> Result<(Client, String), TokenError> {
+    let headers = &head.headers;
     let body = request::body(app, source, headers, body).await?;
     let form = Form::parse(&body)?;
     let (caller, now) = (Caller::of_program(source, headers), app.clock.now());
@@ -84,11 +83,12 @@ async fn exchange(
     if !client.grant_types.as_slice().contains(&grant_type) {
         return Err(TokenError::UnauthorizedClient);
     }
+    let by = app.author(Actor::Client(client.identifier.clone()), head);
     let tokens = match grant_type {
         GrantType::AuthorizationCode => {
-            authorization_code::redeem(app, &client, grant?, &form, now).await?
+            authorization_code::redeem(app, &client, grant?, &form, &by).await?
         }
-        GrantType::RefreshToken => refresh_token::rotate(app, &client, grant?, &form, now).await?,
+        GrantType::RefreshToken => refresh_token::rotate(app, &client, grant?, &form, &by).await?,
     };
     match grant_type {
         GrantType::AuthorizationCode => app.metrics.tokens.by_code.add_one(),
@@ -110,12 +110,8 @@ async fn presented(app: &App, form: &Form<'_>) -> Result<Option<GrantRecord>, St
 }
 
 /// `POST /oauth2/revoke` (RFC 7009 §2).
-pub(crate) async fn revoke(
-    app: &App,
-    source: IpAddr,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response {
+pub(crate) async fn revoke(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
+    let headers = &head.headers;
     let (limit, caller) = (&app.failure_limits.token, Caller::of_program(source, headers));
     let revoked = async {
         let body = request::body(app, source, headers, body).await?;
@@ -123,7 +119,8 @@ pub(crate) async fn revoke(
         let now = app.clock.now();
         let _turn = limit.turn(caller, now).await;
         let client = client::identified(app, headers, &form).await?;
-        match revocation::revoke(app, &client, &form, now).await? {
+        let by = app.author(Actor::Client(client.identifier.clone()), head);
+        match revocation::revoke(app, &client, &form, by).await? {
             Revoked::Ended => Ok(()),
             // A guess, for all that is known; the answer does not tell (RFC 7009 §2.2).
             Revoked::Nothing => counted(app, limit, caller).await,

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::Author,
     client::Scope,
-    clock::Timestamp,
     grant::RefreshToken,
     http::form::Form,
     store::{GrantRecord, Rotated, Rotation},
@@ -26,8 +26,9 @@ pub(super) async fn rotate(
     client: &Client,
     grant: Option<GrantRecord>,
     form: &Form<'_>,
-    now: Timestamp,
+    by: &Author,
 ) -> Result<String, TokenError> {
+    let now = by.at;
     let token: RefreshToken = required(form, "refresh_token")?.parse().map_err(|_| INVALID)?;
     // Of the other parameter, if somebody sent both.
     let grant = grant.filter(|grant| grant.grant_id == token.grant).ok_or(INVALID)?;
@@ -54,7 +55,7 @@ pub(super) async fn rotate(
         graced_from: now.before_seconds(settings.refresh_grace_seconds),
     };
     let body = response::body(&access_token, Some(&successor), extent.scope.as_ref());
-    match app.store.rotate_refresh_token(grant.grant_id, rotation).await? {
+    match app.store.rotate_refresh_token(grant.grant_id, rotation, by).await? {
         Rotated::Succeeded => Ok(body),
         Rotated::Refused => Err(INVALID),
         Rotated::Reused => {

@@ -5,6 +5,7 @@
 use super::{access_token, client::Client, error::TokenError, request::required};
 use crate::{
     app::App,
+    audit::{Action, Author},
     clock::Timestamp,
     grant::{GrantId, RefreshToken},
     http::form::Form,
@@ -24,14 +25,14 @@ pub(super) async fn revoke(
     app: &App,
     client: &Client,
     form: &Form<'_>,
-    now: Timestamp,
+    by: Author,
 ) -> Result<Revoked, TokenError> {
     let token = required(form, "token")?;
-    if let Some(id) = grant_of(app, token, now).await?
+    if let Some(id) = grant_of(app, token, by.at).await?
         && let Some(grant) = app.store.grant(id).await?
         && grant.client == client.identifier
     {
-        app.store.revoke_grant(id).await?;
+        app.store.revoke_grant(id, Action::TokenRevoked, "by_client", by).await?;
         return Ok(Revoked::Ended);
     }
     Ok(Revoked::Nothing)

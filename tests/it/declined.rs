@@ -45,12 +45,7 @@ async fn what_is_declined_is_neither_named_nor_there() {
         let path = document[*member].as_str().unwrap().strip_prefix(flow::ISSUER).unwrap();
         assert_ne!(get(path).await.status, 404, "{member}");
     }
-    for path in [
-        "/oauth2/par",
-        "/oauth2/device_authorization",
-        "/oauth2/userinfo",
-        "/.well-known/oauth-protected-resource",
-    ] {
+    for path in ["/oauth2/par", "/oauth2/device_authorization", "/oauth2/userinfo"] {
         assert_eq!(get(path).await.status, 404, "{path}");
         assert_eq!(server.post_form(path, "", "client_id=x").await.status, 404, "{path}");
     }

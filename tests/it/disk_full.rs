@@ -1,6 +1,7 @@
 //! A disk that fills up: registrations are refused whole, readiness goes off, and both come back by
 //! themselves when there is room again.
 
+use crate::harness::by;
 use std::{
     fs,
     io::Write as _,
@@ -9,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use doorward::audit::Action;
 use doorward::{
     client::ClientId,
     clock::Timestamp,
@@ -191,6 +193,8 @@ fn grant(client: ClientId, entropy: &Entropy) -> GrantRecord {
             expires_at: at.after_seconds(60),
             redeemed_at: None,
         },
+        refreshes: 0,
+        graced: 0,
         refresh: None,
     }
 }
@@ -223,8 +227,17 @@ async fn a_full_disk_takes_revocations_and_deletions_and_nothing_else() {
             }
             assert!(turn < 10_000, "the disk is full");
         }
-        assert_eq!(store.revoke_grant(*grant).await.unwrap(), Deleted::Forgotten);
-        assert_eq!(store.delete_client(client.client_id).await.unwrap(), Deleted::Forgotten);
+        assert_eq!(
+            store.revoke_grant(*grant, Action::GrantRevoked, "by_operator", by()).await.unwrap(),
+            Deleted::Forgotten
+        );
+        assert_eq!(
+            store
+                .remove_client(client.client_id, Action::ClientRemoved, "by_operator", by())
+                .await
+                .unwrap(),
+            Deleted::Forgotten
+        );
         assert!(store.grant(*grant).await.unwrap().is_none());
     }
 

@@ -1,8 +1,10 @@
 //! Every kind of caller at every route: what is answered. A row for each route of the server's table, a
 //! column for each caller.
 
+use crate::harness::by;
 use std::time::Duration;
 
+use doorward::audit::Action;
 use doorward::{
     client::ClientId,
     config::Config,
@@ -282,13 +284,21 @@ async fn held(server: &TestServer, caller: Caller) -> Held<'_> {
         Expired => server.clock.advance(31 * DAY),
         Revoked => {
             for grant in held.grants() {
-                server.kept.revoke_grant(grant).await.unwrap();
+                server
+                    .kept
+                    .revoke_grant(grant, Action::GrantRevoked, "by_operator", by())
+                    .await
+                    .unwrap();
             }
             let left = held.browser.post("/oauth2/sign-out", &held.sign_out).await;
             assert_eq!(left.answer.status, 200);
         }
         Deleted => {
-            server.kept.delete_client(held.client).await.unwrap();
+            server
+                .kept
+                .remove_client(held.client, Action::ClientRemoved, "by_operator", by())
+                .await
+                .unwrap();
         }
     }
     held

@@ -171,6 +171,8 @@ impl TestServer {
                 expires_at,
                 redeemed_at: None,
             },
+            refreshes: 0,
+            graced: 0,
             refresh: None,
         };
         self.kept.keep_grant(grant).await.unwrap();

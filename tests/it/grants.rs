@@ -1,7 +1,9 @@
 //! A person's connected apps: the page that shows them and disconnects them.
 
+use crate::harness::by;
 use std::time::Duration;
 
+use doorward::audit::Action;
 use doorward::store::Failure;
 use doorward::{
     client::{ClientId, ClientIdentifier},
@@ -37,7 +39,7 @@ fn shown(page: &Page) -> usize {
 async fn changed(server: &TestServer, code: &str, change: impl FnOnce(&mut GrantRecord)) {
     let code: AuthorizationCode = code.parse().unwrap();
     let mut grant = server.kept.grant(code.grant).await.unwrap().unwrap();
-    server.kept.revoke_grant(code.grant).await.unwrap();
+    server.kept.revoke_grant(code.grant, Action::GrantRevoked, "by_operator", by()).await.unwrap();
     change(&mut grant);
     server.kept.keep_grant(grant).await.unwrap();
 }
@@ -54,7 +56,7 @@ async fn a_person_sees_their_connected_apps_and_nobody_elses() {
     changed(&server, &server.grant(client).await, |grant| grant.subject = "acme:7".into()).await;
     let deleted = server.new_client().await;
     let _ended = server.tokens(deleted).await;
-    server.kept.delete_client(deleted).await.unwrap();
+    server.kept.remove_client(deleted, Action::ClientRemoved, "by_operator", by()).await.unwrap();
     let document: ClientIdentifier = "https://tea.example/client.json".parse().unwrap();
     changed(&server, &server.grant(client).await, |grant| grant.client = document).await;
     server.clock.advance(Duration::from_secs(30));

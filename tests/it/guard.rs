@@ -2,8 +2,10 @@
 
 mod nginx;
 
+use crate::harness::by;
 use std::time::Duration;
 
+use doorward::audit::Action;
 use doorward::{
     config::{self, Config, Guard, Sources, StoreLocation},
     grant::RefreshToken,
@@ -245,7 +247,7 @@ async fn a_grant_that_ends_ends_access_at_the_next_request() {
         let (token, grant) = token(&server).await;
         let asked = asking(dialect, "GET", "/mcp", &bearer(&token));
         assert_eq!(server.exchange(&asked).await.status, 200);
-        server.kept.revoke_grant(grant).await.unwrap();
+        server.kept.revoke_grant(grant, Action::GrantRevoked, "by_operator", by()).await.unwrap();
         let answer = server.exchange(&asked).await;
         assert_eq!(told(&answer), "401 invalid_token", "{dialect}");
         let said = &answer.json()["error_description"];
@@ -262,7 +264,7 @@ async fn with_a_database_a_grant_that_ends_ends_access_within_five_seconds() {
     let (token, grant) = token(&server).await;
     let asked = asking("nginx", "GET", "/mcp", &bearer(&token));
     assert_eq!(server.exchange(&asked).await.status, 200);
-    server.kept.revoke_grant(grant).await.unwrap();
+    server.kept.revoke_grant(grant, Action::GrantRevoked, "by_operator", by()).await.unwrap();
     // Another node goes by what it has heard, for a while.
     assert_eq!(server.exchange(&asked).await.status, 200);
     server.clock.advance(Duration::from_secs(4));

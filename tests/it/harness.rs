@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use doorward::{
     app::App,
+    audit::{Action, Actor, Author},
     client::ClientId,
     clock::{Clock, Timestamp},
     config::{Config, StoreLocation},
@@ -65,6 +66,11 @@ pub(crate) fn config() -> Config {
 
 fn described(config: &Config) -> Value {
     serde_json::from_str(&server::description(config)).unwrap()
+}
+
+/// The author of what a test changes in a store.
+pub(crate) fn by() -> Author {
+    Author::new(Actor::System, Timestamp::from_millis(START), Entropy::System)
 }
 
 /// An empty store: in the database that this run uses, or in a folder.
@@ -220,7 +226,10 @@ impl TestServer {
 
     /// Deletes a client.
     pub(crate) async fn forget(&self, client_id: &str) {
-        self.kept.delete_client(client_id.parse().unwrap()).await.unwrap();
+        self.kept
+            .remove_client(client_id.parse().unwrap(), Action::ClientRemoved, "by_operator", by())
+            .await
+            .unwrap();
     }
 
     /// `GET` of a path of the management listener.

@@ -1,6 +1,7 @@
 //! Random operations against the store and against a map, with reopening in between: they must never
 //! differ. A failure prints its seed; `seed` alone repeats it.
 
+use crate::harness::by;
 use std::{
     collections::BTreeMap,
     ops::Bound,
@@ -8,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use doorward::audit::Action;
 use doorward::{
     client::{ClientId, ProfileName},
     config::{Config, StoreLocation},
@@ -125,7 +127,10 @@ impl Walk {
         let id = id.unwrap_or_else(|| self.new_client().client_id);
         let expected =
             if self.model.remove(&id).is_some() { Deleted::Forgotten } else { Deleted::NotThere };
-        assert_eq!(self.store.delete_client(id).await.unwrap(), expected);
+        assert_eq!(
+            self.store.remove_client(id, Action::ClientRemoved, "by_operator", by()).await.unwrap(),
+            expected
+        );
     }
 
     async fn import(&mut self) {
@@ -193,7 +198,13 @@ impl Walk {
         command.register_client(Arc::new(client)).await.unwrap();
         if let Some(there) = self.one_of_them() {
             self.model.remove(&there.client_id);
-            assert_eq!(command.delete_client(there.client_id).await.unwrap(), Deleted::Forgotten);
+            assert_eq!(
+                command
+                    .remove_client(there.client_id, Action::ClientRemoved, "by_operator", by())
+                    .await
+                    .unwrap(),
+                Deleted::Forgotten
+            );
         }
         command.close().await.unwrap();
     }

@@ -6,7 +6,7 @@ use doorward::{
     client::{ClientId, ProfileName},
     clock::Timestamp,
     entropy::Entropy,
-    store::{ClientFlags, ClientRecord},
+    store::{ClientFlags, ClientRecord, ClientState},
 };
 
 /// A plain record of the moment `now`, in milliseconds since the epoch.
@@ -19,5 +19,6 @@ pub(crate) fn record(now: u64, entropy: &Entropy) -> ClientRecord {
         source: Some(IpAddr::from([192, 0, 2, 1])),
         flags: ClientFlags::default(),
         metadata: r#"{"redirect_uris":["https://app.example/cb"],"client_name":"Example"}"#.into(),
+        state: ClientState::default(),
     }
 }

@@ -1,7 +1,9 @@
 //! The end of tokens before their time (RFC 7009), and what resources are told about them (RFC 7662).
 
+use crate::harness::by;
 use std::time::Duration;
 
+use doorward::audit::Action;
 use doorward::client::ClientId;
 use serde_json::json;
 
@@ -244,7 +246,13 @@ async fn in_2_a_resource_that_asks_is_told_at_once_that_a_grant_or_its_client_ha
         match ending {
             "revocation" => drop(revoke(&server, client, &access, "").await),
             "reuse of the code" => drop(server.token(&redeeming(client, &code, &[])).await),
-            _ => drop(server.kept.delete_client(client).await.unwrap()),
+            _ => drop(
+                server
+                    .kept
+                    .remove_client(client, Action::ClientRemoved, "by_operator", by())
+                    .await
+                    .unwrap(),
+            ),
         }
         let told = server.introspect("tools", &access).await;
         assert_eq!(told, json!({ "active": false }), "{ending}");

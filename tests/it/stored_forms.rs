@@ -4,11 +4,15 @@
 use std::{fs, path::Path};
 
 use doorward::{
+    audit::Action,
     client::ProfileName,
     clock::Timestamp,
     config::Config,
     grant::{GrantId, ResourceIndicator},
-    store::{self, Access, ClientFilter, ClientFlags, ClientRecord, SessionId},
+    store::{
+        self, Access, ClientFilter, ClientFlags, ClientRecord, ClientState, EventsOf, SessionId,
+        Standing,
+    },
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -43,6 +47,7 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
                 r#""grant_types":["authorization_code","refresh_token"],"response_types":["code"]}"#,
             )
             .to_owned(),
+            state: ClientState::default(),
         },
         ClientRecord {
             client_id: "0193a1b2-c3d5-7abc-bdef-0123456789ab".parse().unwrap(),
@@ -55,6 +60,7 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
                 r#""client_name#de":"Tür","redirect_uris":["com.example.app:/cb"]}"#,
             )
             .to_owned(),
+            state: ClientState::default(),
         },
         ClientRecord {
             client_id: "0193a1b2-c3d6-7000-8000-000000000003".parse().unwrap(),
@@ -63,6 +69,7 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
             source: None,
             flags: ClientFlags::default(),
             metadata: "{}".to_owned(),
+            state: ClientState::default(),
         },
     ];
     assert_eq!(kept, expected);
@@ -90,6 +97,25 @@ async fn a_store_of_version_4_loads_what_clients_were_allowed() {
 #[tokio::test]
 async fn a_store_of_version_5_loads_what_clients_were_allowed() {
     loads_what_clients_were_allowed("5.sql").await;
+}
+
+#[tokio::test]
+async fn a_store_of_version_6_loads_the_states_of_clients_and_the_events() {
+    loads_what_clients_were_allowed("6.sql").await;
+    let folder = written_by("6.sql");
+    let store =
+        store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
+
+    let id = "0193a1b2-c3d5-7abc-bdef-0123456789ab".parse().unwrap();
+    let client = store.client(id).await.unwrap().unwrap();
+    assert_eq!(client.state.standing, Standing::Suspended);
+    assert_eq!(client.state.note.as_deref(), Some("seen before"));
+    let document = "https://app.example.com/client.json".parse().unwrap();
+    let document = store.document_client(&document).await.unwrap().unwrap();
+    assert_eq!(document.first_allowed_at, Timestamp::from_millis(1_733_563_204_568));
+    let events = store.newest_events(Some(&EventsOf::Client(id.into())), None, 10).await.unwrap();
+    assert_eq!(events[0].action, Action::ClientSuspended);
+    store.close().await.unwrap();
 }
 
 async fn loads_what_clients_were_allowed(sample: &str) {
@@ -145,11 +171,12 @@ async fn the_tables_that_this_release_makes_are_those_of_its_sample() {
             connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap()
         };
         // Comments and white space change no meaning.
-        let meaning: Vec<_> = schema
-            .lines()
-            .flat_map(|line| line.split("--").next().unwrap_or_default().split_whitespace())
-            .map(str::to_owned)
-            .collect();
+        let statements = schema.lines().map(|line| line.split("--").next().unwrap_or_default());
+        let spaced =
+            [",", "(", ")"].iter().fold(statements.collect::<Vec<_>>().join(" "), |text, mark| {
+                text.replace(mark, &format!(" {mark} "))
+            });
+        let meaning: Vec<_> = spaced.split_whitespace().map(str::to_owned).collect();
         (meaning, number("application_id"), number("user_version"))
     };
     let folder = TempDir::new().unwrap();

@@ -1,6 +1,8 @@
 //! The token endpoint: what codes and refresh tokens buy, once each, and only for whom they were meant.
 //! Rules in capitals are those of OAuth 2.1, as docs/protocol.md names them.
 
+use crate::harness::by;
+use doorward::audit::Action;
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
@@ -416,7 +418,7 @@ async fn o_24_an_unknown_client_is_told_to_register_again() {
         assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"doorward\""));
     }
     // Once a client is gone, so is all that it was given, at once.
-    server.kept.delete_client(client).await.unwrap();
+    server.kept.remove_client(client, Action::ClientRemoved, "by_operator", by()).await.unwrap();
     let token = member(&bought, "refresh_token");
     for body in [redeeming(client, &code, &[]), refreshing(client, &token, &[])] {
         assert_eq!(refused(&server.token(&body).await), unknown);

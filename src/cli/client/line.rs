@@ -11,7 +11,7 @@ use crate::{
     client::{ClientId, ClientMetadata, ProfileName},
     clock::Timestamp,
     json,
-    store::{ClientFlags, ClientRecord},
+    store::{ClientFlags, ClientRecord, ClientState, Standing},
 };
 
 /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
@@ -32,6 +32,14 @@ struct Line<'text> {
     source: Option<IpAddr>,
     #[serde(default)]
     flags: Vec<Cow<'text, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    standing: Option<Cow<'text, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    standing_at: Option<&'text RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    used_at: Option<&'text RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     #[serde(borrow)]
     metadata: &'text RawValue,
 }
@@ -45,6 +53,10 @@ pub(super) enum LineError {
     ClientId,
     #[error("client_id_issued_at is not a number of seconds with at most three decimals")]
     IssuedAt,
+    #[error("standing is none of active, pending, suspended, dormant")]
+    Standing,
+    #[error("{0} is not a number of seconds with at most three decimals")]
+    Moment(&'static str),
     #[error("profile is neither datadog nor rfc7591")]
     Profile,
     #[error("flags holds one that is not known: {0:?}")]
@@ -57,7 +69,12 @@ pub(super) enum LineError {
 
 /// The client as one line of JSON, without its line break.
 pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
-    let issued_at = RawValue::from_string(time::to_seconds(client.issued_at));
+    let seconds = |at| RawValue::from_string(time::to_seconds(at));
+    let issued_at = seconds(client.issued_at);
+    let state = &client.state;
+    let standing_at = state.standing_at.map(seconds).transpose();
+    let used_at = state.used_at.map(seconds).transpose();
+    let standing = (state.standing != Standing::Active).then(|| state.standing.as_str().into());
     let metadata: Result<&RawValue, _> = serde_json::from_str(&client.metadata);
     metadata
         .and_then(|metadata| {
@@ -67,6 +84,10 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
                 profile: client.profile.as_str().into(),
                 source: client.source,
                 flags: flag_names(client.flags),
+                standing,
+                standing_at: standing_at?.as_deref(),
+                used_at: used_at?.as_deref(),
+                note: state.note.clone(),
                 metadata,
             })
         })
@@ -94,7 +115,24 @@ pub(super) fn parse(text: &[u8]) -> Result<ClientRecord, LineError> {
         source: line.source,
         flags,
         metadata: line.metadata.get().to_owned(),
+        state: ClientState {
+            standing: match line.standing {
+                Some(text) => text.parse().map_err(|()| LineError::Standing)?,
+                None => Standing::Active,
+            },
+            standing_at: moment("standing_at", line.standing_at)?,
+            used_at: moment("used_at", line.used_at)?,
+            note: line.note,
+        },
     })
+}
+
+fn moment(member: &'static str, text: Option<&RawValue>) -> Result<Option<Timestamp>, LineError> {
+    let read = |text: &RawValue| {
+        let at = time::from_seconds(text.get()).filter(|time| *time <= ISSUED_AT_MAX);
+        at.ok_or(LineError::Moment(member))
+    };
+    text.map(read).transpose()
 }
 
 /// The names of what is set; a bit that this release has no name for is `bit_<number>`.

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::{FilterArguments, line};
 use crate::{
+    audit::Action,
     cli::{
+        author::author,
         exit::{Failure, Outcome},
         output::{Messages, RecordOutput},
         progress,
@@ -66,7 +68,7 @@ impl Listed for ClientRecord {
     }
 
     async fn forget(store: Arc<Store>, id: ClientId) -> Result<Deleted, StoreError> {
-        store.delete_client(id).await
+        store.remove_client(id, Action::ClientRemoved, "by_operator", author()).await
     }
 
     /// Their number is asked for when it is known without going through them, and when somebody sees it.

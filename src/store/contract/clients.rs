@@ -1,5 +1,7 @@
 //! The promises of [`ClientStore`](crate::store::ClientStore).
 
+use super::by;
+use crate::audit::Action;
 use std::{net::IpAddr, sync::Arc};
 
 use tokio::task::JoinSet;
@@ -187,8 +189,14 @@ pub(in crate::store) async fn a_deleted_client_is_gone_and_can_be_deleted_once(s
     register_all(&store, &clients).await;
     let gone = clients[1].client_id;
 
-    assert_eq!(store.delete_client(gone).await.unwrap(), Deleted::Forgotten);
-    assert_eq!(store.delete_client(gone).await.unwrap(), Deleted::NotThere);
+    assert_eq!(
+        store.remove_client(gone, Action::ClientRemoved, "by_operator", by()).await.unwrap(),
+        Deleted::Forgotten
+    );
+    assert_eq!(
+        store.remove_client(gone, Action::ClientRemoved, "by_operator", by()).await.unwrap(),
+        Deleted::NotThere
+    );
     assert_eq!(store.client(gone).await.unwrap(), None);
     let left = everything(&store, &ClientFilter::default(), 10).await;
     assert_eq!(left, [clients[0].clone(), clients[2].clone()]);

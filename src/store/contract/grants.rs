@@ -1,5 +1,7 @@
 //! The promises of [`GrantStore`](crate::store::GrantStore).
 
+use super::by;
+use crate::audit::{Action, Author};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -55,6 +57,8 @@ impl Grants {
                 expires_at: NOW.after_seconds(60),
                 redeemed_at: None,
             },
+            refreshes: 0,
+            graced: 0,
             refresh: None,
         }
     }
@@ -71,7 +75,10 @@ impl Grants {
         let grant = self.next();
         let token = RefreshToken::generate(grant.grant_id, &self.0);
         store.keep_grant(grant.clone()).await.unwrap();
-        let redeemed = store.redeem_code(grant.grant_id, purchase(Some(&token))).await.unwrap();
+        let redeemed = store
+            .redeem_code(grant.grant_id, purchase(Some(&token)), by().event(Action::GrantRedeemed))
+            .await
+            .unwrap();
         assert_eq!(redeemed, Redeemed::Now);
         (grant, token)
     }
@@ -147,7 +154,9 @@ pub(in crate::store) async fn of_all_who_redeem_a_code_one_does(store: Arc<Store
     let mut calls = JoinSet::new();
     for _ in 0..20 {
         let (store, id) = (Arc::clone(&store), grant.grant_id);
-        calls.spawn(async move { store.redeem_code(id, purchase(None)).await.unwrap() });
+        calls.spawn(async move {
+            store.redeem_code(id, purchase(None), by().event(Action::GrantRedeemed)).await.unwrap()
+        });
     }
 
     let outcomes = calls.join_all().await;
@@ -161,7 +170,10 @@ pub(in crate::store) async fn of_all_who_redeem_a_code_one_does(store: Arc<Store
 
 pub(in crate::store) async fn a_code_without_its_grant_buys_nothing(store: Arc<Store>) {
     let grant = Grants::new().next();
-    let redeemed = store.redeem_code(grant.grant_id, purchase(None)).await.unwrap();
+    let redeemed = store
+        .redeem_code(grant.grant_id, purchase(None), by().event(Action::GrantRedeemed))
+        .await
+        .unwrap();
     assert_eq!(redeemed, Redeemed::NotThere);
 }
 
@@ -172,9 +184,9 @@ pub(in crate::store) async fn of_fifty_who_present_one_token_all_get_one_success
     let mut calls = JoinSet::new();
     for _ in 0..50 {
         let (store, rotation) = (Arc::clone(&store), rotation(&token, 10));
-        calls.spawn(
-            async move { store.rotate_refresh_token(grant.grant_id, rotation).await.unwrap() },
-        );
+        calls.spawn(async move {
+            store.rotate_refresh_token(grant.grant_id, rotation, &by()).await.unwrap()
+        });
     }
 
     let outcomes = calls.join_all().await;
@@ -193,7 +205,7 @@ pub(in crate::store) async fn a_token_that_is_used_again_after_its_grace_ends_th
     let (grant, token) = Grants::new().bought(&store).await;
     let id = grant.grant_id;
     let rotate = async |token: &RefreshToken, seconds| {
-        store.rotate_refresh_token(id, rotation(token, seconds)).await.unwrap()
+        store.rotate_refresh_token(id, rotation(token, seconds), &by()).await.unwrap()
     };
     assert_eq!(rotate(&token, 10).await, Rotated::Succeeded);
     assert_eq!(rotate(&token, 10 + GRACE).await, Rotated::Succeeded);
@@ -209,11 +221,11 @@ pub(in crate::store) async fn a_token_of_another_family_changes_nothing(store: A
     let before = shown(&store.grant(grant.grant_id).await.unwrap().unwrap());
 
     let id = grant.grant_id;
-    let refused = store.rotate_refresh_token(id, rotation(&made_up, 10)).await.unwrap();
+    let refused = store.rotate_refresh_token(id, rotation(&made_up, 10), &by()).await.unwrap();
     assert_eq!(refused, Rotated::Refused);
 
     assert_eq!(shown(&store.grant(id).await.unwrap().unwrap()), before);
-    let rotated = store.rotate_refresh_token(id, rotation(&token, 10)).await.unwrap();
+    let rotated = store.rotate_refresh_token(id, rotation(&token, 10), &by()).await.unwrap();
     assert_eq!(rotated, Rotated::Succeeded);
 }
 
@@ -223,7 +235,7 @@ pub(in crate::store) async fn a_token_that_has_expired_is_refused_and_nothing_is
     let (grant, token) = Grants::new().bought(&store).await;
     let late = rotation(&token, 30 * 24 * 60 * 60);
 
-    let refused = store.rotate_refresh_token(grant.grant_id, late).await.unwrap();
+    let refused = store.rotate_refresh_token(grant.grant_id, late, &by()).await.unwrap();
 
     assert_eq!(refused, Rotated::Refused);
     assert!(store.grant(grant.grant_id).await.unwrap().is_some());
@@ -235,17 +247,22 @@ pub(in crate::store) async fn revocation_ends_a_grant_for_whoever_comes_with_it_
     let (grant, token) = Grants::new().bought(&store).await;
     let id = grant.grant_id;
     let (first, second) = (rotation(&token, 10), rotation(&token, 10));
+    let author = by();
     let (_, revoked, _) = tokio::join!(
-        store.rotate_refresh_token(id, first),
-        store.revoke_grant(id),
-        store.rotate_refresh_token(id, second),
+        store.rotate_refresh_token(id, first, &author),
+        store.revoke_grant(id, Action::GrantRevoked, "by_operator", author.clone()),
+        store.rotate_refresh_token(id, second, &author),
     );
 
     assert_eq!(revoked.unwrap(), Deleted::Forgotten);
     assert!(store.grant(id).await.unwrap().is_none());
-    let late = store.rotate_refresh_token(id, rotation(&successor(&token), 11)).await.unwrap();
+    let late =
+        store.rotate_refresh_token(id, rotation(&successor(&token), 11), &by()).await.unwrap();
     assert_eq!(late, Rotated::Refused);
-    assert_eq!(store.revoke_grant(id).await.unwrap(), Deleted::NotThere);
+    assert_eq!(
+        store.revoke_grant(id, Action::GrantRevoked, "by_operator", by()).await.unwrap(),
+        Deleted::NotThere
+    );
 }
 
 /// Thirty grants, one a second, every third to one client, by two resource owners in turn.
@@ -292,7 +309,7 @@ pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_
     let mut all = thirty_kept(&store).await;
     let client = all[0].client.clone();
     let (token, id) = (RefreshToken::generate(all[4].grant_id, &grants.0), all[4].grant_id);
-    store.redeem_code(id, purchase(Some(&token))).await.unwrap();
+    store.redeem_code(id, purchase(Some(&token)), by().event(Action::GrantRedeemed)).await.unwrap();
     all[4] = store.grant(id).await.unwrap().unwrap();
 
     for filter in [
@@ -325,7 +342,7 @@ pub(in crate::store) async fn a_consent_replaces_the_one_before_of_the_same_two(
     let second = ConsentRecord { scope: None, allowed_at: NOW.after_days(1), ..first.clone() };
     let others = ConsentRecord { subject: "acme:8".to_owned(), ..first.clone() };
     for consent in [&first, &others, &second] {
-        store.keep_consent(consent.clone()).await.unwrap();
+        store.import_consents(vec![consent.clone()]).await.unwrap();
     }
     let find = async |subject: &str| store.consent(subject, &grant.client).await.unwrap();
     assert_eq!(find(&first.subject).await, Some(second));
@@ -340,11 +357,11 @@ pub(in crate::store) async fn disconnecting_ends_the_consent_and_every_grant_of_
     let (subject, client) = (&all[0].subject, &all[0].client);
     let of_another = all.iter().find(|grant| grant.client == *client && grant.subject != *subject);
     for grant in [&all[0], &all[2], of_another.unwrap()] {
-        store.keep_consent(consent(grant)).await.unwrap();
+        store.import_consents(vec![consent(grant)]).await.unwrap();
     }
     let at = NOW.after_seconds(40);
 
-    store.disconnect(subject, client, at).await.unwrap();
+    store.disconnect(subject, client, Author { at, ..by() }).await.unwrap();
 
     let left = store.grants(&GrantFilter::default(), None, 100).await.unwrap();
     let is_ended = |grant: &&GrantRecord| grant.subject == *subject && grant.client == *client;

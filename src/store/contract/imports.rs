@@ -1,5 +1,7 @@
 //! The promises by which one store is brought into another; those of clients are in `clients.rs`.
 
+use super::by;
+use crate::audit::Action;
 use std::sync::Arc;
 
 use super::{
@@ -45,10 +47,10 @@ pub(in crate::store) async fn an_imported_grant_goes_on_to_a_later_state_and_nev
     let id = given.grant_id;
     let find = async || store.grant(id).await.unwrap().unwrap();
     let redeemed = find().await;
-    let rotated = store.rotate_refresh_token(id, rotation(&token, 10)).await.unwrap();
+    let rotated = store.rotate_refresh_token(id, rotation(&token, 10), &by()).await.unwrap();
     assert_eq!(rotated, Rotated::Succeeded);
     let last = find().await;
-    store.revoke_grant(id).await.unwrap();
+    store.revoke_grant(id, Action::GrantRevoked, "by_operator", by()).await.unwrap();
 
     for (state, changed, then) in [
         (&given, 1, &given),
@@ -126,7 +128,7 @@ pub(in crate::store) async fn imported_keys_stand_beside_those_that_are_there_an
 ) {
     let made = |key_id: &str, days| KeyRecord { made_at: NOW.after_days(days), ..key(key_id) };
     let own = made("own", 2);
-    assert_eq!(store.keep_key(own.clone(), None).await.unwrap(), KeyKept::Kept);
+    assert_eq!(store.keep_key(own.clone(), None, by()).await.unwrap(), KeyKept::Kept);
     let changed = KeyRecord { sealed: vec![9], ..own.clone() };
     let imported = [made("first", 0), made("second", 1), made("third", 3)];
 
@@ -136,7 +138,7 @@ pub(in crate::store) async fn imported_keys_stand_beside_those_that_are_there_an
     let [first, second, third] = imported;
     let next = made("next", 4);
     for (newest, outcome) in [("own", KeyKept::TooLate), ("third", KeyKept::Kept)] {
-        let kept = store.keep_key(next.clone(), Some(newest.to_owned())).await.unwrap();
+        let kept = store.keep_key(next.clone(), Some(newest.to_owned()), by()).await.unwrap();
         assert_eq!(kept, outcome);
     }
     assert_eq!(store.keys().await.unwrap(), [first, second, own, third, next]);

@@ -10,8 +10,9 @@ pub(super) mod walk;
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{ClientFilter, ClientFlags, ClientRecord, Store};
+use super::{ClientFilter, ClientFlags, ClientRecord, ClientState, Store};
 use crate::{
+    audit::{Actor, Author},
     client::{ClientId, ProfileName},
     clock::Timestamp,
     entropy::Entropy,
@@ -75,6 +76,11 @@ macro_rules! store_contract {
 }
 pub(super) use store_contract;
 
+/// The author of every change of these tests.
+pub(super) fn by() -> Author {
+    Author::new(Actor::System, Timestamp::from_millis(1_764_000_000_000), Entropy::System)
+}
+
 /// Makes records that differ.
 pub(super) struct Records {
     entropy: Entropy,
@@ -98,6 +104,7 @@ impl Records {
             flags: ClientFlags::default(),
             metadata: r#"{"redirect_uris":["https://app.example/cb"],"client_name":"Example"}"#
                 .to_owned(),
+            state: ClientState::default(),
         }
     }
 

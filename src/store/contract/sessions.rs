@@ -1,6 +1,8 @@
 //! The promises of [`SessionStore`](crate::store::SessionStore), and of the keys and the sweep of
 //! [`UpkeepStore`](crate::store::UpkeepStore).
 
+use super::by;
+use crate::audit::Action;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -48,7 +50,7 @@ pub(in crate::store) async fn a_session_lives_as_long_as_it_is_prolonged_and_not
 ) {
     let entropy = Entropy::seeded(3);
     let mut kept = session(&entropy);
-    store.keep_session(kept.clone()).await.unwrap();
+    store.begin_session(kept.clone(), by()).await.unwrap();
     let find = async || store.session(kept.session_id).await.unwrap().map(|one| format!("{one:?}"));
     assert_eq!(find().await, Some(format!("{kept:?}")));
 
@@ -57,8 +59,8 @@ pub(in crate::store) async fn a_session_lives_as_long_as_it_is_prolonged_and_not
     let find = async || store.session(kept.session_id).await.unwrap().map(|one| format!("{one:?}"));
     assert_eq!(find().await, Some(format!("{kept:?}")));
 
-    assert_eq!(store.end_session(kept.session_id).await.unwrap(), Deleted::Forgotten);
-    assert_eq!(store.end_session(kept.session_id).await.unwrap(), Deleted::NotThere);
+    assert_eq!(store.end_session(kept.session_id, by()).await.unwrap(), Deleted::Forgotten);
+    assert_eq!(store.end_session(kept.session_id, by()).await.unwrap(), Deleted::NotThere);
     store.prolong_session(kept.session_id, NOW.after_seconds(240)).await.unwrap();
     assert_eq!(find().await, None);
 }
@@ -76,7 +78,7 @@ pub(in crate::store) async fn sessions_are_listed_in_their_order_and_by_subject(
         })
         .collect();
     for session in all.iter().rev() {
-        store.keep_session(session.clone()).await.unwrap();
+        store.begin_session(session.clone(), by()).await.unwrap();
     }
     for subject in [None, Some("acme:8"), Some("acme:7"), Some("acme:%")] {
         let passes =
@@ -98,7 +100,9 @@ pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<
     let mut calls = JoinSet::new();
     for nth in 0..8 {
         let store = Arc::clone(&store);
-        calls.spawn(async move { store.keep_key(key(&format!("k{nth}")), None).await.unwrap() });
+        calls.spawn(
+            async move { store.keep_key(key(&format!("k{nth}")), None, by()).await.unwrap() },
+        );
     }
     let outcomes = calls.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == KeyKept::Kept).count(), 1);
@@ -106,14 +110,14 @@ pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<
     let kept = store.keys().await.unwrap();
     assert_eq!(kept, [key(&kept[0].key_id)]);
     let first = kept[0].key_id.clone();
-    let late = store.keep_key(key("late"), Some("another".to_owned())).await.unwrap();
+    let late = store.keep_key(key("late"), Some("another".to_owned()), by()).await.unwrap();
     assert_eq!(late, KeyKept::TooLate);
     let mut second = key("second");
     second.made_at = NOW.after_days(1);
-    let outcome = store.keep_key(second.clone(), Some(first.clone())).await.unwrap();
+    let outcome = store.keep_key(second.clone(), Some(first.clone()), by()).await.unwrap();
     assert_eq!(outcome, KeyKept::Kept);
     assert_eq!(store.keys().await.unwrap(), [key(&first), second.clone()]);
-    store.forget_key(first).await.unwrap();
+    store.forget_key(first, by()).await.unwrap();
     assert_eq!(store.keys().await.unwrap(), [second]);
 }
 
@@ -135,6 +139,11 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
     let (entropy, grants) = (Entropy::seeded(3), Grants::new());
     let clients = Records::new().take(7);
     register_all(&store, &clients).await;
+    // Whose client is gone; and who never registered.
+    store
+        .remove_client(clients[2].client_id, Action::ClientRemoved, "by_operator", by())
+        .await
+        .unwrap();
     let mut ids = Vec::new();
     for (client, seconds) in clients.iter().zip([60, 60, 600, 600, 600, 60, 600]) {
         let mut grant = grants.next();
@@ -143,8 +152,6 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
         ids.push(grant.grant_id);
         store.keep_grant(grant).await.unwrap();
     }
-    // Whose client is gone; and who never registered.
-    store.delete_client(clients[2].client_id).await.unwrap();
     let mut of_document = grants.next();
     of_document.client = "https://app.example/client.json".parse().unwrap();
     of_document.expires_at = NOW.after_seconds(600);
@@ -162,8 +169,8 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
 
     let idle = session(&entropy);
     let used = SessionRecord { idle_at: NOW.after_seconds(600), ..session(&entropy) };
-    store.keep_session(idle.clone()).await.unwrap();
-    store.keep_session(used.clone()).await.unwrap();
+    store.begin_session(idle.clone(), by()).await.unwrap();
+    store.begin_session(used.clone(), by()).await.unwrap();
     assert_eq!(swept(&store, Swept::Sessions, 60, 1).await, 1);
     assert!(store.session(idle.session_id).await.unwrap().is_none());
     assert!(store.session(used.session_id).await.unwrap().is_some());
@@ -177,7 +184,7 @@ pub(in crate::store) async fn a_sweep_forgets_what_has_expired_and_nothing_else(
         allowed_at: NOW,
         expires_at: NOW.after_seconds(60),
     };
-    store.keep_consent(consent).await.unwrap();
+    store.import_consents(vec![consent]).await.unwrap();
     assert_eq!(swept(&store, Swept::Consents, 59, 10).await, 0);
     assert_eq!(swept(&store, Swept::Consents, 60, 10).await, 1);
 }

@@ -1,5 +1,7 @@
 //! The promises of [`UpkeepStore`](crate::store::UpkeepStore).
 
+use super::by;
+use crate::audit::Action;
 use std::sync::Arc;
 
 use tokio::task::{self, JoinSet};
@@ -29,7 +31,9 @@ pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc
     unavailable(store.client(id).await.map(drop));
     unavailable(store.clients(&ClientFilter::default(), None, 1).await.map(drop));
     unavailable(store.count_clients().await.map(drop));
-    unavailable(store.delete_client(id).await.map(drop));
+    unavailable(
+        store.remove_client(id, Action::ClientRemoved, "by_operator", by()).await.map(drop),
+    );
     unavailable(store.import_clients(vec![client]).await.map(drop));
     unavailable(store.grants(&GrantFilter::default(), None, 1).await.map(drop));
     unavailable(store.newest_grants("acme:7", None, 1).await.map(drop));

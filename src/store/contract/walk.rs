@@ -1,6 +1,8 @@
 //! Random walks over grants, sessions, imports, and sweeps, beside a model that keeps everything in two maps.
 //! The model has its own statement of each rule: it does not call the code that the stores use.
 
+use super::by;
+use crate::audit::Action;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
@@ -167,7 +169,10 @@ impl Walk {
                 Redeemed::Now
             }
         };
-        assert_eq!(self.store.redeem_code(id, bought).await.unwrap(), expected);
+        assert_eq!(
+            self.store.redeem_code(id, bought, by().event(Action::GrantRedeemed)).await.unwrap(),
+            expected
+        );
         self.note(&format!("{expected:?}"));
         self.old_grants.extend(self.grants.get(&id).cloned());
     }
@@ -193,8 +198,14 @@ impl Walk {
             refresh.previous = Some((rotation.presented, rotation.at));
             refresh.current = rotation.successor;
             refresh.expires_at = rotation.expires_at;
+            held.grant.refreshes += 1;
         }
-        let outcome = match self.store.rotate_refresh_token(id, rotation).await.unwrap() {
+        if expected == "Repeated"
+            && let Some(held) = self.grants.get_mut(&id)
+        {
+            held.grant.graced += 1;
+        }
+        let outcome = match self.store.rotate_refresh_token(id, rotation, &by()).await.unwrap() {
             Rotated::Succeeded if expected == "Repeated" => "Repeated",
             Rotated::Succeeded => "Succeeded",
             Rotated::Refused => "Refused",
@@ -230,7 +241,10 @@ impl Walk {
             Some(_) => Deleted::Forgotten,
             None => Deleted::NotThere,
         };
-        assert_eq!(self.store.revoke_grant(id).await.unwrap(), expected);
+        assert_eq!(
+            self.store.revoke_grant(id, Action::GrantRevoked, "by_operator", by()).await.unwrap(),
+            expected
+        );
         self.note(&format!("{expected:?}"));
     }
 
@@ -255,7 +269,7 @@ impl Walk {
         new.signed_in_at = NOW.after_seconds(self.now);
         new.idle_at = NOW.after_seconds(self.now + 60);
         new.expires_at = NOW.after_seconds(self.now + 600);
-        self.store.keep_session(new.clone()).await.unwrap();
+        self.store.begin_session(new.clone(), by()).await.unwrap();
         self.old_sessions.push(new.clone());
         self.sessions.insert(new.session_id, new);
     }
@@ -270,7 +284,7 @@ impl Walk {
                 Some(_) => Deleted::Forgotten,
                 None => Deleted::NotThere,
             };
-            assert_eq!(self.store.end_session(id).await.unwrap(), expected);
+            assert_eq!(self.store.end_session(id, by()).await.unwrap(), expected);
             return;
         }
         let idle_at = NOW.after_seconds(self.now + 90);

@@ -3,12 +3,14 @@
 
 use super::{Kind, Written};
 use crate::{
+    audit::EventId,
     client::{ClientId, Scope},
     clock::Timestamp,
     grant::{GrantId, ResourceIndicator},
     store::{
-        ClientFilter, ClientRecord, ConsentRecord, GrantFilter, GrantRecord, Imported, KeyRecord,
-        SessionId, SessionRecord, Store, StoreError,
+        ClientFilter, ClientRecord, ClientState, ConsentRecord, DocumentClientRecord, EventRecord,
+        GrantFilter, GrantRecord, Imported, KeyRecord, SessionId, SessionRecord, Standing, Store,
+        StoreError,
     },
 };
 
@@ -34,7 +36,7 @@ impl Kind for ClientRecord {
     }
 
     fn write(&self, to: &mut Written) {
-        let Self { client_id, issued_at, profile, source, flags, metadata } = self;
+        let Self { client_id, issued_at, profile, source, flags, metadata, state } = self;
         to.bytes(client_id.as_bytes());
         to.moment(*issued_at);
         to.bytes(&flags.bits().to_be_bytes());
@@ -42,6 +44,7 @@ impl Kind for ClientRecord {
         // No address is empty.
         to.text(&source.map(|address| address.to_string()).unwrap_or_default());
         to.text(metadata);
+        state.put(to);
     }
 
     async fn page(
@@ -55,6 +58,104 @@ impl Kind for ClientRecord {
     async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         let outcomes = store.import_clients(records).await?;
         Ok(outcomes.iter().filter(|outcome| **outcome == Imported::Kept).count())
+    }
+}
+
+impl ClientState {
+    /// Writes nothing for a client that nothing became of, as earlier releases did. A use in the meantime is no
+    /// difference.
+    fn put(&self, to: &mut Written) {
+        let Self { standing, standing_at, used_at: _, note } = self;
+        if *standing == Standing::Active && standing_at.is_none() && note.is_none() {
+            return;
+        }
+        to.text(standing.as_str());
+        to.optional(*standing_at, Written::moment);
+        to.optional(note.as_deref(), Written::text);
+    }
+}
+
+/// Those that people have allowed.
+impl Kind for DocumentClientRecord {
+    type Key = String;
+
+    const PLURAL: &'static str = "document clients";
+
+    fn key(&self) -> String {
+        self.url.clone()
+    }
+
+    fn name(&self) -> String {
+        format!("client {}", self.url)
+    }
+
+    fn changed_at(&self) -> Timestamp {
+        self.allowed_at
+    }
+
+    fn is_over(&self, _: Timestamp) -> bool {
+        false
+    }
+
+    fn write(&self, to: &mut Written) {
+        let Self { url, document_client_id, first_allowed_at, allowed_at, metadata, state } = self;
+        to.text(url);
+        to.bytes(document_client_id.as_bytes());
+        to.moment(*first_allowed_at);
+        to.moment(*allowed_at);
+        to.text(metadata);
+        state.put(to);
+    }
+
+    async fn page(
+        store: &Store,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.document_clients(after.as_deref(), limit).await
+    }
+
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
+        store.import_document_clients(records).await
+    }
+}
+
+impl Kind for EventRecord {
+    type Key = EventId;
+
+    const PLURAL: &'static str = "events";
+
+    fn key(&self) -> EventId {
+        self.event_id
+    }
+
+    fn name(&self) -> String {
+        format!("event {}", self.event_id)
+    }
+
+    fn changed_at(&self) -> Timestamp {
+        self.at
+    }
+
+    fn is_over(&self, _: Timestamp) -> bool {
+        false
+    }
+
+    fn write(&self, to: &mut Written) {
+        // An event never changes: its identifier stands for all of it.
+        to.bytes(self.event_id.as_bytes());
+    }
+
+    async fn page(
+        store: &Store,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.events(None, after, None, limit).await
+    }
+
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
+        store.record_events(records).await
     }
 }
 
@@ -137,6 +238,8 @@ impl Kind for GrantRecord {
             issued_at,
             expires_at,
             code,
+            refreshes,
+            graced,
             refresh,
         } = self;
         to.bytes(grant_id.as_bytes());
@@ -163,6 +266,11 @@ impl Kind for GrantRecord {
             });
             to.moment(refresh.expires_at);
         });
+        // As earlier releases wrote what had not been counted.
+        if *refreshes > 0 || *graced > 0 {
+            to.bytes(&refreshes.to_be_bytes());
+            to.bytes(&graced.to_be_bytes());
+        }
     }
 
     async fn page(

@@ -10,7 +10,7 @@ use crate::{
     client::{ClientId, ProfileName},
     clock::Timestamp,
     store::{
-        ClientFilter, ClientFlags, ClientRecord, Deleted, Imported, StoreError,
+        ClientFilter, ClientFlags, ClientRecord, ClientState, Imported, StoreError,
         column::{Record as _, Stored as _, Value, client_page, corrupt, first_after},
         statements::clients,
     },
@@ -43,9 +43,10 @@ pub(super) fn probe(change: &Connection) -> rusqlite::Result<()> {
         source: None,
         flags: ClientFlags::default(),
         metadata: " ".repeat(2_048),
+        state: ClientState::default(),
     };
     insert(&mut *change.prepare_cached(clients::REGISTER.sqlite)?, &client)?;
-    delete(change, client.client_id).map(drop)
+    execute(change, &clients::DELETE, &[client.client_id.value()]).map(drop)
 }
 
 /// One client.
@@ -100,14 +101,6 @@ pub(super) fn walk(
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
     let count = connection.query_row(clients::COUNT.sqlite, [], |row| row.get::<_, i64>(0));
     count.map(|count| u64::try_from(count).expect("a count is not negative"))
-}
-
-/// Deletes a client.
-pub(super) fn delete(connection: &Connection, id: ClientId) -> rusqlite::Result<Deleted> {
-    Ok(match execute(connection, &clients::DELETE, &[id.value()])? {
-        0 => Deleted::NotThere,
-        _ => Deleted::Forgotten,
-    })
 }
 
 /// Stores one client of an import, unless a client of its identifier exists.

@@ -45,8 +45,7 @@ use self::{
     writer::{Change, Task},
 };
 use super::{
-    ClientFilter, ClientRecord, Deleted, GrantFilter, GrantRecord, Imported, StoreError, SweepPage,
-    Swept,
+    ClientFilter, ClientRecord, GrantFilter, GrantRecord, Imported, StoreError, SweepPage, Swept,
     column::{Record, Statement, Value},
 };
 use crate::{client::ClientId, clock::Timestamp, config::EmbeddedConfig, grant::GrantId};
@@ -149,10 +148,6 @@ impl Embedded {
 
     pub(super) async fn count_clients(&self) -> Result<u64, StoreError> {
         self.readers.ask(|connection| clients::count(connection).map_err(store_error)).await
-    }
-
-    pub(super) async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {
-        self.change(|reply| Change::Delete { id, reply }).await
     }
 
     pub(super) async fn import_clients(

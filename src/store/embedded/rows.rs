@@ -181,14 +181,16 @@ impl ToSql for Value<'_> {
             Self::Number(Some(number)) => ValueRef::Integer(*number),
             Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
             Self::Bytes(Some(bytes)) => ValueRef::Blob(bytes),
-            Self::Number(None) | Self::Text(None) | Self::Bytes(None) => ValueRef::Null,
+            Self::NoId | Self::Number(None) | Self::Text(None) | Self::Bytes(None) => {
+                ValueRef::Null
+            }
         };
         Ok(ToSqlOutput::Borrowed(value))
     }
 }
 
 impl column::Row for Row<'_> {
-    fn id(&self, column: usize) -> Result<[u8; 16], Unreadable> {
+    fn id(&self, column: usize) -> Result<Option<[u8; 16]>, Unreadable> {
         Ok(self.get(column)?)
     }
 

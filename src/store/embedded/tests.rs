@@ -1,5 +1,6 @@
 //! What is promised of the embedded store beyond the contract of every store.
 
+use crate::audit::Action;
 use std::{
     fs,
     io::Write as _,
@@ -19,12 +20,13 @@ use tokio::{
     task::{self, JoinSet},
 };
 
-use super::{Access, BackupError, Embedded, OpenError, backup, check, connection::PAGE_BYTES};
+use super::{Access, BackupError, OpenError, backup, check, connection::PAGE_BYTES};
 use crate::{
     config::{Config, EmbeddedConfig},
     store::{
-        ClientFilter, Database, Deleted, Store, StoreError,
-        contract::{Records, store_contract},
+        ClientFilter, Deleted, Store, StoreError,
+        contract::{Records, by, store_contract},
+        open_folder,
     },
 };
 
@@ -32,8 +34,8 @@ fn settings() -> EmbeddedConfig {
     Config::default().embedded
 }
 
-fn open(folder: &Path, access: Access) -> Result<Arc<Embedded>, OpenError> {
-    Embedded::open(folder, &settings(), access).map(Arc::new)
+fn open(folder: &Path, access: Access) -> Result<Arc<Store>, OpenError> {
+    open_folder(folder, &settings(), access)
 }
 
 fn refusal(folder: &Path, access: Access) -> String {
@@ -44,8 +46,7 @@ fn refusal(folder: &Path, access: Access) -> String {
 
 fn empty_store() -> (Arc<Store>, TempDir) {
     let folder = TempDir::new().unwrap();
-    let opened = Embedded::open(folder.path(), &settings(), Access::Serve).unwrap();
-    (Arc::new(Database::Embedded(opened).into()), folder)
+    (open(folder.path(), Access::Serve).unwrap(), folder)
 }
 
 /// A folder with a closed store of `count` clients.
@@ -230,7 +231,10 @@ async fn a_command_reads_and_writes_while_a_server_writes_without_a_pause() {
     for client in &theirs {
         command.register_client(Arc::new(client.clone())).await.unwrap();
     }
-    command.delete_client(theirs[0].client_id).await.unwrap();
+    command
+        .remove_client(theirs[0].client_id, Action::ClientRemoved, "by_operator", by())
+        .await
+        .unwrap();
     command.close().await.unwrap();
     let reading = open(folder.path(), Access::Read).unwrap();
     assert_eq!(reading.client(theirs[0].client_id).await.unwrap(), None);
@@ -253,7 +257,7 @@ fn other_writer(folder: &Path) -> Connection {
 async fn a_full_queue_is_busy_at_once_and_stores_nothing_of_what_it_refused() {
     let folder = TempDir::new().unwrap();
     let settings = EmbeddedConfig { queue_max: 4, ..settings() };
-    let store = Arc::new(Embedded::open(folder.path(), &settings, Access::Serve).unwrap());
+    let store = open_folder(folder.path(), &settings, Access::Serve).unwrap();
     let other = other_writer(folder.path());
     let clients = Records::new().take(2_000);
     let mut calls = JoinSet::new();
@@ -316,14 +320,21 @@ async fn the_room_of_what_was_deleted_is_used_again() {
         let mut deletions = JoinSet::new();
         for client in clients {
             let store = Arc::clone(&store);
-            deletions.spawn(async move { store.delete_client(client.client_id).await.unwrap() });
+            deletions.spawn(async move {
+                store
+                    .remove_client(client.client_id, Action::ClientRemoved, "by_operator", by())
+                    .await
+                    .unwrap()
+            });
         }
         assert_eq!(deletions.join_all().await, [Deleted::Forgotten; 2_000]);
         store.close().await.unwrap();
         sizes.push(fs::metadata(folder.path().join("doorward.sqlite3")).unwrap().len());
     }
+    // What stays of each client is the event of its removal.
     let page = u64::from(PAGE_BYTES);
-    assert!(sizes[0] > 20 * page && sizes[2] <= sizes[0] + 4 * page, "{sizes:?}");
+    let (first, second) = (sizes[1] - sizes[0], sizes[2] - sizes[1]);
+    assert!(sizes[0] > 20 * page && second <= first + 4 * page, "{sizes:?}");
 }
 
 #[tokio::test]
@@ -435,7 +446,7 @@ async fn a_check_of_a_sound_store_finds_no_fault() {
 
     let report = check(folder.path()).unwrap();
 
-    assert_eq!((report.clients, report.version), (100, 5));
+    assert_eq!((report.clients, report.version), (100, 6));
     assert_eq!(report.faults, Vec::<String>::new());
     assert_eq!(report.advice(), None);
     assert!(report.database_bytes + report.log_bytes > 4096);
@@ -485,13 +496,16 @@ async fn a_store_recovers_by_itself_when_its_file_is_mended() {
         }
     }
     assert!(!hidden.is_empty() && hidden.len() < clients.len(), "{}", hidden.len());
-    let refused = store.delete_client(hidden[0]).await;
+    let refused = store.remove_client(hidden[0], Action::ClientRemoved, "by_operator", by()).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
 
     fs::OpenOptions::new().write(true).open(&file).unwrap().write_all(&sound).unwrap();
 
     assert!(store.client(hidden[0]).await.unwrap().is_some());
-    assert_eq!(store.delete_client(hidden[0]).await.unwrap(), Deleted::Forgotten);
+    assert_eq!(
+        store.remove_client(hidden[0], Action::ClientRemoved, "by_operator", by()).await.unwrap(),
+        Deleted::Forgotten
+    );
     store.ready().await.unwrap();
     store.close().await.unwrap();
     assert_eq!(check(folder.path()).unwrap().faults, Vec::<String>::new());

@@ -25,9 +25,8 @@ use super::{
     rows::{Direct, Stopped},
 };
 use crate::{
-    client::ClientId,
     config::EmbeddedConfig,
-    store::{ClientRecord, Deleted, Imported, StoreError, statements},
+    store::{ClientRecord, Imported, StoreError, statements},
 };
 
 /// One change, and who waits for it.
@@ -35,10 +34,6 @@ pub(super) enum Change {
     Register {
         client: Arc<ClientRecord>,
         reply: Reply<()>,
-    },
-    Delete {
-        id: ClientId,
-        reply: Reply<Deleted>,
     },
     Import {
         clients: Vec<ClientRecord>,
@@ -129,7 +124,6 @@ impl Change {
     /// Whether it only deletes, so that a full disk must not refuse it.
     fn deletes(&self) -> bool {
         match self {
-            Self::Delete { .. } => true,
             Self::Other(work) => work.deletes(),
             Self::Register { .. }
             | Self::Import { .. }
@@ -152,7 +146,6 @@ impl Change {
                 let outcome = spare_the_others(change, outcome)?;
                 reply.outcome = Some(outcome.map_err(|error| clients::insert_error(client, error)));
             }
-            Self::Delete { id, reply } => reply.outcome = Some(Ok(clients::delete(change, *id)?)),
             Self::Other(work) => work.apply(change)?,
             Self::Probe { reply } => reply.outcome = Some(Ok(())),
             Self::Import { .. } | Self::Close { .. } => {}
@@ -241,7 +234,6 @@ impl Writer {
         for change in batch.drain(..) {
             match change {
                 Change::Register { reply, .. } | Change::Probe { reply } => replies.push(reply),
-                Change::Delete { reply, .. } => reply.send(failure),
                 Change::Other(work) => others.push(work),
                 Change::Import { clients, reply } => imports.push((clients, reply)),
                 Change::Close { mut reply } => {

@@ -5,8 +5,9 @@ use super::{
     rows::{columns, parameters, records},
 };
 use crate::store::{
-    StoreError,
-    column::{Record, Statement, Value},
+    EventRecord, StoreError,
+    column::{Columns as _, Record, Statement, Value},
+    statements::Recorded,
     transaction::Transaction,
 };
 
@@ -22,6 +23,18 @@ impl Transaction for Alone<'_> {
         values: &[Value<'_>],
     ) -> Result<usize, StoreError> {
         self.0.change(statement, &parameters(values)).await
+    }
+
+    /// One statement does both.
+    async fn record(
+        &mut self,
+        recorded: &'static Recorded,
+        values: &[Value<'_>],
+        event: &EventRecord,
+    ) -> Result<usize, StoreError> {
+        let mut all = values.to_vec();
+        event.write(&mut |value| all.push(value));
+        self.0.change(&recorded.with_event, &parameters(&all)).await
     }
 
     async fn insert<R: Record>(

@@ -45,8 +45,8 @@ pub use self::{
     schema::Standing,
 };
 use super::{
-    Access, ClientFilter, ClientRecord, DatabaseFigures, Deleted, GrantFilter, GrantRecord,
-    Imported, StoreError, SweepPage, Swept,
+    Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,
+    StoreError, SweepPage, Swept,
     column::{Record, Statement, Stored as _, Value, client_page, first_after},
     statements,
 };
@@ -201,13 +201,6 @@ impl Postgres {
         count
             .and_then(|count| u64::try_from(count).ok())
             .ok_or_else(|| unavailable("the database cannot count"))
-    }
-
-    pub(super) async fn delete_client(&self, id: ClientId) -> Result<Deleted, StoreError> {
-        Ok(match self.change(&statements::clients::DELETE, &[&id.value()]).await? {
-            0 => Deleted::NotThere,
-            _ => Deleted::Forgotten,
-        })
     }
 
     pub(super) async fn import_clients(

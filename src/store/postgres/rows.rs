@@ -22,7 +22,7 @@ pub(super) trait Typed: ToSql + Sync {
 impl Typed for Value<'_> {
     fn kind(&self) -> Type {
         match self {
-            Self::Id(_) => Type::UUID,
+            Self::Id(_) | Self::NoId => Type::UUID,
             Self::Number(_) => Type::INT8,
             Self::Text(_) => Type::TEXT,
             Self::Bytes(_) => Type::BYTEA,
@@ -38,6 +38,7 @@ impl ToSql for Value<'_> {
     ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             Self::Id(id) => Uuid::from_bytes(*id).to_sql(kind, out),
+            Self::NoId => Ok(IsNull::Yes),
             Self::Number(number) => number.to_sql(kind, out),
             Self::Text(text) => text.to_sql(kind, out),
             Self::Bytes(bytes) => bytes.to_sql(kind, out),
@@ -54,7 +55,7 @@ impl ToSql for Value<'_> {
 /// One column of many records.
 #[derive(Debug)]
 pub(super) enum Column<'a> {
-    Ids(Vec<Uuid>),
+    Ids(Vec<Option<Uuid>>),
     Numbers(Vec<Option<i64>>),
     Texts(Vec<Option<Cow<'a, str>>>),
     Bytes(Vec<Option<Cow<'a, [u8]>>>),
@@ -63,7 +64,7 @@ pub(super) enum Column<'a> {
 impl<'a> Column<'a> {
     fn of(value: Value<'a>, room: usize) -> Self {
         let mut column = match &value {
-            Value::Id(_) => Self::Ids(Vec::with_capacity(room)),
+            Value::Id(_) | Value::NoId => Self::Ids(Vec::with_capacity(room)),
             Value::Number(_) => Self::Numbers(Vec::with_capacity(room)),
             Value::Text(_) => Self::Texts(Vec::with_capacity(room)),
             Value::Bytes(_) => Self::Bytes(Vec::with_capacity(room)),
@@ -75,7 +76,8 @@ impl<'a> Column<'a> {
     /// A column has values of one kind, because the same code writes each record.
     fn push(&mut self, value: Value<'a>) {
         match (self, value) {
-            (Self::Ids(ids), Value::Id(id)) => ids.push(Uuid::from_bytes(id)),
+            (Self::Ids(ids), Value::Id(id)) => ids.push(Some(Uuid::from_bytes(id))),
+            (Self::Ids(ids), Value::NoId) => ids.push(None),
             (Self::Numbers(numbers), Value::Number(number)) => numbers.push(number),
             (Self::Texts(texts), Value::Text(text)) => texts.push(text),
             (Self::Bytes(all), Value::Bytes(bytes)) => all.push(bytes),
@@ -146,8 +148,8 @@ pub(super) fn records<R: Record>(rows: &[Row]) -> Result<Vec<R>, StoreError> {
 }
 
 impl column::Row for Row {
-    fn id(&self, column: usize) -> Result<[u8; 16], Unreadable> {
-        Ok(self.try_get::<_, Uuid>(column)?.into_bytes())
+    fn id(&self, column: usize) -> Result<Option<[u8; 16]>, Unreadable> {
+        Ok(self.try_get::<_, Option<Uuid>>(column)?.map(Uuid::into_bytes))
     }
 
     fn number(&self, column: usize) -> Result<Option<i64>, Unreadable> {

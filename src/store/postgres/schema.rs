@@ -39,6 +39,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0004_drop_sign_ins.sql"),
         compatible_from: 4,
     },
+    // Only adds.
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0005_governance.sql"),
+        compatible_from: 4,
+    },
 ];
 
 /// The version that this release works on.

@@ -6,6 +6,7 @@ mod failures;
 mod proxy;
 mod schema;
 
+use crate::{audit::Action, store::contract::by};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -22,8 +23,7 @@ mod contract {
 
     async fn opened() -> Option<(Arc<Store>, Database)> {
         let database = Database::migrated().await?;
-        let opened = Arc::into_inner(database.open(Access::Serve).await.unwrap())?;
-        Some((Arc::new(crate::store::Database::Postgres(opened).into()), database))
+        Some((database.open(Access::Serve).await.unwrap(), database))
     }
 
     super::store_contract!(opened);
@@ -31,7 +31,7 @@ mod contract {
 
 /// Registers many at once; the outcomes are in the order of the clients.
 async fn register_at_once(
-    store: &Arc<Postgres>,
+    store: &Arc<Store>,
     clients: &[ClientRecord],
 ) -> Vec<Result<(), StoreError>> {
     let mut calls = JoinSet::new();
@@ -58,7 +58,13 @@ async fn without_prepared_statements_every_method_works_as_well() {
     assert_eq!(store.clients(&ClientFilter::default(), None, 100).await.unwrap(), clients);
     assert_eq!(store.client(clients[3].client_id).await.unwrap().as_ref(), Some(&clients[3]));
     assert_eq!(store.count_clients().await.unwrap(), 20);
-    assert_eq!(store.delete_client(clients[0].client_id).await.unwrap(), Deleted::Forgotten);
+    assert_eq!(
+        store
+            .remove_client(clients[0].client_id, Action::ClientRemoved, "by_operator", by())
+            .await
+            .unwrap(),
+        Deleted::Forgotten
+    );
     let imported = store.import_clients(clients[..2].to_vec()).await.unwrap();
     assert_eq!(imported, [Imported::Kept, Imported::AlreadyThere]);
     store.ready().await.unwrap();
@@ -115,7 +121,10 @@ async fn a_store_opened_for_reading_changes_nothing() {
     assert_eq!(store.client(there.client_id).await.unwrap().as_ref(), Some(&there));
     let refused = [
         store.register_client(Arc::new(records.next())).await,
-        store.delete_client(there.client_id).await.map(drop),
+        store
+            .remove_client(there.client_id, Action::ClientRemoved, "by_operator", by())
+            .await
+            .map(drop),
         store.import_clients(records.take(1)).await.map(drop),
         store.ready().await,
     ];
@@ -131,7 +140,7 @@ async fn every_commit_waits_for_the_disk_whatever_the_default_of_the_database() 
     database.options.push("synchronous_commit=off");
     let store = database.open(Access::Serve).await.unwrap();
     let shown = crate::store::column::Statement { sqlite: "", postgres: "SHOW synchronous_commit" };
-    let rows = store.connections.query(&shown, &[]).await.unwrap();
+    let rows = store.postgres().connections.query(&shown, &[]).await.unwrap();
     assert_eq!(rows[0].get::<_, &str>(0), "on");
 
     database.settings.prepared_statements = false;
@@ -159,7 +168,7 @@ async fn an_encrypted_connection_is_made_only_to_a_server_that_is_known_by_its_c
 
     let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     let shown = crate::store::column::Statement { sqlite: "", postgres: encrypted };
-    let rows = store.connections.query(&shown, &[]).await.unwrap();
+    let rows = store.postgres().connections.query(&shown, &[]).await.unwrap();
     assert!(rows[0].get::<_, bool>(0));
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn sweep(
     let found = found.map_err(|error| corrupt("the key of a record".to_owned(), error))?;
     let going = found.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.as_slice());
     let going = if sweep.by_id {
-        Column::Ids(going.map(|key| Uuid::from_slice(key).unwrap_or_default()).collect())
+        Column::Ids(going.map(|key| Uuid::from_slice(key).ok()).collect())
     } else {
         Column::Bytes(going.map(|key| Some(key.into())).collect())
     };

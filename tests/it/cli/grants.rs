@@ -1,6 +1,7 @@
 //! `doorward grant` and `doorward session`: what people have allowed and with which browsers they are signed in,
 //! listed and revoked without a server.
 
+use crate::harness::by;
 use doorward::{
     client::{ClientIdentifier, Scope},
     clock::Timestamp,
@@ -39,6 +40,8 @@ fn grant(nth: u32, client: &str, subject: &str, entropy: &Entropy) -> GrantRecor
             expires_at: NOW.after_days(1),
             redeemed_at: None,
         },
+        refreshes: 0,
+        graced: 0,
         refresh: None,
     }
 }
@@ -167,7 +170,7 @@ fn sessions_are_listed_and_revoked_by_name_or_all_of_a_subject() {
         .collect();
     in_store(&doorward, async |store| {
         for session in &sessions {
-            store.keep_session(session.clone()).await.unwrap();
+            store.begin_session(session.clone(), by()).await.unwrap();
         }
     });
     let ids: Vec<String> = sessions.iter().map(|it| it.session_id.to_string()).collect();

@@ -1,5 +1,7 @@
 //! `doorward guard explain`.
 
+use crate::harness::by;
+use doorward::audit::Action;
 use doorward::{
     grant::RefreshToken,
     store::{self, Access},
@@ -141,7 +143,11 @@ async fn a_token_is_tried_by_the_keys_and_the_grant_in_the_store() {
     assert_eq!(explain(&format!("{token}\n")), (Some(0), allowed));
     let other = format!("decision  401: the access token was not issued here: {needs}");
     assert_eq!(explain("x.y.z"), (Some(3), other));
-    server.kept.revoke_grant(refresh.grant).await.unwrap();
+    server
+        .kept
+        .revoke_grant(refresh.grant, Action::GrantRevoked, "by_operator", by())
+        .await
+        .unwrap();
     let revoked = format!("decision  401: access was revoked or has ended: {needs}");
     assert_eq!(explain(&token), (Some(3), revoked));
     server.stop().await;

@@ -1,5 +1,7 @@
 //! A real nginx in front of a tiny upstream, with the configuration of `docs/protect/nginx.md`.
 
+use crate::harness::by;
+use doorward::audit::Action;
 use std::{
     fs,
     net::SocketAddr,
@@ -158,7 +160,7 @@ async fn nginx_carries_out_what_the_guard_decides() {
     assert!(document.contains("\"resource\":\"https://tools.example/mcp\""), "{document}");
     assert!(ask(&nginx, "GET /guard", &own).await.starts_with("http/1.1 404"));
 
-    server.kept.revoke_grant(grant).await.unwrap();
+    server.kept.revoke_grant(grant, Action::GrantRevoked, "by_operator", by()).await.unwrap();
     let revoked = ask(&nginx, "GET /mcp", &own).await;
     assert!(revoked.starts_with("http/1.1 401"), "{revoked}");
     assert!(revoked.contains("error=\"invalid_token\""), "{revoked}");

@@ -6,6 +6,7 @@ use tokio_postgres::{Client, NoTls};
 
 use super::super::{Access, Migrated, OpenError, Postgres, open};
 use crate::config::{Config, PostgresConfig, PostgresUrl};
+use crate::store::{self, Store};
 
 /// What a test keeps at hand of its database.
 pub(super) struct Database {
@@ -62,8 +63,9 @@ impl Database {
         open::migrate(&self.url(), &self.settings).await
     }
 
-    pub(super) async fn open(&self, access: Access) -> Result<Arc<Postgres>, OpenError> {
-        Postgres::open(&self.url(), &self.settings, access).await.map(Arc::new)
+    pub(super) async fn open(&self, access: Access) -> Result<Arc<Store>, OpenError> {
+        let opened = Postgres::open(&self.url(), &self.settings, access).await?;
+        Ok(Arc::new(store::Database::Postgres(opened).into()))
     }
 
     /// What an operator reads when it cannot be opened.

@@ -26,7 +26,7 @@ async fn end_waiting_sessions(client: &Client) -> usize {
 }
 
 /// Starts one registration, and waits until it hangs at the lock.
-async fn stuck(store: &Arc<Postgres>, client: &Client, record: &ClientRecord) -> Call {
+async fn stuck(store: &Arc<Store>, client: &Client, record: &ClientRecord) -> Call {
     let (store, record) = (Arc::clone(store), Arc::new(record.clone()));
     let mut calls = JoinSet::new();
     calls.spawn(async move { store.register_client(record).await });
@@ -70,7 +70,7 @@ async fn a_lost_answer_is_found_out_on_a_new_connection() {
         }
         assert_eq!(proxy.lost(), round + 1);
     }
-    let figures = store.figures();
+    let figures = store.database().unwrap();
     assert_eq!((figures.settled, figures.unsettled), (3, 0));
     assert!(figures.discarded >= 3 && figures.open >= 1, "{figures:?}");
     assert_eq!(figures.batched, 40);
@@ -108,7 +108,7 @@ async fn who_cannot_be_told_in_time_is_told_that_the_store_is_unavailable() {
     let outcome = call.outcome().await;
 
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-    assert_eq!(store.figures().unsettled, 1);
+    assert_eq!(store.database().unwrap().unsettled, 1);
     unlock(&other).await;
     store.register_client(Arc::new(records.next())).await.unwrap();
 }
@@ -213,7 +213,7 @@ async fn sessions_that_were_ended_are_replaced_without_anybody_noticing() {
         store.ready().await.unwrap();
         assert!(database.end_idle_sessions().await > 0);
     }
-    let figures = store.figures();
+    let figures = store.database().unwrap();
     assert!(figures.retries > 0, "{figures:?}");
 }
 
@@ -227,7 +227,7 @@ async fn a_primary_that_was_demoted_is_left_and_found_again() {
         let sql = "SELECT pg_backend_pid(), \
             set_config('default_transaction_read_only', 'on', false)";
         let demote = crate::store::column::Statement { sqlite: "", postgres: sql };
-        store.connections.query(&demote, &[]).await.unwrap()[0].get::<_, i32>(0)
+        store.postgres().connections.query(&demote, &[]).await.unwrap()[0].get::<_, i32>(0)
     };
 
     let first = demote().await;

@@ -1,0 +1,178 @@
+//! Audit: who did what. An event is stored in the transaction of the change that it records.
+//!
+//! Pure: an [`Author`] carries the time and the entropy that events need.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use crate::{client::ClientIdentifier, clock::Timestamp, entropy::Entropy, id::Id};
+
+/// An event identifier. Identifiers of clients and of events sort together by time.
+pub type EventId = Id<EventKind>;
+
+/// What an [`EventId`] names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventKind {}
+
+/// Enums that are stored and shown as text.
+macro_rules! words {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident { $($(#[$meaning:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$meaning])* $variant,)+ }
+
+        impl $name {
+            /// Every one, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its text in the store, in lists, and in logs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ();
+
+            fn from_str(text: &str) -> Result<Self, ()> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == text).ok_or(())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// What happened.
+    pub enum Action {
+        /// An operator approved a pending client.
+        ClientApproved = "client.approved",
+        /// An operator rejected a pending client, which removes it.
+        ClientRejected = "client.rejected",
+        /// A client was suspended.
+        ClientSuspended = "client.suspended",
+        /// A suspended client was resumed.
+        ClientResumed = "client.resumed",
+        /// A client without a live grant was not used for a long time.
+        ClientDormant = "client.dormant",
+        /// A dormant client was authorized again.
+        ClientReactivated = "client.reactivated",
+        /// A client was removed.
+        ClientRemoved = "client.removed",
+        /// A person allowed a client.
+        ConsentAllowed = "consent.allowed",
+        /// A person denied a client.
+        ConsentDenied = "consent.denied",
+        /// A grant was issued.
+        GrantIssued = "grant.issued",
+        /// The code of a grant was redeemed.
+        GrantRedeemed = "grant.redeemed",
+        /// A code or an old refresh token was presented again, which ended the grant.
+        GrantReused = "grant.reused",
+        /// A grant was revoked.
+        GrantRevoked = "grant.revoked",
+        /// A grant expired.
+        GrantExpired = "grant.expired",
+        /// A client revoked a token, which ended its grant (RFC 7009).
+        TokenRevoked = "token.revoked",
+        /// A person signed in.
+        SigninSucceeded = "signin.succeeded",
+        /// A session ended.
+        SessionEnded = "session.ended",
+        /// A signing key was made.
+        KeyMade = "key.made",
+        /// A signing key was discarded.
+        KeyDiscarded = "key.discarded",
+    }
+}
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A person, by subject.
+    Person(String),
+    /// An operator, by name: an account of the machine, a person's subject, or the name of a token.
+    Operator(String),
+    /// A client.
+    Client(ClientIdentifier),
+    /// This server, on its own schedule.
+    System,
+}
+
+words! {
+    /// The kind of an [`Actor`].
+    pub enum ActorKind {
+        /// See [`Actor::Person`].
+        Person = "person",
+        /// See [`Actor::Operator`].
+        Operator = "operator",
+        /// See [`Actor::Client`].
+        Client = "client",
+        /// See [`Actor::System`].
+        System = "system",
+    }
+}
+
+impl Actor {
+    /// Its kind.
+    pub const fn kind(&self) -> ActorKind {
+        match self {
+            Self::Person(_) => ActorKind::Person,
+            Self::Operator(_) => ActorKind::Operator,
+            Self::Client(_) => ActorKind::Client,
+            Self::System => ActorKind::System,
+        }
+    }
+
+    /// Its identifier; `None` for this server.
+    pub fn id(&self) -> Option<String> {
+        match self {
+            Self::Person(id) | Self::Operator(id) => Some(id.clone()),
+            Self::Client(id) => Some(id.to_string()),
+            Self::System => None,
+        }
+    }
+}
+
+/// Who makes a change, when, and by which request. A change makes its events from it.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// Who acts.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// Where the identifiers of events come from.
+    pub entropy: Entropy,
+    /// The address of the caller, if addresses are kept.
+    pub source: Option<IpAddr>,
+    /// The identifier of the request.
+    pub request_id: Option<String>,
+}
+
+impl Author {
+    /// An author without a request: a command, or this server itself.
+    pub const fn new(actor: Actor, at: Timestamp, entropy: Entropy) -> Self {
+        Self { actor, at, entropy, source: None, request_id: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_read_back_from_its_text() {
+        for action in Action::ALL {
+            assert_eq!(action.as_str().parse(), Ok(*action));
+        }
+        assert_eq!("client.invented".parse::<Action>(), Err(()));
+    }
+}
