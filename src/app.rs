@@ -7,7 +7,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::request::Parts;
 
 use crate::{
     admission::Rules,
@@ -24,7 +23,6 @@ use crate::{
         caller::Caller,
         client_address::Source,
         rate_limit::{FailureLimits, OwnLimit, RateLimit},
-        request_id::{self, Origin},
     },
     internet::Internet,
     keys::Keys,
@@ -133,14 +131,13 @@ impl App {
     }
 
     /// The author of changes that a request makes.
-    pub(crate) fn author(&self, actor: Actor, head: &Parts) -> Author {
-        let origin: Option<&Origin> = head.extensions.get();
+    pub(crate) fn author(
+        &self,
+        actor: Actor,
+        (source, request_id): (Option<IpAddr>, Option<String>),
+    ) -> Author {
         let keeps_source = self.config.registration.keep_source_address;
-        Author {
-            source: origin.map(|origin| origin.source).filter(|_| keeps_source),
-            request_id: request_id::reference(head),
-            ..self.system(actor)
-        }
+        Author { source: source.filter(|_| keeps_source), request_id, ..self.system(actor) }
     }
 
     /// The author of changes that no request makes.

@@ -19,6 +19,7 @@ use crate::{
         body_budget::Held,
         caller::Caller,
         form::{self, Form},
+        request_id::origin,
         request_id::reference,
         same_origin::is_same_origin,
     },
@@ -255,13 +256,11 @@ async fn decide(
         // The decision was about something else, so the person is asked again.
         return Ok(again());
     }
-    match form.one("decision")? {
-        Some("allow") => allow(app, &question, head).await,
-        _ => {
-            deny(app, &question, head).await;
-            Ok(refused(&request, &AuthorizationError::Denied, issuer))
-        }
+    if form.one("decision")? == Some("allow") {
+        return allow(app, &question, head).await;
     }
+    deny(app, &question, head).await;
+    Ok(refused(&request, &AuthorizationError::Denied, issuer))
 }
 
 /// Stores the grant and the consent.
@@ -269,7 +268,7 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
     let Question { request, session, .. } = *question;
     let (issuer, client) = (&app.config.server.issuer, &request.client.identifier);
     let subject = &session.owner.subject;
-    let by = app.author(Actor::Person(subject.clone()), head);
+    let by = app.author(Actor::Person(subject.clone()), origin(head));
     let (grant, code) = decision::grant(app, question, by.at);
     let stored = async {
         let before = app.store.consent(subject, client).await?;
@@ -296,7 +295,7 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
 /// Records that the person denied the client. The answer does not depend on it.
 async fn deny(app: &App, question: &Question<'_>, head: &Parts) {
     let subject = &question.session.owner.subject;
-    let by = app.author(Actor::Person(subject.clone()), head);
+    let by = app.author(Actor::Person(subject.clone()), origin(head));
     let event = by.event(audit::Action::ConsentDenied).about(&question.request.client.identifier);
     let event = EventRecord { subject: Some(subject.clone()), ..event };
     if let Err(error) = app.store.record_events(vec![event]).await {

@@ -19,6 +19,7 @@ use crate::{
     http::{
         answer::{Response, see_other},
         form::Form,
+        request_id::origin,
         same_origin::is_same_origin,
     },
     identified_client,
@@ -208,7 +209,7 @@ async fn disconnect(app: &App, head: &Parts, body: &str) -> Result<Response, Pag
         .filter(|client| session.made_form(app, &about(client), made))
         .ok_or(PageError::OldForm)?;
     let subject = &session.owner.subject;
-    let by = app.author(Actor::Person(subject.clone()), head);
+    let by = app.author(Actor::Person(subject.clone()), origin(head));
     // The consent expires, so that the next consent page is that of a first request.
     app.store.disconnect(subject, &client, by).await?;
     Ok(see_other(&sign_in::go_on(app, "")))

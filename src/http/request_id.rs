@@ -26,6 +26,12 @@ pub(crate) fn reference(head: &Parts) -> Option<String> {
     origin.request_id.to_str().ok().map(str::to_owned)
 }
 
+/// The address of the caller, and the identifier of the request, for the audit.
+pub(crate) fn origin(head: &Parts) -> (Option<IpAddr>, Option<String>) {
+    let origin: Option<&Origin> = head.extensions.get();
+    (origin.map(|origin| origin.source), reference(head))
+}
+
 /// Longer identifiers than this are not taken over.
 const LENGTH_MAX: usize = 128;
 

@@ -9,6 +9,7 @@ use crate::{
     app::App,
     audit::Actor,
     clock::Timestamp,
+    http::request_id::origin,
     http::{answer::Response, cookie::Cookies},
     store::{ResourceOwner, SessionId, SessionRecord, StoreError},
 };
@@ -91,19 +92,19 @@ pub(super) async fn begin(
     response: &mut Response,
 ) -> Result<(), StoreError> {
     end(app, head).await?;
-    let by = app.author(Actor::Person(owner.subject.clone()), head);
+    let by = app.author(Actor::Person(owner.subject.clone()), origin(head));
     let now = app.clock.now();
-    let held = Held::generate(now, &app.entropy);
+    let new = Held::generate(now, &app.entropy);
     let session = SessionRecord {
-        session_id: held.id,
-        hash: held.secret.hash(),
+        session_id: new.id,
+        hash: new.secret.hash(),
         owner,
         signed_in_at: now,
         idle_at: idle_at(app, now),
         expires_at: now.after_seconds(app.config.sign_in.session_lifetime_minutes * 60),
     };
     app.store.begin_session(session, by).await?;
-    cookies(app).set(response, COOKIE, &held.text(PREFIX));
+    cookies(app).set(response, COOKIE, &new.text(PREFIX));
     Ok(())
 }
 
@@ -113,7 +114,7 @@ pub(super) async fn end(app: &App, head: &Parts) -> Result<(), StoreError> {
         && let Some(kept) = app.store.session(held.id).await?
         && kept.hash.matches(&held.secret.hash())
     {
-        let by = app.author(Actor::Person(kept.owner.subject), head);
+        let by = app.author(Actor::Person(kept.owner.subject), origin(head));
         app.store.end_session(held.id, by).await?;
     }
     Ok(())

@@ -196,8 +196,8 @@ pub(super) async fn allow<T: Transaction>(
         return Ok(Err(Some(state.standing)));
     }
     if state.standing == Standing::Dormant {
-        put_standing(change, &grant.client, Standing::Active, Action::ClientReactivated, by, None)
-            .await?;
+        let event = by.event(Action::ClientReactivated).about(&grant.client);
+        put_standing(change, Standing::Active, event).await?;
     }
     change.insert(&consents::REPLACE_ALWAYS, slice::from_ref(consent)).await?;
     change.insert(&grants::INSERT, slice::from_ref(grant)).await?;
@@ -232,27 +232,20 @@ async fn document_state<T: Transaction>(
 /// Writes a standing, and the event about it.
 async fn put_standing<T: Transaction>(
     change: &mut T,
-    client: &ClientIdentifier,
     standing: Standing,
-    action: Action,
-    by: &Author,
-    detail: Option<&serde_json::Value>,
+    event: EventRecord,
 ) -> Result<(), T::Fault> {
-    let (statement, key) = match client {
-        ClientIdentifier::Registered(id) => (&clients::SET_STANDING, id.value()),
-        ClientIdentifier::Document(url) => {
+    let (statement, key) = match &event.client {
+        Some(ClientIdentifier::Registered(id)) => (&clients::SET_STANDING, id.value()),
+        Some(ClientIdentifier::Document(url)) => {
             (&document_clients::SET_STANDING, Value::text(url.as_str()))
         }
+        None => return Ok(()),
     };
     let mut parameters = vec![key];
     standing.write(&mut |value| parameters.push(value));
-    parameters.push(by.at.value());
+    parameters.push(event.at.value());
     change.execute(statement, &parameters).await?;
-    let event = by.event(action).about(client);
-    let event = match detail {
-        Some(detail) => event.with(detail),
-        None => event,
-    };
     change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
 }
 
@@ -278,7 +271,8 @@ pub(super) async fn change_standing<T: Transaction>(
         0
     };
     let detail = json!({ "from": state.standing.as_str(), "reason": reason, "grants": ended });
-    put_standing(change, client, transition.to, transition.action, by, Some(&detail)).await?;
+    let event = by.event(transition.action).about(client).with(&detail);
+    put_standing(change, transition.to, event).await?;
     Ok(StandingChanged::Now { ended })
 }
 

@@ -18,6 +18,7 @@ mod grants;
 pub mod postgres;
 mod record;
 mod sessions;
+mod sql;
 mod statements;
 mod transaction;
 mod upkeep;
@@ -38,9 +39,10 @@ pub use self::{
     upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept},
 };
 use self::{
-    column::{Record, Statement, Value},
+    column::{Record, Value},
     embedded::Embedded,
     postgres::Postgres,
+    sql::Statement,
 };
 use crate::config::{Config, EmbeddedConfig, StoreLocation};
 

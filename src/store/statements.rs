@@ -4,7 +4,8 @@
 use super::{
     ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
     SessionRecord,
-    column::{Columns, Record, Statement, parameters, sql},
+    column::{Columns, Record},
+    sql::{Statement, parameters, sql},
 };
 
 /// Selects records; `$which` follows the name of the table.
@@ -56,7 +57,7 @@ macro_rules! recorded {
                 " RETURNING 1) INSERT INTO events (",
                 <super::EventRecord as super::Record>::NAMES,
                 ") SELECT ",
-                super::super::column::parameters_after(
+                super::super::sql::parameters_after(
                     $parameters,
                     <super::EventRecord as super::Columns>::COUNT
                 ),
@@ -81,7 +82,7 @@ pub(super) mod clients {
     /// for a transaction that is still about to insert the same client.
     pub(in crate::store) const REGISTER_AGAIN: Statement = insert!(
         ClientRecord,
-        super::super::column::joined!(
+        super::super::sql::joined!(
             b'$'; "ON CONFLICT (client_id) DO UPDATE SET flags = clients.flags RETURNING ",
             <ClientRecord as Record>::NAMES
         )
@@ -224,7 +225,7 @@ pub(super) mod consents {
 
     pub(in crate::store) const REPLACE_EARLIER: Statement = insert!(
         ConsentRecord,
-        super::super::column::joined!(
+        super::super::sql::joined!(
             b'$'; REPLACE, " WHERE consents.allowed_at < excluded.allowed_at"
         )
     );

@@ -4,7 +4,8 @@ use std::slice;
 
 use super::{
     EventRecord, StoreError,
-    column::{Record, Statement, Value},
+    column::{Record, Value},
+    sql::Statement,
     statements::{Recorded, events},
 };
 

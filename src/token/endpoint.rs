@@ -31,6 +31,7 @@ use crate::{
         form::Form,
         rate_limit::FailureLimit,
         request_event::Outcome,
+        request_id::origin,
     },
     identified_client,
     store::{GrantRecord, StoreError},
@@ -83,7 +84,7 @@ async fn exchange(
     if !client.grant_types.as_slice().contains(&grant_type) {
         return Err(TokenError::UnauthorizedClient);
     }
-    let by = app.author(Actor::Client(client.identifier.clone()), head);
+    let by = app.author(Actor::Client(client.identifier.clone()), origin(head));
     let tokens = match grant_type {
         GrantType::AuthorizationCode => {
             authorization_code::redeem(app, &client, grant?, &form, &by).await?
@@ -119,7 +120,7 @@ pub(crate) async fn revoke(app: &App, source: IpAddr, head: &Parts, body: Incomi
         let now = app.clock.now();
         let _turn = limit.turn(caller, now).await;
         let client = client::identified(app, headers, &form).await?;
-        let by = app.author(Actor::Client(client.identifier.clone()), head);
+        let by = app.author(Actor::Client(client.identifier.clone()), origin(head));
         match revocation::revoke(app, &client, &form, by).await? {
             Revoked::Ended => Ok(()),
             // A guess, for all that is known; the answer does not tell (RFC 7009 §2.2).

@@ -19,10 +19,12 @@ use source::{
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("admission", &["appearance", "client", "family", "json", "metrics"]),
     ("appearance", &[]),
+    ("audit", &["client", "clock", "entropy", "id"]),
     (
         "app",
         &[
             "admission",
+            "audit",
             "client",
             "client_document",
             "clock",
@@ -44,6 +46,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "authorization",
         &[
             "app",
+            "audit",
             "client",
             "client_document",
             "clock",
@@ -69,6 +72,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "audit",
             "client",
             "clock",
             "config",
@@ -149,7 +153,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("internet", &[]),
     ("json", &[]),
-    ("keys", &["clock", "config", "entropy", "private_file", "store"]),
+    ("keys", &["audit", "clock", "config", "entropy", "private_file", "store"]),
     ("local_password", &["entropy", "secret", "store"]),
     ("log", &["clock", "config", "json"]),
     ("look_alike", &["appearance", "client", "config"]),
@@ -204,6 +208,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "admission",
             "app",
+            "audit",
             "authorization",
             "client",
             "clock",
@@ -228,6 +233,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "sign_in",
         &[
             "app",
+            "audit",
             "clock",
             "config",
             "entropy",
@@ -245,11 +251,26 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("special_use", &[]),
-    ("store", &["client", "clock", "config", "grant", "id", "metrics", "private_file", "secret"]),
+    (
+        "store",
+        &[
+            "audit",
+            "client",
+            "clock",
+            "config",
+            "family",
+            "grant",
+            "id",
+            "metrics",
+            "private_file",
+            "secret",
+        ],
+    ),
     (
         "token",
         &[
             "app",
+            "audit",
             "client",
             "clock",
             "config",
@@ -317,7 +338,10 @@ const CONFINED: &[Confined] = &[
     Confined { what: &["rustls_native_certs"], to: &["src/internet.rs", "src/store/postgres/"] },
     // Nothing else sends requests.
     Confined { what: &["reqwest"], to: &["src/http/fetch.rs"] },
-    Confined { what: &["rustix"], to: &["src/doctor/", "src/server/descriptors.rs"] },
+    Confined {
+        what: &["rustix"],
+        to: &["src/cli/author.rs", "src/doctor/", "src/server/descriptors.rs"],
+    },
     // A URL of a database is read where settings are.
     Confined {
         what: &["deadpool_postgres", "tokio_postgres", "tokio_postgres_rustls"],

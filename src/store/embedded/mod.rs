@@ -46,7 +46,8 @@ use self::{
 };
 use super::{
     ClientFilter, ClientRecord, GrantFilter, GrantRecord, Imported, StoreError, SweepPage, Swept,
-    column::{Record, Statement, Value},
+    column::{Record, Value},
+    sql::Statement,
 };
 use crate::{client::ClientId, clock::Timestamp, config::EmbeddedConfig, grant::GrantId};
 

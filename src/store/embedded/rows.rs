@@ -14,7 +14,8 @@ use rusqlite::{
 use super::fault::store_error;
 use crate::store::{
     StoreError,
-    column::{self, Record, Statement, Unreadable, Value},
+    column::{self, Record, Unreadable, Value},
+    sql::Statement,
     transaction::Transaction,
 };
 

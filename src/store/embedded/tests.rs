@@ -1,6 +1,5 @@
 //! What is promised of the embedded store beyond the contract of every store.
 
-use crate::audit::Action;
 use std::{
     fs,
     io::Write as _,
@@ -29,6 +28,8 @@ use crate::{
         open_folder,
     },
 };
+
+const REMOVED: crate::audit::Action = crate::audit::Action::ClientRemoved;
 
 fn settings() -> EmbeddedConfig {
     Config::default().embedded
@@ -231,10 +232,7 @@ async fn a_command_reads_and_writes_while_a_server_writes_without_a_pause() {
     for client in &theirs {
         command.register_client(Arc::new(client.clone())).await.unwrap();
     }
-    command
-        .remove_client(theirs[0].client_id, Action::ClientRemoved, "by_operator", by())
-        .await
-        .unwrap();
+    command.remove_client(theirs[0].client_id, REMOVED, "", by()).await.unwrap();
     command.close().await.unwrap();
     let reading = open(folder.path(), Access::Read).unwrap();
     assert_eq!(reading.client(theirs[0].client_id).await.unwrap(), None);
@@ -321,10 +319,7 @@ async fn the_room_of_what_was_deleted_is_used_again() {
         for client in clients {
             let store = Arc::clone(&store);
             deletions.spawn(async move {
-                store
-                    .remove_client(client.client_id, Action::ClientRemoved, "by_operator", by())
-                    .await
-                    .unwrap()
+                store.remove_client(client.client_id, REMOVED, "", by()).await.unwrap()
             });
         }
         assert_eq!(deletions.join_all().await, [Deleted::Forgotten; 2_000]);
@@ -496,14 +491,14 @@ async fn a_store_recovers_by_itself_when_its_file_is_mended() {
         }
     }
     assert!(!hidden.is_empty() && hidden.len() < clients.len(), "{}", hidden.len());
-    let refused = store.remove_client(hidden[0], Action::ClientRemoved, "by_operator", by()).await;
+    let refused = store.remove_client(hidden[0], REMOVED, "", by()).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
 
     fs::OpenOptions::new().write(true).open(&file).unwrap().write_all(&sound).unwrap();
 
     assert!(store.client(hidden[0]).await.unwrap().is_some());
     assert_eq!(
-        store.remove_client(hidden[0], Action::ClientRemoved, "by_operator", by()).await.unwrap(),
+        store.remove_client(hidden[0], REMOVED, "", by()).await.unwrap(),
         Deleted::Forgotten
     );
     store.ready().await.unwrap();

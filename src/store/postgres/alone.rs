@@ -6,7 +6,8 @@ use super::{
 };
 use crate::store::{
     EventRecord, StoreError,
-    column::{Columns as _, Record, Statement, Value},
+    column::{Columns as _, Record, Value},
+    sql::Statement,
     statements::Recorded,
     transaction::Transaction,
 };

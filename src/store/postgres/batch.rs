@@ -25,11 +25,7 @@ use super::{
 };
 use crate::{
     client::ClientId,
-    store::{
-        ClientRecord, StoreError,
-        column::{Record as _, Statement},
-        statements,
-    },
+    store::{ClientRecord, StoreError, column::Record as _, sql::Statement, statements},
 };
 
 /// Between two tries.

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     config::{PostgresConfig, PostgresUrl},
     metrics::DatabaseMetrics,
-    store::{DatabaseFigures, column::Statement},
+    store::{DatabaseFigures, sql::Statement},
 };
 
 /// What the server's list of sessions calls us, unless the URL says otherwise.

@@ -47,7 +47,8 @@ pub use self::{
 use super::{
     Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,
     StoreError, SweepPage, Swept,
-    column::{Record, Statement, Stored as _, Value, client_page, first_after},
+    column::{Record, Stored as _, Value, client_page, first_after},
+    sql::Statement,
     statements,
 };
 use crate::{

@@ -139,7 +139,7 @@ async fn every_commit_waits_for_the_disk_whatever_the_default_of_the_database() 
     let Some(mut database) = Database::migrated().await else { return };
     database.options.push("synchronous_commit=off");
     let store = database.open(Access::Serve).await.unwrap();
-    let shown = crate::store::column::Statement { sqlite: "", postgres: "SHOW synchronous_commit" };
+    let shown = crate::store::sql::Statement { sqlite: "", postgres: "SHOW synchronous_commit" };
     let rows = store.postgres().connections.query(&shown, &[]).await.unwrap();
     assert_eq!(rows[0].get::<_, &str>(0), "on");
 
@@ -167,7 +167,7 @@ async fn an_encrypted_connection_is_made_only_to_a_server_that_is_known_by_its_c
     let store = database.open(Access::Read).await.unwrap();
 
     let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-    let shown = crate::store::column::Statement { sqlite: "", postgres: encrypted };
+    let shown = crate::store::sql::Statement { sqlite: "", postgres: encrypted };
     let rows = store.postgres().connections.query(&shown, &[]).await.unwrap();
     assert!(rows[0].get::<_, bool>(0));
 }

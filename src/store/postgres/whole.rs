@@ -9,7 +9,8 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    column::{Record, Statement, Value},
+    column::{Record, Value},
+    sql::Statement,
     transaction::Transaction,
 };
 

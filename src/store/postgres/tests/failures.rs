@@ -226,7 +226,7 @@ async fn a_primary_that_was_demoted_is_left_and_found_again() {
         // As on a server that has become a standby, the session that is open may write no more.
         let sql = "SELECT pg_backend_pid(), \
             set_config('default_transaction_read_only', 'on', false)";
-        let demote = crate::store::column::Statement { sqlite: "", postgres: sql };
+        let demote = crate::store::sql::Statement { sqlite: "", postgres: sql };
         store.postgres().connections.query(&demote, &[]).await.unwrap()[0].get::<_, i32>(0)
     };
 
