@@ -188,7 +188,12 @@ const PASSES_MAX: usize = 8;
 /// The words of a client name in lower case, without versions and parenthesized suffixes. A name that is nothing else
 /// stays whole. What comes out is its own family name, so that a key can be read again from its text.
 pub(crate) fn family_name(name: &str) -> String {
-    let mut name = shortened(name);
+    let short = shortened(name);
+    // Most names have nothing to be shortened.
+    if short.eq_ignore_ascii_case(name) {
+        return short;
+    }
+    let mut name = short;
     for _ in 0..PASSES_MAX {
         let shorter = shortened(&name);
         if shorter == name {
