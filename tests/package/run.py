@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Installs what packaging/release makes, and runs it.
 
-A Debian root (debootstrap) gets the package of an earlier version. The server in it registers a client; an upgrade
+A Debian root (debootstrap) gets a package with a lower version. The server in it registers a client; an upgrade
 keeps settings and clients; a removal keeps them too. The container image runs with `runc`, without root and on a
 read-only root file system. Both contain the debug build: no part of `./check` waits for a release build. Needs root. A
 check whose tool is missing is left out, and a line says so.
