@@ -3,7 +3,7 @@
 
     tests/consoles.py [DOCUMENT...]
 
-The blocks of one document share a folder, as a reader's terminal would. A command that serves runs until the end of
+The blocks of one document share a folder, as a reader's terminal would. A command that serves runs until the next one or the end of
 its document. What differs from run to run (identifiers, times, passwords, ports, versions) is compared by its form.
 The binary is the debug build; blocks for other machines are fenced as `sh`, without output.
 """
@@ -117,7 +117,9 @@ class Terminal:
         return printed.decode().replace("\r\n", "\n")
 
     def serve(self, command):
-        output = self.folder / f"served-{len(self.servers)}"
+        # A reader stops one server before starting the next.
+        self.close()
+        output = self.folder / f"served-{time.monotonic_ns()}"
         with output.open("w") as stdout, (self.folder / "log").open("a") as stderr:
             server = subprocess.Popen(
                 ["bash", "-c", f"exec {command}"], cwd=self.work, env=self.environment, stdout=stdout, stderr=stderr
@@ -133,6 +135,7 @@ class Terminal:
         for server in self.servers:
             server.send_signal(signal.SIGTERM)
             server.wait(SECONDS_MAX)
+        self.servers.clear()
 
 
 def differences(document):
