@@ -1,6 +1,8 @@
 //! The guard, as proxies and clients meet it: forward-auth in each dialect, challenges, and metadata documents.
 
+mod caddy;
 mod nginx;
+mod proxies;
 
 use crate::harness::by;
 use std::time::Duration;
