@@ -21,7 +21,8 @@ table! {
     entry GuardRule, check fault {
         /// The tools that the rule is for; `*` stands for any characters.
         tools: Vec<String> = [] example ["delete_*"], List(TOOL_PATTERN);
-        /// The methods that the rule is for; `GET` includes `HEAD`.
+        /// The methods that the rule is for; `GET` includes `HEAD`. Unless the rule is `public`, letter case makes no
+        /// difference.
         methods: Vec<String> = [], List(METHOD);
         /// The paths that the rule is for, as clients send them: `*` stands for any characters but `/`, and `/**` at
         /// the end for the path itself and everything below it. Unless the rule is `public`, letter case and a slash

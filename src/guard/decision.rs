@@ -309,8 +309,10 @@ pub(crate) enum Misfit {
 
 fn misfit(rule: &GuardRule, asked: &Asked<'_>, target: &Target<'_>) -> Option<Misfit> {
     // HEAD is GET without the body of the answer (RFC 9110 §9.3.2).
-    let is_named =
-        |method: &String| method == asked.method || (method == "GET" && asked.method == "HEAD");
+    let is_named = |method: &String| {
+        names_method(rule, method, asked.method)
+            || (method == "GET" && names_method(rule, "HEAD", asked.method))
+    };
     let names_tool = |tools: &[String]| match asked.tool {
         Tool::Called(name) => tools.iter().any(|tool| tool_matches(tool, name)),
         Tool::None | Tool::Hidden(_) => false,
@@ -324,6 +326,12 @@ fn misfit(rule: &GuardRule, asked: &Asked<'_>, target: &Target<'_>) -> Option<Mi
     } else {
         None
     }
+}
+
+/// Methods are case-sensitive (RFC 9110 §9.1), but some servers take `delete` for `DELETE`: another spelling must not
+/// escape a rule, and opens no public one.
+fn names_method(rule: &GuardRule, method: &str, sent: &str) -> bool {
+    if rule.public { method == sent } else { method.eq_ignore_ascii_case(sent) }
 }
 
 fn names_path(rule: &GuardRule, target: &Target<'_>) -> bool {

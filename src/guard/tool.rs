@@ -10,6 +10,9 @@ use crate::config::Guard;
 /// The first version whose servers compare headers and body. Versions are dates, so they compare as text.
 const FIRST_VERSION: &str = "2026-07-28";
 
+/// The methods by which no server takes a message of MCP.
+const CALLS_NO_TOOL: [&str; 4] = ["GET", "HEAD", "OPTIONS", "DELETE"];
+
 /// A tool that was found in headers.
 pub(crate) enum Named {
     None,
@@ -29,8 +32,8 @@ impl Named {
 
 /// The tool that the headers of a request name.
 pub(crate) fn tool_of(method: &str, headers: &HeaderMap, settings: &Guard) -> Named {
-    // A message of MCP comes by POST.
-    if method != "POST" {
+    // A message of MCP comes by POST, which some servers read in another spelling or under another method as well.
+    if CALLS_NO_TOOL.contains(&method) {
         return Named::None;
     }
     if !settings.upstream_validates_headers {
@@ -119,7 +122,12 @@ mod tests {
         ] {
             assert_eq!(named("POST", lines, true), expected, "{lines:?}");
             assert_eq!(named("POST", lines, false), "hidden", "{lines:?}");
-            assert_eq!(named("GET", lines, true), "none", "{lines:?}");
+            for method in ["post", "Post", "PUT", "PATCH", "get"] {
+                assert_eq!(named(method, lines, true), expected, "{method} {lines:?}");
+            }
+            for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
+                assert_eq!(named(method, lines, true), "none", "{method} {lines:?}");
+            }
         }
     }
 }

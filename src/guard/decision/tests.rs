@@ -97,6 +97,24 @@ fn the_first_rule_that_matches_decides() {
 }
 
 #[test]
+fn another_spelling_of_a_method_does_not_escape_a_rule_but_opens_no_public_one() {
+    let guarded = guarded("");
+    let reader = with_scopes("tools:read", "tools:read");
+    let by = |method: &'static str, target: &'static str| {
+        let asked = Asked { method, ..post(target) };
+        decide(&guarded, &asked, Presented::Valid(&reader))
+    };
+    for method in ["DELETE", "delete", "Delete"] {
+        let decision = Decision::StepUp { scope: "tools:read tools:end".into() };
+        assert_eq!(by(method, "/mcp"), Decided { decision, rule: Some(3) }, "{method}");
+    }
+    for method in ["get", "Head"] {
+        let decision = Decision::Allow(&reader);
+        assert_eq!(by(method, "/healthz"), Decided { decision, rule: None }, "{method}");
+    }
+}
+
+#[test]
 fn a_scope_that_the_token_or_the_grant_lacks_is_asked_for_beside_all_that_was_granted() {
     let guarded = guarded("");
     // The token is narrower than its grant.
