@@ -3,7 +3,7 @@
 //!
 //! Pure, and stable: lists, URLs, and stores find a family by its identifier for as long as it has clients.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeSet, fmt, net::Ipv6Addr, str::FromStr};
 
 use aws_lc_rs::digest;
 
@@ -107,7 +107,7 @@ impl<'uri> Destination<'uri> {
         let (scheme, host) = uri.scheme_and_host();
         match &*scheme {
             "http" | "https" if is_loopback(host) => Self::Loopback,
-            "http" | "https" => Self::Host(lower_case(host.strip_suffix('.').unwrap_or(host))),
+            "http" | "https" => Self::Host(in_one_spelling(host)),
             _ => Self::Scheme(scheme),
         }
     }
@@ -151,15 +151,35 @@ impl FromStr for Destination<'static> {
                 Err(DestinationError)
             };
         }
-        // A redirect URI may have a host with an underscore, which no other host has.
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let is_address = text.starts_with('[') && url::Host::parse(&text).is_ok();
-        let host = text.strip_suffix('.').unwrap_or(&text);
-        if is_address || !host.is_empty() && !host.starts_with('.') && host.bytes().all(is_name) {
-            Ok(Self::Host(Cow::Owned(host.to_owned())))
+        let host = in_one_spelling(&text);
+        if is_host(&host) {
+            Ok(Self::Host(Cow::Owned(host.into_owned())))
         } else {
             Err(DestinationError)
         }
+    }
+}
+
+/// Whether a redirect URI can have this host, which is in its one spelling.
+fn is_host(host: &str) -> bool {
+    // A redirect URI may have a host with an underscore, which no other host has.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_name);
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    match url::Host::parse(host) {
+        Ok(url::Host::Ipv4(address)) => address.to_string() == host,
+        Ok(url::Host::Ipv6(_)) => true,
+        Ok(url::Host::Domain(_)) | Err(_) => !is_number && host.split('.').all(is_label),
+    }
+}
+
+/// A host in lower case, without dots at its end, and an IPv6 address as RFC 5952 writes it.
+fn in_one_spelling(host: &str) -> Cow<'_, str> {
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match address.and_then(|address| address.parse::<Ipv6Addr>().ok()) {
+        Some(address) => Cow::Owned(format!("[{address}]")),
+        None => lower_case(host.trim_end_matches('.')),
     }
 }
 

@@ -92,6 +92,16 @@ fn conditions() -> Vec<(Value, Client, Client)> {
         (json!({ "door": ["datadog", "document"] }), evil().document("evil.example"), evil()),
         (json!({ "any_destination": "claude.ai" }), claude(), evil()),
         (
+            json!({ "any_destination": "[2606:4700::1111]" }),
+            Client::new("A", &["https://[2606:4700:0::1111]/"]),
+            evil(),
+        ),
+        (
+            json!({ "any_destination": "cb.evil.example" }),
+            Client::new("A", &["https://CB.evil.example..:8443/"]),
+            Client::new("A", &["https://evil.example/"]),
+        ),
+        (
             json!({ "any_destination": "*.evil.example" }),
             evil(),
             Client::new("A", &["https://evil.example/"]),

@@ -56,11 +56,14 @@ fn destinations_are_hosts_loopback_and_private_schemes() {
     for (uri, expected) in [
         ("https://claude.ai/api/mcp/auth_callback", "a@claude.ai"),
         ("https://Claude.AI.:8443/other", "a@claude.ai"),
+        ("https://claude.ai../cb", "a@claude.ai"),
         ("http://localhost:3118/callback", "a@loopback"),
         ("http://127.0.0.1/", "a@loopback"),
         ("http://[::1]:1/", "a@loopback"),
         ("http://192.168.1.20:3080/cb", "a@192.168.1.20"),
         ("https://[2606:4700::1111]/cb", "a@[2606:4700::1111]"),
+        ("https://[2606:4700:0:0:0:0:0:1111]/cb", "a@[2606:4700::1111]"),
+        ("https://[2606:4700:0::0.0.17.17]/cb", "a@[2606:4700::1111]"),
         ("cursor://anysphere.cursor-mcp/oauth/callback", "a@scheme:cursor"),
         ("Com.Example.App:/cb", "a@scheme:com.example.app"),
     ] {
@@ -101,12 +104,28 @@ fn text_and_identifier_of_a_key_are_stable() {
     assert_eq!(key.to_string(), "claude code@claude.ai,loopback");
     assert_eq!(key.id().to_string(), "2a2cf992-af0a-8bb6-9c29-7751a84f1e2e");
     assert_eq!("Claude Code 1.2@loopback, CLAUDE.ai".parse(), Ok(key));
+    assert_eq!(
+        "Claude Code@[2606:4700:0::1111]".parse(),
+        Ok(self::key("claude code", &["https://[2606:4700::1111]/"]))
+    );
     assert_eq!(text("", "http://localhost/"), "@loopback");
 }
 
 #[test]
 fn rejects_a_text_that_is_no_family_key() {
-    for text in ["", "claude", "claude@", "claude@a b", "claude@scheme:https", "a@.x", "a@x,"] {
+    for text in [
+        "",
+        "claude",
+        "claude@",
+        "claude@a b",
+        "claude@scheme:https",
+        "a@.x",
+        "a@x,",
+        "a@x..y",
+        "a@1.2.3.999",
+        "a@192.168.001.1",
+        "a@[::1::]",
+    ] {
         assert_eq!(text.parse::<FamilyKey>(), Err(FamilyKeyError), "{text:?}");
     }
 }
