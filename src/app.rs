@@ -1,4 +1,4 @@
-//! The one piece of shared state.
+//! The state that all handlers share.
 
 use std::{
     net::IpAddr,
@@ -16,7 +16,6 @@ use crate::{
     clock::Clock,
     config::Config,
     entropy::Entropy,
-    guard::{Guards, Proxies},
     http::{
         body::BodyReader,
         body_budget::BodyBudget,
@@ -66,12 +65,8 @@ pub struct App {
     pub(crate) local_password: Option<LocalPassword>,
     /// Where people sign in who have an account elsewhere.
     pub(crate) providers: Providers,
-    /// The resources that the guard protects.
-    pub(crate) guards: Guards,
     /// What clients read of this server (RFC 8414).
     pub(crate) metadata: Bytes,
-    /// The resources that the built-in proxy protects.
-    pub(crate) proxies: Proxies,
     /// What signs and seals.
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
@@ -116,9 +111,7 @@ impl App {
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
             providers: Providers::new(&config.sign_in.providers, internet.clone()),
-            guards: Guards::new(&config),
             metadata: server_metadata::document(&config),
-            proxies: Proxies::new(&config, &internet),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
             metrics: Arc::default(),

@@ -20,7 +20,7 @@ use crate::{
     entropy::Entropy,
     grant::GrantId,
     guard::{
-        Asked, Authorized, Decided, Decision, Found, Guarded, Tool, decide, find, misfits,
+        Asked, Authorized, Decided, Decision, Found, Guarded, Guards, Tool, decide, find, misfits,
         split_address,
     },
     keys::{self, KeysError},
@@ -138,9 +138,10 @@ fn found(mut config: Config, resource: &str) -> Result<Found, Failure> {
     let handle = Arc::clone(&store.handle);
     let found = store.wait_for(async {
         let app = App::new(config, handle, Clock::System, Entropy::System);
+        let guards = Guards::new(&app.config, &app.internet);
         let now = app.clock.now();
         app.keys.read(&app.store, now).await?;
-        Ok(find(&app, token.trim(), resource, now).await)
+        Ok(find(&app, &guards, token.trim(), resource, now).await)
     });
     store.close()?;
     match found.map_err(|error: KeysError| Failure::of(cannot)(error))? {

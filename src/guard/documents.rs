@@ -92,7 +92,10 @@ fn only<'g>(mut guards: impl Iterator<Item = &'g Guarded>) -> Option<&'g Guarded
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Sources};
+    use crate::{
+        config::{self, Sources},
+        internet::Internet,
+    };
 
     fn guards(resources: &[(&str, &str)]) -> Guards {
         let resources: Vec<String> = resources
@@ -104,7 +107,7 @@ mod tests {
             .collect();
         let flags = vec![("authorization.resources", format!("[{}]", resources.join(", ")))];
         let config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
-        Guards::new(&config)
+        Guards::new(&config, &Internet::System)
     }
 
     #[test]

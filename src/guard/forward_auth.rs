@@ -13,7 +13,7 @@ use http::{
 use uuid::Uuid;
 
 use super::{
-    Asked, Authorized, Decision, Found, Guarded, Identity, Tool, assertion,
+    Asked, Authorized, Decision, Found, Guarded, Guards, Identity, Tool, assertion,
     challenge::{self, Told},
     decide, find,
     headers::ambiguity,
@@ -64,6 +64,7 @@ struct Facts<'a> {
 /// Answers a proxy; `None` for other peers, to which the address does not exist.
 pub(crate) async fn check(
     app: &App,
+    guards: &Guards,
     dialect: Dialect,
     peer: IpAddr,
     head: &Parts,
@@ -71,7 +72,7 @@ pub(crate) async fn check(
     if !is_trusted(peer.to_canonical(), &app.config.guard.proxies) {
         return None;
     }
-    let Some(guarded) = id_of(dialect, head.uri.path()).and_then(|id| app.guards.by_id(id)) else {
+    let Some(guarded) = id_of(dialect, head.uri.path()).and_then(|id| guards.by_id(id)) else {
         return Some(misconfigured(Missing::Resource));
     };
     let facts = match facts(dialect, head, guarded) {
@@ -79,7 +80,7 @@ pub(crate) async fn check(
         Err(missing) => return Some(misconfigured(missing)),
     };
     let found = match bearer(&head.headers) {
-        Some(Ok(token)) => find(app, token, &guarded.uri, app.clock.now()).await,
+        Some(Ok(token)) => find(app, guards, token, &guarded.uri, app.clock.now()).await,
         Some(Err(())) => Found::Invalid("Authorization is not a Bearer token"),
         None => Found::Nothing,
     };

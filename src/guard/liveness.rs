@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Authorized, Presented, memory::Memory};
+use super::{Authorized, Guards, Presented, memory::Memory};
 use crate::{
     app::App,
     client::Scope,
@@ -110,8 +110,14 @@ impl Liveness {
 }
 
 /// What the token of a request is worth at a resource.
-pub(crate) async fn find(app: &App, token: &str, resource: &str, now: Timestamp) -> Found {
-    let Some(verified) = app.guards.liveness.verified(app, token) else {
+pub(crate) async fn find(
+    app: &App,
+    guards: &Guards,
+    token: &str,
+    resource: &str,
+    now: Timestamp,
+) -> Found {
+    let Some(verified) = guards.liveness.verified(app, token) else {
         return Found::Invalid("the access token was not issued here");
     };
     if verified.expires_at <= now {
@@ -120,7 +126,7 @@ pub(crate) async fn find(app: &App, token: &str, resource: &str, now: Timestamp)
     if verified.audience.as_deref() != Some(resource) {
         return Found::Invalid("the access token is not for this resource alone");
     }
-    match app.guards.liveness.state(app, verified.grant, now).await {
+    match guards.liveness.state(app, verified.grant, now).await {
         Err(error) => Found::Unknown(Arc::new(error)),
         Ok(State::Alive { scope, expires_at }) if now < expires_at => {
             Found::Valid(authorized(&verified, scope.as_deref()))

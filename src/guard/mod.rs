@@ -35,19 +35,22 @@ pub(crate) use self::{
     liveness::{Found, find},
     proxy::{Proxies, Sender, answer, end_streams},
 };
-use crate::config::Config;
+use crate::{config::Config, internet::Internet};
 
-/// The guarded resources of a server.
+/// The guarded resources of a server, with what their handlers remember. The server holds it beside `App`.
 pub(crate) struct Guards {
     all: Vec<Guarded>,
     liveness: Liveness,
+    /// The resources that the built-in proxy protects.
+    pub(crate) proxies: Proxies,
 }
 
 impl Guards {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, internet: &Internet) -> Self {
         let resources = config.authorization.resources.iter();
         let all = resources.filter_map(|resource| Guarded::of(resource, config)).collect();
-        Self { all, liveness: Liveness::new(config) }
+        let proxies = Proxies::new(config, internet);
+        Self { all, liveness: Liveness::new(config), proxies }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Guarded> {

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     app::App,
-    guard::{self, Sender},
+    guard::{self, Guards, Sender},
     http::{
         answer::{AnswerBody, Response, Shape, refusal},
         client_address::{client_address, is_trusted},
@@ -44,6 +44,7 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Answers the requests of the public listener.
 pub(crate) struct Exchange {
     app: Arc<App>,
+    guards: Arc<Guards>,
     metrics: Arc<ServerMetrics>,
     request_ids: RequestIds,
     routes: Routes,
@@ -52,11 +53,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(app: Arc<App>, metrics: Arc<ServerMetrics>) -> Self {
+    pub(crate) fn new(app: Arc<App>, guards: Arc<Guards>, metrics: Arc<ServerMetrics>) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
         let routes = Routes::new(&app.config);
         let is_encrypted = app.config.tls.is_some() || app.config.server.tls_terminated_in_front;
-        Self { app, metrics, request_ids, routes, is_encrypted }
+        Self { app, guards, metrics, request_ids, routes, is_encrypted }
     }
 
     fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
@@ -78,7 +79,7 @@ impl Answer for Exchange {
         let proxies = &self.app.config.server.trusted_proxies;
         let address = client_address(peer, request.headers(), proxies);
         let request_id = self.request_id(peer, &request);
-        let found = self.app.proxies.find(&request);
+        let found = self.guards.proxies.find(&request);
         let route = match found {
             Some(_) => routes::guarded(),
             None => self.routes.at(request.uri().path()),
@@ -94,12 +95,13 @@ impl Answer for Exchange {
             let answered = async {
                 let Some(found) = found else {
                     let from = From { peer, source: address };
-                    return routes::answer(&self.app, route, from, &request_id, request).await;
+                    let state = (&*self.app, &*self.guards);
+                    return routes::answer(state, route, from, &request_id, request).await;
                 };
                 exchange.waits_for_another_server();
                 let sender = Sender { address, request_id: &request_id };
                 // In a box, or every connection would carry the room that this needs.
-                Box::pin(guard::answer(&self.app, found, sender, request)).await
+                Box::pin(guard::answer(&self.app, &self.guards, found, sender, request)).await
             };
             let answered = pin!(answered);
             or_panic(answered).await.unwrap_or_else(|panic| {

@@ -45,8 +45,8 @@ pub(crate) use self::{
     descriptors::Descriptors, listener::Answer, metrics::ServerMetrics, tls::Certificate,
 };
 use crate::{
-    app::App, audit::Actor, config::Config, http::request_event::chain, keys::KeysError,
-    metrics::ConnectionMetrics, store::StoreError,
+    app::App, audit::Actor, config::Config, guard::Guards, http::request_event::chain,
+    keys::KeysError, metrics::ConnectionMetrics, store::StoreError,
 };
 
 /// What the system buffers of one connection in each direction at most, in bytes: more than any answer and any
@@ -146,6 +146,7 @@ pub async fn serve(
 /// Both listeners at work.
 struct Running {
     addresses: Addresses,
+    guards: Arc<Guards>,
     public_draining: CancellationToken,
     public_tasks: TaskTracker,
     management_draining: CancellationToken,
@@ -162,6 +163,7 @@ impl Running {
     ) -> Self {
         let running = Self {
             addresses: Addresses { public: public.address, management: management.address },
+            guards: Arc::new(Guards::new(&app.config, &app.internet)),
             public_draining: CancellationToken::new(),
             public_tasks: TaskTracker::new(),
             management_draining: CancellationToken::new(),
@@ -177,7 +179,11 @@ impl Running {
         let drain = Duration::from_secs(app.config.server.shutdown_deadline_seconds);
         let proxies = app.config.server.trusted_proxies.clone();
         let listener = Arc::new(Listener {
-            answer: Exchange::new(Arc::clone(app), Arc::clone(metrics)),
+            answer: Exchange::new(
+                Arc::clone(app),
+                Arc::clone(&running.guards),
+                Arc::clone(metrics),
+            ),
             tls: certificate.map(Certificate::acceptor),
             places: Places::new(limits, proxies, Arc::clone(&metrics.connections)),
             time,
@@ -210,11 +216,12 @@ impl Running {
         running.management_tasks.spawn(listener.run(management.socket));
 
         // As long as requests are answered, which is until the management listener ends.
-        let (app, draining) = (Arc::clone(app), running.management_draining.clone());
+        let (app, guards) = (Arc::clone(app), Arc::clone(&running.guards));
+        let draining = running.management_draining.clone();
         running.management_tasks.spawn(async move {
             tokio::select! {
                 () = draining.cancelled() => {}
-                () = upkeep::run(&app) => {}
+                () = upkeep::run(&app, &guards) => {}
             }
         });
         running
@@ -226,7 +233,7 @@ impl Running {
         let deadline = Duration::from_secs(app.config.server.shutdown_deadline_seconds);
         tracing::info!(deadline_seconds = deadline.as_secs(), "stopping");
         self.public_draining.cancel();
-        app.proxies.drain();
+        self.guards.proxies.drain();
         self.public_tasks.close();
         let is_drained = timeout(deadline, self.public_tasks.wait()).await.is_ok();
         if !is_drained {

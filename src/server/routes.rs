@@ -20,7 +20,7 @@ use crate::{
     client::ProfileName,
     config::Config,
     discovery,
-    guard::{self, Dialect},
+    guard::{self, Dialect, Guards},
     http::{
         answer::{self, Response, Shape, refusal},
         request_id::Origin,
@@ -72,7 +72,7 @@ pub(crate) struct From {
 /// A request on its way to a handler.
 struct Call<'a> {
     app: &'a App,
-    /// The other end of the connection.
+    guards: &'a Guards,
     peer: IpAddr,
     source: IpAddr,
     head: Parts,
@@ -296,13 +296,13 @@ fn own_description(app: &App) -> Response {
 
 /// The metadata of the guarded resource that is meant.
 fn resource_metadata(call: &Call<'_>) -> Response {
-    let found = guard::metadata(&call.app.guards, &call.head);
+    let found = guard::metadata(call.guards, &call.head);
     found.unwrap_or_else(|| not_found(call.app, &call.head))
 }
 
 /// The answer of the guard to a proxy; to other peers, nothing is there.
 async fn checked(call: Call<'_>, dialect: Dialect) -> Response {
-    let answered = guard::check(call.app, dialect, call.peer, &call.head).await;
+    let answered = guard::check(call.app, call.guards, dialect, call.peer, &call.head).await;
     answered.unwrap_or_else(|| not_found(call.app, &call.head))
 }
 
@@ -447,7 +447,7 @@ pub(crate) fn guarded() -> &'static Route {
 
 /// Hands a request to the handler of its method.
 pub(crate) async fn answer(
-    app: &App,
+    (app, guards): (&App, &Guards),
     route: &'static Route,
     from: From,
     id: &HeaderValue,
@@ -466,7 +466,7 @@ pub(crate) async fn answer(
     match operation {
         Some(operation) => {
             let From { peer, source } = from;
-            (operation.handler)(Call { app, peer, source, head, body }).await
+            (operation.handler)(Call { app, guards, peer, source, head, body }).await
         }
         None if route.template == UNKNOWN => not_found(app, &head),
         None if route.is_open_to_scripts() && head.method == Method::OPTIONS => {

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     audit::Actor,
     client::ClientIdentifier,
-    guard,
+    guard::{self, Guards},
     http::request_event::chain,
     metrics::SweepMetrics,
     store::{GrantFilter, Swept},
@@ -28,14 +28,14 @@ const SWEEP_RECORDS: usize = 500;
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything, until it is dropped.
-pub(super) async fn run(app: &App) {
+pub(super) async fn run(app: &App, guards: &Guards) {
     if app.config.authorizes() {
         tokio::join!(
             app.rate_limit.keep_connected(),
             keys(app),
             sweep(app),
             documents(app),
-            guard::end_streams(app)
+            guard::end_streams(app, guards)
         );
     } else {
         app.rate_limit.keep_connected().await;

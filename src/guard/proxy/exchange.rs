@@ -28,7 +28,7 @@ use crate::{
     app::App,
     config::ShownTools,
     guard::{
-        Asked, Authorized, Decision, Guarded, Presented, Tool,
+        Asked, Authorized, Decision, Guarded, Guards, Presented, Tool,
         assertion::{self, Identity},
         decide,
         forward_auth::bearer,
@@ -62,6 +62,7 @@ pub(crate) struct Sender<'a> {
 /// A request on its way.
 struct Exchange<'a> {
     app: &'a App,
+    guards: &'a Guards,
     proxied: &'a Proxied,
     sender: Sender<'a>,
     head: Parts,
@@ -71,6 +72,7 @@ struct Exchange<'a> {
 /// Answers a request that belongs to a guarded resource.
 pub(crate) async fn answer(
     app: &App,
+    guards: &Guards,
     place: Place<'_>,
     sender: Sender<'_>,
     request: Request<Incoming>,
@@ -82,7 +84,7 @@ pub(crate) async fn answer(
         return asking.refused(StatusCode::MISDIRECTED_REQUEST, "invalid_request", text);
     };
     let origin = cors::origin(&head.headers);
-    let exchange = Exchange { app, proxied, sender, head, asking };
+    let exchange = Exchange { app, guards, proxied, sender, head, asking };
     let (mut response, is_admitted) = match exchange.answered(body).await {
         Ok(response) => (response, true),
         Err(refused) => (refused, false),
@@ -90,7 +92,7 @@ pub(crate) async fn answer(
     // A refusal of an origin is for nobody to read.
     let origin = origin.filter(|_| is_admitted || response.status() != StatusCode::FORBIDDEN);
     cors::allow(response.headers_mut(), origin.as_ref());
-    if proxied.is_at(&app.proxies.issuer) {
+    if proxied.is_at(&guards.proxies.issuer) {
         response.headers_mut().append(CONTENT_SECURITY_POLICY, SANDBOX);
     }
     response
@@ -134,7 +136,7 @@ impl<'a> Exchange<'a> {
             Some(Err(())) => Found::Invalid("the Authorization header is no bearer token"),
             Some(Ok(token)) => {
                 let now = self.app.clock.now();
-                liveness::find(self.app, token, &self.proxied.guarded.uri, now).await
+                liveness::find(self.app, self.guards, token, &self.proxied.guarded.uri, now).await
             }
         }
     }
@@ -206,7 +208,7 @@ impl<'a> Exchange<'a> {
 
     fn reader(&self, deadline: Duration) -> BodyReader<'a> {
         let source = Source::of(self.sender.address);
-        BodyReader { budget: &self.app.proxies.bodies, source, deadline }
+        BodyReader { budget: &self.guards.proxies.bodies, source, deadline }
     }
 
     fn unread(&self, error: &BodyError) -> Response {
@@ -373,7 +375,7 @@ impl<'a> Exchange<'a> {
                 let events = Events::new(self.proxied.guarded.settings.body_max);
                 Filter { events, shows: self.shows(authorized) }
             });
-            let draining = &self.app.proxies.draining;
+            let draining = &self.guards.proxies.draining;
             let body = AnswerOf::new(body, stream, is_events, filter, draining);
             AnswerBody::Stream(UnsyncBoxBody::new(body))
         };

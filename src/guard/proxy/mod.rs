@@ -22,7 +22,7 @@ use self::{
     streams::{Limits, Open, Streams},
     upstream::{TimeLimits, Upstream},
 };
-use super::{Guarded, target::Target};
+use super::{Guarded, Guards, target::Target};
 use crate::{
     app::App,
     config::{Config, Guard},
@@ -145,10 +145,11 @@ impl Proxied {
 }
 
 /// Ends the streams of grants that have ended, for as long as it is polled.
-pub(crate) async fn end_streams(app: &App) {
-    while !app.proxies.all.is_empty() {
+pub(crate) async fn end_streams(app: &App, guards: &Guards) {
+    let proxied = &guards.proxies.all;
+    while !proxied.is_empty() {
         sleep(LOOK_EVERY).await;
-        for proxied in &app.proxies.all {
+        for proxied in proxied {
             proxied.upstream.close_idle();
             for open in proxied.streams.grants() {
                 if !may_go_on(app, proxied, open).await {
