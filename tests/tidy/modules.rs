@@ -1,0 +1,326 @@
+//! Which module may name which, without circles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    none,
+    source::{sources, split_paths},
+};
+
+/// Which module may name which. A new edge is a design decision: add it here, in the same commit, and say
+/// why in the message. An edge that nothing uses is refused as well, so that this stays the picture.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("admission", &["appearance", "client", "family", "json", "metrics"]),
+    ("appearance", &[]),
+    ("audit", &["client", "clock", "entropy", "id"]),
+    (
+        "app",
+        &[
+            "admission",
+            "audit",
+            "client",
+            "client_document",
+            "clock",
+            "config",
+            "entropy",
+            "http",
+            "internet",
+            "keys",
+            "local_password",
+            "look_alike",
+            "metrics",
+            "provider",
+            "server_metadata",
+            "store",
+        ],
+    ),
+    (
+        "authorization",
+        &[
+            "app",
+            "audit",
+            "client",
+            "client_document",
+            "clock",
+            "config",
+            "error_code",
+            "grant",
+            "http",
+            "identified_client",
+            "pages",
+            "paths",
+            "refusal",
+            "secret",
+            "sign_in",
+            "store",
+        ],
+    ),
+    // The door of the benches.
+    (
+        "bench",
+        &["app", "clock", "config", "entropy", "keys", "metadata_policy", "registration", "store"],
+    ),
+    (
+        "cli",
+        &[
+            "app",
+            "audit",
+            "client",
+            "clock",
+            "config",
+            "doctor",
+            "entropy",
+            "grant",
+            "guard",
+            "json",
+            "keys",
+            "log",
+            "metadata_policy",
+            "private_file",
+            "registration",
+            "server",
+            "store",
+        ],
+    ),
+    ("client", &["id", "json", "special_use"]),
+    (
+        "client_document",
+        &["client", "clock", "config", "entropy", "http", "internet", "metadata_policy", "metrics"],
+    ),
+    ("clock", &[]),
+    // What a setting names as requests do is read by the same rule; admission rules of every origin are one type.
+    ("config", &["admission", "grant", "paths"]),
+    ("discovery", &["app", "http", "pages", "paths"]),
+    // It looks at what the others use, with their own means.
+    (
+        "doctor",
+        &[
+            "clock",
+            "config",
+            "entropy",
+            "http",
+            "internet",
+            "keys",
+            "private_file",
+            "provider",
+            "server",
+            "store",
+        ],
+    ),
+    ("entropy", &[]),
+    ("error_code", &[]),
+    ("family", &["appearance", "client", "id"]),
+    // The doors of the fuzz targets, which no build but theirs has.
+    (
+        "fuzz",
+        &[
+            "authorization",
+            "client",
+            "config",
+            "grant",
+            "guard",
+            "http",
+            "keys",
+            "metadata_policy",
+            "provider",
+            "registration",
+            "sign_in",
+            "token",
+        ],
+    ),
+    ("grant", &["entropy", "id", "secret"]),
+    // The handlers take `app`, and `Guards` from the server.
+    (
+        "guard",
+        &[
+            "app", "client", "clock", "config", "grant", "http", "internet", "json", "keys",
+            "paths", "secret", "store", "token",
+        ],
+    ),
+    ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
+    ("id", &["clock", "entropy"]),
+    (
+        "identified_client",
+        &["admission", "app", "client", "client_document", "clock", "http", "store"],
+    ),
+    ("internet", &[]),
+    ("json", &[]),
+    ("keys", &["audit", "clock", "config", "entropy", "private_file", "store"]),
+    ("local_password", &["entropy", "secret", "store"]),
+    ("log", &["clock", "config", "json"]),
+    ("look_alike", &["appearance", "client", "config"]),
+    ("metadata_policy", &["client", "config", "error_code", "json"]),
+    ("metrics", &[]),
+    // It describes what the others answer, by their own tables.
+    (
+        "openapi",
+        &[
+            "authorization",
+            "client",
+            "config",
+            "error_code",
+            "guard",
+            "http",
+            "keys",
+            "metadata_policy",
+            "refusal",
+            "registration",
+            "server_metadata",
+            "sign_in",
+            "token",
+        ],
+    ),
+    ("pages", &["config", "http", "paths"]),
+    ("paths", &[]),
+    ("private_file", &[]),
+    ("provider", &["clock", "config", "http", "internet"]),
+    ("refusal", &["error_code", "http", "pages", "store"]),
+    (
+        "registration",
+        &[
+            "admission",
+            "app",
+            "client",
+            "clock",
+            "config",
+            "entropy",
+            "error_code",
+            "http",
+            "json",
+            "look_alike",
+            "metadata_policy",
+            "refusal",
+            "store",
+        ],
+    ),
+    ("secret", &["entropy"]),
+    ("server_metadata", &["config", "paths"]),
+    (
+        "server",
+        &[
+            "admission",
+            "app",
+            "audit",
+            "authorization",
+            "client",
+            "clock",
+            "config",
+            "discovery",
+            "guard",
+            "http",
+            "keys",
+            "log",
+            "metadata_policy",
+            "metrics",
+            "openapi",
+            "pages",
+            "paths",
+            "registration",
+            "sign_in",
+            "store",
+            "token",
+        ],
+    ),
+    (
+        "sign_in",
+        &[
+            "app",
+            "audit",
+            "clock",
+            "config",
+            "entropy",
+            "error_code",
+            "grant",
+            "http",
+            "local_password",
+            "metrics",
+            "pages",
+            "paths",
+            "provider",
+            "refusal",
+            "secret",
+            "store",
+        ],
+    ),
+    ("special_use", &[]),
+    (
+        "store",
+        &[
+            "audit",
+            "client",
+            "clock",
+            "config",
+            "family",
+            "grant",
+            "id",
+            "metrics",
+            "private_file",
+            "secret",
+        ],
+    ),
+    (
+        "token",
+        &[
+            "app",
+            "audit",
+            "client",
+            "clock",
+            "config",
+            "error_code",
+            "grant",
+            "http",
+            "identified_client",
+            "keys",
+            "refusal",
+            "secret",
+            "store",
+        ],
+    ),
+];
+
+#[test]
+fn no_module_names_one_that_it_may_not() {
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources() {
+        let names = edges.entry(source.module()).or_default();
+        names.extend(split_paths(&source.code_with_crate_paths()).0);
+    }
+    edges.remove("lib");
+    edges.remove("main");
+    let mut faults = Vec::new();
+    for (module, names) in &edges {
+        let Some((_, allowed)) = MAY_NAME.iter().find(|(row, _)| row == module) else {
+            faults.push(format!("{module} has no row"));
+            continue;
+        };
+        let other = names.iter().filter(|name| *name != module);
+        faults.extend(
+            other
+                .filter(|name| !allowed.contains(&name.as_str()))
+                .map(|name| format!("{module} may not name {name}")),
+        );
+        faults.extend(
+            allowed
+                .iter()
+                .filter(|name| !names.contains(**name))
+                .map(|name| format!("{module} names {name} no longer: take the edge away")),
+        );
+    }
+    let gone = MAY_NAME.iter().filter(|(row, _)| !edges.contains_key(*row));
+    faults.extend(gone.map(|(row, _)| format!("there is no module {row}")));
+    none(&faults);
+}
+
+#[test]
+fn modules_form_no_circle() {
+    let mut open = MAY_NAME.to_vec();
+    // A module that names no open one is in no circle.
+    loop {
+        let left: Vec<&str> = open.iter().map(|(module, _)| *module).collect();
+        open.retain(|(_, names)| names.iter().any(|name| left.contains(name)));
+        if open.len() == left.len() {
+            break;
+        }
+    }
+    none(&open.iter().map(|(module, names)| format!("{module} → {names:?}")).collect::<Vec<_>>());
+}
