@@ -35,6 +35,8 @@ CHECKS = ("./check", "tests/journey/run.py")
 FORMS = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "IDENTIFIER"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
+    (r"\b\d{4}-\d\d-\d\d\b(?=  )", "DAY"),
+    (r"\b\d\d:\d\d:\d\dZ", "TIME"),
     (r'"client_id_issued_at":\d+', "TIME"),
     (r"(?<=with the password )\S+", "PASSWORD"),
     (r"\b\d+ MiB are free\b", "ROOM"),

@@ -114,7 +114,7 @@ pub(super) struct RevokeArguments {
 /// The arguments of [`FilterArguments`].
 const FILTERS: [&str; 2] = ["client", "subject"];
 
-fn client(text: &str) -> Result<ClientIdentifier, String> {
+pub(super) fn client(text: &str) -> Result<ClientIdentifier, String> {
     text.parse().map_err(|_| "neither a UUID in lower case nor the URL of a document".to_owned())
 }
 

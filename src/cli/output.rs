@@ -148,7 +148,7 @@ fn arrange(table: &mut Table, width: Option<u16>) {
     let mut holds_identifiers = vec![false; widths.len()];
     for row in table.row_iter() {
         for (holds, cell) in holds_identifiers.iter_mut().zip(row.cell_iter()) {
-            *holds |= is_identifier(&cell.content());
+            *holds |= cell.content().lines().any(is_identifier);
         }
     }
     let mut needed = 0;

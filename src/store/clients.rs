@@ -230,6 +230,8 @@ pub struct ClientFilter {
     pub issued_from: Option<Timestamp>,
     /// Only clients registered before this moment.
     pub issued_until: Option<Timestamp>,
+    /// Only clients of this standing.
+    pub standing: Option<Standing>,
     /// Only clients whose `client_name` contains this text, without regard to ASCII case.
     pub name_contains: Option<String>,
 }

@@ -61,7 +61,7 @@ pub(super) fn client_page(
     first: [u8; 16],
     last: [u8; 16],
     limit: usize,
-) -> [Value<'static>; 7] {
+) -> [Value<'static>; 8] {
     [
         Value::Id(first),
         Value::Id(last),
@@ -70,6 +70,7 @@ pub(super) fn client_page(
         Value::Number(Some(filter.issued_from.map_or(0, millis))),
         Value::Number(filter.issued_until.map(millis)),
         Value::limit(limit),
+        Value::Text(filter.standing.map(|standing| Cow::from(standing.as_str()))),
     ]
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
-    SessionRecord,
+    SessionRecord, Standing,
     column::{Columns, Record},
     sql::{Statement, parameters, sql},
 };
@@ -68,7 +68,7 @@ macro_rules! recorded {
 }
 
 pub(super) mod clients {
-    use super::{ClientRecord, Record, Statement, parameters, sql};
+    use super::{ClientRecord, Record, Standing, Statement, parameters, sql};
 
     /// A client that exists already is a constraint violation in SQLite, and not returned in PostgreSQL.
     pub(in crate::store) const REGISTER: Statement = insert!(
@@ -106,24 +106,55 @@ pub(super) mod clients {
     const BOUNDS: &str = "WHERE client_id >= $1 AND client_id <= $2 AND ($3 IS NULL OR profile = $3) \
         AND (flags & $4) = $4 AND issued_at >= $5 AND ($6 IS NULL OR issued_at < $6) ";
 
+    /// Most clients are active: they have no index, and need none.
+    const OF_ANY_OR_ACTIVE: &str = "AND ($8 IS NULL OR coalesce(standing, 'active') = $8) ";
+
+    /// Clients of other standings are few, and have an index.
+    const NOT_ACTIVE: &str = "AND standing = $8 ";
+
     /// SQLite searches names itself: `lower` folds ASCII only, which is what the filter promises, and a document
     /// that is not JSON must not hide the clients after it. In PostgreSQL the driver searches, because the databases
     /// that speak its dialect disagree about invalid JSON.
-    pub(in crate::store) const SELECT_PAGE: Statement = sql!(
-        sqlite: [
-            "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS,
-            "AND ($8 IS NULL OR (json_valid(metadata) \
-             AND instr(lower(metadata ->> '$.client_name'), $8) > 0)) ORDER BY client_id LIMIT $7"
-        ],
-        postgres: [
-            "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS,
-            "ORDER BY client_id LIMIT $7"
-        ],
-    );
+    macro_rules! page {
+        ($standing:expr) => {
+            sql!(
+                sqlite: [
+                    "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS, $standing,
+                    "AND ($9 IS NULL OR (json_valid(metadata) \
+                     AND instr(lower(metadata ->> '$.client_name'), $9) > 0)) \
+                     ORDER BY client_id LIMIT $7"
+                ],
+                postgres: [
+                    "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS, $standing,
+                    "ORDER BY client_id LIMIT $7"
+                ],
+            )
+        };
+    }
+
+    const SELECT_PAGE: Statement = page!(OF_ANY_OR_ACTIVE);
+
+    const SELECT_PAGE_NOT_ACTIVE: Statement = page!(NOT_ACTIVE);
+
+    /// A page of the clients that pass a filter with this standing.
+    pub(in crate::store) const fn select_page(standing: Option<Standing>) -> &'static Statement {
+        match standing {
+            None | Some(Standing::Active) => &SELECT_PAGE,
+            Some(Standing::Pending | Standing::Suspended | Standing::Dormant) => {
+                &SELECT_PAGE_NOT_ACTIVE
+            }
+        }
+    }
 
     /// For SQLite: the client at a distance behind another.
     pub(in crate::store) const SELECT_AHEAD: Statement = sql!(
         "SELECT client_id FROM clients WHERE client_id >= $1 ORDER BY client_id LIMIT 1 OFFSET $2"
+    );
+
+    /// For SQLite: the same among the clients of one standing other than active.
+    pub(in crate::store) const SELECT_AHEAD_NOT_ACTIVE: Statement = sql!(
+        "SELECT client_id FROM clients WHERE client_id >= $1 AND standing = $3 \
+         ORDER BY client_id LIMIT 1 OFFSET $2"
     );
 
     pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM clients");

@@ -14,6 +14,7 @@ mod migrate;
 mod proxy;
 mod secret_files;
 mod serve;
+mod standing;
 mod store;
 mod terminal;
 
@@ -155,6 +156,9 @@ fn a_command_line_that_cannot_be_meant_is_a_usage_error() {
         &["client", "list", "--limit", "0"],
         &["client", "get", "no-id"],
         &["client", "delete"],
+        &["client", "suspend"],
+        &["client", "suspend", "no-id", "--yes"],
+        &["client", "list", "--standing", "other"],
         &["metadata", "check"],
     ];
     for words in wrong {
@@ -189,6 +193,7 @@ fn no_usage_error_repeats_a_secret_in_the_wrong_place() {
         &["store", secret],
         &["store", &url],
         &["client", "get", secret],
+        &["client", "approve", secret],
         &["client", "list", "--since", secret],
         &["client", "list", "--limit", secret],
         &["client", "list", "--output", secret],
@@ -249,7 +254,7 @@ fn there_is_a_manual_page_for_every_command() {
     let page = doorward.read("man/doorward-client-import.1");
     assert!(page.contains(".SH EXAMPLES") && page.contains(".SH EXIT CODES"), "{page}");
     assert!(page.contains("\\fBdoorward client import\\fR"), "{page}");
-    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 38);
+    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 43);
 }
 
 #[test]

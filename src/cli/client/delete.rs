@@ -46,7 +46,7 @@ pub(in crate::cli) struct DeleteArguments {
 }
 
 /// The arguments of [`FilterArguments`].
-const FILTERS: [&str; 5] = ["profile", "flag", "since", "until", "name"];
+const FILTERS: [&str; 6] = ["profile", "flag", "since", "until", "standing", "name"];
 
 impl DeleteArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {

@@ -1,25 +1,41 @@
 //! `doorward client get`.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::line;
+use super::{
+    known::{Connections, Known, Record},
+    line,
+};
 use crate::{
     cli::{
         exit::{Failure, Outcome},
+        grant,
         output::{Format, RecordOutput, insist, print, table, visible_json},
-        settings::StoreArguments,
+        settings::{OpenStore, StoreArguments},
         time,
     },
-    client::ClientId,
-    store::{Access, ClientRecord},
+    client::ClientIdentifier,
+    clock::Clock,
+    store::{Access, ClientRecord, DocumentClientRecord, EventRecord, EventsOf},
 };
 
-/// Show one client with all that is kept of it
+/// How many events are shown.
+const EVENTS_MAX: usize = 10;
+
+/// Show one client: its record, its connections, and its last events
 #[derive(Args, Debug)]
+#[command(
+    after_help = "A connection is a live grant: something that a person has allowed this client.
+
+Examples:
+  doorward client get 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e
+  doorward client get https://app.example/client.json --output json | jq .people"
+)]
 pub(in crate::cli) struct GetArguments {
-    /// The client
-    client_id: ClientId,
+    /// The client: a UUID, or the URL of a metadata document
+    #[arg(value_parser = grant::client)]
+    client_id: ClientIdentifier,
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
@@ -29,37 +45,99 @@ pub(in crate::cli) struct GetArguments {
 impl GetArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let store = self.store.open(Access::Read)?;
-        let Some(client) = store.wait(store.handle.client(self.client_id))? else {
+        let Some(client) = Known::find(&store, &self.client_id)? else {
             insist(format_args!("There is no client {}.", self.client_id));
             return Ok(Outcome::No);
         };
+        let shown = Shown::of(&store, client)?;
         print(match self.output.format() {
-            Format::Table => print_table(&client),
-            Format::Json => {
-                let value: Value = serde_json::from_str(&line::print(&client)?)
-                    .map_err(Failure::of("the record is not JSON"))?;
-                visible_json(&format!("{value:#}")).into_owned()
-            }
-            Format::Jsonl => visible_json(&line::print(&client)?).into_owned(),
+            Format::Table => shown.text(),
+            Format::Json => visible_json(&format!("{:#}", shown.json()?)).into_owned(),
+            Format::Jsonl => visible_json(&shown.json()?.to_string()).into_owned(),
         })?;
         Ok(Outcome::Done)
     }
 }
 
-/// A row for each thing that is known; lists have their items below one another.
-fn print_table(client: &ClientRecord) -> String {
-    let mut rows = vec![
-        ("client_id".to_owned(), client.client_id.to_string()),
-        ("registered".to_owned(), time::to_rfc3339(client.issued_at)),
-        ("profile".to_owned(), client.profile.as_str().to_owned()),
-        ("source".to_owned(), client.source.map_or("not kept".to_owned(), |ip| ip.to_string())),
-        ("flags".to_owned(), line::flag_names(client.flags).join(" ")),
-    ];
-    let metadata: Value = serde_json::from_str(&client.metadata).unwrap_or_default();
-    for (member, value) in metadata.as_object().into_iter().flatten() {
-        rows.push((member.clone(), cell(value)));
+/// All that is known of a client.
+struct Shown {
+    client: Known,
+    connections: Connections,
+    events: Vec<EventRecord>,
+}
+
+impl Shown {
+    fn of(store: &OpenStore, client: Known) -> Result<Self, Failure> {
+        let about = EventsOf::Client(client.identifier.clone());
+        let newest = store.handle.newest_events(Some(&about), None, EVENTS_MAX);
+        let events = store.wait(newest)?;
+        let connections = client.connections(store, Clock::System.now())?;
+        Ok(Self { client, connections, events })
     }
-    table(&[], rows.iter().map(|(name, value)| vec![name.as_str(), value.as_str()]))
+
+    /// The members that `client list` shows, and more.
+    fn json(&self) -> Result<Value, Failure> {
+        let mut value = match &self.client.record {
+            Record::Registered(client) => serde_json::from_str(&line::print(client)?)
+                .map_err(Failure::of("the record is not JSON"))?,
+            Record::Document(client) => document(client),
+        };
+        value["standing"] = self.client.state().standing.as_str().into();
+        value["connections"] = self.connections.number.into();
+        value["people"] = self.connections.people.into();
+        value["events"] = self.events.iter().map(event).collect();
+        Ok(value)
+    }
+
+    /// A row for each thing that is known, and the events below.
+    fn text(&self) -> String {
+        let mut rows = match &self.client.record {
+            Record::Registered(client) => registered_rows(client),
+            Record::Document(client) => document_rows(client),
+        };
+        let state = self.client.state();
+        let standing = match state.standing_at {
+            Some(at) => format!("{} since {}", state.standing, time::to_rfc3339(at)),
+            None => state.standing.to_string(),
+        };
+        rows.push(("standing", standing));
+        rows.extend(state.used_at.map(|at| ("last used", time::to_rfc3339(at))));
+        rows.extend(state.note.as_ref().map(|note| ("note", note.clone())));
+        rows.push(("connections", self.connections.words()));
+        let mut rows: Vec<_> =
+            rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let metadata = self.client.metadata();
+        for (member, value) in metadata.as_object().into_iter().flatten() {
+            rows.push((member.clone(), cell(value)));
+        }
+        let record =
+            table(&[], rows.iter().map(|(name, value)| vec![name.as_str(), value.as_str()]));
+        if self.events.is_empty() {
+            return record;
+        }
+        let events: Vec<[String; 3]> = self.events.iter().map(event_row).collect();
+        let events = events.iter().map(|row| row.iter().map(String::as_str).collect());
+        format!("{record}\n\n{}", table(&["TIME", "ACTION", "ACTOR"], events))
+    }
+}
+
+fn registered_rows(client: &ClientRecord) -> Vec<(&'static str, String)> {
+    vec![
+        ("client_id", client.client_id.to_string()),
+        ("registered", time::to_rfc3339(client.issued_at)),
+        ("profile", client.profile.as_str().to_owned()),
+        ("source", client.source.map_or("not kept".to_owned(), |ip| ip.to_string())),
+        ("flags", line::flag_names(client.flags).join(" ")),
+    ]
+}
+
+fn document_rows(client: &DocumentClientRecord) -> Vec<(&'static str, String)> {
+    vec![
+        ("client_id", client.url.clone()),
+        ("document_client_id", client.document_client_id.to_string()),
+        ("first allowed", time::to_rfc3339(client.first_allowed_at)),
+        ("last allowed", time::to_rfc3339(client.allowed_at)),
+    ]
 }
 
 fn cell(value: &Value) -> String {
@@ -68,4 +146,46 @@ fn cell(value: &Value) -> String {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),
     }
+}
+
+/// A client with a document; the members that it shares with a registered one have the same names.
+fn document(client: &DocumentClientRecord) -> Value {
+    let state = &client.state;
+    let mut value = json!({
+        "client_id": client.url,
+        "document_client_id": client.document_client_id.to_string(),
+        "first_allowed_at": time::to_rfc3339(client.first_allowed_at),
+        "allowed_at": time::to_rfc3339(client.allowed_at),
+        "metadata": serde_json::from_str::<Value>(&client.metadata).unwrap_or_default(),
+    });
+    // As in the line of a registered client: numbers of seconds.
+    let seconds = |at| serde_json::from_str::<Value>(&time::to_seconds(at)).unwrap_or_default();
+    if let Some(at) = state.standing_at {
+        value["standing_at"] = seconds(at);
+    }
+    if let Some(at) = state.used_at {
+        value["used_at"] = seconds(at);
+    }
+    if let Some(note) = &state.note {
+        value["note"] = note.as_str().into();
+    }
+    value
+}
+
+fn event(event: &EventRecord) -> Value {
+    json!({
+        "event_id": event.event_id.to_string(),
+        "at": time::to_rfc3339(event.at),
+        "action": event.action.as_str(),
+        "actor_kind": event.actor_kind.as_str(),
+        "actor": event.actor,
+    })
+}
+
+fn event_row(event: &EventRecord) -> [String; 3] {
+    let actor = match &event.actor {
+        Some(actor) => format!("{} {actor}", event.actor_kind),
+        None => event.actor_kind.to_string(),
+    };
+    [time::to_rfc3339(event.at), event.action.to_string(), actor]
 }

@@ -12,13 +12,14 @@ use crate::{
     cli::{
         author::author,
         exit::{Failure, Outcome},
-        output::{Messages, RecordOutput},
+        output::{Messages, RecordOutput, visible_line},
         progress,
         records::{self, Listed, Part},
         settings::{OpenStore, StoreArguments},
         time,
     },
     client::ClientId,
+    clock::Timestamp,
     store::{ClientFilter, ClientRecord, Deleted, Store, StoreError},
 };
 
@@ -26,6 +27,7 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   doorward client list --profile datadog --since 2026-11-01T00:00:00Z
+  doorward client list --standing pending
   doorward client list --flag look_alike --output table
   doorward client list --output jsonl | jq -r .client_id")]
 pub(in crate::cli) struct ListArguments {
@@ -56,7 +58,7 @@ impl Listed for ClientRecord {
     const NAME: &'static str = "client";
     const FORGET: &'static str = "Delete";
     const HEADER: &'static [&'static str] =
-        &["CLIENT ID", "REGISTERED", "PROFILE", "NAME", "REDIRECT URIS", "FLAGS"];
+        &["CLIENT ID\nPROFILE", "REGISTERED", "STANDING\nFLAGS", "NAME\nREDIRECT URIS"];
 
     async fn page(
         store: &Store,
@@ -99,7 +101,8 @@ impl Listed for ClientRecord {
     }
 }
 
-fn row(client: &ClientRecord) -> [String; 6] {
+/// Two lines, so that a row fits a terminal of 80 columns.
+fn row(client: &ClientRecord) -> [String; 4] {
     let metadata: Value = serde_json::from_str(&client.metadata).unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let redirect_uris = match metadata.get("redirect_uris").and_then(Value::as_array) {
@@ -110,12 +113,12 @@ fn row(client: &ClientRecord) -> [String; 6] {
         },
         None => String::new(),
     };
+    let name = metadata.get("client_name").map(text).unwrap_or_default();
+    let registered = Timestamp::from_millis(client.issued_at.as_seconds().saturating_mul(1_000));
     [
-        client.client_id.to_string(),
-        time::to_rfc3339(client.issued_at),
-        client.profile.as_str().to_owned(),
-        metadata.get("client_name").map(text).unwrap_or_default(),
-        redirect_uris,
-        line::flag_names(client.flags).join(" "),
+        format!("{}\n{}", client.client_id, client.profile.as_str()),
+        time::to_rfc3339(registered).replace('T', "\n"),
+        format!("{}\n{}", client.state.standing, line::flag_names(client.flags).join(" ")),
+        format!("{}\n{redirect_uris}", visible_line(&name)),
     ]
 }

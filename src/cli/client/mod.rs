@@ -5,10 +5,15 @@ mod delete;
 mod export;
 mod get;
 mod import;
+mod known;
 mod line;
 mod list;
+mod note;
+mod standing;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+
+use standing::Decision;
 
 use super::{
     exit::{Failure, Outcome},
@@ -18,14 +23,40 @@ use super::{
 use crate::{
     client::ProfileName,
     clock::Timestamp,
-    store::{ClientFilter, ClientFlags},
+    store::{ClientFilter, ClientFlags, Standing},
 };
 
-/// List, show, delete, export and import the registered clients
+/// List, show, approve, suspend, remove, export, and import clients
 #[derive(Subcommand, Debug)]
 pub(super) enum ClientCommand {
     List(list::ListArguments),
+    #[command(visible_alias = "show")]
     Get(get::GetArguments),
+    /// Approve pending clients, so that people can allow them
+    #[command(after_help = "Examples:
+  doorward client list --standing pending
+  doorward client approve 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e --reason \"Reviewed by security\"")]
+    Approve(standing::StandingArguments),
+    /// Reject pending clients, which removes them
+    #[command(after_help = "Examples:
+  doorward client reject 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e --reason \"Unknown vendor\"")]
+    Reject(standing::StandingArguments),
+    /// Suspend clients: their codes and refresh tokens end at once, and no one can allow them
+    #[command(
+        after_help = "Everyone loses the access that they gave these clients. `client resume` lets people \
+allow them again. Access tokens that are not introspected stay valid until they expire.
+
+Examples:
+  doorward client suspend 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e --dry-run
+  doorward client suspend https://app.example/client.json --reason \"Ticket 4711\" --yes"
+    )]
+    Suspend(standing::StandingArguments),
+    /// Resume suspended clients; everyone has to allow them again
+    #[command(after_help = "Examples:
+  doorward client resume 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e")]
+    Resume(standing::StandingArguments),
+    Note(note::NoteArguments),
+    #[command(visible_alias = "remove")]
     Delete(delete::DeleteArguments),
     Export(export::ExportArguments),
     Import(import::ImportArguments),
@@ -36,6 +67,11 @@ impl ClientCommand {
         match self {
             Self::List(arguments) => arguments.run(messages),
             Self::Get(arguments) => arguments.run(),
+            Self::Approve(arguments) => arguments.run(Decision::Approve, messages),
+            Self::Reject(arguments) => arguments.run(Decision::Reject, messages),
+            Self::Suspend(arguments) => arguments.run(Decision::Suspend, messages),
+            Self::Resume(arguments) => arguments.run(Decision::Resume, messages),
+            Self::Note(arguments) => arguments.run(messages),
             Self::Delete(arguments) => arguments.run(messages),
             Self::Export(arguments) => arguments.run(messages),
             Self::Import(arguments) => arguments.run(messages),
@@ -58,6 +94,9 @@ struct FilterArguments {
     /// Only clients registered before this time
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<Timestamp>,
+    /// Only clients of this standing
+    #[arg(long, value_parser = standing_parser())]
+    standing: Option<Standing>,
     /// Only clients whose name contains this text, in upper or lower case
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
@@ -74,6 +113,7 @@ impl FilterArguments {
             flags,
             issued_from: self.since,
             issued_until: self.until,
+            standing: self.standing,
             name_contains: self.name,
         }
     }
@@ -87,4 +127,19 @@ pub(super) fn profile_parser() -> impl clap::builder::TypedValueParser<Value = P
 
 fn flag_parser() -> impl clap::builder::TypedValueParser<Value = ClientFlags> {
     PossibleValuesParser::new(ClientFlags::LOOK_ALIKE.names()).map(|_| ClientFlags::LOOK_ALIKE)
+}
+
+fn standing_parser() -> impl clap::builder::TypedValueParser<Value = Standing> {
+    let names = Standing::ALL.iter().map(|standing| standing.as_str());
+    PossibleValuesParser::new(names).map(|name| name.parse().expect("a name of the list above"))
+}
+
+/// What an operator writes about a client or a decision: one line, which a table can show.
+fn remark(text: &str) -> Result<String, String> {
+    const CHARS_MAX: usize = 500;
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("write one line of at most {CHARS_MAX} characters"));
+    }
+    Ok(text.to_owned())
 }

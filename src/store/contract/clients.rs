@@ -10,7 +10,10 @@ use super::{Records, everything, register_all};
 use crate::{
     client::ProfileName,
     clock::Timestamp,
-    store::{ClientFilter, ClientFlags, ClientRecord, Deleted, Imported, Store, StoreError},
+    store::{
+        ClientFilter, ClientFlags, ClientRecord, ClientState, Deleted, Imported, Standing, Store,
+        StoreError,
+    },
 };
 
 pub(in crate::store) async fn a_registered_client_is_read_back_as_it_was(store: Arc<Store>) {
@@ -116,17 +119,39 @@ pub(in crate::store) async fn a_filter_shows_what_passes_all_of_it(store: Arc<St
         source: Some(IpAddr::from([198, 51, 100, 7])),
         ..records.next()
     };
+    let mut of_standing = |standing| ClientRecord {
+        state: ClientState { standing, ..ClientState::default() },
+        ..records.next()
+    };
+    let others = [Standing::Pending, Standing::Suspended, Standing::Dormant, Standing::Pending]
+        .map(&mut of_standing);
+    let [pending, suspended, dormant, later] = &others;
     register_all(&store, &[plain.clone(), flagged.clone(), datadog.clone(), both.clone()]).await;
+    register_all(&store, &others).await;
 
     let any = ClientFilter::default;
+    let of = |standing| ClientFilter { standing: Some(standing), ..any() };
     let only_datadog = || ClientFilter { profile: Some(ProfileName::Datadog), ..any() };
     for (filter, expected) in [
-        (any(), vec![&plain, &flagged, &datadog, &both]),
+        (any(), vec![&plain, &flagged, &datadog, &both, pending, suspended, dormant, later]),
+        (of(Standing::Active), vec![&plain, &flagged, &datadog, &both]),
+        (of(Standing::Pending), vec![pending, later]),
+        (of(Standing::Suspended), vec![suspended]),
+        (of(Standing::Dormant), vec![dormant]),
+        (
+            ClientFilter { standing: Some(Standing::Active), ..only_datadog() },
+            vec![&datadog, &both],
+        ),
+        (ClientFilter { standing: Some(Standing::Pending), ..only_datadog() }, vec![]),
+        (ClientFilter { issued_from: Some(later.issued_at), ..of(Standing::Pending) }, vec![later]),
         (only_datadog(), vec![&datadog, &both]),
         (ClientFilter { flags: ClientFlags::LOOK_ALIKE, ..any() }, vec![&flagged, &both]),
         (ClientFilter { flags: ClientFlags::LOOK_ALIKE, ..only_datadog() }, vec![&both]),
         (ClientFilter { flags: ClientFlags::from_bits(0b1_0000), ..any() }, vec![]),
-        (ClientFilter { issued_from: Some(datadog.issued_at), ..any() }, vec![&datadog, &both]),
+        (
+            ClientFilter { issued_from: Some(datadog.issued_at), ..of(Standing::Active) },
+            vec![&datadog, &both],
+        ),
         (ClientFilter { issued_until: Some(datadog.issued_at), ..any() }, vec![&plain, &flagged]),
         (
             ClientFilter { issued_until: Some(Timestamp::from_millis(u64::MAX)), ..only_datadog() },

@@ -4,13 +4,13 @@ use rusqlite::{Connection, ErrorCode, Statement};
 
 use super::{
     fault::store_error,
-    rows::{self, ahead, each, execute, first, rows},
+    rows::{self, each, execute, first, rows},
 };
 use crate::{
     client::{ClientId, ProfileName},
     clock::Timestamp,
     store::{
-        ClientFilter, ClientFlags, ClientRecord, ClientState, Imported, StoreError,
+        ClientFilter, ClientFlags, ClientRecord, ClientState, Imported, Standing, StoreError,
         column::{Record as _, Stored as _, Value, client_page, corrupt, first_after},
         statements::clients,
     },
@@ -75,15 +75,30 @@ pub(super) fn page(
         let end = if *filter == ClientFilter::default() {
             None
         } else {
-            ahead(connection, &clients::SELECT_AHEAD, first, distance)?
+            ahead(connection, filter.standing, first, distance)?
         };
         let parameters = client_page(filter, first, end.unwrap_or(LAST), limit - page.len());
         let name = Value::Text(name.as_deref().map(Into::into));
         let parameters: Vec<_> = parameters.into_iter().chain([name]).collect();
-        page.append(&mut rows(connection, &clients::SELECT_PAGE, &parameters)?);
+        page.append(&mut rows(connection, clients::select_page(filter.standing), &parameters)?);
         next = end.and_then(|end| first_after(Some(ClientId::from_bytes(end))));
     }
     Ok(page)
+}
+
+/// The client at a distance behind another, among those that a filter with this standing looks through.
+fn ahead(
+    connection: &Connection,
+    standing: Option<Standing>,
+    first: [u8; 16],
+    distance: usize,
+) -> Result<Option<[u8; 16]>, StoreError> {
+    let standing = standing.filter(|standing| *standing != Standing::Active);
+    let Some(standing) = standing else {
+        return rows::ahead(connection, &clients::SELECT_AHEAD, first, distance, None);
+    };
+    let standing = Value::Text(Some(standing.as_str().into()));
+    rows::ahead(connection, &clients::SELECT_AHEAD_NOT_ACTIVE, first, distance, Some(standing))
 }
 
 /// Shows every client to `visit`, also those that do not load.

@@ -148,7 +148,8 @@ impl Postgres {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let page = client_page(filter, first, [u8::MAX; 16], limit);
-        records(&self.ask(&statements::clients::SELECT_PAGE, &parameters(&page)).await?)
+        let statement = statements::clients::select_page(filter.standing);
+        records(&self.ask(statement, &parameters(&page)).await?)
     }
 }
 

@@ -20,10 +20,10 @@ use super::*;
 
 /// January 2027.
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-const DOCUMENT: &str = "https://app.example/client.json";
+pub(super) const DOCUMENT: &str = "https://app.example/client.json";
 
 /// The `nth` grant of a test, one second after the one before.
-fn grant(nth: u32, client: &str, subject: &str, entropy: &Entropy) -> GrantRecord {
+pub(super) fn grant(nth: u32, client: &str, subject: &str, entropy: &Entropy) -> GrantRecord {
     let made = NOW.after_seconds(nth.into());
     GrantRecord {
         grant_id: GrantId::generate(made, entropy),
@@ -66,7 +66,7 @@ fn with_grants(number: u32) -> (Doorward, Vec<String>) {
 }
 
 /// Does something with the store, as a server would.
-fn in_store(doorward: &Doorward, work: impl AsyncFnOnce(&Store)) {
+pub(super) fn in_store(doorward: &Doorward, work: impl AsyncFnOnce(&Store)) {
     let location = match &doorward.database {
         Some(url) => StoreLocation::Postgres(url.parse().unwrap()),
         None => StoreLocation::Folder(doorward.path("doorward-data")),

