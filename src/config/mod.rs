@@ -236,23 +236,23 @@ table! {
         default: EffectName = "allow", EFFECT;
     }
 
-    /// How resource owners sign in. Without any way to, clients can register and nothing else: the endpoints
-    /// of authorization and tokens are not there.
+    /// How resource owners sign in. If no way to sign in is configured, clients can only register: the authorization
+    /// and token endpoints do not exist.
     sign_in: SignInConfig {
-        /// Whether one person may sign in with the password that is printed at start, which is another one
-        /// each time. For development: `--dev` turns it on.
+        /// Whether one person may sign in with a password that the server generates and prints at each start. For
+        /// development: `--dev` turns it on.
         local: bool = false dev true, Boolean;
         /// OpenID Providers at which people sign in; with several, they choose on a page.
         ///
-        /// Who may sign in is set by `allowed_domains` and `allowed_groups`: everybody whom the provider signs in
-        /// when both are empty.
+        /// `allowed_domains` and `allowed_groups` restrict who may sign in. If both are empty, every account of the
+        /// provider may.
         providers: Vec<Provider> = [] example [
             { id = "acme", name = "Acme", issuer = "https://login.acme.example", client_id = "doorward",
               client_secret_file = "/etc/doorward/acme.secret", allowed_domains = ["acme.example"] },
         ], entries::<Provider>();
-        /// How long a session lives that is not used, in minutes.
+        /// How long an unused session lasts, in minutes.
         session_idle_minutes: u64 = 60, Integer(1..=43_200);
-        /// How long a session lives at most, in minutes.
+        /// How long a session lasts at most, in minutes.
         session_lifetime_minutes: u64 = 720, Integer(1..=43_200);
         /// How many sign-ins one source (IPv4 address, IPv6 /64) may begin or try in a minute.
         per_source: u32 = 30, Integer(1..=1_000_000);
@@ -266,10 +266,10 @@ table! {
             { uri = "https://mcp.example.com/mcp", name = "Example tools", id = "tools",
               secret_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae" },
         ], entries::<Resource>();
-        /// How long an authorization code is good.
+        /// How long an authorization code is valid.
         code_lifetime_seconds: u64 = 60, Integer(1..=600);
-        /// How long is remembered what somebody allowed a client, in days. The question becomes shorter; it is
-        /// asked all the same.
+        /// How long a consent is stored, in days. A stored consent makes the consent page shorter; the page appears
+        /// all the same.
         consent_lifetime_days: u64 = 90, Integer(1..=3650);
     }
 

@@ -106,7 +106,7 @@ table! {
         groups_claim: String = "groups", CLAIM;
         /// The domains of verified email addresses that may sign in; all when empty.
         allowed_domains: Vec<String> = [], List(HOST);
-        /// The groups of which a person must be in one; all when empty.
+        /// Only members of one of these groups may sign in; everyone when empty.
         allowed_groups: Vec<String> = [], List(NAME);
     }
 }
