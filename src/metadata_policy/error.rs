@@ -2,6 +2,8 @@
 //! wildcard: a new fault must choose its code.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::profile::Profile;
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// The most violations that one answer lists.
-const VIOLATIONS_MAX: usize = 64;
+pub(crate) const VIOLATIONS_MAX: usize = 64;
 
 /// The longest piece of a caller's own text in an answer, in characters.
 const QUOTED_CHARACTERS_MAX: usize = 96;
@@ -59,11 +61,22 @@ impl MetadataError {
     pub(crate) fn violations(&self, profile: &Profile) -> Vec<Violation> {
         match self {
             Self::Metadata(faults) => {
-                faults.iter().take(VIOLATIONS_MAX).map(|fault| violation(fault, profile)).collect()
+                listed(faults).map(|fault| violation(fault, profile)).collect()
             }
             Self::Json(error) => vec![unreadable(error)],
         }
     }
+}
+
+/// The faults that an answer lists, in the order of the document. The first fault of every member has priority, so that
+/// a long list of bad entries hides no other member.
+fn listed(faults: &[Fault]) -> impl Iterator<Item = &Fault> {
+    let mut members = BTreeSet::new();
+    let (first, further): (Vec<_>, Vec<_>) =
+        faults.iter().enumerate().partition(|(_, fault)| members.insert(fault.member.as_str()));
+    let mut listed: Vec<_> = first.into_iter().chain(further).take(VIOLATIONS_MAX).collect();
+    listed.sort_unstable_by_key(|(at, _)| *at);
+    listed.into_iter().map(|(_, fault)| fault)
 }
 
 fn unreadable(error: &JsonError) -> Violation {

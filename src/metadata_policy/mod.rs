@@ -12,7 +12,7 @@ mod request;
 
 pub(crate) use self::{
     document::admit_document,
-    error::{MetadataError, Violation},
+    error::{MetadataError, VIOLATIONS_MAX, Violation},
     policy::{Admitted, admit},
     profile::{Answers, Profile},
     request::RegistrationRequest,

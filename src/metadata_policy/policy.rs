@@ -191,9 +191,13 @@ fn scopes_known(metadata: &mut ClientMetadata, case: &Case<'_>, _: &mut Vec<Faul
     }
 }
 
-/// RFC 7591 §2: `jwks` and `jwks_uri` never stand together.
+/// RFC 7591 §2: `jwks` and `jwks_uri` never stand together. A value that is itself rejected counts, so that one response
+/// lists both faults.
 fn one_key_set(metadata: &mut ClientMetadata, _: &Case<'_>, faults: &mut Vec<Fault>) {
-    if metadata.jwks.is_some() && metadata.jwks_uri.is_some() {
+    let is_rejected = |member: &str| faults.iter().any(|fault| fault.member == member);
+    let has_set = metadata.jwks.is_some() || is_rejected("jwks");
+    let has_uri = metadata.jwks_uri.is_some() || is_rejected("jwks_uri");
+    if has_set && has_uri {
         faults.push(Fault::of("jwks", Problem::TwoKeySets));
     }
 }

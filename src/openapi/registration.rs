@@ -6,7 +6,7 @@ use super::{answers, by_status, error_with, headers_of_status, json_answer, sche
 use crate::{
     client::ClientMetadata,
     config::Config,
-    metadata_policy::{BODY_BYTES_MAX, Profile},
+    metadata_policy::{BODY_BYTES_MAX, Profile, VIOLATIONS_MAX},
     registration::refusals,
 };
 
@@ -119,7 +119,25 @@ fn request(profile: &Profile) -> Value {
         }
         properties.insert(name.to_owned(), schema);
     }
-    json!({ "type": "object", "required": required, "properties": properties })
+    json!({
+        "type": "object",
+        "description": left_out(profile),
+        "required": required,
+        "properties": properties,
+    })
+}
+
+/// What a registration leaves out without a fault.
+fn left_out(profile: &Profile) -> &'static str {
+    if profile.is_lenient {
+        "Other members are ignored and not stored. These values are left out, and the response has what was \
+         registered: unsupported values of `grant_types`, `response_types`, and `application_type`; a page address that \
+         is not a URL; a redirect URI that is not allowed, if another one is; scopes outside the configured \
+         catalogue; repeated values. `none` replaces another `token_endpoint_auth_method`."
+    } else {
+        "Other members are ignored and not stored. Unsupported values of `grant_types`, `response_types`, and \
+         `application_type` are left out, and so are repeated values."
+    }
 }
 
 fn registered() -> Map<String, Value> {
@@ -190,7 +208,9 @@ fn error_with_violations() -> Value {
     schema["required"] = json!(["error", "error_description", "violations"]);
     schema["properties"]["violations"] = json!({
         "type": "array",
+        "description": "Every member with a fault, in the order of the request.",
         "minItems": 1,
+        "maxItems": VIOLATIONS_MAX,
         "items": {
             "type": "object",
             "required": ["pointer", "code", "reason"],

@@ -220,3 +220,108 @@ async fn the_limit_is_told_on_every_answer_in_the_words_of_its_door() {
     server.clock.advance(Duration::from_secs(43));
     assert_eq!(server.post(DATADOG, &documented_request().to_string()).await.status, 201);
 }
+
+/// The pointers of the violations, in their order.
+fn pointers(answer: &Answer) -> Vec<String> {
+    let body = answer.json();
+    let violations = body["violations"].as_array().unwrap();
+    violations.iter().map(|one| one["pointer"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_member_with_a_fault_is_in_one_answer() {
+    let server = TestServer::start().await;
+    let faulty = [
+        ("client_name", "7"),
+        ("client_name#de", "7"),
+        ("grant_types", "7"),
+        ("redirect_uris", "7"),
+        ("response_types", "7"),
+        ("token_endpoint_auth_method", "7"),
+        ("scope", "7"),
+        ("client_uri", "7"),
+        ("logo_uri", "7"),
+        ("policy_uri", "7"),
+        ("tos_uri", "7"),
+        ("tos_uri#not_a_tag", "\"https://a.example/\""),
+        ("jwks_uri", "7"),
+        ("contacts", "7"),
+        ("software_id", "7"),
+        ("software_version", "7"),
+        ("application_type", "7"),
+    ];
+    let members = faulty.map(|(name, value)| format!("\"{name}\":{value}"));
+    let all = server.post(RFC7591, &format!("{{{}}}", members.join(","))).await;
+    assert_eq!(all.status, 400);
+    assert_eq!(pointers(&all), faulty.map(|(name, _)| format!("/{name}")));
+
+    let uris = r#""redirect_uris":["https://a.example/cb"]"#;
+    for (body, expected) in [
+        // A long list of bad entries hides no other member.
+        (
+            format!(r#"{{"grant_types":[{}],"scope":7}}"#, vec!["0"; 1_000].join(",")),
+            vec!["/scope", "/redirect_uris"],
+        ),
+        // Neither key set hides that there are two.
+        (
+            format!(r#"{{{uris},"jwks_uri":"http://a.example/","jwks":{{"keys":[]}}}}"#),
+            vec!["/jwks_uri", "/jwks"],
+        ),
+        (format!(r#"{{{uris},"jwks_uri":"https://a.example/","jwks":7}}"#), vec!["/jwks", "/jwks"]),
+        // A misspelled member hides none, and neither does a missing one.
+        (
+            r#"{"redirect_url":["https://a.example/"],"scope":7}"#.into(),
+            vec!["/scope", "/redirect_uris"],
+        ),
+    ] {
+        let answer = server.post(RFC7591, &body).await;
+        assert_eq!(answer.status, 400, "{body}");
+        let listed = pointers(&answer);
+        assert!(listed.len() <= 64, "{}", listed.len());
+        let last = listed.split_at(listed.len() - expected.len()).1;
+        assert_eq!(last, expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_shows_what_was_left_out_and_what_was_filled_in() {
+    let server = TestServer::start().await;
+    let defaults = json!({
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": ["https://a.example/cb"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    });
+    for (sent, shown) in [
+        (json!({}), json!({})),
+        (
+            json!({ "grant_types": ["implicit", "authorization_code"] }),
+            json!({ "grant_types": ["authorization_code"] }),
+        ),
+        (json!({ "response_types": ["token", "code"] }), json!({})),
+        (json!({ "token_endpoint_auth_method": "client_secret_post" }), json!({})),
+        (
+            json!({ "redirect_uris": ["https://a.example/cb", "http://b.example/cb", "https://a.example/cb"] }),
+            json!({}),
+        ),
+        (json!({ "client_uri": "a.example", "application_type": "robot" }), json!({})),
+        (json!({ "scope": "read read write" }), json!({ "scope": "read write" })),
+        (json!({ "client_id": "mine", "software_statement": "x", "unknown": [1] }), json!({})),
+        (json!({ "client_name": null, "scope": "", "contacts": null }), json!({})),
+    ] {
+        let with = |changes: &Value| {
+            let mut body = defaults.clone();
+            body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            body
+        };
+        let mut request = sent.clone();
+        if request.get("redirect_uris").is_none() {
+            request["redirect_uris"] = json!(["https://a.example/cb"]);
+        }
+        let answer = server.post(RFC7591, &request.to_string()).await;
+        assert_eq!(answer.status, 201, "{sent}");
+        let mut expected = with(&shown);
+        expected["client_id_issued_at"] = 1_800_000_000.into();
+        assert_eq!(without_id(&answer), expected, "{sent}");
+    }
+}
