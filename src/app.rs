@@ -59,6 +59,8 @@ pub struct App {
     pub(crate) client_documents: ClientDocuments,
     /// How often each client may exchange valid codes and refresh tokens from each source.
     pub(crate) client_limit: OwnLimit<(ClientIdentifier, Caller)>,
+    /// How often each person may allow or deny a client.
+    pub(crate) decision_limit: OwnLimit<String>,
     /// How often each source may try to sign in.
     pub(crate) sign_in_limit: OwnLimit<Source>,
     /// The password of a server for development.
@@ -108,6 +110,7 @@ impl App {
                 &entropy,
             ),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
+            decision_limit: OwnLimit::new(config.authorization.decisions_per_person, &entropy),
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
             providers: Providers::new(&config.sign_in.providers, internet.clone()),

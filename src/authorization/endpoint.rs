@@ -256,6 +256,10 @@ async fn decide(
         // The decision was about something else, so the person is asked again.
         return Ok(again());
     }
+    // Each decision leaves events, so a person makes a bounded number of them.
+    app.decision_limit
+        .count(session.owner.subject.clone(), app.clock.now())
+        .map_err(|retry_after_seconds| PageError::TooManyDecisions { retry_after_seconds })?;
     if form.one("decision")? == Some("allow") {
         return allow(app, &question, head).await;
     }

@@ -55,6 +55,11 @@ pub(super) enum PageError {
         in_words(*.retry_after_seconds)
     )]
     TooManyFailures { retry_after_seconds: u32 },
+    #[error(
+        "You allowed or denied too many requests. Wait {}, then try again.",
+        in_words(*.retry_after_seconds)
+    )]
+    TooManyDecisions { retry_after_seconds: u32 },
     #[error("We couldn't identify this app.")]
     Client(#[source] StoreError),
     #[error("We couldn't load your connected apps.")]
@@ -112,7 +117,8 @@ impl PageError {
                 }
             },
             Self::Rejected { .. } => Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied),
-            Self::TooManyFailures { retry_after_seconds } => {
+            Self::TooManyFailures { retry_after_seconds }
+            | Self::TooManyDecisions { retry_after_seconds } => {
                 Refusal::too_many(*retry_after_seconds)
             }
             Self::Client(error) | Self::Grants(error) | Self::Store(error) => error.into(),
@@ -133,6 +139,7 @@ impl PageError {
             | Self::OldForm
             | Self::Rejected { .. }
             | Self::TooManyFailures { .. }
+            | Self::TooManyDecisions { .. }
             | Self::Standing(_)
             | Self::Client(_)
             | Self::Grants(_)
@@ -178,6 +185,9 @@ impl PageError {
                 "This app isn't allowed here",
                 "If you need this app, contact your administrator and name the reference below.",
             ),
+            Self::TooManyDecisions { .. } => {
+                ("Too many requests", "If you keep seeing this, contact your administrator.")
+            }
             Self::TooManyFailures { .. } => {
                 ("Too many failed requests", "If you keep seeing this, contact your administrator.")
             }
@@ -213,6 +223,7 @@ impl PageError {
             Self::ForeignForm
             | Self::OldForm
             | Self::Standing(_)
+            | Self::TooManyDecisions { .. }
             | Self::TooManyFailures { .. }
             | Self::Client(_)
             | Self::Grants(_)

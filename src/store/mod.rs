@@ -120,7 +120,7 @@ macro_rules! change {
                 let work = move |$transaction: &mut $crate::store::embedded::Direct<'_>| {
                     $crate::store::embedded::at_once($change)
                 };
-                embedded.$work(work).await
+                embedded.$work(stringify!($scope) == "whole", work).await
             }
             $crate::store::Database::Postgres(postgres) => {
                 change!(@$scope postgres, |$transaction| $change)

@@ -116,7 +116,7 @@ pub(super) fn rotation(token: &RefreshToken, seconds: u64) -> Rotation {
 }
 
 /// What goes with a grant.
-pub(super) fn consent(grant: &GrantRecord) -> ConsentRecord {
+pub(in crate::store) fn consent(grant: &GrantRecord) -> ConsentRecord {
     ConsentRecord {
         subject: grant.subject.clone(),
         client: grant.client.clone(),

@@ -89,22 +89,25 @@ impl Embedded {
         answer.outcome().await
     }
 
-    /// As [`Self::change`], of a kind that the writer need not know.
-    pub(super) async fn work<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// As [`Self::change`], of a kind that the writer need not know. `whole` for several statements, of which a failure
+    /// leaves none behind.
+    pub(super) async fn work<T, F>(&self, whole: bool, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&mut Direct<'_>) -> Result<T, Stopped> + Send + 'static,
     {
-        self.change(|reply| Change::Other(Box::new(Task { work, reply, deletes: false }))).await
+        self.change(|reply| Change::Other(Box::new(Task { work, reply, whole, deletes: false })))
+            .await
     }
 
     /// As [`Self::work`], of what only deletes: a full disk does not refuse it.
-    pub(super) async fn delete<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn delete<T, F>(&self, whole: bool, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&mut Direct<'_>) -> Result<T, Stopped> + Send + 'static,
     {
-        self.change(|reply| Change::Other(Box::new(Task { work, reply, deletes: true }))).await
+        self.change(|reply| Change::Other(Box::new(Task { work, reply, whole, deletes: true })))
+            .await
     }
 
     /// As [`Self::change`], but waits for a place in the queue.
@@ -192,7 +195,7 @@ impl Embedded {
         let forgotten = if going.is_empty() {
             0
         } else {
-            self.delete(move |change| upkeep::forget(change.0, kind, now, &going)).await?
+            self.delete(false, move |change| upkeep::forget(change.0, kind, now, &going)).await?
         };
         Ok(SweepPage::of(looked_at.into_iter().map(|(key, _)| key).collect(), forgotten, limit))
     }

@@ -91,6 +91,8 @@ impl Drop for Works {
 pub(super) struct Task<F, T> {
     pub(super) work: F,
     pub(super) reply: Reply<T>,
+    /// Whether it has several statements, of which a failure leaves none behind.
+    pub(super) whole: bool,
     pub(super) deletes: bool,
 }
 
@@ -100,7 +102,17 @@ where
     T: Send,
 {
     fn apply(&mut self, change: &Transaction<'_>) -> rusqlite::Result<()> {
-        let outcome = match (self.work)(&mut Direct(change)) {
+        if self.whole {
+            change.prepare_cached("SAVEPOINT whole")?.execute([])?;
+        }
+        let done = (self.work)(&mut Direct(change));
+        if self.whole && !change.is_autocommit() {
+            if done.is_err() {
+                change.prepare_cached("ROLLBACK TO whole")?.execute([])?;
+            }
+            change.prepare_cached("RELEASE whole")?.execute([])?;
+        }
+        let outcome = match done {
             Err(Stopped::Store(error)) => Err(error),
             Err(Stopped::Sql(error)) => {
                 spare_the_others::<T>(change, Err(error))?.map_err(store_error)

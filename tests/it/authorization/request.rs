@@ -496,3 +496,23 @@ async fn a_code_ends_with_its_client() {
     assert_eq!(client.redeem(&server, &code).await.json()["error"], "invalid_client");
     check_dead_end(&browser.get(&client.request().path()).await, 400);
 }
+
+#[tokio::test]
+async fn a_person_decides_a_bounded_number_of_times_a_minute() {
+    let mut config = crate::flow::config();
+    config.authorization.decisions_per_person = 3;
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let mut browser = Browser::signed_in(&server).await;
+    for _ in 0..3 {
+        let page = browser.get(&client.request().path()).await;
+        browser.submit(&page, "decision", "deny").await;
+    }
+    let page = browser.get(&client.request().path()).await;
+
+    let refused = browser.submit(&page, "decision", "allow").await;
+
+    check_dead_end(&refused, 429);
+    server.clock.advance(Duration::from_mins(1));
+    browser.submit(&page, "decision", "allow").await.code();
+}

@@ -1,6 +1,7 @@
 //! Damaged files: what a check finds, and what becomes of a store whose file is restored.
 
 use super::*;
+use crate::store::contract::grants::{Grants, consent};
 
 #[tokio::test]
 async fn a_backup_of_a_damaged_store_is_not_kept() {
@@ -93,4 +94,25 @@ async fn a_store_recovers_by_itself_when_its_file_is_mended() {
     store.ready().await.unwrap();
     store.close().await.unwrap();
     assert_eq!(check(folder.path()).unwrap().faults, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_change_that_fails_in_the_middle_leaves_nothing_behind() {
+    let (store, folder) = empty_store();
+    let (grants, allowed) = (Grants::new(), Grants::new().next());
+    let grant = grants.next();
+    store.keep_grant(grant.clone()).await.unwrap();
+    store.import_consents(vec![consent(&allowed)]).await.unwrap();
+    let before = store.consent(&grant.subject, &allowed.client).await.unwrap();
+    let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
+    let client = allowed.client.to_string();
+    let damaged = "UPDATE grants SET resources = 'no URI', client = ?1";
+    assert_eq!(other.execute(damaged, [&client]).unwrap(), 1);
+
+    let refused = store.disconnect(&grant.subject, &allowed.client, by()).await;
+
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    assert!(before.is_some());
+    assert_eq!(store.consent(&grant.subject, &allowed.client).await.unwrap(), before);
+    store.close().await.unwrap();
 }
