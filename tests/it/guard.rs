@@ -1,6 +1,7 @@
 //! The guard, as proxies and clients meet it: forward-auth in each dialect, challenges, and metadata documents.
 
 mod caddy;
+mod haproxy;
 mod nginx;
 mod proxies;
 
