@@ -25,6 +25,7 @@ use crate::{
     },
     internet::Internet,
     keys::Keys,
+    last_use::LastUse,
     local_password::LocalPassword,
     look_alike::ProtectedNames,
     metrics::AuthorizationMetrics,
@@ -57,6 +58,8 @@ pub struct App {
     pub(crate) rules: Arc<Rules>,
     /// The clients that publish what they are.
     pub(crate) client_documents: ClientDocuments,
+    /// When clients were last used, until it is stored.
+    pub(crate) last_use: LastUse,
     /// How often each client may exchange valid codes and refresh tokens from each source.
     pub(crate) client_limit: OwnLimit<(ClientIdentifier, Caller)>,
     /// How often each person may allow or deny a client.
@@ -109,6 +112,7 @@ impl App {
                 clock.clone(),
                 &entropy,
             ),
+            last_use: LastUse::default(),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
             decision_limit: OwnLimit::new(config.authorization.decisions_per_person, &entropy),
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),

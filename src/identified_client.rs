@@ -91,6 +91,9 @@ pub(crate) async fn is_there(app: &App, identifier: &ClientIdentifier) -> Result
 
 /// Notes that a grant of this client is in use.
 pub(crate) fn note_use(app: &App, identifier: &ClientIdentifier) {
+    if !app.last_use.note(identifier, app.clock.now()) {
+        app.metrics.uses_dropped.add_one();
+    }
     if let ClientIdentifier::Document(url) = identifier {
         app.client_documents.note_use(url);
     }

@@ -47,6 +47,7 @@ mod identified_client;
 pub mod internet;
 mod json;
 mod keys;
+mod last_use;
 mod local_password;
 pub mod log;
 mod look_alike;

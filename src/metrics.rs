@@ -180,6 +180,8 @@ pub(crate) struct AuthorizationMetrics {
     pub(crate) grants: SweepMetrics,
     pub(crate) consents: SweepMetrics,
     pub(crate) sessions: SweepMetrics,
+    /// Uses of clients that did not fit into memory.
+    pub(crate) uses_dropped: Counter,
 }
 
 /// How sign-ins of one kind ended.

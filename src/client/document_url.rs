@@ -9,7 +9,7 @@ use url::Url;
 const BYTES_MAX: usize = 2_048;
 
 /// An `https` URL with a path, in the spelling in which it was presented.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentUrl(String);
 
 /// A text that is no such URL.

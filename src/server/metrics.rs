@@ -179,6 +179,9 @@ impl ServerMetrics {
         page.head(name, "counter", "Codes and refresh tokens that were used again, by kind.");
         page.counter(name, "kind=\"code\"", &of.tokens.codes_used_again);
         page.counter(name, "kind=\"refresh_token\"", &of.tokens.refresh_tokens_used_again);
+        let name = "doorward_client_uses_dropped_total";
+        page.head(name, "counter", "Uses of clients that are not stored: too many in 30 seconds.");
+        page.counter(name, "", &of.uses_dropped);
     }
 
     fn sweeps_on(&self, page: &mut Page) {

@@ -243,6 +243,7 @@ impl Running {
         self.management_draining.cancel();
         self.management_tasks.close();
         let _ = timeout(GRACE, self.management_tasks.wait()).await;
+        let _ = timeout(GRACE, upkeep::store_last_uses(app)).await;
         app.store.close().await.map_err(ServeError::Close)?;
         Ok(if is_drained { Ended::Drained } else { Ended::Late })
     }

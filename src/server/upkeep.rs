@@ -18,6 +18,9 @@ use crate::{
 /// How often nodes look for keys that another one has made.
 const KEYS_EVERY: Duration = Duration::from_mins(1);
 
+/// How often the last uses of clients are stored: a crash loses no more.
+const USES_EVERY: Duration = Duration::from_secs(30);
+
 /// How often everything is looked through for what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -35,10 +38,26 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             keys(app),
             sweep(app),
             documents(app),
+            last_uses(app),
             guard::end_streams(app, guards)
         );
     } else {
         app.rate_limit.keep_connected().await;
+    }
+}
+
+/// Stores when clients were last used, in batches.
+async fn last_uses(app: &App) {
+    loop {
+        sleep(USES_EVERY).await;
+        store_last_uses(app).await;
+    }
+}
+
+/// Stores when clients were last used, as far as that is noted and not stored yet.
+pub(super) async fn store_last_uses(app: &App) {
+    if let Err(error) = app.last_use.store(&app.store).await {
+        tracing::warn!(error = chain(&error), "the last use of clients is not stored now");
     }
 }
 

@@ -9,9 +9,9 @@ use std::slice;
 use serde_json::json;
 
 use super::{
-    Allowed, ClientRecord, ClientState, ConsentRecord, Deleted, DocumentClientRecord, EventRecord,
-    GrantRecord, KeyKept, KeyRecord, Purchase, Redeemed, Rotated, Rotation, SessionId,
-    SessionRecord, Standing, StandingChanged, Step, Transition,
+    Allowed, ClientRecord, ClientState, ClientUse, ConsentRecord, Deleted, DocumentClientRecord,
+    DocumentClientUse, EventRecord, GrantRecord, KeyKept, KeyRecord, Purchase, Redeemed, Rotated,
+    Rotation, SessionId, SessionRecord, Standing, StandingChanged, Step, Transition,
     column::{Columns as _, Stored as _, Value},
     statements::{clients, consents, document_clients, events, grants, keys, sessions},
     transaction::Transaction,
@@ -330,6 +330,22 @@ pub(super) async fn put_note<T: Transaction>(
             change.execute(&document_clients::SET_NOTE, &[Value::text(url.as_str()), note]).await
         }
     }
+}
+
+/// Stores later uses of registered clients. Returns how many clients have one.
+pub(super) async fn note_client_uses<T: Transaction>(
+    change: &mut T,
+    uses: &[ClientUse],
+) -> Result<usize, T::Fault> {
+    change.insert(&clients::NOTE_USE, uses).await
+}
+
+/// Stores later uses of clients with a document. Returns how many clients have one.
+pub(super) async fn note_document_client_uses<T: Transaction>(
+    change: &mut T,
+    uses: &[DocumentClientUse],
+) -> Result<usize, T::Fault> {
+    change.insert(&document_clients::NOTE_USE, uses).await
 }
 
 /// Stores events alone: about what changes nothing else, as a denied consent.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ClientFlags, ClientRecord, Database, DocumentClientRecord, Standing, Store, StoreError, change,
-    changes, column::Value, statements::document_clients,
+    ClientFlags, ClientRecord, ClientUse, Database, DocumentClientRecord, DocumentClientUse,
+    Standing, Store, StoreError, change, changes, column::Value, statements::document_clients,
 };
 use crate::{
     audit::{Action, Author},
@@ -120,6 +120,26 @@ impl Store {
         let written =
             change!(self, one, |change| { changes::put_note(change, &client, note.as_deref()) });
         Ok(if written? == 0 { Deleted::NotThere } else { Deleted::Forgotten })
+    }
+
+    /// Stores when registered clients were used, as one change. A client that has a later use, or does not exist, stays as
+    /// it is. Returns how many clients have a later use now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_client_uses(&self, uses: Vec<ClientUse>) -> Result<usize, StoreError> {
+        change!(self, one, |change| changes::note_client_uses(change, &uses))
+    }
+
+    /// The same for clients with a metadata document.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_document_client_uses(
+        &self,
+        uses: Vec<DocumentClientUse>,
+    ) -> Result<usize, StoreError> {
+        change!(self, one, |change| changes::note_document_client_uses(change, &uses))
     }
 
     /// The client with a document at this URL, if a person has ever allowed it.

@@ -32,9 +32,9 @@ pub use self::{
     failing::{Failing, Failure},
     grants::{Allowed, GrantFilter, Purchase, Redeemed, Rotated, Rotation, Step},
     record::{
-        ClientFlags, ClientRecord, ClientState, CodeRecord, ConsentRecord, DocumentClientId,
-        DocumentClientRecord, EventRecord, GrantRecord, KeyRecord, RefreshRecord, ResourceOwner,
-        SessionId, SessionRecord, Standing,
+        ClientFlags, ClientRecord, ClientState, ClientUse, CodeRecord, ConsentRecord,
+        DocumentClientId, DocumentClientRecord, DocumentClientUse, EventRecord, GrantRecord,
+        KeyRecord, RefreshRecord, ResourceOwner, SessionId, SessionRecord, Standing,
     },
     upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept},
 };

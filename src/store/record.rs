@@ -97,6 +97,28 @@ columns! {
     }
 }
 
+columns! {
+    /// When a registered client was used.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ClientUse {
+        /// The client.
+        pub client_id: ClientId = "client_id",
+        /// When.
+        pub used_at: Timestamp = "used_at",
+    }
+}
+
+columns! {
+    /// When a client with a metadata document was used.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct DocumentClientUse {
+        /// The URL of its document.
+        pub url: String = "url",
+        /// When.
+        pub used_at: Timestamp = "used_at",
+    }
+}
+
 /// Names a client with a document.
 pub type DocumentClientId = Id<DocumentClient>;
 
@@ -397,6 +419,10 @@ tables! {
         format!("client {}", row.text(0).ok().flatten().unwrap_or("without a URL"))
     };
     EventRecord in "events", |row| identified::<EventId>(row, "event", EventId::from_bytes);
+    ClientUse in "clients", |row| identified::<ClientId>(row, "client", ClientId::from_bytes);
+    DocumentClientUse in "document_clients", |row| {
+        format!("client {}", row.text(0).ok().flatten().unwrap_or("without a URL"))
+    };
     KeyRecord in "keys", |_row| "a signing key".to_owned();
 }
 

@@ -175,6 +175,20 @@ pub(super) mod clients {
     pub(in crate::store) const SET_NOTE: Statement =
         sql!("UPDATE clients SET note = $2 WHERE client_id = $1");
 
+    /// Several nodes note uses: the latest stays.
+    pub(in crate::store) const NOTE_USE: Statement = sql!(
+        sqlite: [
+            "UPDATE clients SET used_at = $2 WHERE client_id = $1 \
+             AND (used_at IS NULL OR used_at < $2)"
+        ],
+        postgres: [
+            "UPDATE clients SET used_at = noted.used_at \
+             FROM unnest($1, $2) AS noted (client_id, used_at) \
+             WHERE clients.client_id = noted.client_id \
+             AND (clients.used_at IS NULL OR clients.used_at < noted.used_at)"
+        ],
+    );
+
     /// For PostgreSQL: writes as durably as a registration, to one of the rows that exist for it.
     pub(in crate::store) const PROBE: Statement =
         sql!("UPDATE probes SET times = times + 1 WHERE slot = abs(pg_backend_pid()) % 64");
@@ -308,6 +322,19 @@ pub(super) mod document_clients {
 
     pub(in crate::store) const SET_NOTE: Statement =
         sql!("UPDATE document_clients SET note = $2 WHERE url = $1");
+
+    pub(in crate::store) const NOTE_USE: Statement = sql!(
+        sqlite: [
+            "UPDATE document_clients SET used_at = $2 WHERE url = $1 \
+             AND (used_at IS NULL OR used_at < $2)"
+        ],
+        postgres: [
+            "UPDATE document_clients SET used_at = noted.used_at \
+             FROM unnest($1, $2) AS noted (url, used_at) \
+             WHERE document_clients.url = noted.url \
+             AND (document_clients.used_at IS NULL OR document_clients.used_at < noted.used_at)"
+        ],
+    );
 }
 
 pub(super) mod events {

@@ -30,6 +30,7 @@ mod guard;
 mod harness;
 mod heads;
 mod http2;
+mod last_use;
 mod management;
 mod mcp;
 mod postgres;

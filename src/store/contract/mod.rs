@@ -6,6 +6,7 @@ pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod sessions;
 pub(super) mod upkeep;
+pub(super) mod uses;
 pub(super) mod walk;
 
 use std::{net::IpAddr, sync::Arc};
@@ -61,6 +62,9 @@ macro_rules! store_contract {
             upkeep::an_open_store_is_ready,
             upkeep::after_close_every_method_is_unavailable,
             upkeep::close_waits_for_what_was_accepted,
+            uses::the_latest_use_of_a_client_stays,
+            uses::uses_that_several_nodes_note_at_once_end_with_the_latest,
+            uses::the_latest_use_of_a_client_with_a_document_stays,
             walk::random_walks_end_where_a_model_of_the_store_ends,
         }
     };
