@@ -7,24 +7,31 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
+    audit,
     author::author,
     exit::{Failure, Outcome},
-    output::{Messages, RecordOutput},
-    records::{self, Doomed, Listed, Part},
+    output::{
+        Format, Messages, RecordOutput, ReportOutput, insist, print, table, visible_json,
+        visible_line,
+    },
+    records::{self, Doomed, Forgotten, Listed, Part},
     settings::StoreArguments,
     time::to_rfc3339,
+    timeline::timeline,
 };
 use crate::{
     audit::Action,
     client::{ClientIdentifier, Scope},
+    clock::Clock,
     grant::{GrantId, ResourceIndicator},
-    store::{Deleted, GrantFilter, GrantRecord, Store, StoreError},
+    store::{Access, Deleted, EventRecord, EventsOf, GrantFilter, GrantRecord, Store, StoreError},
 };
 
-/// List and revoke what people have allowed clients
+/// List, show, and revoke what people have allowed clients
 #[derive(Subcommand, Debug)]
 pub(super) enum GrantCommand {
     List(ListArguments),
+    Show(ShowArguments),
     Revoke(RevokeArguments),
 }
 
@@ -32,6 +39,7 @@ impl GrantCommand {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         match self {
             Self::List(arguments) => arguments.run(messages),
+            Self::Show(arguments) => arguments.run(),
             Self::Revoke(arguments) => arguments.run(messages),
         }
     }
@@ -75,6 +83,21 @@ pub(super) struct ListArguments {
     after: Option<GrantId>,
     #[command(flatten)]
     output: RecordOutput,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Show a grant and its timeline, also after its end
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  doorward grant show 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e
+  doorward grant show 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e --output json | jq -r '.timeline[]'")]
+pub(super) struct ShowArguments {
+    /// The grant
+    #[arg(value_name = "GRANT_ID")]
+    grant_id: GrantId,
+    #[command(flatten)]
+    output: ReportOutput,
     #[command(flatten)]
     store: StoreArguments,
 }
@@ -125,6 +148,85 @@ impl ListArguments {
     }
 }
 
+/// More events than a grant leaves.
+const EVENTS_MAX: usize = 100;
+
+/// A grant with its story, as programs read it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    grant_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<Line<'a>>,
+    timeline: &'a [String],
+    events: Vec<audit::line::Line<'a>>,
+}
+
+impl ShowArguments {
+    fn run(self) -> Result<Outcome, Failure> {
+        let id = self.grant_id;
+        let store = self.store.open(Access::Read)?;
+        let grant = store.wait(store.handle.grant(id))?;
+        let of = EventsOf::Grant(id);
+        let mut events = store.wait(store.handle.newest_events(Some(&of), None, EVENTS_MAX))?;
+        if grant.is_none() && events.is_empty() {
+            insist(format_args!("There is no grant {id}."));
+            return Ok(Outcome::No);
+        }
+        // Events of one moment happened in the order of their actions.
+        events.sort_by_key(|event| (event.at, event.action));
+        let timeline = timeline(grant.as_ref(), &events, Clock::System.now());
+        let shown = Shown {
+            grant_id: id.to_string(),
+            grant: grant.as_ref().map(line),
+            timeline: &timeline,
+            events: events.iter().map(audit::line::line).collect(),
+        };
+        let json = match self.output.output {
+            Format::Table => {
+                return print(report(id, grant.as_ref(), &events, &timeline)).map(done);
+            }
+            Format::Json => serde_json::to_string_pretty(&shown),
+            Format::Jsonl => serde_json::to_string(&shown),
+        };
+        let json = json.map_err(Failure::of("cannot write a grant as JSON"))?;
+        print(visible_json(&json)).map(done)
+    }
+}
+
+const fn done((): ()) -> Outcome {
+    Outcome::Done
+}
+
+/// A grant for people: whose it is, then its timeline, a sentence a line.
+fn report(
+    id: GrantId,
+    grant: Option<&GrantRecord>,
+    events: &[EventRecord],
+    timeline: &[String],
+) -> String {
+    let id = id.to_string();
+    let of_events = |event: &EventRecord| Some((event.client.clone()?, event.subject.clone()?));
+    let parties = grant
+        .map(|grant| (grant.client.clone(), grant.subject.clone()))
+        .or_else(|| events.iter().find_map(of_events));
+    let (client, subject) =
+        parties.map_or_else(Default::default, |(client, subject)| (client.to_string(), subject));
+    let grant = grant.map(line);
+    let scope = grant.as_ref().and_then(|grant| grant.scope).unwrap_or_default();
+    let resources = grant.as_ref().map(|grant| grant.resources.join(" ")).unwrap_or_default();
+    let rows = [
+        ("Grant", &*id),
+        ("Client", &*client),
+        ("Subject", &*subject),
+        ("Scope", scope),
+        ("Resources", &*resources),
+    ];
+    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    let facts = table(&[], rows.map(|(name, value)| vec![name, value]));
+    let sentences: Vec<String> = timeline.iter().map(|sentence| visible_line(sentence)).collect();
+    format!("{facts}\n\n{}", sentences.join("\n"))
+}
+
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let doomed = Doomed::<GrantRecord> {
@@ -172,7 +274,6 @@ impl Listed for GrantRecord {
     type Id = GrantId;
     type Filter = GrantFilter;
     const NAME: &'static str = "grant";
-    const FORGET: &'static str = "Revoke";
     const HEADER: &'static [&'static str] =
         &["GRANT ID", "MADE", "ENDS", "SUBJECT", "CLIENT", "SCOPE", "RESOURCES"];
 
@@ -183,10 +284,6 @@ impl Listed for GrantRecord {
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
         store.grants(filter, after, limit).await
-    }
-
-    async fn forget(store: Arc<Store>, id: GrantId) -> Result<Deleted, StoreError> {
-        store.revoke_grant(id, Action::GrantRevoked, "by_operator", author()).await
     }
 
     fn id(&self) -> GrantId {
@@ -208,5 +305,13 @@ impl Listed for GrantRecord {
             line.scope.unwrap_or_default().to_owned(),
             line.resources.join(" "),
         ]
+    }
+}
+
+impl Forgotten for GrantRecord {
+    const FORGET: &'static str = "Revoke";
+
+    async fn forget(store: Arc<Store>, id: GrantId) -> Result<Deleted, StoreError> {
+        store.revoke_grant(id, Action::GrantRevoked, "by_operator", author()).await
     }
 }

@@ -1,12 +1,14 @@
 //! The command line: what can be asked of the program, one file a command. It parses, opens what the
 //! command needs, calls it, and says what became of it. What a command does is done elsewhere.
 
+mod audit;
 mod author;
 mod client;
 mod completions;
 mod config;
 mod doctor;
 mod exit;
+mod export;
 mod grant;
 mod guard;
 mod key;
@@ -22,6 +24,7 @@ mod session;
 mod settings;
 mod store;
 mod time;
+mod timeline;
 mod version;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -63,6 +66,8 @@ enum Command {
     Grant(grant::GrantCommand),
     #[command(subcommand)]
     Session(session::SessionCommand),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     #[command(subcommand)]
     Guard(guard::GuardCommand),
     #[command(subcommand)]
@@ -165,6 +170,7 @@ impl Command {
             Self::Client(command) => command.run(messages),
             Self::Grant(command) => command.run(messages),
             Self::Session(command) => command.run(messages),
+            Self::Audit(command) => command.run(messages),
             Self::Guard(command) => command.run(),
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),

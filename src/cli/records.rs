@@ -40,8 +40,6 @@ pub(super) trait Listed: Sized {
     type Filter: Clone;
     /// What one of them is called.
     const NAME: &'static str;
-    /// What the command is called that forgets one.
-    const FORGET: &'static str;
     const HEADER: &'static [&'static str];
 
     /// As the method of the store that lists them.
@@ -51,11 +49,6 @@ pub(super) trait Listed: Sized {
         after: Option<Self::Id>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError>;
-
-    fn forget(
-        store: Arc<Store>,
-        id: Self::Id,
-    ) -> impl Future<Output = Result<Deleted, StoreError>> + Send + 'static;
 
     /// How far a command is that goes through all of them.
     fn progress(
@@ -73,6 +66,17 @@ pub(super) trait Listed: Sized {
 
     /// As a row below [`Self::HEADER`].
     fn row(&self) -> Vec<String>;
+}
+
+/// A kind of record that a command deletes.
+pub(super) trait Forgotten: Listed {
+    /// The name of that command.
+    const FORGET: &'static str;
+
+    fn forget(
+        store: Arc<Store>,
+        id: Self::Id,
+    ) -> impl Future<Output = Result<Deleted, StoreError>> + Send + 'static;
 }
 
 /// In the order of identifiers. Ends after the first failure.
@@ -237,7 +241,7 @@ pub(super) struct Doomed<T: Listed> {
 }
 
 /// Forgets records, once somebody has said yes.
-pub(super) fn forget<T: Listed>(
+pub(super) fn forget<T: Forgotten>(
     store: StoreArguments,
     doomed: Doomed<T>,
     messages: Messages,
@@ -294,7 +298,7 @@ fn number<T: Listed>(
 }
 
 /// Whether all of them were there.
-fn forget_named<T: Listed>(
+fn forget_named<T: Forgotten>(
     store: &OpenStore,
     ids: Vec<T::Id>,
     messages: Messages,
@@ -312,7 +316,7 @@ fn forget_named<T: Listed>(
     Ok(is_complete)
 }
 
-fn forget_all<T: Listed>(
+fn forget_all<T: Forgotten>(
     store: &OpenStore,
     filter: T::Filter,
     messages: Messages,
@@ -341,7 +345,7 @@ fn forget_all<T: Listed>(
 
 /// Asks for all of them before it waits for one, so that the store makes few changes of them; returns how many
 /// were there.
-async fn forget_together<T: Listed>(
+async fn forget_together<T: Forgotten>(
     store: &Arc<Store>,
     ids: Vec<T::Id>,
 ) -> Result<u64, StoreError> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     exit::{Failure, Outcome},
     output::{Messages, RecordOutput},
-    records::{self, Doomed, Listed, Part},
+    records::{self, Doomed, Forgotten, Listed, Part},
     settings::StoreArguments,
     time::to_rfc3339,
 };
@@ -135,7 +135,6 @@ impl Listed for SessionRecord {
     /// The subject.
     type Filter = Option<String>;
     const NAME: &'static str = "session";
-    const FORGET: &'static str = "Revoke";
     const HEADER: &'static [&'static str] =
         &["SESSION ID", "SIGNED IN", "IDLE", "ENDS", "SUBJECT", "NAME", "E-MAIL"];
 
@@ -146,10 +145,6 @@ impl Listed for SessionRecord {
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
         store.sessions(subject.as_deref(), after, limit).await
-    }
-
-    async fn forget(store: Arc<Store>, id: SessionId) -> Result<Deleted, StoreError> {
-        store.end_session(id, author()).await
     }
 
     fn id(&self) -> SessionId {
@@ -166,5 +161,13 @@ impl Listed for SessionRecord {
         let (name, email) = (text(line.name), text(line.email));
         let sub = line.sub.to_owned();
         vec![line.session_id, line.signed_in_at, line.idle_at, line.expires_at, sub, name, email]
+    }
+}
+
+impl Forgotten for SessionRecord {
+    const FORGET: &'static str = "Revoke";
+
+    async fn forget(store: Arc<Store>, id: SessionId) -> Result<Deleted, StoreError> {
+        store.end_session(id, author()).await
     }
 }

@@ -1,6 +1,7 @@
 //! What no compiler checks of this repository: which module may name which, what stays in its place, how
 //! long files are, and whether the documents say what is there. Each test reads files and nothing else.
 
+mod changes;
 mod confined;
 mod documents;
 mod files;

@@ -14,7 +14,7 @@ use crate::{
         exit::{Failure, Outcome},
         output::{Messages, RecordOutput, visible_line},
         progress,
-        records::{self, Listed, Part},
+        records::{self, Forgotten, Listed, Part},
         settings::{OpenStore, StoreArguments},
         time,
     },
@@ -56,7 +56,6 @@ impl Listed for ClientRecord {
     type Id = ClientId;
     type Filter = ClientFilter;
     const NAME: &'static str = "client";
-    const FORGET: &'static str = "Delete";
     const HEADER: &'static [&'static str] =
         &["CLIENT ID\nPROFILE", "REGISTERED", "STANDING\nFLAGS", "NAME\nREDIRECT URIS"];
 
@@ -67,10 +66,6 @@ impl Listed for ClientRecord {
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
         store.clients(filter, after, limit).await
-    }
-
-    async fn forget(store: Arc<Store>, id: ClientId) -> Result<Deleted, StoreError> {
-        store.remove_client(id, Action::ClientRemoved, "by_operator", author()).await
     }
 
     /// Their number is asked for when it is known without going through them, and when somebody sees it.
@@ -98,6 +93,14 @@ impl Listed for ClientRecord {
 
     fn row(&self) -> Vec<String> {
         row(self).into()
+    }
+}
+
+impl Forgotten for ClientRecord {
+    const FORGET: &'static str = "Delete";
+
+    async fn forget(store: Arc<Store>, id: ClientId) -> Result<Deleted, StoreError> {
+        store.remove_client(id, Action::ClientRemoved, "by_operator", author()).await
     }
 }
 

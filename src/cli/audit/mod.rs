@@ -1,0 +1,268 @@
+//! `doorward audit`: who did what, straight from the store, also beside a running server.
+
+pub(super) mod line;
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+
+use super::{
+    exit::{Failure, Outcome},
+    export::export,
+    grant,
+    output::{Messages, RecordOutput, visible_line},
+    records::{self, Listed, Part},
+    settings::StoreArguments,
+    time::{self, to_rfc3339},
+};
+use crate::{
+    audit::{Action, ActorKind, EventId},
+    client::ClientIdentifier,
+    clock::Timestamp,
+    grant::GrantId,
+    store::{EventRecord, EventsOf, Store, StoreError},
+};
+
+/// List and export audit events: who did what
+#[derive(Subcommand, Debug)]
+pub(super) enum AuditCommand {
+    List(ListArguments),
+    Export(ExportArguments),
+}
+
+impl AuditCommand {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        match self {
+            Self::List(arguments) => arguments.run(messages),
+            Self::Export(arguments) => arguments.run(messages),
+        }
+    }
+}
+
+/// List audit events, newest first
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  doorward audit list --since 24h --action grant.reused
+  doorward audit list --client 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e
+  doorward audit list --subject acme:248289761001 --output jsonl | jq -r .action")]
+pub(super) struct ListArguments {
+    /// Only events about this client: a UUID, or the URL of a metadata document
+    #[arg(long, value_name = "CLIENT_ID", value_parser = grant::client)]
+    client: Option<ClientIdentifier>,
+    /// Only events about this grant
+    #[arg(long, value_name = "GRANT_ID")]
+    grant: Option<GrantId>,
+    /// Only events about this person's access, as access tokens name the person in `sub`
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<String>,
+    /// Only events of this action
+    #[arg(long, value_parser = action_parser(), hide_possible_values = true)]
+    action: Option<Action>,
+    #[command(flatten)]
+    period: PeriodArguments,
+    /// Show at most this many events [default: 100 in a table, else all]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<NonZeroUsize>,
+    /// Continue after this event, the last of an earlier list
+    #[arg(long, value_name = "EVENT_ID")]
+    after: Option<EventId>,
+    #[command(flatten)]
+    output: RecordOutput,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Write audit events as JSON Lines, oldest first
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  doorward audit export events.jsonl
+  doorward audit export --since 2026-11-01 --until 2026-12-01 | gzip > november.jsonl.gz")]
+pub(super) struct ExportArguments {
+    /// A new file to write to [default: standard output]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    period: PeriodArguments,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+#[derive(Args, Debug)]
+struct PeriodArguments {
+    /// Only events at this time or later: 2026-11-23T19:30:00Z, 2026-11-23, or 12h (ago)
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    since: Option<Timestamp>,
+    /// Only events before this time
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    until: Option<Timestamp>,
+}
+
+fn action_parser() -> impl clap::builder::TypedValueParser<Value = Action> {
+    PossibleValuesParser::new(Action::ALL.iter().map(|action| action.as_str()))
+        .map(|name| name.parse().expect("a name of the list above"))
+}
+
+impl ListArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
+        let filter = EventFilter {
+            client: self.client,
+            grant: self.grant,
+            subject: self.subject,
+            action: self.action,
+            since: self.period.since,
+            until: self.period.until,
+            order: Order::NewestFirst,
+        };
+        records::list::<EventRecord>(self.store, filter, &part, messages)
+    }
+}
+
+impl ExportArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let filter = EventFilter {
+            client: None,
+            grant: None,
+            subject: None,
+            action: None,
+            since: self.period.since,
+            until: self.period.until,
+            order: Order::OldestFirst,
+        };
+        export::<EventRecord>(self.store, filter, self.file, messages)
+    }
+}
+
+/// Which events, in which order. An absent member admits every event.
+#[derive(Clone, Debug)]
+pub(super) struct EventFilter {
+    client: Option<ClientIdentifier>,
+    grant: Option<GrantId>,
+    subject: Option<String>,
+    action: Option<Action>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    order: Order,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+/// The least number of events to read at once: a filter may let few of them through.
+const READ_MIN: usize = 500;
+
+impl EventFilter {
+    /// The next events in order, before the filter.
+    async fn read(
+        &self,
+        store: &Store,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRecord>, StoreError> {
+        let [since, until] = [self.since, self.until].map(|time| time.map(first_at));
+        match self.order {
+            Order::NewestFirst => {
+                store.newest_events(self.narrowest().as_ref(), earlier(after, until), limit).await
+            }
+            Order::OldestFirst => store.events(self.action, after.or(since), until, limit).await,
+        }
+    }
+
+    /// The filter that lets the fewest events through, of those that the store has an index for.
+    fn narrowest(&self) -> Option<EventsOf> {
+        let grant = self.grant.map(EventsOf::Grant);
+        let subject = || self.subject.clone().map(EventsOf::Subject);
+        grant.or_else(subject).or_else(|| self.client.clone().map(EventsOf::Client))
+    }
+
+    fn admits(&self, event: &EventRecord) -> bool {
+        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        is(self.client.as_ref(), event.client.as_ref())
+            && is(self.grant.as_ref(), event.grant_id.as_ref())
+            && is(self.subject.as_ref(), event.subject.as_ref())
+            && is(self.action.as_ref(), Some(&event.action))
+            && self.since.is_none_or(|since| since <= event.at)
+            && self.until.is_none_or(|until| event.at < until)
+    }
+
+    /// Whether no event after this one can be admitted.
+    fn ends_at(&self, event: &EventRecord) -> bool {
+        match self.order {
+            Order::NewestFirst => self.since.is_some_and(|since| event.at < since),
+            Order::OldestFirst => self.until.is_some_and(|until| until <= event.at),
+        }
+    }
+}
+
+/// Sorts before every event at `time` or later, and after every earlier one.
+fn first_at(time: Timestamp) -> EventId {
+    const MILLIS_MAX: u128 = (1 << 48) - 1;
+    let millis = u128::from(time.as_millis()).min(MILLIS_MAX);
+    EventId::from_bytes((millis << 80).to_be_bytes())
+}
+
+fn earlier(one: Option<EventId>, other: Option<EventId>) -> Option<EventId> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+impl Listed for EventRecord {
+    type Id = EventId;
+    type Filter = EventFilter;
+    const NAME: &'static str = "event";
+    const HEADER: &'static [&'static str] = &["TIME", "ACTION", "ABOUT"];
+
+    async fn page(
+        store: &Store,
+        filter: &EventFilter,
+        mut after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        loop {
+            let mut events = filter.read(store, after, limit.max(READ_MIN)).await?;
+            let Some(last) = events.last() else { return Ok(events) };
+            after = Some(last.event_id);
+            let is_over = filter.ends_at(last);
+            events.retain(|event| filter.admits(event));
+            if is_over || !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    fn id(&self) -> EventId {
+        self.event_id
+    }
+
+    fn line(&self) -> Result<String, Failure> {
+        line::print(self)
+    }
+
+    /// Narrow, so that 80 columns hold it: the time takes two lines, and each fact a line of its own.
+    fn row(&self) -> Vec<String> {
+        vec![to_rfc3339(self.at).replace('T', "\n"), self.action.to_string(), about(self)]
+    }
+}
+
+fn about(event: &EventRecord) -> String {
+    let actor = event.actor.as_deref().filter(|_| event.actor_kind != ActorKind::Client);
+    let actor = actor.map(|actor| format!(" {actor}")).unwrap_or_default();
+    let by = Some(format!("by {}{actor}", event.actor_kind));
+    let is_of_another = |subject: &&String| {
+        event.actor_kind != ActorKind::Person || event.actor.as_ref() != Some(subject)
+    };
+    let facts = [
+        by,
+        event.client.as_ref().map(|client| format!("client {client}")),
+        event.grant_id.map(|grant| format!("grant {grant}")),
+        event.subject.as_ref().filter(is_of_another).map(|subject| format!("sub {subject}")),
+    ];
+    let facts: Vec<String> = facts.iter().flatten().map(|fact| visible_line(fact)).collect();
+    facts.join("\n")
+}

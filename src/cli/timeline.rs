@@ -1,0 +1,196 @@
+//! The story of a grant in sentences that a support engineer can read out.
+
+use serde_json::Value;
+
+use super::time::to_rfc3339;
+use crate::{
+    audit::{Action, ActorKind},
+    clock::Timestamp,
+    store::{EventRecord, GrantRecord},
+};
+
+/// Tells the story of a grant from its record, absent after its end, and its events in order.
+pub(super) fn timeline(
+    grant: Option<&GrantRecord>,
+    events: &[EventRecord],
+    now: Timestamp,
+) -> Vec<String> {
+    let mut told = Vec::new();
+    let issued = events.iter().find(|event| event.action == Action::GrantIssued);
+    if let Some(at) = issued.map(|event| event.at).or_else(|| grant.map(|it| it.issued_at)) {
+        told.push(format!("Issued at {}.", shown(at)));
+    }
+    let redeemed = events.iter().find(|event| event.action == Action::GrantRedeemed);
+    let of_record = || grant.and_then(|grant| grant.code.redeemed_at);
+    let redeemed = redeemed.map(|event| event.at).or_else(of_record);
+    if let Some(at) = redeemed {
+        told.push(format!("Code redeemed at {}.", shown(at)));
+    }
+    let ending = events.iter().rev().find(|event| is_ending(event.action));
+    let use_of = ending.map(Use::told_by).or_else(|| grant.map(Use::of));
+    told.extend(use_of.into_iter().flat_map(Use::sentences));
+    told.push(match (ending, grant) {
+        (Some(ending), _) => ended(ending),
+        (None, None) => "It expired and is no longer stored.".to_owned(),
+        (None, Some(grant)) => state(grant, redeemed.is_some(), now),
+    });
+    told
+}
+
+fn shown(time: Timestamp) -> String {
+    to_rfc3339(time)
+}
+
+const fn is_ending(action: Action) -> bool {
+    matches!(
+        action,
+        Action::GrantReused | Action::GrantRevoked | Action::GrantExpired | Action::TokenRevoked
+    )
+}
+
+/// How often the refresh tokens of a grant were used.
+struct Use {
+    refreshes: u64,
+    graced: u64,
+    last: Option<Timestamp>,
+}
+
+impl Use {
+    fn of(grant: &GrantRecord) -> Self {
+        let previous = grant.refresh.as_ref().and_then(|refresh| refresh.previous);
+        Self { refreshes: grant.refreshes, graced: grant.graced, last: previous.map(|(_, at)| at) }
+    }
+
+    /// The last event of a grant sums it up.
+    fn told_by(ending: &EventRecord) -> Self {
+        let detail = detail(ending);
+        let number = |name: &str| detail.get(name).and_then(Value::as_u64);
+        Self {
+            refreshes: number("refreshes").unwrap_or(0),
+            graced: number("graced").unwrap_or(0),
+            last: number("last_refreshed_at").map(Timestamp::from_millis),
+        }
+    }
+
+    fn sentences(self) -> Vec<String> {
+        let last = self.last.map(|at| format!(", last at {}", shown(at))).unwrap_or_default();
+        let refreshed =
+            (self.refreshes > 0).then(|| format!("Refreshed {}{last}.", times(self.refreshes)));
+        let graced = (self.graced > 0).then(|| {
+            format!(
+                "The previous refresh token was accepted again {} within the grace period.",
+                times(self.graced)
+            )
+        });
+        refreshed.into_iter().chain(graced).collect()
+    }
+}
+
+fn times(number: u64) -> String {
+    match number {
+        1 => "once".to_owned(),
+        number => format!("{number} times"),
+    }
+}
+
+fn detail(event: &EventRecord) -> Value {
+    event.detail.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+fn ended(event: &EventRecord) -> String {
+    let detail = detail(event);
+    let reason = detail.get("reason").and_then(Value::as_str).unwrap_or_default();
+    let from = event.source.map(|source| format!(" from {source}")).unwrap_or_default();
+    let what = match (event.action, reason) {
+        (Action::GrantReused, "code") => format!("the code was presented again{from}"),
+        (Action::GrantReused, _) => format!("an old refresh token was presented again{from}"),
+        (Action::TokenRevoked, _) => format!("the client revoked its token{from}"),
+        (Action::GrantExpired, _) => "the grant expired".to_owned(),
+        (_, "disconnected") => "the person disconnected the app".to_owned(),
+        (_, "client_suspended") => "the client was suspended".to_owned(),
+        (_, "client_removed") => "the client was removed".to_owned(),
+        _ => format!("{} revoked the grant", actor(event)),
+    };
+    format!("At {} {what}: the connection ended.", shown(event.at))
+}
+
+fn actor(event: &EventRecord) -> String {
+    let id = event.actor.as_deref().map(|id| format!(" {id}")).unwrap_or_default();
+    match event.actor_kind {
+        ActorKind::System => "the server".to_owned(),
+        kind => format!("the {kind}{id}"),
+    }
+}
+
+/// The state of a grant that has not been ended.
+fn state(grant: &GrantRecord, is_redeemed: bool, now: Timestamp) -> String {
+    let refresh = grant.refresh.as_ref().map(|refresh| refresh.expires_at);
+    let expires_at = refresh.map_or(grant.expires_at, |at| at.min(grant.expires_at));
+    let expires = shown(expires_at);
+    match (expires_at <= now, is_redeemed, refresh.is_some()) {
+        (true, true, _) => format!("It expired at {expires}."),
+        (true, false, _) => format!("Its code expired at {expires} without being redeemed."),
+        (false, false, _) => format!("Its code is not redeemed yet and expires at {expires}."),
+        (false, true, true) => format!("It is active, and expires at {expires} unless it is used."),
+        (false, true, false) => format!("It is active, and expires at {expires}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        audit::{Actor, Author},
+        entropy::Entropy,
+    };
+
+    fn event(seconds: u64, actor: Actor, action: Action) -> EventRecord {
+        let at = Timestamp::from_millis(1_800_000_000_000).after_seconds(seconds);
+        Author::new(actor, at, Entropy::seeded(1)).event(action)
+    }
+
+    #[test]
+    fn an_ended_grant_tells_how_it_was_used_and_why_it_ended() {
+        let summary = json!({
+            "reason": "refresh_token", "refreshes": 212, "graced": 1,
+            "last_refreshed_at": 1_800_000_120_000_u64,
+        });
+        let events = [
+            event(0, Actor::System, Action::ConsentAllowed),
+            event(0, Actor::System, Action::GrantIssued),
+            event(5, Actor::System, Action::GrantRedeemed),
+            event(180, Actor::System, Action::GrantReused).with(&summary),
+        ];
+        let now = Timestamp::from_millis(1_900_000_000_000);
+        assert_eq!(
+            timeline(None, &events, now).join(" "),
+            "Issued at 2027-01-15T08:00:00Z. Code redeemed at 2027-01-15T08:00:05Z. \
+             Refreshed 212 times, last at 2027-01-15T08:02:00Z. \
+             The previous refresh token was accepted again once within the grace period. \
+             At 2027-01-15T08:03:00Z an old refresh token was presented again: \
+             the connection ended."
+        );
+    }
+
+    #[test]
+    fn each_ending_has_its_own_words() {
+        let operator = || Actor::Operator("uid:0".to_owned());
+        for (action, reason, words) in [
+            (Action::GrantReused, "code", "the code was presented again:"),
+            (Action::TokenRevoked, "by_client", "the client revoked its token:"),
+            (Action::GrantRevoked, "disconnected", "the person disconnected the app:"),
+            (Action::GrantRevoked, "client_suspended", "the client was suspended:"),
+            (Action::GrantRevoked, "client_removed", "the client was removed:"),
+            (Action::GrantRevoked, "by_operator", "the operator uid:0 revoked the grant:"),
+        ] {
+            let ended = event(1, operator(), action).with(&json!({ "reason": reason }));
+            let told = timeline(None, &[ended], Timestamp::from_millis(0)).join(" ");
+            assert!(told.contains(words), "{reason}: {told}");
+        }
+        let issued = event(0, Actor::System, Action::GrantIssued);
+        let told = timeline(None, &[issued], Timestamp::from_millis(0));
+        assert_eq!(told[1], "It expired and is no longer stored.");
+    }
+}

@@ -1,0 +1,61 @@
+//! Every change of the store leaves an audit event.
+
+use std::collections::BTreeSet;
+
+use super::{none, read};
+
+/// The changes without an event, and why.
+const WITHOUT_EVENT: &[(&str, &str)] = &[
+    ("keep_grants", "imports copy records; the events about them are in the other store"),
+    ("import_document_clients", "imports copy records"),
+    ("import_consents", "imports copy records"),
+    ("import_keys", "imports copy records"),
+    ("keep_sessions", "imports copy records"),
+    ("supersede_refresh_token", "the grant counts its refreshes, and its last event sums them up"),
+    ("prolong_session", "the use of a session decides nothing about access"),
+    ("put_note", "a note decides nothing about access"),
+];
+
+/// The functions of a file by name, with their text.
+fn functions(text: &str) -> Vec<(&str, &str, bool)> {
+    let parts = text.split("\n}\n").filter_map(|part| {
+        let (before, rest) = part.split_once("async fn ")?;
+        let name = rest.split(['<', '(']).next()?;
+        Some((name, rest, before.ends_with("pub(super) ")))
+    });
+    parts.collect()
+}
+
+#[test]
+fn every_change_of_the_store_leaves_an_event_or_says_why_not() {
+    let text = read("src/store/changes.rs");
+    let functions = functions(&text);
+    let mut recording: BTreeSet<&str> = BTreeSet::new();
+    loop {
+        let before = recording.len();
+        for (name, body, _) in &functions {
+            let calls = |other: &&&str| body.contains(&format!(" {other}(change"));
+            let is_direct = body.contains("events::INSERT") || body.contains(".record(");
+            if is_direct || recording.iter().find(calls).is_some() {
+                recording.insert(name);
+            }
+        }
+        if recording.len() == before {
+            break;
+        }
+    }
+    let changes: BTreeSet<&str> =
+        functions.iter().filter(|(_, _, is_public)| *is_public).map(|(name, ..)| *name).collect();
+    assert!(changes.len() >= 15, "not every change was read: {changes:?}");
+    let excepted: BTreeSet<&str> = WITHOUT_EVENT.iter().map(|(name, _)| *name).collect();
+    let mut faults = Vec::new();
+    for name in &changes {
+        match (recording.contains(name), excepted.contains(name)) {
+            (false, false) => faults.push(format!("{name} leaves no event")),
+            (true, true) => faults.push(format!("{name} leaves an event: remove the exception")),
+            (true, false) | (false, true) => {}
+        }
+    }
+    faults.extend(excepted.difference(&changes).map(|name| format!("there is no change {name}")));
+    none(&faults);
+}
