@@ -45,10 +45,16 @@ fn id(number: u32) -> String {
     format!("0199f2a4-7c11-7abc-8def-{number:012}")
 }
 
-/// The seconds since [`NOW`] at which the listed events happened.
+/// Minutes and seconds of the time of an event.
+fn minute(line: &Value) -> String {
+    let time = line["time"].as_str().unwrap();
+    time.get(14..19).expect("RFC 3339 without decimals").to_owned()
+}
+
+/// The minutes and seconds at which the listed events happened.
 fn listed(doorward: &Doorward, more: &[&str]) -> Vec<String> {
     let ran = doorward.run(&[&["--quiet", "audit", "list"], more].concat());
-    ran.lines().iter().map(|line| line["time"].as_str().unwrap()[14..19].to_owned()).collect()
+    ran.lines().iter().map(minute).collect()
 }
 
 #[test]
@@ -102,7 +108,7 @@ fn an_export_is_oldest_first_and_writes_a_new_file_only() {
     let (doorward, _) = with_events();
     let times = |text: &str| -> Vec<String> {
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.map(|line| line["time"].as_str().unwrap()[14..19].to_owned()).collect()
+        lines.map(|line| minute(&line)).collect()
     };
     let every = ["00:00", "01:00", "02:00"];
     assert_eq!(times(&doorward.run(&["-q", "audit", "export"]).result()), every);
