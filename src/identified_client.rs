@@ -32,7 +32,7 @@ pub(crate) struct IdentifiedClient {
 pub(crate) enum IdentifyError {
     /// None registered by this identifier (any more).
     #[error("no client has registered by this identifier")]
-    Unknown,
+    Unknown(ClientId),
     /// The store could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,7 +112,7 @@ pub(crate) async fn identify(
 }
 
 async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, IdentifyError> {
-    let record = app.store.client(id).await?.ok_or(IdentifyError::Unknown)?;
+    let record = app.store.client(id).await?.ok_or(IdentifyError::Unknown(id))?;
     Ok(IdentifiedClient {
         identifier: id.into(),
         metadata: metadata(&record)?,

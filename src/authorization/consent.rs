@@ -220,6 +220,18 @@ pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Ve
     resources.iter().map(shown).collect()
 }
 
+/// Whether a consent to the client counts, at this redirect URI. One from before its standing changed does not: after a
+/// suspension everyone authorizes again.
+pub(super) fn counts(
+    consent: &ConsentRecord,
+    request: &AuthorizationRequest,
+    now: Timestamp,
+) -> bool {
+    consent.expires_at > now
+        && request.client.state.standing_at.is_none_or(|at| consent.allowed_at >= at)
+        && consent.redirect_uri == request.redirect_uri.as_str()
+}
+
 /// The earlier consent, if it was given to the client as it is now, at this redirect URI and for these resources.
 pub(super) fn still_meant(
     consent: Option<ConsentRecord>,
@@ -227,10 +239,7 @@ pub(super) fn still_meant(
     now: Timestamp,
 ) -> Option<ConsentRecord> {
     consent.filter(|consent| {
-        consent.expires_at > now
-            && question.request.client.state.standing_at.is_none_or(|at| consent.allowed_at >= at)
-            && consent.metadata_hash == metadata_hash(question)
-            && consent.redirect_uri == question.request.redirect_uri.as_str()
+        counts(consent, question.request, now) && consent.metadata_hash == metadata_hash(question)
     })
 }
 

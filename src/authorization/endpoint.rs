@@ -2,18 +2,19 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Method, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::REFRESH, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
     consent::{self as decision, Question},
-    error::{AuthorizationError, PageError},
+    error::{AuthorizationError, PageError, Removal},
     request::{self, AuthorizationRequest},
     response::{granted, refused},
 };
 use crate::{
     app::App,
     audit::{self, Actor},
+    client::{ClientId, ClientIdentifier},
     http::{
         answer::{Response, see_other},
         body_budget::Held,
@@ -28,8 +29,11 @@ use crate::{
     paths,
     refusal::Refusal,
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
-    store::{Allowed, EventRecord},
+    store::{Allowed, EventRecord, EventsOf},
 };
+
+/// How often the page of a client that waits for approval is loaded again.
+const REFRESH_SECONDS: u32 = 10;
 
 /// `GET` and `POST /oauth2/authorize` (RFC 6749 §3.1); a `body` has the parameters of a POST.
 pub(crate) async fn authorize(
@@ -65,7 +69,25 @@ async fn counted<T>(
         counted
             .map_err(|retry_after_seconds| PageError::TooManyFailures { retry_after_seconds })?;
     }
-    answered
+    match answered {
+        Err(PageError::UnknownClient(Some(id))) => Err(gone(app, id).await?),
+        answered => answered,
+    }
+}
+
+/// The newest events of a client among which that about its removal is looked for: grants end with it.
+const LAST_EVENTS_MAX: usize = 200;
+
+/// What people read about a client that is not there: why it was removed, if it was.
+async fn gone(app: &App, id: ClientId) -> Result<PageError, PageError> {
+    let of = EventsOf::Client(id.into());
+    let events = app.store.newest_events(Some(&of), None, LAST_EVENTS_MAX).await;
+    let now = app.clock.now();
+    let removal = events
+        .map_err(PageError::Client)?
+        .iter()
+        .find_map(|event| Removal::of(event, decision::ago(event.at, now)));
+    Ok(removal.map_or(PageError::UnknownClient(Some(id)), PageError::Removed))
 }
 
 fn named_by<'a>(source: IpAddr, head: &Parts, session: Option<&'a Session>) -> NamedBy<'a> {
@@ -149,10 +171,8 @@ async fn declined(
         }
         None => None,
     };
-    let is_known = before.is_some_and(|consent| {
-        consent.expires_at > app.clock.now()
-            && consent.redirect_uri == request.redirect_uri.as_str()
-    });
+    let is_known =
+        before.is_some_and(|consent| decision::counts(&consent, request, app.clock.now()));
     Ok(if is_known {
         refused(request, error, &app.config.server.issuer)
     } else {
@@ -287,8 +307,14 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
             Ok(granted(request, &code, issuer))
         }
         // An operator decided in the same moment.
-        Ok(Err(Some(standing))) => Err(PageError::Standing(standing)),
-        Ok(Err(None)) => Err(PageError::UnknownClient),
+        Ok(Err(standing)) => {
+            let error = standing
+                .and_then(|standing| PageError::of_standing(standing, client, question.text));
+            Err(error.unwrap_or(PageError::UnknownClient(match client {
+                ClientIdentifier::Registered(id) => Some(*id),
+                ClientIdentifier::Document(_) => None,
+            })))
+        }
         Err(error) => {
             tracing::error!(%error, "a grant could not be kept");
             Ok(refused(request, &AuthorizationError::from(&error), issuer))
@@ -371,5 +397,21 @@ pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
         reference: reference(head),
         action: retry(head, &error),
     };
-    error.refusal().page(&message, FormTarget::Ourselves, error)
+    let refresh = refresh(app, head, &error);
+    let mut response = error.refusal().page(&message, FormTarget::Ourselves, error);
+    if let Some(refresh) = refresh {
+        response.headers_mut().insert(REFRESH, refresh);
+    }
+    response
+}
+
+/// Makes a browser look again, without a script, whether the client of a request was approved. A request that was
+/// posted goes on at the address that a GET would have had.
+fn refresh(app: &App, head: &Parts, error: &PageError) -> Option<HeaderValue> {
+    let PageError::Pending { request, .. } = error else { return None };
+    let again = match head.method {
+        Method::POST => format!("{REFRESH_SECONDS}; url={}", sign_in::go_on(app, request)),
+        _ => REFRESH_SECONDS.to_string(),
+    };
+    HeaderValue::try_from(again).ok()
 }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::{
+    audit::{Action, ActorKind},
+    client::{ClientId, ClientIdentifier, shown_name},
     client_document::DocumentError,
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
     identified_client::IdentifyError,
     pages::in_words,
     refusal::Refusal,
-    store::{Standing, StoreError},
+    store::{EventRecord, Standing, StoreError},
 };
 
 /// The person reads it, because no client can be told. `Display` is for the person.
@@ -30,7 +32,9 @@ pub(super) enum PageError {
     #[error(
         "The app that sent you here isn't registered with this server, or its registration was removed."
     )]
-    UnknownClient,
+    UnknownClient(Option<ClientId>),
+    #[error("{}", .0.text())]
+    Removed(Removal),
     #[error("The app wants the answer to go to an address it hasn't registered. Nothing was sent.")]
     UnknownRedirectUri,
     #[error("For your safety, this server accepts forms only from its own pages.")]
@@ -64,17 +68,110 @@ pub(super) enum PageError {
     Client(#[source] StoreError),
     #[error("We couldn't load your connected apps.")]
     Grants(#[source] StoreError),
-    #[error("{}", standing_text(*.0))]
-    Standing(Standing),
+    #[error(
+        "An administrator has to approve this app before you can use it. Tell them the code {code}."
+    )]
+    Pending {
+        /// By which an administrator finds the client.
+        code: String,
+        /// The authorization request, which goes on once the client is approved.
+        request: String,
+    },
+    #[error("Nothing was sent to the app, and it has no access to your account.")]
+    Suspended,
     #[error("We couldn't save your decision.")]
     Store(#[from] StoreError),
 }
 
-fn standing_text(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Pending => "An administrator has to approve this app before you can use it.",
-        Standing::Active | Standing::Suspended | Standing::Dormant => {
-            "Nothing was sent to the app, and it has no access to your account."
+/// How many characters of a client identifier are its code: the last ones, which are random.
+const CODE_CHARS: usize = 8;
+
+impl PageError {
+    /// Why nobody may allow a client of this standing, and what becomes of its `request`.
+    pub(super) fn of_standing(
+        standing: Standing,
+        client: &ClientIdentifier,
+        request: &str,
+    ) -> Option<Self> {
+        match standing {
+            Standing::Active | Standing::Dormant => None,
+            Standing::Suspended => Some(Self::Suspended),
+            Standing::Pending => {
+                let code = match client {
+                    ClientIdentifier::Registered(id) => {
+                        let id = id.to_string();
+                        id.split_at(id.len().saturating_sub(CODE_CHARS)).1.to_owned()
+                    }
+                    ClientIdentifier::Document(url) => url.host().to_owned(),
+                };
+                Some(Self::Pending { code, request: request.to_owned() })
+            }
+        }
+    }
+}
+
+/// What the event about the removal of a client says to people.
+#[derive(Debug)]
+pub(super) struct Removal {
+    /// What the client called itself.
+    name: Option<String>,
+    /// How long ago it was removed, in words.
+    when: String,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    Rejected,
+    ByOperator,
+    ByItself,
+    Expired,
+}
+
+impl Removal {
+    /// Reads an event, if it is about a removal.
+    pub(super) fn of(event: &EventRecord, when: String) -> Option<Self> {
+        #[derive(Default, serde::Deserialize)]
+        struct Detail {
+            name: Option<String>,
+            reason: Option<String>,
+        }
+        let detail = event.detail.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let Detail { name, reason } = detail.unwrap_or_default();
+        let why = match (event.action, event.actor_kind) {
+            (Action::ClientRejected, _) => Why::Rejected,
+            (Action::ClientRemoved, _) if reason.as_deref() == Some("by_operator") => {
+                Why::ByOperator
+            }
+            (Action::ClientRemoved, ActorKind::Operator) => Why::ByOperator,
+            (Action::ClientRemoved, ActorKind::Client) => Why::ByItself,
+            (Action::ClientRemoved, _) => Why::Expired,
+            _ => return None,
+        };
+        let name = name.map(|name| shown_name(&name).into_owned());
+        Some(Self { name, when, why })
+    }
+
+    fn text(&self) -> String {
+        let name = self.name.as_deref().unwrap_or("This app");
+        let why = match self.why {
+            Why::Rejected => "An administrator rejected its request to be approved",
+            Why::ByOperator => "An administrator removed its registration",
+            Why::ByItself => "It removed its own registration",
+            Why::Expired => "Its registration expired because nobody used it",
+        };
+        format!("{name} isn't registered here any more. {why} {}.", self.when)
+    }
+
+    const fn next(&self) -> &'static str {
+        match self.why {
+            Why::Rejected => {
+                "If you need this app, contact your administrator and name the reference below."
+            }
+            Why::ByOperator | Why::ByItself | Why::Expired => {
+                "To reconnect, remove this server's connection in the app and add it again. The app \
+                 then registers anew."
+            }
         }
     }
 }
@@ -82,7 +179,7 @@ fn standing_text(standing: Standing) -> &'static str {
 impl From<IdentifyError> for PageError {
     fn from(error: IdentifyError) -> Self {
         match error {
-            IdentifyError::Unknown => Self::UnknownClient,
+            IdentifyError::Unknown(id) => Self::UnknownClient(Some(id)),
             IdentifyError::Store(error) => Self::Client(error),
             IdentifyError::Rejected(rejection) => Self::Rejected { reason: rejection.reason },
             IdentifyError::Document { url, reason } => {
@@ -97,9 +194,11 @@ impl PageError {
         match self {
             Self::Request(_) | Self::Form(_) | Self::Missing(_) => Refusal::INVALID_REQUEST,
             Self::Body(error) => error.into(),
-            Self::UnknownClient => Refusal::bad_request(ErrorCode::InvalidClient).guess(),
+            Self::UnknownClient(_) | Self::Removed(_) => {
+                Refusal::bad_request(ErrorCode::InvalidClient).guess()
+            }
             Self::UnknownRedirectUri => Refusal::INVALID_REQUEST.guess(),
-            Self::ForeignForm | Self::OldForm | Self::Standing(_) => {
+            Self::ForeignForm | Self::OldForm | Self::Pending { .. } | Self::Suspended => {
                 Refusal::new(StatusCode::FORBIDDEN, ErrorCode::InvalidRequest)
             }
             Self::Document { reason, .. } => match **reason {
@@ -133,14 +232,16 @@ impl PageError {
             | Self::Form(_)
             | Self::Body(_)
             | Self::Missing(_)
-            | Self::UnknownClient
+            | Self::UnknownClient(_)
+            | Self::Removed(_)
             | Self::UnknownRedirectUri
             | Self::ForeignForm
             | Self::OldForm
             | Self::Rejected { .. }
             | Self::TooManyFailures { .. }
             | Self::TooManyDecisions { .. }
-            | Self::Standing(_)
+            | Self::Pending { .. }
+            | Self::Suspended
             | Self::Client(_)
             | Self::Grants(_)
             | Self::Store(_) => self.refusal().is_passing(),
@@ -150,7 +251,8 @@ impl PageError {
     /// The heading of the page, and what the person can do.
     pub(super) fn title_and_next(&self) -> (&'static str, &'static str) {
         match self {
-            Self::UnknownClient => (
+            Self::Removed(removal) => ("This app was removed", removal.next()),
+            Self::UnknownClient(_) => (
                 "We don't know this app",
                 "Go back to the app and connect again. If it still uses its old registration, remove \
                  the connection there first.",
@@ -160,12 +262,12 @@ impl PageError {
                 "If a link in a message brought you here, don't open it again. Otherwise contact the \
                  developer of the app.",
             ),
-            Self::Standing(Standing::Pending) => (
+            Self::Pending { .. } => (
                 "This app is waiting for approval",
-                "Ask your administrator to approve it, and name the reference below. Then come back to \
-                 this page and reload it.",
+                "Keep this page open: it checks again every few seconds, and goes on once the app is \
+                 approved.",
             ),
-            Self::Standing(_) => (
+            Self::Suspended => (
                 "An administrator blocked this app",
                 "If you need it, contact your administrator and name the reference below.",
             ),
@@ -212,7 +314,7 @@ impl PageError {
             Self::Form(error) => Some(error.to_string()),
             Self::Body(error) => Some(error.to_string()),
             Self::Missing(parameter) => Some(format!("{parameter} is missing")),
-            Self::UnknownClient => Some("client_id names no client".to_owned()),
+            Self::UnknownClient(_) | Self::Removed(_) => Some("client_id names no client".to_owned()),
             Self::UnknownRedirectUri => Some(
                 "redirect_uri must equal a registered one, character by character, but for the port of \
                  a loopback address"
@@ -222,8 +324,9 @@ impl PageError {
             Self::Rejected { reason } => Some(reason.clone()),
             Self::ForeignForm
             | Self::OldForm
-            | Self::Standing(_)
             | Self::TooManyDecisions { .. }
+            | Self::Pending { .. }
+            | Self::Suspended
             | Self::TooManyFailures { .. }
             | Self::Client(_)
             | Self::Grants(_)

@@ -45,8 +45,10 @@ pub(crate) fn of_query(config: &Config) -> Vec<(Refusal, String)> {
         PageError::Form(FormError::TooMany),
         PageError::Form(FormError::NotUtf8),
         PageError::Missing("client_id or redirect_uri"),
-        PageError::UnknownClient,
+        PageError::UnknownClient(None),
         PageError::UnknownRedirectUri,
+        PageError::Suspended,
+        PageError::Pending { code: "of the app".to_owned(), request: String::new() },
         PageError::TooManyFailures { retry_after_seconds: 0 },
     ];
     errors.extend(store_errors().map(PageError::Client));

@@ -78,10 +78,10 @@ impl AuthorizationRequest {
         }
         let form = Form::parse(text.as_bytes())?;
         let client_id = form.one("client_id")?.ok_or(PageError::Missing("client_id"))?;
-        let identifier = client_id.parse().map_err(|_| PageError::UnknownClient)?;
+        let identifier = client_id.parse().map_err(|_| PageError::UnknownClient(None))?;
         let client = identified_client::identify(app, &identifier, named_by).await?;
-        if !client.state.standing.can_be_allowed() {
-            return Err(PageError::Standing(client.state.standing));
+        if let Some(error) = PageError::of_standing(client.state.standing, &identifier, text) {
+            return Err(error);
         }
         Self::of(client, &form, &app.config)
     }

@@ -162,13 +162,15 @@ pub(super) async fn revoke_grant<T: Transaction>(
     end_grants(change, found, ending, by).await.map(deleted)
 }
 
-/// Ends the consent and every grant of one subject and client.
+/// Ends the consent and every grant of one subject and client. Locks the client like [`allow`]: otherwise PostgreSQL
+/// could let an allowance commit between the two statements, and only its grant would end.
 pub(super) async fn disconnect<T: Transaction>(
     change: &mut T,
     subject: &str,
     client: &ClientIdentifier,
     by: &Author,
 ) -> Result<usize, T::Fault> {
+    client_state(change, client).await?;
     let key = ConsentRecord::key(subject, client);
     change.execute(&consents::EXPIRE, &[Value::bytes(&key), by.at.value()]).await?;
     let parameters = [Value::text(subject), client.value()];

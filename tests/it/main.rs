@@ -47,6 +47,7 @@ mod shared_limits;
 mod shutdown;
 mod sign_in;
 mod slow_callers;
+mod standing;
 mod start;
 mod stored_forms;
 mod tls;

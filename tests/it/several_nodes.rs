@@ -1,17 +1,19 @@
 //! Nodes that share one store, and whose clocks differ.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use doorward::{
+    audit::Author,
     client::ClientId,
     clock::Clock,
-    store::{self, Access, ClientFilter, Store},
+    store::{self, Access, ClientFilter, StandingChanged, Store, Transition},
 };
 use tempfile::TempDir;
 
 use crate::{
-    granted::{config_on, member, redeeming, refreshing, refused},
-    harness::TestServer,
+    granted::{TOOLS, config_on, member, redeeming, refreshing, refused},
+    guard,
+    harness::{TestServer, by},
     postgres,
 };
 
@@ -70,5 +72,31 @@ async fn what_one_node_grants_is_good_at_another_whose_clock_differs() {
         }
         let again = other.token(&redeeming(client, &code, &[])).await;
         assert_eq!(refused(&again), (400, "invalid_grant".to_owned()), "a code is good once");
+    }
+}
+
+#[tokio::test]
+async fn a_suspension_on_one_node_ends_tokens_on_another_within_five_seconds() {
+    let (ahead, behind, kept, _folder) = nodes().await;
+    for (at, other) in [(&ahead, &behind), (&behind, &ahead)] {
+        let client = at.new_client().await;
+        let code = at.grant(client).await;
+        let bought = at.token(&redeeming(client, &code, &[("resource", TOOLS)])).await;
+        let access_token = member(&bought, "access_token");
+        let guarded = guard::asked_at("/guard/nginx/{resource}", Some(&access_token));
+        assert_eq!(other.exchange(&guarded).await.status, 200);
+        let by = Author { at: at.clock.now(), ..by() };
+
+        let suspended = kept.change_standing(&client.into(), &Transition::SUSPEND, None, by).await;
+
+        assert_eq!(suspended.unwrap(), StandingChanged::Now { ended: 1 });
+        let refresh_token = member(&bought, "refresh_token");
+        let refreshed = other.token(&refreshing(client, &refresh_token, &[])).await;
+        assert_eq!(refused(&refreshed), (400, "invalid_grant".to_owned()));
+        assert_eq!(other.introspect("tools", &access_token).await["active"], false);
+        for node in [at, other] {
+            node.clock.advance(Duration::from_secs(5));
+            assert_eq!(node.exchange(&guarded).await.status, 401);
+        }
     }
 }

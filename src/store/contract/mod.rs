@@ -5,6 +5,7 @@ pub(super) mod clients;
 pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod sessions;
+pub(super) mod standing;
 pub(super) mod upkeep;
 pub(super) mod uses;
 pub(super) mod walk;
@@ -59,6 +60,13 @@ macro_rules! store_contract {
             sessions::sessions_are_listed_in_their_order_and_by_subject,
             sessions::of_all_who_make_a_key_at_once_one_does,
             sessions::a_sweep_forgets_what_has_expired_and_nothing_else,
+            standing::a_suspension_ends_every_grant_of_the_client_and_counts_them,
+            standing::a_transition_leads_only_from_its_standings,
+            standing::nothing_is_stored_for_a_client_that_cannot_be_allowed,
+            standing::a_dormant_client_that_is_allowed_becomes_active_with_an_event,
+            standing::a_removal_deletes_the_grants_and_leaves_one_event,
+            standing::a_grant_issued_in_the_moment_of_a_suspension_does_not_survive_it,
+            standing::allowing_and_disconnecting_at_once_happen_one_after_the_other,
             upkeep::an_open_store_is_ready,
             upkeep::after_close_every_method_is_unavailable,
             upkeep::close_waits_for_what_was_accepted,

@@ -499,7 +499,7 @@ async fn a_code_ends_with_its_client() {
 
 #[tokio::test]
 async fn a_person_decides_a_bounded_number_of_times_a_minute() {
-    let mut config = flow::config();
+    let mut config = config();
     config.authorization.decisions_per_person = 3;
     let server = TestServer::with(config).await;
     let client = Client::register(&server).await;
