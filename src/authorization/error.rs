@@ -131,16 +131,12 @@ enum Why {
 impl Removal {
     /// Reads an event, if it is about a removal.
     pub(super) fn of(event: &EventRecord, when: String) -> Option<Self> {
-        #[derive(Default, serde::Deserialize)]
-        struct Detail {
-            name: Option<String>,
-            reason: Option<String>,
-        }
-        let detail = event.detail.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let Detail { name, reason } = detail.unwrap_or_default();
+        let detail = event.detail.as_deref().unwrap_or_default();
+        let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
+        let member = |name: &str| detail[name].as_str();
         let why = match (event.action, event.actor_kind) {
             (Action::ClientRejected, _) => Why::Rejected,
-            (Action::ClientRemoved, _) if reason.as_deref() == Some("by_operator") => {
+            (Action::ClientRemoved, _) if member("reason") == Some("by_operator") => {
                 Why::ByOperator
             }
             (Action::ClientRemoved, ActorKind::Operator) => Why::ByOperator,
@@ -148,7 +144,7 @@ impl Removal {
             (Action::ClientRemoved, _) => Why::Expired,
             _ => return None,
         };
-        let name = name.map(|name| shown_name(&name).into_owned());
+        let name = member("name").map(|name| shown_name(name).into_owned());
         Some(Self { name, when, why })
     }
 

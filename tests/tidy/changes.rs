@@ -13,6 +13,8 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("keep_sessions", "imports copy records"),
     ("supersede_refresh_token", "the grant counts its refreshes, and its last event sums them up"),
     ("prolong_session", "the use of a session decides nothing about access"),
+    ("note_client_uses", "uses are counted aside, and decide nothing about access"),
+    ("note_document_client_uses", "uses are counted aside, and decide nothing about access"),
     ("put_note", "a note decides nothing about access"),
 ];
 
