@@ -16,7 +16,8 @@ use crate::{
     },
     clock::{Clock, Timestamp},
     store::{
-        Access, ClientRecord, ConsentRecord, GrantRecord, KeyRecord, SessionRecord,
+        Access, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord,
+        KeyRecord, SessionRecord,
         copy::{self, Comparison, Copied, CopyError, Kind, Sum, Twin},
     },
 };
@@ -116,10 +117,12 @@ struct Part {
 impl Pair<'_> {
     fn refuse_any(&self) -> Result<(), Failure> {
         self.refuse::<ClientRecord>()?;
+        self.refuse::<DocumentClientRecord>()?;
         self.refuse::<ConsentRecord>()?;
         self.refuse::<GrantRecord>()?;
         self.refuse::<SessionRecord>()?;
-        self.refuse::<KeyRecord>()
+        self.refuse::<KeyRecord>()?;
+        self.refuse::<EventRecord>()
     }
 
     fn refuse<K: Kind>(&self) -> Result<(), Failure> {
@@ -143,10 +146,12 @@ impl Pair<'_> {
         };
         let mut parts = vec![self.copy_kind::<ClientRecord>(clients)?];
         if !clients_only {
+            parts.push(self.copy_kind::<DocumentClientRecord>(None)?);
             parts.push(self.copy_kind::<ConsentRecord>(None)?);
             parts.push(self.copy_kind::<GrantRecord>(None)?);
             parts.push(self.copy_kind::<SessionRecord>(None)?);
             parts.push(self.copy_kind::<KeyRecord>(None)?);
+            parts.push(self.copy_kind::<EventRecord>(None)?);
         }
         Ok(parts)
     }
@@ -204,7 +209,7 @@ fn as_json(parts: &[Part], is_good: bool) -> Value {
     let sum = |sum: &Sum| json!({ "records": sum.records, "sha256": sum.sha256 });
     let mut report = json!({ "good": is_good });
     for Part { plural, copied, found } in parts {
-        report[*plural] = json!({
+        report[plural.replace(' ', "_")] = json!({
             "copied": copied.kept,
             "already_there": copied.already_there,
             "source": sum(&found.source),
