@@ -267,7 +267,7 @@ table! {
               secret_sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae" },
         ], entries::<Resource>();
         /// Requests that one person may allow or deny in a minute; 0 for no limit.
-        decisions_per_person: u32 = 60, Integer(0..=1_000_000);
+        decisions_per_person: u32 = 60 dev 0, Integer(0..=1_000_000);
         /// How long an authorization code is valid.
         code_lifetime_seconds: u64 = 60, Integer(1..=600);
         /// How long a consent is stored, in days. A stored consent makes the consent page shorter; the page appears

@@ -342,6 +342,7 @@ fn a_dry_run_says_that_a_rule_rejects() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_doorward"))
         .args(["metadata", "check", "--profile", "rfc7591", "--output", "json", "--config"])
         .args([&settings, &body])
+        .env_clear()
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3), "{output:?}");
