@@ -1,4 +1,4 @@
-//! The promises of [`ClientStore`](crate::store::ClientStore).
+//! The promises of clients.
 
 use super::by;
 use crate::audit::Action;

@@ -1,4 +1,4 @@
-//! The promises of [`GrantStore`](crate::store::GrantStore).
+//! The promises of grants.
 
 use super::by;
 use crate::audit::{Action, Author};

@@ -1,5 +1,4 @@
-//! The promises of [`SessionStore`](crate::store::SessionStore), and of the keys and the sweep of
-//! [`UpkeepStore`](crate::store::UpkeepStore).
+//! The promises of sessions, keys, and sweeps.
 
 use super::by;
 use crate::audit::Action;

@@ -1,4 +1,4 @@
-//! The promises of [`UpkeepStore`](crate::store::UpkeepStore).
+//! The promises of the store itself: ready, closed.
 
 use super::by;
 use crate::audit::Action;

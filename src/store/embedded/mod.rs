@@ -56,7 +56,7 @@ pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
 
-/// An open store. Without [`UpkeepStore::close`], what was accepted is still written, but nobody waits
+/// An open store. Without [`Self::close`], what was accepted is still written, but nobody waits
 /// for it.
 pub(super) struct Embedded {
     /// `None` when the store was opened for reading.

@@ -61,7 +61,7 @@ use crate::{
 /// How many rows are asked for at once when names are looked for among them.
 const ROWS_LOOKED_THROUGH: usize = 1_000;
 
-/// An open store. Without [`UpkeepStore::close`], what was accepted is still written, but nobody waits
+/// An open store. Without [`Self::close`], what was accepted is still written, but nobody waits
 /// for it.
 pub(super) struct Postgres {
     /// `None` when the store was opened for reading.
