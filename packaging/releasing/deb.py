@@ -42,7 +42,7 @@ if [ "$1" = remove ]; then
 {contents.STOP}
 fi
 """
-# Clients and keys outlive the package: whoever purges it by mistake has lost nothing.
+# Clients and keys outlive the package: a purge by mistake loses nothing.
 POSTRM = """\
 #!/bin/sh
 set -e

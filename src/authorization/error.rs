@@ -87,7 +87,7 @@ pub(super) enum PageError {
 const CODE_CHARS: usize = 8;
 
 impl PageError {
-    /// Why nobody may allow a client of this standing, and what becomes of its `request`.
+    /// Why people cannot allow a client with this standing, and how its `request` goes on.
     pub(super) fn of_standing(
         standing: Standing,
         client: &ClientIdentifier,

@@ -23,7 +23,7 @@ const OTHERS: u32 = 0o007;
 /// Can others read the data of the embedded store, or a file that the settings take a secret from?
 pub(super) fn private(examined: &Examined<'_>) -> Vec<Finding> {
     let me = geteuid().as_raw();
-    // One line for each file, whoever names it.
+    // One line for each file, even if several settings name it.
     let mut findings: BTreeMap<PathBuf, Finding> = BTreeMap::new();
     for file in examined.secret_files {
         if let Some(access) = Access::of(&file.path).filter(|access| is_exposed(*access, me)) {

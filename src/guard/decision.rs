@@ -92,7 +92,7 @@ pub(crate) struct Authorized {
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision<'a> {
-    /// It goes on, whoever sent it.
+    /// Passes the request on without checking a token.
     Public,
     Allow(&'a Authorized),
     /// It is a question of a browser about an origin that may send requests.

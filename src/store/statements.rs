@@ -18,6 +18,21 @@ macro_rules! select {
     };
 }
 
+/// Selects one record that must not change until the transaction ends. SQLite has one writer.
+macro_rules! select_and_lock {
+    ($record:ty, $which:literal) => {
+        sql!(
+            sqlite: [
+                "SELECT ", <$record as Record>::NAMES, " FROM ", <$record as Record>::TABLE, " ", $which
+            ],
+            postgres: [
+                "SELECT ", <$record as Record>::NAMES, " FROM ", <$record as Record>::TABLE, " ", $which,
+                " FOR UPDATE"
+            ],
+        )
+    };
+}
+
 /// Inserts records: one by one in SQLite, one column after the other in PostgreSQL.
 macro_rules! insert {
     ($record:ty, $tail:expr) => {
@@ -161,13 +176,8 @@ pub(super) mod clients {
 
     pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM clients WHERE client_id = $1");
 
-    /// Where a client must not change until the transaction ends. SQLite has one writer.
-    pub(in crate::store) const SELECT_AND_LOCK: Statement = sql!(
-        sqlite: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1"],
-        postgres: [
-            "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1 FOR UPDATE"
-        ],
-    );
+    pub(in crate::store) const SELECT_AND_LOCK: Statement =
+        select_and_lock!(ClientRecord, "WHERE client_id = $1");
 
     pub(in crate::store) const SET_STANDING: Statement =
         sql!("UPDATE clients SET standing = $2, standing_at = $3 WHERE client_id = $1");
@@ -304,15 +314,8 @@ pub(super) mod document_clients {
 
     pub(in crate::store) const SELECT: Statement = select!(DocumentClientRecord, "WHERE url = $1");
 
-    pub(in crate::store) const SELECT_AND_LOCK: Statement = sql!(
-        sqlite: [
-            "SELECT ", <DocumentClientRecord as Record>::NAMES, " FROM document_clients WHERE url = $1"
-        ],
-        postgres: [
-            "SELECT ", <DocumentClientRecord as Record>::NAMES, " FROM document_clients \
-             WHERE url = $1 FOR UPDATE"
-        ],
-    );
+    pub(in crate::store) const SELECT_AND_LOCK: Statement =
+        select_and_lock!(DocumentClientRecord, "WHERE url = $1");
 
     pub(in crate::store) const SELECT_PAGE: Statement =
         select!(DocumentClientRecord, "WHERE url > $1 ORDER BY url LIMIT $2");

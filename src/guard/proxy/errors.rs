@@ -35,7 +35,7 @@ pub(super) struct Asking {
 
 /// Why a request that is allowed cannot be passed on.
 pub(super) enum Unfit {
-    /// Its session belongs to somebody else.
+    /// The session belongs to another person or client.
     Session,
     /// With the path of the upstream, its target is too long.
     Target,

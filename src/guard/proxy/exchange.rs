@@ -89,7 +89,7 @@ pub(crate) async fn answer(
         Ok(response) => (response, true),
         Err(refused) => (refused, false),
     };
-    // A refusal of an origin is for nobody to read.
+    // No script may read the rejection of its origin.
     let origin = origin.filter(|_| is_admitted || response.status() != StatusCode::FORBIDDEN);
     cors::allow(response.headers_mut(), origin.as_ref());
     if proxied.is_at(&guards.proxies.issuer) {
@@ -99,7 +99,7 @@ pub(crate) async fn answer(
 }
 
 impl<'a> Exchange<'a> {
-    /// The answer; `Err` when nobody's script may read it.
+    /// The answer; `Err` if no script may read it.
     async fn answered(mut self, body: Incoming) -> Result<Response, Response> {
         if matches!(self.head.method, Method::CONNECT | Method::TRACE) {
             let text = "the method is not supported";
