@@ -118,6 +118,11 @@ async fn a_store_of_version_6_loads_the_states_of_clients_and_the_events() {
     store.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_store_of_version_7_loads_what_clients_were_allowed() {
+    loads_what_clients_were_allowed("7.sql").await;
+}
+
 async fn loads_what_clients_were_allowed(sample: &str) {
     let folder = written_by(sample);
     let store =

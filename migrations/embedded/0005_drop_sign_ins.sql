@@ -1,0 +1,2 @@
+-- Browsers hold their own sign-ins under way, sealed in a cookie.
+DROP TABLE sign_ins;

@@ -1,0 +1,121 @@
+-- A store as version 7 of the tables keeps it. Never edited: what a release has written must load.
+PRAGMA page_size = 4096;
+PRAGMA application_id = 1148153714;
+PRAGMA user_version = 7;
+BEGIN;
+CREATE TABLE grants (
+    grant_id           BLOB    NOT NULL PRIMARY KEY CHECK (length(grant_id) = 16),
+    client             TEXT    NOT NULL,
+    subject            TEXT    NOT NULL,
+    scope              TEXT,
+    resources          TEXT    NOT NULL,
+    issued_at          INTEGER NOT NULL,
+    expires_at         INTEGER NOT NULL,
+    code_hash          BLOB    NOT NULL,
+    redirect_uri       TEXT    NOT NULL,
+    code_challenge     BLOB    NOT NULL,
+    code_expires_at    INTEGER NOT NULL,
+    redeemed_at        INTEGER,
+    refresh_family     BLOB,
+    refresh_current    BLOB,
+    refresh_previous   BLOB,
+    superseded_at      INTEGER,
+    refresh_expires_at INTEGER,
+    refreshes          INTEGER NOT NULL DEFAULT 0,
+    graced             INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE consents (
+    consent_id    BLOB    NOT NULL PRIMARY KEY,
+    subject       TEXT    NOT NULL,
+    client        TEXT    NOT NULL,
+    scope         TEXT,
+    redirect_uri  TEXT    NOT NULL,
+    metadata_hash BLOB    NOT NULL,
+    allowed_at    INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sessions (
+    session_id   BLOB    NOT NULL PRIMARY KEY CHECK (length(session_id) = 16),
+    hash         BLOB    NOT NULL,
+    subject      TEXT    NOT NULL,
+    name         TEXT,
+    email        TEXT,
+    signed_in_at INTEGER NOT NULL,
+    idle_at      INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE keys (
+    key_id    TEXT    NOT NULL PRIMARY KEY,
+    algorithm TEXT    NOT NULL,
+    made_at   INTEGER NOT NULL,
+    sealed    BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO grants VALUES (x'0193a1b2c3d770008000000000000004', '0193a1b2-c3d4-7000-8000-000000000001', 'acme:7',
+    'read write', 'https://mcp.example.com/mcp' || char(10) || 'urn:example:api', 1733563204567, 1765099204567,
+    x'0101010101010101010101010101010101010101010101010101010101010101', 'http://127.0.0.1:8123/callback', x'0202020202020202020202020202020202020202020202020202020202020202', 1733563264567, 1733563205567,
+    x'0303030303030303030303030303030303030303030303030303030303030303', x'0404040404040404040404040404040404040404040404040404040404040404', x'0505050505050505050505050505050505050505050505050505050505050505', 1733563206567, 1736155204567, 3, 1);
+INSERT INTO grants VALUES (x'0193a1b2c3d870008000000000000005', 'https://app.example.com/client.json', 'acme:8',
+    NULL, '', 1733563204568, 1733563264568, x'0606060606060606060606060606060606060606060606060606060606060606', 'com.example.app:/cb', x'0707070707070707070707070707070707070707070707070707070707070707', 1733563264568,
+    NULL, NULL, NULL, NULL, NULL, NULL, 0, 0);
+INSERT INTO consents VALUES (x'0808080808080808080808080808080808080808080808080808080808080808', 'acme:7', '0193a1b2-c3d4-7000-8000-000000000001', 'read',
+    'http://127.0.0.1:8123/callback', x'0909090909090909090909090909090909090909090909090909090909090909', 1733563204567, 1741339204567);
+INSERT INTO sessions VALUES (x'0193a1b2c3d970008000000000000006', x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', 'acme:7', 'Ada', NULL, 1733563204569,
+    1733566804569, 1733606404569);
+INSERT INTO keys VALUES ('NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs', 'ES256', 1733563204567, x'0d0e0f');
+CREATE TABLE clients (
+    client_id BLOB    NOT NULL PRIMARY KEY CHECK (length(client_id) = 16),
+    issued_at INTEGER NOT NULL,
+    profile   TEXT    NOT NULL,
+    source    TEXT,
+    flags     INTEGER NOT NULL,
+    metadata  TEXT    NOT NULL,
+    standing    TEXT,
+    standing_at INTEGER,
+    used_at     INTEGER,
+    note        TEXT
+) STRICT;
+INSERT INTO clients VALUES (x'0193a1b2c3d470008000000000000001', 1733563204564, 'datadog', '198.51.100.7', 0,
+    '{"client_name":"Datadog MCP","redirect_uris":["http://127.0.0.1:8123/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],"response_types":["code"]}', NULL, NULL, 1733563209999, NULL);
+INSERT INTO clients VALUES (x'0193a1b2c3d57abcbdef0123456789ab', 1733563204565, 'rfc7591', '2001:db8::7', 5,
+    '{"client_name":"Cl\u0430ude \"quoted\" ''single''","client_name#de":"Tür","redirect_uris":["com.example.app:/cb"]}', 'suspended', 1733563300000, NULL, 'seen before');
+INSERT INTO clients VALUES (x'0193a1b2c3d670008000000000000003', 0, 'rfc7591', NULL, 0, '{}', NULL, NULL, NULL, NULL);
+CREATE INDEX grants_of_subject ON grants (subject);
+CREATE INDEX clients_by_standing ON clients (standing, client_id) WHERE standing IS NOT NULL;
+CREATE INDEX grants_of_client ON grants (client);
+CREATE TABLE document_clients (
+    url                TEXT    NOT NULL PRIMARY KEY,
+    document_client_id BLOB    NOT NULL UNIQUE CHECK (length(document_client_id) = 16),
+    first_allowed_at   INTEGER NOT NULL,
+    allowed_at         INTEGER NOT NULL,
+    metadata           TEXT    NOT NULL,
+    standing           TEXT,
+    standing_at        INTEGER,
+    used_at            INTEGER,
+    note               TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE events (
+    event_id   BLOB    NOT NULL PRIMARY KEY CHECK (length(event_id) = 16),
+    at         INTEGER NOT NULL,
+    action     TEXT    NOT NULL,
+    actor_kind TEXT    NOT NULL,
+    actor      TEXT,
+    client     TEXT,
+    family     BLOB,
+    grant_id   BLOB,
+    subject    TEXT,
+    source     TEXT,
+    request_id TEXT,
+    detail     TEXT
+) STRICT;
+CREATE INDEX events_of_client ON events (client, event_id) WHERE client IS NOT NULL;
+CREATE INDEX events_of_grant ON events (grant_id, event_id) WHERE grant_id IS NOT NULL;
+CREATE INDEX events_of_subject ON events (subject, event_id) WHERE subject IS NOT NULL;
+INSERT INTO document_clients VALUES ('https://app.example.com/client.json', x'0193a1b2c3da70008000000000000007', 1733563204568,
+    1733563204568, '{"client_name":"App"}', NULL, NULL, NULL, NULL);
+INSERT INTO events VALUES (x'0193a1b2c3db70008000000000000008', 1733563204571, 'client.suspended', 'operator', 'uid:0',
+    '0193a1b2-c3d5-7abc-bdef-0123456789ab', NULL, NULL, NULL, NULL, NULL, '{"from":"active"}');
+COMMIT;
+CREATE TABLE marks (
+    name TEXT    NOT NULL PRIMARY KEY,
+    at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
