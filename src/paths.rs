@@ -1,4 +1,4 @@
-//! The paths of the public endpoints, each written once. `server/routes.rs` says what answers at them; the metadata
+//! The paths of the public endpoints, each written once. `server/routes/table.rs` says what answers at them; the metadata
 //! documents, pages, and redirects name them from here. All are relative to the issuer.
 
 /// Authorization server metadata (RFC 8414 §3).

@@ -1,8 +1,8 @@
 //! What is kept, and the promise with which it is kept.
 //!
 //! Every method of [`Store`] is one whole change or one whole question: it happens entirely or not at all, and is durable
-//! when it returns. A record is declared once (`record.rs`), a statement is written once (`statements.rs`), and a change
-//! once (`changes.rs`), over a transaction of either database. No transaction, connection, table, or row is visible
+//! when it returns. A record is declared once (`record.rs`), a statement is written once (`statements/`), and a change
+//! once (`changes/`), over a transaction of either database. No transaction, connection, table, or row is visible
 //! outside this folder.
 
 mod changes;

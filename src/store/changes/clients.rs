@@ -1,0 +1,159 @@
+//! Clients: their standing and their removal.
+
+use std::slice;
+
+use serde_json::json;
+
+use super::grants::{Ending, end_grants};
+use crate::store::{
+    ClientRecord, ClientState, ClientUse, Deleted, DocumentClientRecord, DocumentClientUse,
+    EventRecord, Standing, StandingChanged, Transition,
+    column::{Columns as _, Stored as _, Value},
+    statements::{clients, document_clients, events, grants},
+    transaction::Transaction,
+};
+use crate::{
+    audit::{Action, Author},
+    client::{ClientId, ClientIdentifier, ClientMetadata, ClientName},
+    family::FamilyKey,
+};
+
+pub(super) async fn client_state<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+) -> Result<Option<ClientState>, T::Fault> {
+    match client {
+        ClientIdentifier::Registered(id) => {
+            let found = change.select(&clients::SELECT_AND_LOCK, &[id.value()]).await?;
+            Ok(found.into_iter().next().map(|client: ClientRecord| client.state))
+        }
+        ClientIdentifier::Document(url) => document_state(change, url.as_str()).await,
+    }
+}
+
+pub(super) async fn document_state<T: Transaction>(
+    change: &mut T,
+    url: &str,
+) -> Result<Option<ClientState>, T::Fault> {
+    let found = change.select(&document_clients::SELECT_AND_LOCK, &[Value::text(url)]).await?;
+    Ok(found.into_iter().next().map(|client: DocumentClientRecord| client.state))
+}
+
+/// Writes a standing, and the event about it.
+pub(super) async fn put_standing<T: Transaction>(
+    change: &mut T,
+    standing: Standing,
+    event: EventRecord,
+) -> Result<(), T::Fault> {
+    let (statement, key) = match &event.client {
+        Some(ClientIdentifier::Registered(id)) => (&clients::SET_STANDING, id.value()),
+        Some(ClientIdentifier::Document(url)) => {
+            (&document_clients::SET_STANDING, Value::text(url.as_str()))
+        }
+        None => return Ok(()),
+    };
+    let mut parameters = vec![key];
+    standing.write(&mut |value| parameters.push(value));
+    parameters.push(event.at.value());
+    change.execute(statement, &parameters).await?;
+    change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
+}
+
+/// Brings a client from one of the standings of `transition` to its next. Ends every grant if people cannot use it then.
+pub(in crate::store) async fn change_standing<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    transition: &Transition,
+    reason: Option<&str>,
+    by: &Author,
+) -> Result<StandingChanged, T::Fault> {
+    let Some(state) = client_state(change, client).await? else {
+        return Ok(StandingChanged::NotThere);
+    };
+    if !transition.from.contains(&state.standing) {
+        return Ok(StandingChanged::Is(state.standing));
+    }
+    let ended = if transition.to == Standing::Suspended {
+        let found = change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
+        end_grants(change, found, &Ending::new(Action::GrantRevoked, "client_suspended"), by)
+            .await?
+    } else {
+        0
+    };
+    let detail = json!({ "from": state.standing.as_str(), "reason": reason, "grants": ended });
+    let event = by.event(transition.action).about(client).with(&detail);
+    put_standing(change, transition.to, event).await?;
+    Ok(StandingChanged::Now { ended })
+}
+
+/// Removes a registered client with its grants. The event stays as its tombstone.
+pub(in crate::store) async fn remove_client<T: Transaction>(
+    change: &mut T,
+    id: ClientId,
+    action: Action,
+    reason: &str,
+    by: &Author,
+) -> Result<Deleted, T::Fault> {
+    let found: Vec<ClientRecord> = change.select(&clients::SELECT_AND_LOCK, &[id.value()]).await?;
+    let Some(client) = found.into_iter().next() else { return Ok(Deleted::NotThere) };
+    let identifier = ClientIdentifier::Registered(id);
+    let grants = change.select(&grants::SELECT_OF_CLIENT, &[identifier.value()]).await?;
+    let ended =
+        end_grants(change, grants, &Ending::new(Action::GrantRevoked, "client_removed"), by)
+            .await?;
+    change.execute(&clients::DELETE, &[id.value()]).await?;
+    let metadata = serde_json::from_str::<ClientMetadata>(&client.metadata).ok();
+    let name = metadata.as_ref().and_then(|metadata| metadata.client_name.as_ref());
+    let detail = json!({
+        "reason": reason,
+        "name": name.map(ClientName::as_str),
+        "registered_at": client.issued_at.as_millis(),
+        "grants": ended,
+    });
+    let event = EventRecord {
+        family: metadata.as_ref().map(|metadata| FamilyKey::of(metadata).id()),
+        ..by.event(action).about(&identifier).with(&detail)
+    };
+    change.insert(&events::INSERT, slice::from_ref(&event)).await?;
+    Ok(Deleted::Forgotten)
+}
+
+/// Stores clients with a document that are new, or in a later state than the stored ones. Returns how many were.
+pub(in crate::store) async fn import_document_clients<T: Transaction>(
+    change: &mut T,
+    clients: &[DocumentClientRecord],
+) -> Result<usize, T::Fault> {
+    change.insert(&document_clients::IMPORT, clients).await
+}
+
+pub(in crate::store) async fn put_note<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    note: Option<&str>,
+) -> Result<usize, T::Fault> {
+    let note = Value::Text(note.map(Into::into));
+    match client {
+        ClientIdentifier::Registered(id) => {
+            change.execute(&clients::SET_NOTE, &[id.value(), note]).await
+        }
+        ClientIdentifier::Document(url) => {
+            change.execute(&document_clients::SET_NOTE, &[Value::text(url.as_str()), note]).await
+        }
+    }
+}
+
+/// Stores later uses of registered clients. Returns how many clients have one.
+pub(in crate::store) async fn note_client_uses<T: Transaction>(
+    change: &mut T,
+    uses: &[ClientUse],
+) -> Result<usize, T::Fault> {
+    change.insert(&clients::NOTE_USE, uses).await
+}
+
+/// Stores later uses of clients with a document. Returns how many clients have one.
+pub(in crate::store) async fn note_document_client_uses<T: Transaction>(
+    change: &mut T,
+    uses: &[DocumentClientUse],
+) -> Result<usize, T::Fault> {
+    change.insert(&document_clients::NOTE_USE, uses).await
+}

@@ -1,0 +1,212 @@
+//! Grants and the consents behind them.
+
+use std::slice;
+
+use serde_json::json;
+
+use super::{
+    clients::{client_state, document_state, put_standing},
+    deleted,
+};
+use crate::store::{
+    Allowed, ConsentRecord, Deleted, EventRecord, GrantRecord, Purchase, Redeemed, Rotated,
+    Rotation, Standing, Step,
+    column::{Stored as _, Value},
+    statements::{consents, document_clients, events, grants},
+    transaction::Transaction,
+};
+use crate::{
+    audit::{Action, Author},
+    client::{ClientIdentifier, Scope},
+    clock::Timestamp,
+    grant::GrantId,
+    secret::SecretHash,
+};
+
+/// Stores grants that are new, or in a later state than the stored ones. Returns how many were.
+pub(in crate::store) async fn keep_grants<T: Transaction>(
+    change: &mut T,
+    grants: &[GrantRecord],
+) -> Result<usize, T::Fault> {
+    change.insert(&grants::INSERT, grants).await
+}
+
+/// Redeems the code of a grant. Of all tries at one code, one wins.
+///
+/// When the answer of the database is lost, the caller learns that the store is unavailable, and the code may be
+/// redeemed: a repeated request then counts as a second use. The user is asked once more, and no tokens go to anyone
+/// else.
+pub(in crate::store) async fn redeem_code<T: Transaction>(
+    change: &mut T,
+    id: GrantId,
+    purchase: &Purchase,
+    event: &EventRecord,
+) -> Result<Redeemed, T::Fault> {
+    let refresh = purchase.refresh.as_ref();
+    let parameters = [
+        id.value(),
+        purchase.at.value(),
+        purchase.expires_at.value(),
+        refresh.map_or(SecretHash::NULL, |refresh| refresh.family.value()),
+        refresh.map_or(SecretHash::NULL, |refresh| refresh.current.value()),
+        refresh.map_or(Timestamp::NULL, |refresh| refresh.expires_at.value()),
+    ];
+    if change.record(&grants::REDEEM, &parameters, event).await? > 0 {
+        return Ok(Redeemed::Now);
+    }
+    let found: Vec<GrantRecord> = change.select(&grants::SELECT, &[id.value()]).await?;
+    Ok(if found.is_empty() { Redeemed::NotThere } else { Redeemed::Before })
+}
+
+/// Supersedes a refresh token if it is the last one of its family: the common case, and one statement. Refreshes are no
+/// events; the grant counts them.
+pub(in crate::store) async fn supersede_refresh_token<T: Transaction>(
+    change: &mut T,
+    id: GrantId,
+    rotation: &Rotation,
+) -> Result<bool, T::Fault> {
+    let parameters = [
+        id.value(),
+        rotation.at.value(),
+        rotation.successor.value(),
+        rotation.expires_at.value(),
+        rotation.family.value(),
+        rotation.presented.value(),
+    ];
+    Ok(change.execute(&grants::SUPERSEDE, &parameters).await? > 0)
+}
+
+/// Decides about a refresh token that is not the last one of its family. `None` if it is the last one after all, because
+/// the grant was changed in between.
+///
+/// When the answer of the database is lost, the token that was presented may be superseded: within the grace its
+/// holder gets the same successor again.
+pub(in crate::store) async fn repeat_or_end<T: Transaction>(
+    change: &mut T,
+    id: GrantId,
+    rotation: &Rotation,
+    by: &Author,
+) -> Result<Option<Rotated>, T::Fault> {
+    let found: Vec<GrantRecord> = change.select(&grants::SELECT, &[id.value()]).await?;
+    let Some(grant) = found.first() else { return Ok(Some(Rotated::Refused)) };
+    Ok(Some(match rotation.on(grant) {
+        Step::Supersede => return Ok(None),
+        Step::Refuse => Rotated::Refused,
+        Step::Repeat => {
+            change.execute(&grants::NOTE_GRACE, &[id.value()]).await?;
+            Rotated::Succeeded
+        }
+        Step::Forget => {
+            end_grants(change, found, &Ending::new(Action::GrantReused, "refresh_token"), by)
+                .await?;
+            Rotated::Reused
+        }
+    }))
+}
+
+/// Why grants end.
+pub(in crate::store) struct Ending {
+    action: Action,
+    reason: &'static str,
+}
+
+impl Ending {
+    pub(in crate::store) const fn new(action: Action, reason: &'static str) -> Self {
+        Self { action, reason }
+    }
+}
+
+/// Deletes grants, with an event for each that sums it up. Returns how many were there.
+pub(super) async fn end_grants<T: Transaction>(
+    change: &mut T,
+    grants: Vec<GrantRecord>,
+    ending: &Ending,
+    by: &Author,
+) -> Result<usize, T::Fault> {
+    let mut events = Vec::with_capacity(grants.len());
+    for grant in grants {
+        if change.execute(&grants::DELETE, &[grant.grant_id.value()]).await? > 0 {
+            events
+                .push(by.event(ending.action).about_grant(&grant).with(&summed_up(&grant, ending)));
+        }
+    }
+    change.insert(&events::INSERT, &events).await?;
+    Ok(events.len())
+}
+
+/// What the timeline of a grant tells after its end.
+fn summed_up(grant: &GrantRecord, ending: &Ending) -> serde_json::Value {
+    let previous = grant.refresh.as_ref().and_then(|refresh| refresh.previous);
+    json!({
+        "reason": ending.reason,
+        "refreshes": grant.refreshes,
+        "graced": grant.graced,
+        "last_refreshed_at": previous.map(|(_, at)| at.as_millis()),
+    })
+}
+
+pub(in crate::store) async fn revoke_grant<T: Transaction>(
+    change: &mut T,
+    id: GrantId,
+    ending: &Ending,
+    by: &Author,
+) -> Result<Deleted, T::Fault> {
+    let found = change.select(&grants::SELECT, &[id.value()]).await?;
+    end_grants(change, found, ending, by).await.map(deleted)
+}
+
+/// Ends the consent and every grant of one subject and client. Locks the client like [`allow`]: otherwise PostgreSQL
+/// could let an allowance commit between the two statements, and only its grant would end.
+pub(in crate::store) async fn disconnect<T: Transaction>(
+    change: &mut T,
+    subject: &str,
+    client: &ClientIdentifier,
+    by: &Author,
+) -> Result<usize, T::Fault> {
+    client_state(change, client).await?;
+    let key = ConsentRecord::key(subject, client);
+    change.execute(&consents::EXPIRE, &[Value::bytes(&key), by.at.value()]).await?;
+    let parameters = [Value::text(subject), client.value()];
+    let found = change.select(&grants::SELECT_OF_SUBJECT_AND_CLIENT, &parameters).await?;
+    end_grants(change, found, &Ending::new(Action::GrantRevoked, "disconnected"), by).await
+}
+
+/// Stores a grant and the consent behind it, if the client may be allowed: no operator blocks it at the same time.
+/// Returns its standing otherwise.
+pub(in crate::store) async fn allow<T: Transaction>(
+    change: &mut T,
+    allowed: &Allowed,
+    by: &Author,
+) -> Result<Result<(), Option<Standing>>, T::Fault> {
+    let Allowed { consent, grant, document } = allowed;
+    let state = match document {
+        Some(document) => {
+            change.insert(&document_clients::ALLOW, slice::from_ref(document)).await?;
+            document_state(change, &document.url).await?
+        }
+        None => client_state(change, &grant.client).await?,
+    };
+    let Some(state) = state else { return Ok(Err(None)) };
+    if !state.standing.can_be_allowed() {
+        return Ok(Err(Some(state.standing)));
+    }
+    if state.standing == Standing::Dormant {
+        let event = by.event(Action::ClientReactivated).about(&grant.client);
+        put_standing(change, Standing::Active, event).await?;
+    }
+    change.insert(&consents::REPLACE_ALWAYS, slice::from_ref(consent)).await?;
+    change.insert(&grants::INSERT, slice::from_ref(grant)).await?;
+    let scope = json!({ "scope": grant.scope.as_ref().map(Scope::as_str) });
+    let events = [Action::ConsentAllowed, Action::GrantIssued]
+        .map(|action| by.event(action).about_grant(grant).with(&scope));
+    change.insert(&events::INSERT, &events).await?;
+    Ok(Ok(()))
+}
+
+/// Stores consents that are new, or later than the stored ones. Returns how many were.
+pub(in crate::store) async fn import_consents<T: Transaction>(
+    change: &mut T,
+    consents: &[ConsentRecord],
+) -> Result<usize, T::Fault> {
+    change.insert(&consents::REPLACE_EARLIER, consents).await
+}

@@ -1,0 +1,31 @@
+//! Changes, each written once for both databases, over a [`Transaction`].
+//!
+//! A change that ends with one statement needs no `BEGIN`: its conditions are in the statement, and what it reads
+//! afterwards only explains why nothing was changed. An event about a change belongs in the same transaction: its
+//! insert is one more statement at the end of the function here that makes the change.
+
+mod clients;
+mod events;
+mod grants;
+mod keys;
+mod sessions;
+
+pub(super) use self::{
+    clients::{
+        change_standing, import_document_clients, note_client_uses, note_document_client_uses,
+        put_note, remove_client,
+    },
+    events::record_events,
+    grants::{
+        Ending, allow, disconnect, import_consents, keep_grants, redeem_code, repeat_or_end,
+        revoke_grant, supersede_refresh_token,
+    },
+    keys::{forget_key, import_keys, keep_key},
+    sessions::{begin_session, end_session, keep_sessions, prolong_session},
+};
+use super::Deleted;
+
+/// Whether a `DELETE` found its record.
+fn deleted(rows: usize) -> Deleted {
+    if rows == 0 { Deleted::NotThere } else { Deleted::Forgotten }
+}

@@ -1,0 +1,121 @@
+//! Registered clients.
+
+use super::{ClientRecord, Record, Standing, Statement, parameters, sql};
+
+/// A client that exists already is a constraint violation in SQLite, and not returned in PostgreSQL.
+pub(in crate::store) const REGISTER: Statement = insert!(
+    ClientRecord,
+    sqlite: "",
+    postgres: "ON CONFLICT (client_id) DO NOTHING RETURNING client_id"
+);
+
+/// For PostgreSQL: registers clients again after a lost answer, and returns them as they are stored. An existing
+/// client keeps its values, but its row is written: the commit is as durable as that of an insert, and waits
+/// for a transaction that is still about to insert the same client.
+pub(in crate::store) const REGISTER_AGAIN: Statement = insert!(
+    ClientRecord,
+    super::super::sql::joined!(
+        b'$'; "ON CONFLICT (client_id) DO UPDATE SET flags = clients.flags RETURNING ",
+        <ClientRecord as Record>::NAMES
+    )
+);
+
+pub(in crate::store) const IMPORT: Statement = insert!(
+    ClientRecord,
+    sqlite: "ON CONFLICT (client_id) DO NOTHING",
+    postgres: "ON CONFLICT (client_id) DO NOTHING RETURNING client_id"
+);
+
+pub(in crate::store) const SELECT: Statement = select!(ClientRecord, "WHERE client_id = $1");
+
+/// For PostgreSQL.
+pub(in crate::store) const SELECT_MANY: Statement =
+    select!(ClientRecord, "WHERE client_id = ANY($1)");
+
+/// For SQLite.
+pub(in crate::store) const SELECT_ALL: Statement = select!(ClientRecord, "ORDER BY client_id");
+
+const BOUNDS: &str = "WHERE client_id >= $1 AND client_id <= $2 AND ($3 IS NULL OR profile = $3) \
+    AND (flags & $4) = $4 AND issued_at >= $5 AND ($6 IS NULL OR issued_at < $6) ";
+
+/// Most clients are active: they have no index, and need none.
+const OF_ANY_OR_ACTIVE: &str = "AND ($8 IS NULL OR coalesce(standing, 'active') = $8) ";
+
+/// Clients of other standings are few, and have an index.
+const NOT_ACTIVE: &str = "AND standing = $8 ";
+
+/// SQLite searches names itself: `lower` folds ASCII only, which is what the filter promises, and a document
+/// that is not JSON must not hide the clients after it. In PostgreSQL the driver searches, because the databases
+/// that speak its dialect disagree about invalid JSON.
+macro_rules! page {
+    ($standing:expr) => {
+        sql!(
+            sqlite: [
+                "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS, $standing,
+                "AND ($9 IS NULL OR (json_valid(metadata) \
+                 AND instr(lower(metadata ->> '$.client_name'), $9) > 0)) \
+                 ORDER BY client_id LIMIT $7"
+            ],
+            postgres: [
+                "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS, $standing,
+                "ORDER BY client_id LIMIT $7"
+            ],
+        )
+    };
+}
+
+const SELECT_PAGE: Statement = page!(OF_ANY_OR_ACTIVE);
+
+const SELECT_PAGE_NOT_ACTIVE: Statement = page!(NOT_ACTIVE);
+
+/// A page of the clients that pass a filter with this standing.
+pub(in crate::store) const fn select_page(standing: Option<Standing>) -> &'static Statement {
+    match standing {
+        None | Some(Standing::Active) => &SELECT_PAGE,
+        Some(Standing::Pending | Standing::Suspended | Standing::Dormant) => {
+            &SELECT_PAGE_NOT_ACTIVE
+        }
+    }
+}
+
+/// For SQLite: the client at a distance behind another.
+pub(in crate::store) const SELECT_AHEAD: Statement = sql!(
+    "SELECT client_id FROM clients WHERE client_id >= $1 ORDER BY client_id LIMIT 1 OFFSET $2"
+);
+
+/// For SQLite: the same among the clients of one standing other than active.
+pub(in crate::store) const SELECT_AHEAD_NOT_ACTIVE: Statement = sql!(
+    "SELECT client_id FROM clients WHERE client_id >= $1 AND standing = $3 \
+     ORDER BY client_id LIMIT 1 OFFSET $2"
+);
+
+pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM clients");
+
+pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM clients WHERE client_id = $1");
+
+pub(in crate::store) const SELECT_AND_LOCK: Statement =
+    select_and_lock!(ClientRecord, "WHERE client_id = $1");
+
+pub(in crate::store) const SET_STANDING: Statement =
+    sql!("UPDATE clients SET standing = $2, standing_at = $3 WHERE client_id = $1");
+
+pub(in crate::store) const SET_NOTE: Statement =
+    sql!("UPDATE clients SET note = $2 WHERE client_id = $1");
+
+/// Several nodes note uses: the latest stays.
+pub(in crate::store) const NOTE_USE: Statement = sql!(
+    sqlite: [
+        "UPDATE clients SET used_at = $2 WHERE client_id = $1 \
+         AND (used_at IS NULL OR used_at < $2)"
+    ],
+    postgres: [
+        "UPDATE clients SET used_at = noted.used_at \
+         FROM unnest($1, $2) AS noted (client_id, used_at) \
+         WHERE clients.client_id = noted.client_id \
+         AND (clients.used_at IS NULL OR clients.used_at < noted.used_at)"
+    ],
+);
+
+/// For PostgreSQL: writes as durably as a registration, to one of the rows that exist for it.
+pub(in crate::store) const PROBE: Statement =
+    sql!("UPDATE probes SET times = times + 1 WHERE slot = abs(pg_backend_pid()) % 64");

@@ -1,0 +1,45 @@
+//! Clients with a metadata document.
+
+use super::{DocumentClientRecord, Record, Statement, parameters, sql};
+
+pub(in crate::store) const ALLOW: Statement = insert!(
+    DocumentClientRecord,
+    "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
+     metadata = excluded.metadata"
+);
+
+pub(in crate::store) const IMPORT: Statement = insert!(
+    DocumentClientRecord,
+    "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
+     metadata = excluded.metadata, standing = excluded.standing, \
+     standing_at = excluded.standing_at, used_at = excluded.used_at, note = excluded.note \
+     WHERE document_clients.allowed_at < excluded.allowed_at \
+     OR coalesce(document_clients.standing_at, -1) < coalesce(excluded.standing_at, -1)"
+);
+
+pub(in crate::store) const SELECT: Statement = select!(DocumentClientRecord, "WHERE url = $1");
+
+pub(in crate::store) const SELECT_AND_LOCK: Statement =
+    select_and_lock!(DocumentClientRecord, "WHERE url = $1");
+
+pub(in crate::store) const SELECT_PAGE: Statement =
+    select!(DocumentClientRecord, "WHERE url > $1 ORDER BY url LIMIT $2");
+
+pub(in crate::store) const SET_STANDING: Statement =
+    sql!("UPDATE document_clients SET standing = $2, standing_at = $3 WHERE url = $1");
+
+pub(in crate::store) const SET_NOTE: Statement =
+    sql!("UPDATE document_clients SET note = $2 WHERE url = $1");
+
+pub(in crate::store) const NOTE_USE: Statement = sql!(
+    sqlite: [
+        "UPDATE document_clients SET used_at = $2 WHERE url = $1 \
+         AND (used_at IS NULL OR used_at < $2)"
+    ],
+    postgres: [
+        "UPDATE document_clients SET used_at = noted.used_at \
+         FROM unnest($1, $2) AS noted (url, used_at) \
+         WHERE document_clients.url = noted.url \
+         AND (document_clients.used_at IS NULL OR document_clients.used_at < noted.used_at)"
+    ],
+);

@@ -1,0 +1,92 @@
+//! Every statement about records, once for both databases. Where the dialects differ, the two texts stand side by
+//! side. Parameters have the same meaning and order in both.
+
+use super::{
+    ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
+    SessionRecord, Standing,
+    column::{Columns, Record},
+    sql::{Statement, parameters, sql},
+};
+
+/// Selects records; `$which` follows the name of the table.
+macro_rules! select {
+    ($record:ty, $($which:tt)+) => {
+        sql!(
+            "SELECT ", <$record as Record>::NAMES, " FROM ", <$record as Record>::TABLE, " ",
+            $($which)+
+        )
+    };
+}
+
+/// Selects one record that must not change until the transaction ends. SQLite has one writer.
+macro_rules! select_and_lock {
+    ($record:ty, $which:literal) => {
+        sql!(
+            sqlite: [
+                "SELECT ", <$record as Record>::NAMES, " FROM ", <$record as Record>::TABLE, " ", $which
+            ],
+            postgres: [
+                "SELECT ", <$record as Record>::NAMES, " FROM ", <$record as Record>::TABLE, " ", $which,
+                " FOR UPDATE"
+            ],
+        )
+    };
+}
+
+/// Inserts records: one by one in SQLite, one column after the other in PostgreSQL.
+macro_rules! insert {
+    ($record:ty, $tail:expr) => {
+        insert!($record, sqlite: $tail, postgres: $tail)
+    };
+    ($record:ty, sqlite: $sqlite:expr, postgres: $postgres:expr) => {
+        sql!(
+            sqlite: [
+                "INSERT INTO ", <$record as Record>::TABLE, " (", <$record as Record>::DERIVED,
+                <$record as Record>::NAMES, ") VALUES (", parameters(<$record as Record>::WRITTEN), ") ",
+                $sqlite
+            ],
+            postgres: [
+                "INSERT INTO ", <$record as Record>::TABLE, " (", <$record as Record>::DERIVED,
+                <$record as Record>::NAMES, ") SELECT * FROM unnest(",
+                parameters(<$record as Record>::WRITTEN), ") ", $postgres
+            ],
+        )
+    };
+}
+
+/// A statement that changes at most one row, with an event about it that is stored only if it does.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) statement: Statement,
+    /// For PostgreSQL: both as one statement, in which the columns of the event follow the parameters.
+    pub(super) with_event: Statement,
+}
+
+macro_rules! recorded {
+    ($parameters:literal, $text:expr) => {
+        $crate::store::statements::Recorded {
+            statement: sql!($text),
+            with_event: sql!(
+                "WITH changed AS (",
+                $text,
+                " RETURNING 1) INSERT INTO events (",
+                <super::EventRecord as super::Record>::NAMES,
+                ") SELECT ",
+                super::super::sql::parameters_after(
+                    $parameters,
+                    <super::EventRecord as super::Columns>::COUNT
+                ),
+                " FROM changed"
+            ),
+        }
+    };
+}
+
+pub(super) mod clients;
+pub(super) mod consents;
+pub(super) mod document_clients;
+pub(super) mod events;
+pub(super) mod grants;
+pub(super) mod keys;
+pub(super) mod sessions;
+pub(super) mod sweep;

@@ -1,0 +1,22 @@
+//! Sessions.
+
+use super::{Record, SessionRecord, Statement, parameters, sql};
+
+/// An existing session may live longer, and never shorter.
+pub(in crate::store) const INSERT: Statement = insert!(
+    SessionRecord,
+    "ON CONFLICT (session_id) DO UPDATE SET idle_at = excluded.idle_at \
+     WHERE sessions.hash = excluded.hash AND sessions.idle_at < excluded.idle_at"
+);
+
+pub(in crate::store) const SELECT: Statement = select!(SessionRecord, "WHERE session_id = $1");
+
+pub(in crate::store) const SELECT_PAGE: Statement = select!(
+    SessionRecord,
+    "WHERE session_id >= $1 AND ($2 IS NULL OR subject = $2) ORDER BY session_id LIMIT $3"
+);
+
+pub(in crate::store) const PROLONG: Statement =
+    sql!("UPDATE sessions SET idle_at = $2 WHERE session_id = $1");
+
+pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM sessions WHERE session_id = $1");
