@@ -53,12 +53,20 @@ pub(crate) struct NamedBy<'a> {
     pub(crate) subject: Option<&'a str>,
 }
 
-/// The grants that the client of this identifier may use: all that the token endpoints need of a client. `None` when
-/// there is none (any more). Waits for the store alone, never for a document.
-pub(crate) async fn grant_types(
+/// What the token endpoints need of a client.
+pub(crate) struct TokenClient {
+    /// The grant types that it may use.
+    pub(crate) grant_types: GrantTypes,
+    /// Whether its grants give tokens: they do not where an operator blocks it.
+    pub(crate) is_usable: bool,
+}
+
+/// The client of this identifier at the token endpoints; `None` if it does not exist. Waits for the store alone, never for
+/// a document.
+pub(crate) async fn for_tokens(
     app: &App,
     identifier: &ClientIdentifier,
-) -> Result<Option<GrantTypes>, StoreError> {
+) -> Result<Option<TokenClient>, StoreError> {
     /// The rest is skipped, which takes a fifth of the time that reading it would.
     #[derive(Deserialize)]
     struct Part {
@@ -67,23 +75,27 @@ pub(crate) async fn grant_types(
     }
     let id = match identifier {
         ClientIdentifier::Registered(id) => *id,
-        ClientIdentifier::Document(url) => return Ok(app.client_documents.grant_types(url)),
+        // A suspension deletes its grants, and each request fetches its record only when it is authorized.
+        ClientIdentifier::Document(url) => {
+            let grant_types = app.client_documents.grant_types(url);
+            return Ok(grant_types.map(|grant_types| TokenClient { grant_types, is_usable: true }));
+        }
     };
-    let record = app.store.client(id).await?;
-    let Some(record) = record.filter(|record| record.state.standing.may_hold_tokens()) else {
-        return Ok(None);
-    };
-    let part: Part =
+    let Some(record) = app.store.client(id).await? else { return Ok(None) };
+    let Part { grant_types } =
         serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
-    Ok(Some(part.grant_types))
+    Ok(Some(TokenClient { grant_types, is_usable: record.state.standing.is_usable() }))
 }
 
-/// Whether the client of a grant has not ended. Waits for the store alone, never for a document.
-pub(crate) async fn is_there(app: &App, identifier: &ClientIdentifier) -> Result<bool, StoreError> {
+/// Whether the grants of a client give tokens. Waits for the store alone, never for a document.
+pub(crate) async fn is_usable(
+    app: &App,
+    identifier: &ClientIdentifier,
+) -> Result<bool, StoreError> {
     Ok(match identifier {
         ClientIdentifier::Registered(id) => {
             let record = app.store.client(*id).await?;
-            record.is_some_and(|record| record.state.standing.may_hold_tokens())
+            record.is_some_and(|record| record.state.standing.is_usable())
         }
         ClientIdentifier::Document(url) => app.client_documents.grant_types(url).is_some(),
     })

@@ -67,13 +67,8 @@ words! {
 }
 
 impl Standing {
-    /// Whether the endpoints of tokens know such a client.
-    pub const fn may_hold_tokens(self) -> bool {
-        !matches!(self, Self::Pending)
-    }
-
-    /// Whether a person may allow such a client now.
-    pub const fn can_be_allowed(self) -> bool {
+    /// Whether a person may allow such a client now, and its grants give tokens.
+    pub const fn is_usable(self) -> bool {
         matches!(self, Self::Active | Self::Dormant)
     }
 }

@@ -10,13 +10,15 @@ use crate::{
     app::App,
     client::{ClientIdentifier, GrantTypes},
     http::form::Form,
-    identified_client,
+    identified_client::{self, TokenClient},
 };
 
 /// A client that asks for tokens, or gives them up.
 pub(super) struct Client {
     pub(super) identifier: ClientIdentifier,
     pub(super) grant_types: GrantTypes,
+    /// Whether its grants give tokens.
+    pub(super) is_usable: bool,
 }
 
 /// The client that asks, if there is one.
@@ -34,9 +36,9 @@ pub(super) async fn identified(
     };
     // What is no identifier names nobody.
     let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
-    let grant_types = identified_client::grant_types(app, &identifier).await?;
-    let grant_types = grant_types.ok_or(TokenError::UnknownClient)?;
-    Ok(Client { identifier, grant_types })
+    let client = identified_client::for_tokens(app, &identifier).await?;
+    let TokenClient { grant_types, is_usable } = client.ok_or(TokenError::UnknownClient)?;
+    Ok(Client { identifier, grant_types, is_usable })
 }
 
 /// The user and the password of HTTP Basic authentication, decoded as RFC 6749 §2.3.1 encodes them.

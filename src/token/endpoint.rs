@@ -84,12 +84,14 @@ async fn exchange(
     if !client.grant_types.as_slice().contains(&grant_type) {
         return Err(TokenError::UnauthorizedClient);
     }
+    // A suspension deletes the grants; those that came by an import must not outlive it.
+    let grant = grant?.filter(|_| client.is_usable);
     let by = app.author(Actor::Client(client.identifier.clone()), origin(head));
     let tokens = match grant_type {
         GrantType::AuthorizationCode => {
-            authorization_code::redeem(app, &client, grant?, &form, &by).await?
+            authorization_code::redeem(app, &client, grant, &form, &by).await?
         }
-        GrantType::RefreshToken => refresh_token::rotate(app, &client, grant?, &form, &by).await?,
+        GrantType::RefreshToken => refresh_token::rotate(app, &client, grant, &form, &by).await?,
     };
     match grant_type {
         GrantType::AuthorizationCode => app.metrics.tokens.by_code.add_one(),

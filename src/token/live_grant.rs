@@ -8,14 +8,14 @@ use crate::{
     store::{GrantRecord, StoreError},
 };
 
-/// The grant, unless it was revoked, has expired, or has lost its client.
+/// The grant, unless it was revoked, has expired, or its client was removed or is blocked.
 pub(crate) async fn live_grant(
     app: &App,
     id: GrantId,
     now: Timestamp,
 ) -> Result<Option<GrantRecord>, StoreError> {
     let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
-    if grant.expires_at <= now || !identified_client::is_there(app, &grant.client).await? {
+    if grant.expires_at <= now || !identified_client::is_usable(app, &grant.client).await? {
         return Ok(None);
     }
     identified_client::note_use(app, &grant.client);

@@ -6,7 +6,7 @@ use doorward::{
     audit::{Action, Actor, Author},
     client::ClientId,
     config::Config,
-    store::{Standing, StandingChanged, Transition},
+    store::{GrantFilter, Standing, StandingChanged, Transition},
 };
 use serde_json::{Value, json};
 
@@ -98,6 +98,26 @@ async fn a_suspended_client_gets_a_page_and_its_tokens_end() {
 }
 
 #[tokio::test]
+async fn a_grant_that_an_import_brings_to_a_suspended_client_gives_no_tokens() {
+    let server = TestServer::with(config()).await;
+    let client = Client::register(&server).await;
+    let tokens = flow::tokens(&server, &client, &request(&client)).await;
+    let filter = GrantFilter::default();
+    let grants = server.kept.grants(&filter, None, 10).await.unwrap();
+    assert_eq!(grants.len(), 1);
+    change(&server, &client, &Transition::SUSPEND).await;
+
+    assert_eq!(server.kept.import_grants(grants).await.unwrap(), 1);
+
+    let refreshed = client.refresh(&server, &text(&tokens, "refresh_token")).await;
+    assert_eq!(refused(&refreshed), (400, "invalid_grant".to_owned()));
+    for token in ["access_token", "refresh_token"] {
+        let told = server.introspect("tools", &text(&tokens, token)).await;
+        assert_eq!(told, json!({ "active": false }), "{token}");
+    }
+}
+
+#[tokio::test]
 async fn after_a_resumption_everyone_authorizes_again_by_a_click() {
     let server = TestServer::with(config()).await;
     let client = Client::register(&server).await;
@@ -132,7 +152,7 @@ async fn a_pending_client_waits_on_a_page_that_reloads_the_request_until_it_is_a
     let mut browser = Browser::new(&server);
 
     let code = client.redeem(&server, "nothing").await;
-    assert_eq!(refused(&code), (401, "invalid_client".to_owned()), "no tokens exist");
+    assert_eq!(refused(&code), (400, "invalid_grant".to_owned()), "no tokens exist");
     let mut waiting = browser.get(&request.path()).await;
     for _ in 0..2 {
         let told = blocked(&waiting, PENDING);

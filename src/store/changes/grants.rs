@@ -187,7 +187,7 @@ pub(in crate::store) async fn allow<T: Transaction>(
         None => client_state(change, &grant.client).await?,
     };
     let Some(state) = state else { return Ok(Err(None)) };
-    if !state.standing.can_be_allowed() {
+    if !state.standing.is_usable() {
         return Ok(Err(Some(state.standing)));
     }
     if state.standing == Standing::Dormant {

@@ -36,7 +36,10 @@ pub(in crate::store) async fn end_session<T: Transaction>(
 ) -> Result<Deleted, T::Fault> {
     let found: Vec<SessionRecord> = change.select(&sessions::SELECT, &[id.value()]).await?;
     let Some(session) = found.into_iter().next() else { return Ok(Deleted::NotThere) };
-    change.execute(&sessions::DELETE, &[id.value()]).await?;
+    // In PostgreSQL another request may have ended it in between.
+    if change.execute(&sessions::DELETE, &[id.value()]).await? == 0 {
+        return Ok(Deleted::NotThere);
+    }
     let subject = Some(session.owner.subject);
     let event = EventRecord { subject, ..by.event(Action::SessionEnded) };
     change.insert(&events::INSERT, slice::from_ref(&event)).await?;
