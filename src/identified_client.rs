@@ -12,7 +12,7 @@ use crate::{
     client_document::DocumentError,
     clock::Timestamp,
     http::caller::Caller,
-    store::{ClientRecord, ClientState, StoreError},
+    store::{ClientRecord, ClientState, Standing, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -157,12 +157,17 @@ async fn published(
         source: Some(named_by.address.to_canonical()),
         is_imitation: &|| app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
     };
-    app.rules.admit(&candidate).map_err(IdentifyError::Rejected)?;
+    let is_held = app.rules.admit(&candidate).map_err(IdentifyError::Rejected)?.is_held;
+    let standing = if is_held { Standing::Pending } else { Standing::Active };
     Ok(IdentifiedClient {
         identifier: ClientIdentifier::Document(url.clone()),
         metadata: ClientMetadata::clone(&metadata),
         registered_at: None,
-        state: known.map(|known| known.state).unwrap_or_default(),
+        // A client that is known was let in before: an operator decides about it, and no rule.
+        state: known.map_or_else(
+            || ClientState { standing, ..ClientState::default() },
+            |known| known.state,
+        ),
     })
 }
 

@@ -19,7 +19,7 @@ pub use self::{
     },
     facts::Candidate,
     json::RuleFault,
-    rules::{Outcome, Rejection, Rules},
+    rules::{Admitted, Outcome, Rejection, Rules},
     word::{Label, Note, Reason, RuleId, ScopeToken, SoftwareId, Word},
 };
 

@@ -31,6 +31,15 @@ pub struct Outcome<'rules> {
     pub observed: Vec<usize>,
 }
 
+/// What a client gets that is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted<'rules> {
+    /// Whether an operator has to approve it first.
+    pub is_held: bool,
+    /// What its rule says of it.
+    pub terms: &'rules Terms,
+}
+
 /// Why a client is turned away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -79,15 +88,16 @@ impl Rules {
         outcome
     }
 
-    /// Evaluates and counts: why a client is turned away, if it is. A client that is held is let in, to wait.
+    /// Evaluates and counts. A client that is held is let in, to wait.
     ///
     /// # Errors
     /// The client is rejected.
-    pub fn admit(&self, candidate: &Candidate<'_>) -> Result<(), Rejection> {
+    pub fn admit(&self, candidate: &Candidate<'_>) -> Result<Admitted<'_>, Rejection> {
         let outcome = self.evaluate(candidate);
         self.count(&outcome);
         match outcome.effect {
-            Effect::Allow | Effect::Hold => Ok(()),
+            Effect::Allow => Ok(Admitted { is_held: false, terms: outcome.terms }),
+            Effect::Hold => Ok(Admitted { is_held: true, terms: outcome.terms }),
             Effect::Reject(reason) => Err(Rejection {
                 reason: reason.as_str().to_owned(),
                 by_destination: outcome.by_destination,

@@ -380,6 +380,16 @@ mod reference {
         }
         (None, observed)
     }
+
+    /// Whether the client is let in, and whether it waits then.
+    pub(super) fn admitted(client: &Client, rules: &[Value], default: &Value) -> Option<bool> {
+        let effect = decided(client, rules).0.map_or(default, |place| &rules[place]["effect"]);
+        match effect.as_str().unwrap() {
+            "allow" => Some(false),
+            "hold" => Some(true),
+            _ => None,
+        }
+    }
 }
 
 const NAMES: &[&str] = &["Claude", "Cursor", "Claude Code", "My Claude", "Zed", "C1aude"];
@@ -423,9 +433,14 @@ fn random_rule() -> impl Strategy<Value = Value> {
         some(NETWORKS).prop_map(|value| ("source", value)),
         any::<bool>().prop_map(|value| ("imitation", value.into())),
     ];
-    (proptest::collection::vec(condition, 1..4), proptest::bool::weighted(0.6)).prop_map(
-        |(conditions, observes)| {
-            let mut rule = json!({ "id": "r", "effect": "reject", "reason": "no" });
+    let effect = prop_oneof![
+        Just(json!({ "effect": "allow" })),
+        Just(json!({ "effect": "hold", "label": "new" })),
+        Just(json!({ "effect": "reject", "reason": "no" })),
+    ];
+    (proptest::collection::vec(condition, 1..4), proptest::bool::weighted(0.6), effect).prop_map(
+        |(conditions, observes, mut rule)| {
+            rule["id"] = "r".into();
             rule["mode"] = if observes { "observe" } else { "enforce" }.into();
             for (name, value) in conditions {
                 rule[name] = value;
@@ -457,11 +472,16 @@ proptest! {
     fn the_index_finds_what_a_reference_finds_that_tries_every_rule(
         rules in proptest::collection::vec(random_rule(), 0..24),
         clients in proptest::collection::vec(random_client(), 1..8),
+        default in proptest::sample::select(&["allow", "hold", "reject"][..]),
     ) {
         let read = rules.iter().map(|rule| Rule::from_json(rule.to_string().as_bytes()).unwrap());
-        let indexed = Rules::new(read.collect(), Effect::Allow);
+        let effect = Effect::by_default(EffectName::parse(default).unwrap());
+        let indexed = Rules::new(read.collect(), effect);
         for client in &clients {
             prop_assert_eq!(client.decided(&indexed), reference::decided(client, &rules), "{:?}", client);
+            let admitted = client.seen(|it| indexed.admit(it).ok().map(|it| it.is_held));
+            let expected = reference::admitted(client, &rules, &default.into());
+            prop_assert_eq!(admitted, expected, "{:?}", client);
         }
     }
 

@@ -48,8 +48,8 @@ use self::{
     setting::table,
     tables::entries,
     text::{
-        ADDRESS, ALGORITHM, EFFECT, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
-        KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE,
+        ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
+        KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE, word,
     },
 };
 
@@ -233,7 +233,7 @@ table! {
               reason = "redirect URIs of tunnels are not allowed" },
         ], entries::<AdmissionRule>();
         /// The decision about a client that no rule decides about.
-        default: EffectName = "allow", EFFECT;
+        default: EffectName = "allow", word::<EffectName>();
     }
 
     /// How resource owners sign in. If no way to sign in is configured, clients can only register: the authorization

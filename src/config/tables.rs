@@ -17,8 +17,8 @@ use super::{
     setting::{Setting, table},
     source::Origin,
     text::{
-        CLAIM, EFFECT, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE,
-        SECRET_FILE, SHA256, word,
+        CLAIM, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE, SECRET_FILE,
+        SHA256, word,
     },
 };
 use crate::{
@@ -139,7 +139,7 @@ table! {
         /// Whether the client goes by one of `registration.protected_names` that is not its own.
         imitation: Option<bool> = none, Boolean;
         /// The decision about a client that meets all conditions.
-        effect: EffectName = unset example "reject", EFFECT;
+        effect: EffectName = unset example "reject", word::<EffectName>();
         /// The text for the developer of a rejected client; only with `reject`.
         reason: Option<Reason> = none example "no tunnels", word::<Reason>();
         /// Whether the rule decides, or only counts the clients that it matches.

@@ -13,10 +13,7 @@ use super::{
     LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
     kind::{Refusal, SecretFile, Shown, Text},
 };
-use crate::{
-    admission::{EffectName, Word},
-    grant::ResourceIndicator,
-};
+use crate::{admission::Word, grant::ResourceIndicator};
 
 /// Where clients are kept.
 pub(super) const STORE: Text<StoreLocation> = Text {
@@ -157,17 +154,6 @@ pub(super) const ADDRESS: Text<SocketAddr> = Text {
 
 /// A network; a bare address is the network of that address alone.
 pub(super) const NETWORK: Text<IpNet> = word();
-
-/// What an admission rule does. Only what settings can do is offered.
-pub(super) const EFFECT: Text<EffectName> = Text {
-    expected: "allow or reject",
-    parse: |text| match EffectName::parse(text) {
-        Ok(effect @ (EffectName::Allow | EffectName::Reject)) => Ok(effect),
-        Ok(EffectName::Hold) | Err(_) => Err(None),
-    },
-    print: EffectName::text,
-    shown: Shown::Whole,
-};
 
 /// A value of an admission rule.
 pub(super) const fn word<W: Word>() -> Text<W> {

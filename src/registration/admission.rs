@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    admission::{Candidate, Door, Rejection, Rules},
+    admission::{Admitted, Candidate, Door, Rejection, Rules},
     client::{ClientMetadata, ProfileName},
     look_alike::ProtectedNames,
 };
@@ -15,14 +15,14 @@ pub(super) struct Admission<'a> {
     pub(super) protected_names: &'a ProtectedNames,
 }
 
-impl Admission<'_> {
-    /// Why the client is turned away, if it is. Without a source no network matches.
+impl<'a> Admission<'a> {
+    /// What the client gets, or why it is turned away. Without a source no network matches.
     pub(super) fn decide(
         &self,
         profile: ProfileName,
         metadata: &ClientMetadata,
         source: Option<IpAddr>,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Admitted<'a>, Rejection> {
         self.rules.admit(&Candidate {
             door: match profile {
                 ProfileName::Datadog => Door::Datadog,

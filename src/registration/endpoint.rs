@@ -128,8 +128,9 @@ pub(crate) fn prepare(
     let request = RegistrationRequest::parse(body)?;
     let admitted = admit(request, profile, settings).map_err(MetadataError::from)?;
     let admission = Admission { rules: &app.rules, protected_names: &app.protected_names };
-    admission.decide(profile.name, admitted.metadata(), Some(source))?;
-    let requester = Requester { profile, source: settings.keep_source_address.then_some(source) };
+    let let_in = admission.decide(profile.name, admitted.metadata(), Some(source))?;
+    let source = settings.keep_source_address.then_some(source);
+    let requester = Requester { profile, source, is_held: let_in.is_held };
     let now = app.clock.now();
     let record = issue::client(&admitted, &requester, &app.protected_names, &app.entropy, now);
     let information = response::client_information(profile, &record, admitted.metadata());

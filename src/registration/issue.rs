@@ -8,7 +8,7 @@ use crate::{
     entropy::Entropy,
     look_alike::ProtectedNames,
     metadata_policy::{Admitted, Profile},
-    store::{ClientFlags, ClientRecord, ClientState},
+    store::{ClientFlags, ClientRecord, ClientState, Standing},
 };
 
 /// Who asked, and by which door.
@@ -16,6 +16,8 @@ pub(crate) struct Requester {
     pub(crate) profile: &'static Profile,
     /// The caller's address; `None` when it is not to be kept.
     pub(crate) source: Option<IpAddr>,
+    /// Whether an operator has to approve the client first.
+    pub(crate) is_held: bool,
 }
 
 /// The record of a new client.
@@ -30,6 +32,7 @@ pub(crate) fn client(
     if protected_names.borrowed_by(admitted.metadata()).is_some() {
         flags.insert(ClientFlags::LOOK_ALIKE);
     }
+    let standing = if requester.is_held { Standing::Pending } else { Standing::Active };
     ClientRecord {
         client_id: ClientId::generate(now, entropy),
         issued_at: now,
@@ -37,6 +40,6 @@ pub(crate) fn client(
         source: requester.source,
         flags,
         metadata: admitted.metadata().document(),
-        state: ClientState::default(),
+        state: ClientState { standing, ..ClientState::default() },
     }
 }

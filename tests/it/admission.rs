@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use doorward::config::{self, RegistrationConfig, Sources};
+use doorward::{
+    config::{self, RegistrationConfig, Sources},
+    store::{ClientFilter, Standing},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -223,6 +226,68 @@ async fn a_page_says_that_a_client_with_a_document_is_rejected() {
     check_hits(&site.door, "seen", "observe", 4).await;
 }
 
+/// The standing with which a client is stored that registers at each door.
+async fn standings(server: &TestServer, name: &str, uri: &str) -> Vec<Standing> {
+    let mut standings = Vec::new();
+    for door in DOORS {
+        let answer = register(server, door, name, &[uri]).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let id = answer.client_id().to_string();
+        let record = server.record(&id).await;
+        assert_eq!(record.state.standing_at, None, "one insert, and no second change");
+        standings.push(record.state.standing);
+    }
+    standings
+}
+
+#[tokio::test]
+async fn a_client_that_a_rule_holds_is_registered_and_waits() {
+    use Standing::{Active, Pending};
+    let rules = "[[registration.rules]]
+         id = 'watch'
+         mode = 'observe'
+         any_destination = 'a.example'
+         effect = 'hold'
+         [[registration.rules]]
+         id = 'known'
+         any_destination = 'known.example'
+         effect = 'allow'
+         [[registration.rules]]
+         id = 'datadog'
+         door = 'datadog'
+         effect = 'hold'";
+    let by_rule = server(rules).await;
+    let by_default = server(&format!("[registration]\ndefault = 'hold'\n{rules}")).await;
+    for (server, expected) in
+        [(&by_rule, [Pending, Active, Active]), (&by_default, [Pending, Pending, Pending])]
+    {
+        assert_eq!(standings(server, "App", "https://a.example/cb").await, expected);
+        assert_eq!(standings(server, "App", "https://known.example/cb").await, [Active; 3]);
+        check_hits(server, "watch", "observe", 3).await;
+        check_hits(server, "datadog", "enforce", 1).await;
+        check_hits(server, "known", "enforce", 3).await;
+        let waiting = ClientFilter { standing: Some(Pending), ..ClientFilter::default() };
+        let waiting = server.kept.clients(&waiting, None, 10).await.unwrap();
+        assert_eq!(waiting.len(), expected.iter().filter(|one| **one == Pending).count());
+    }
+}
+
+/// The answer tells a stranger nothing of what operators think, and has the members that it always has.
+#[tokio::test]
+async fn the_answer_to_a_client_that_is_held_is_that_of_any_other() {
+    let (held, admitted) = (server("[registration]\ndefault = 'hold'").await, server("").await);
+    for door in DOORS {
+        let mut answers = Vec::new();
+        for server in [&held, &admitted] {
+            let mut told = register(server, door, "App", &["https://a.example/cb"]).await.json();
+            told["client_id"] = Value::Null;
+            told["client_id_issued_at"] = Value::Null;
+            answers.push(told);
+        }
+        assert_eq!(answers[0], answers[1], "{door}");
+    }
+}
+
 #[test]
 fn every_fault_of_a_rule_in_a_file_names_its_place() {
     let rule = |more: &str| {
@@ -245,8 +310,13 @@ fn every_fault_of_a_rule_in_a_file_names_its_place() {
         (rule("ceiling = ['a']"), "rules[0]: unknown member"),
         (rule("imitation = 'yes'"), "rules[0].imitation: expected true or false"),
         (
-            "[registration]\nrules = [{ id = 'a', effect = 'hold', door = 'rfc7591' }]".to_owned(),
-            "rules[0].effect: expected allow or reject, found \"hold\"",
+            "[registration]\nrules = [{ id = 'a', effect = 'keep', door = 'rfc7591' }]".to_owned(),
+            "rules[0].effect: expected allow, hold, or reject, found \"keep\"",
+        ),
+        (
+            "[registration]\nrules = [{ id = 'a', effect = 'hold', door = 'rfc7591', reason = 'x' }]"
+                .to_owned(),
+            "rules[0]: a reason needs effect reject",
         ),
         (
             "[registration]\nrules = [{ id = 'a', effect = 'reject', door = 'rfc7591' }]"
@@ -264,8 +334,8 @@ fn every_fault_of_a_rule_in_a_file_names_its_place() {
             "rules: two rules have the id \"a\"",
         ),
         (
-            "[registration]\ndefault = 'hold'".to_owned(),
-            "default: expected allow or reject, found \"hold\"",
+            "[registration]\ndefault = 'wait'".to_owned(),
+            "default: expected allow, hold, or reject, found \"wait\"",
         ),
     ] {
         let found = load(&text).unwrap_err();
