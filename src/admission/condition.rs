@@ -147,7 +147,8 @@ pub enum DestinationPattern {
 }
 
 impl DestinationPattern {
-    fn matches(&self, destination: &Destination<'_>) -> bool {
+    /// Whether a redirect URI that leads to `destination` matches.
+    pub fn matches(&self, destination: &Destination<'_>) -> bool {
         match (self, destination) {
             (Self::At(place), other) => place == other,
             (Self::Below(parent), Destination::Host(host)) => is_below(host, parent),

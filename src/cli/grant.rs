@@ -144,7 +144,7 @@ pub(super) fn client(text: &str) -> Result<ClientIdentifier, String> {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<GrantRecord>(self.store, self.filter.into_filter(), &part, messages)
+        records::list::<GrantRecord>(self.store, self.filter.into_filter(), part, messages)
     }
 }
 

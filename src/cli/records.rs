@@ -36,7 +36,7 @@ const AT_ONCE: usize = 64;
 /// A kind of record that is listed.
 pub(super) trait Listed: Sized {
     /// Names a record; they are listed in its order.
-    type Id: Copy + fmt::Display + Send + 'static;
+    type Id: Clone + fmt::Display + Send + 'static;
     type Filter: Clone;
     /// What one of them is called.
     const NAME: &'static str;
@@ -102,10 +102,10 @@ impl<'store, T: Listed> Pages<'store, T> {
     }
 
     fn turn(&mut self) -> Result<(), Failure> {
-        let question = T::page(&self.store.handle, &self.filter, self.after, self.page_max);
+        let question = T::page(&self.store.handle, &self.filter, self.after.clone(), self.page_max);
         let page = self.store.wait(question)?;
         self.is_at_end = page.is_empty();
-        self.after = page.last().map_or(self.after, |record| Some(record.id()));
+        self.after = page.last().map(T::id).or(self.after.take());
         self.page = page.into_iter();
         Ok(())
     }
@@ -153,21 +153,30 @@ impl<I> Part<I> {
 pub(super) fn list<T: Listed>(
     store: StoreArguments,
     filter: T::Filter,
-    part: &Part<T::Id>,
+    part: Part<T::Id>,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
-    let store = store.open(Access::Read)?;
+    list_of::<T>(&store.open(Access::Read)?, filter, part, messages)
+}
+
+/// The same on a store that is open.
+pub(super) fn list_of<T: Listed>(
+    store: &OpenStore,
+    filter: T::Filter,
+    part: Part<T::Id>,
+    messages: Messages,
+) -> Result<Outcome, Failure> {
     let limit = part.limit();
     let bar = if io::stdout().is_terminal() {
         ProgressBar::hidden() // It would stand between the lines.
     } else if limit.is_some() || part.after.is_some() {
         progress::of_records(&format!("{}s", T::NAME), None, messages)
     } else {
-        T::progress(&store, &filter, messages)?
+        T::progress(store, &filter, messages)?
     };
     // One more than shown tells whether there is more.
     let expected = limit.map(|limit| limit.saturating_add(1));
-    let mut records = Pages::<T>::new(&store, filter, part.after, expected).fuse();
+    let mut records = Pages::<T>::new(store, filter, part.after, expected).fuse();
 
     let shown = records.by_ref().take(limit.unwrap_or(usize::MAX)).inspect(|_| bar.inc(1));
     let last = match part.format {
@@ -305,7 +314,7 @@ fn forget_named<T: Forgotten>(
 ) -> Result<bool, Failure> {
     let mut is_complete = true;
     for id in ids {
-        match store.wait(T::forget(Arc::clone(&store.handle), id))? {
+        match store.wait(T::forget(Arc::clone(&store.handle), id.clone()))? {
             Deleted::Forgotten => messages.say(format_args!("{}d {id}.", T::FORGET)),
             Deleted::NotThere => {
                 insist(format_args!("There is no {} {id}.", T::NAME));

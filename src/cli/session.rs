@@ -87,7 +87,7 @@ pub(super) struct RevokeArguments {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<SessionRecord>(self.store, self.subject, &part, messages)
+        records::list::<SessionRecord>(self.store, self.subject, part, messages)
     }
 }
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    ClientFlags, ClientRecord, ClientUse, Database, DocumentClientRecord, DocumentClientUse,
+    ClientFilter, ClientRecord, ClientUse, Database, DocumentClientRecord, DocumentClientUse,
     Standing, Store, StoreError, change, changes, column::Value, statements::document_clients,
 };
 use crate::{
     audit::{Action, Author},
-    client::{ClientId, ClientIdentifier, DocumentUrl, ProfileName},
-    clock::Timestamp,
+    client::{ClientId, ClientIdentifier, DocumentUrl},
 };
 
 impl Store {
@@ -237,23 +236,6 @@ pub enum StandingChanged {
     Is(Standing),
     /// There is no such client.
     NotThere,
-}
-
-/// Which clients a list shows; an absent bound lets everything through.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientFilter {
-    /// Only clients that came through this door.
-    pub profile: Option<ProfileName>,
-    /// Only clients with all of these flags.
-    pub flags: ClientFlags,
-    /// Only clients registered at this moment or later.
-    pub issued_from: Option<Timestamp>,
-    /// Only clients registered before this moment.
-    pub issued_until: Option<Timestamp>,
-    /// Only clients of this standing.
-    pub standing: Option<Standing>,
-    /// Only clients whose `client_name` contains this text, without regard to ASCII case.
-    pub name_contains: Option<String>,
 }
 
 /// What became of a deletion.

@@ -61,7 +61,8 @@ pub(super) fn client_page(
     first: [u8; 16],
     last: [u8; 16],
     limit: usize,
-) -> [Value<'static>; 8] {
+) -> [Value<'static>; 10] {
+    let (used_from, used_until) = filter.used();
     [
         Value::Id(first),
         Value::Id(last),
@@ -71,6 +72,8 @@ pub(super) fn client_page(
         Value::Number(filter.issued_until.map(millis)),
         Value::limit(limit),
         Value::Text(filter.standing.map(|standing| Cow::from(standing.as_str()))),
+        Value::Number(Some(used_from)),
+        Value::Number(Some(used_until)),
     ]
 }
 

@@ -6,6 +6,7 @@
 //! outside this folder.
 
 mod changes;
+mod client_filter;
 mod clients;
 mod column;
 #[cfg(test)]
@@ -26,7 +27,8 @@ mod upkeep;
 use std::{path::Path, sync::Arc};
 
 pub use self::{
-    clients::{ClientFilter, Deleted, Imported, StandingChanged, Transition},
+    client_filter::{ClientFilter, LastUsed},
+    clients::{Deleted, Imported, StandingChanged, Transition},
     embedded::Access,
     events::EventsOf,
     failing::{Failing, Failure},

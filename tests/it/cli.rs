@@ -9,6 +9,7 @@ mod files;
 mod grants;
 mod guard;
 mod keys;
+mod lists;
 mod log;
 mod metadata;
 mod migrate;

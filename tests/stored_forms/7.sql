@@ -119,3 +119,5 @@ CREATE TABLE marks (
     name TEXT    NOT NULL PRIMARY KEY,
     at   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- Lists in the order of last use. Registrations write nothing to it.
+CREATE INDEX clients_by_use ON clients (used_at, client_id) WHERE used_at IS NOT NULL;

@@ -64,6 +64,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "admission",
             "app",
             "audit",
             "client",
@@ -71,6 +72,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "doctor",
             "entropy",
+            "family",
             "grant",
             "guard",
             "json",
@@ -248,7 +250,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("special_use", &[]),
     (
         "store",
+        // The filters of lists match destinations as admission rules do.
         &[
+            "admission",
             "audit",
             "client",
             "clock",

@@ -113,7 +113,7 @@ impl ListArguments {
             until: self.period.until,
             order: Order::NewestFirst,
         };
-        records::list::<EventRecord>(self.store, filter, &part, messages)
+        records::list::<EventRecord>(self.store, filter, part, messages)
     }
 }
 

@@ -29,8 +29,8 @@ pub(in crate::cli) struct DeleteArguments {
     /// The clients
     #[arg(
         value_name = "CLIENT_ID",
-        required_unless_present_any = FILTERS,
-        conflicts_with_all = FILTERS
+        required_unless_present_any = FilterArguments::NAMES,
+        conflicts_with_all = FilterArguments::NAMES
     )]
     client_ids: Vec<ClientId>,
     #[command(flatten)]
@@ -44,9 +44,6 @@ pub(in crate::cli) struct DeleteArguments {
     #[command(flatten)]
     store: StoreArguments,
 }
-
-/// The arguments of [`FilterArguments`].
-const FILTERS: [&str; 6] = ["profile", "flag", "since", "until", "standing", "name"];
 
 impl DeleteArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {

@@ -80,7 +80,7 @@ impl Shown {
         let mut value = match &self.client.record {
             Record::Registered(client) => serde_json::from_str(&line::print(client)?)
                 .map_err(Failure::of("the record is not JSON"))?,
-            Record::Document(client) => document(client),
+            Record::Document(client) => line::document(client),
         };
         value["standing"] = self.client.state().standing.as_str().into();
         value["connections"] = self.connections.number.into();
@@ -146,30 +146,6 @@ fn cell(value: &Value) -> String {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),
     }
-}
-
-/// A client with a document; the members that it shares with a registered one have the same names.
-fn document(client: &DocumentClientRecord) -> Value {
-    let state = &client.state;
-    let mut value = json!({
-        "client_id": client.url,
-        "document_client_id": client.document_client_id.to_string(),
-        "first_allowed_at": time::to_rfc3339(client.first_allowed_at),
-        "allowed_at": time::to_rfc3339(client.allowed_at),
-        "metadata": serde_json::from_str::<Value>(&client.metadata).unwrap_or_default(),
-    });
-    // As in the line of a registered client: numbers of seconds.
-    let seconds = |at| serde_json::from_str::<Value>(&time::to_seconds(at)).unwrap_or_default();
-    if let Some(at) = state.standing_at {
-        value["standing_at"] = seconds(at);
-    }
-    if let Some(at) = state.used_at {
-        value["used_at"] = seconds(at);
-    }
-    if let Some(note) = &state.note {
-        value["note"] = note.as_str().into();
-    }
-    value
 }
 
 fn event(event: &EventRecord) -> Value {

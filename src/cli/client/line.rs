@@ -4,14 +4,14 @@
 use std::{borrow::Cow, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     cli::{exit::Failure, time},
     client::{ClientId, ClientMetadata, ProfileName},
     clock::Timestamp,
     json,
-    store::{ClientFlags, ClientRecord, ClientState, Standing},
+    store::{ClientFlags, ClientRecord, ClientState, DocumentClientRecord, Standing},
 };
 
 /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
@@ -125,6 +125,31 @@ pub(super) fn parse(text: &[u8]) -> Result<ClientRecord, LineError> {
             note: line.note,
         },
     })
+}
+
+/// A client with a document; the members that it shares with a registered one have the same names.
+pub(super) fn document(client: &DocumentClientRecord) -> Value {
+    let state = &client.state;
+    let mut value = json!({
+        "client_id": client.url,
+        "document_client_id": client.document_client_id.to_string(),
+        "first_allowed_at": time::to_rfc3339(client.first_allowed_at),
+        "allowed_at": time::to_rfc3339(client.allowed_at),
+        "standing": state.standing.as_str(),
+        "metadata": serde_json::from_str::<Value>(&client.metadata).unwrap_or_default(),
+    });
+    // As in the line of a registered client: numbers of seconds.
+    let seconds = |at| serde_json::from_str::<Value>(&time::to_seconds(at)).unwrap_or_default();
+    if let Some(at) = state.standing_at {
+        value["standing_at"] = seconds(at);
+    }
+    if let Some(at) = state.used_at {
+        value["used_at"] = seconds(at);
+    }
+    if let Some(note) = &state.note {
+        value["note"] = note.as_str().into();
+    }
+    value
 }
 
 fn moment(member: &'static str, text: Option<&RawValue>) -> Result<Option<Timestamp>, LineError> {

@@ -1,8 +1,8 @@
 //! `doorward client list`.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{fmt, num::NonZeroUsize, sync::Arc};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
@@ -12,44 +12,114 @@ use crate::{
     cli::{
         author::author,
         exit::{Failure, Outcome},
+        grant,
         output::{Messages, RecordOutput, visible_line},
         progress,
         records::{self, Forgotten, Listed, Part},
         settings::{OpenStore, StoreArguments},
         time,
     },
-    client::ClientId,
+    client::{ClientId, ClientIdentifier},
     clock::Timestamp,
-    store::{ClientFilter, ClientRecord, Deleted, Store, StoreError},
+    store::{
+        Access, ClientFilter, ClientRecord, Deleted, DocumentClientRecord, LastUsed, Store,
+        StoreError,
+    },
 };
 
 /// List clients in the order of their registration
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Every filter must pass. Filters by name, destination, family, and source read the clients page by \
+page, which takes a while among millions.
+
+Examples:
   doorward client list --profile datadog --since 2026-11-01T00:00:00Z
   doorward client list --standing pending
-  doorward client list --flag look_alike --output table
-  doorward client list --output jsonl | jq -r .client_id")]
+  doorward client list --source 203.0.113.0/24 --unused
+  doorward client list --sort used --limit 20 --output table
+  doorward client list --kind document
+  doorward client list --output jsonl | jq -r .client_id"
+)]
 pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     filter: FilterArguments,
+    /// Registered clients, or clients with a metadata document that people have allowed
+    #[arg(long, value_enum, value_name = "KIND", default_value = "registered")]
+    kind: Kind,
+    /// The order: the earliest registration first, or the latest use first, without clients that were never used
+    #[arg(long, value_enum, value_name = "ORDER", default_value = "issued")]
+    sort: Order,
     /// Show at most this many clients [default: 100 in a table, else all]
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
     /// Go on behind this client, the last of an earlier list
-    #[arg(long, value_name = "CLIENT_ID")]
-    after: Option<ClientId>,
+    #[arg(long, value_name = "CLIENT_ID", value_parser = grant::client)]
+    after: Option<ClientIdentifier>,
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
     store: StoreArguments,
 }
 
+/// Which clients are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Registered,
+    Document,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Order {
+    Issued,
+    Used,
+}
+
 impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<ClientRecord>(self.store, self.filter.into_filter(), &part, messages)
+        let Self { filter, kind, sort, limit, after, output, store } = self;
+        let (filter, format) = (filter.into_filter(), output.format());
+        match (kind, sort) {
+            (Kind::Registered, Order::Issued) => {
+                let part =
+                    Part { format, limit, after: after.as_ref().map(registered).transpose()? };
+                records::list::<ClientRecord>(store, filter, part, messages)
+            }
+            (Kind::Registered, Order::Used) => {
+                let store = store.open(Access::Read)?;
+                let after = after.map(|client| last_used(&store, &client)).transpose()?;
+                let part = Part { format, limit, after: after.map(Place) };
+                records::list_of::<ByUse>(&store, filter, part, messages)
+            }
+            (Kind::Document, Order::Issued) => {
+                let part = Part { format, limit, after: after.map(|client| client.to_string()) };
+                records::list::<DocumentClientRecord>(store, filter, part, messages)
+            }
+            (Kind::Document, Order::Used) => {
+                Err(Failure::Usage("--sort used lists registered clients only".to_owned()))
+            }
+        }
     }
+}
+
+fn registered(client: &ClientIdentifier) -> Result<ClientId, Failure> {
+    match client {
+        ClientIdentifier::Registered(id) => Ok(*id),
+        ClientIdentifier::Document(_) => Err(Failure::Usage(
+            "--after names a client with a document: add --kind document".to_owned(),
+        )),
+    }
+}
+
+/// Where the list by last use goes on behind a client.
+fn last_used(store: &OpenStore, client: &ClientIdentifier) -> Result<LastUsed, Failure> {
+    let id = registered(client)?;
+    let client = store.wait(store.handle.client(id))?;
+    client
+        .as_ref()
+        .and_then(LastUsed::of)
+        .ok_or_else(|| Failure::Usage(format!("client {id} of --after has no last use")))
 }
 
 impl Listed for ClientRecord {
@@ -106,7 +176,18 @@ impl Forgotten for ClientRecord {
 
 /// Two lines, so that a row fits a terminal of 80 columns.
 fn row(client: &ClientRecord) -> [String; 4] {
-    let metadata: Value = serde_json::from_str(&client.metadata).unwrap_or_default();
+    let (name, redirect_uris) = name_and_redirect_uris(&client.metadata);
+    [
+        format!("{}\n{}", client.client_id, client.profile.as_str()),
+        moment(client.issued_at),
+        format!("{}\n{}", client.state.standing, line::flag_names(client.flags).join(" ")),
+        format!("{name}\n{redirect_uris}"),
+    ]
+}
+
+/// The name, and the first redirect URI with the number of others.
+fn name_and_redirect_uris(metadata: &str) -> (String, String) {
+    let metadata: Value = serde_json::from_str(metadata).unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let redirect_uris = match metadata.get("redirect_uris").and_then(Value::as_array) {
         Some(uris) => match uris.as_slice() {
@@ -117,11 +198,95 @@ fn row(client: &ClientRecord) -> [String; 4] {
         None => String::new(),
     };
     let name = metadata.get("client_name").map(text).unwrap_or_default();
-    let registered = Timestamp::from_millis(client.issued_at.as_seconds().saturating_mul(1_000));
-    [
-        format!("{}\n{}", client.client_id, client.profile.as_str()),
-        time::to_rfc3339(registered).replace('T', "\n"),
-        format!("{}\n{}", client.state.standing, line::flag_names(client.flags).join(" ")),
-        format!("{}\n{redirect_uris}", visible_line(&name)),
-    ]
+    (visible_line(&name), redirect_uris)
+}
+
+/// A client in the list by last use.
+struct ByUse(ClientRecord);
+
+/// The place of a client in that list; a command line names the client.
+#[derive(Clone, Copy)]
+struct Place(LastUsed);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.client_id.fmt(f)
+    }
+}
+
+impl Listed for ByUse {
+    type Id = Place;
+    type Filter = ClientFilter;
+    const NAME: &'static str = "client";
+    const HEADER: &'static [&'static str] =
+        &["CLIENT ID\nPROFILE", "LAST USED", "STANDING\nFLAGS", "NAME\nREDIRECT URIS"];
+
+    async fn page(
+        store: &Store,
+        filter: &ClientFilter,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        let after = after.map(|Place(last)| last);
+        let page = store.clients_by_use(filter, after, limit).await?;
+        Ok(page.into_iter().map(Self).collect())
+    }
+
+    fn id(&self) -> Place {
+        let Self(client) = self;
+        let used_at = client.state.used_at.unwrap_or(client.issued_at);
+        Place(LastUsed { used_at, client_id: client.client_id })
+    }
+
+    fn line(&self) -> Result<String, Failure> {
+        line::print(&self.0)
+    }
+
+    fn row(&self) -> Vec<String> {
+        let Place(LastUsed { used_at, .. }) = self.id();
+        let [client, _, standing, name] = row(&self.0);
+        vec![client, moment(used_at), standing, name]
+    }
+}
+
+impl Listed for DocumentClientRecord {
+    type Id = String;
+    type Filter = ClientFilter;
+    const NAME: &'static str = "client";
+    const HEADER: &'static [&'static str] =
+        &["NAME\nCLIENT ID", "FIRST ALLOWED", "STANDING", "REDIRECT URIS"];
+
+    async fn page(
+        store: &Store,
+        filter: &ClientFilter,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.document_clients_behind(filter, after.as_deref(), limit).await
+    }
+
+    fn id(&self) -> String {
+        self.url.clone()
+    }
+
+    fn line(&self) -> Result<String, Failure> {
+        Ok(line::document(self).to_string())
+    }
+
+    fn row(&self) -> Vec<String> {
+        let (name, redirect_uris) = name_and_redirect_uris(&self.metadata);
+        let standing = self.state.standing.to_string();
+        vec![
+            format!("{name}\n{}", self.url),
+            moment(self.first_allowed_at),
+            standing,
+            redirect_uris,
+        ]
+    }
+}
+
+/// A time in two lines, to the second.
+fn moment(at: Timestamp) -> String {
+    let at = Timestamp::from_millis(at.as_seconds().saturating_mul(1_000));
+    time::to_rfc3339(at).replace('T', "\n")
 }

@@ -3,6 +3,7 @@
 
 mod delete;
 mod export;
+mod filter;
 mod get;
 mod import;
 mod known;
@@ -11,19 +12,15 @@ mod list;
 mod note;
 mod standing;
 
-use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use clap::Subcommand;
 
+use filter::FilterArguments;
+pub(super) use filter::profile_parser;
 use standing::Decision;
 
 use super::{
     exit::{Failure, Outcome},
     output::Messages,
-    time,
-};
-use crate::{
-    client::ProfileName,
-    clock::Timestamp,
-    store::{ClientFilter, ClientFlags, Standing},
 };
 
 /// List, show, approve, suspend, remove, export, and import clients
@@ -77,61 +74,6 @@ impl ClientCommand {
             Self::Import(arguments) => arguments.run(messages),
         }
     }
-}
-
-/// Which clients are meant.
-#[derive(Args, Debug)]
-struct FilterArguments {
-    /// Only clients that came through this door
-    #[arg(long, value_parser = profile_parser())]
-    profile: Option<ProfileName>,
-    /// Only clients with this flag
-    #[arg(long, value_parser = flag_parser())]
-    flag: Vec<ClientFlags>,
-    /// Only clients registered at this time or later: 2026-11-23T19:30:00Z, 2026-11-23, or 12h (ago)
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
-    since: Option<Timestamp>,
-    /// Only clients registered before this time
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
-    until: Option<Timestamp>,
-    /// Only clients of this standing
-    #[arg(long, value_parser = standing_parser())]
-    standing: Option<Standing>,
-    /// Only clients whose name contains this text, in upper or lower case
-    #[arg(long, value_name = "TEXT")]
-    name: Option<String>,
-}
-
-impl FilterArguments {
-    fn into_filter(self) -> ClientFilter {
-        let mut flags = ClientFlags::default();
-        for flag in self.flag {
-            flags.insert(flag);
-        }
-        ClientFilter {
-            profile: self.profile,
-            flags,
-            issued_from: self.since,
-            issued_until: self.until,
-            standing: self.standing,
-            name_contains: self.name,
-        }
-    }
-}
-
-/// The values of `--profile`.
-pub(super) fn profile_parser() -> impl clap::builder::TypedValueParser<Value = ProfileName> {
-    PossibleValuesParser::new([ProfileName::Datadog, ProfileName::Rfc7591].map(ProfileName::as_str))
-        .map(|name| name.parse().expect("a name of the list above"))
-}
-
-fn flag_parser() -> impl clap::builder::TypedValueParser<Value = ClientFlags> {
-    PossibleValuesParser::new(ClientFlags::LOOK_ALIKE.names()).map(|_| ClientFlags::LOOK_ALIKE)
-}
-
-fn standing_parser() -> impl clap::builder::TypedValueParser<Value = Standing> {
-    let names = Standing::ALL.iter().map(|standing| standing.as_str());
-    PossibleValuesParser::new(names).map(|name| name.parse().expect("a name of the list above"))
 }
 
 /// What an operator writes about a client or a decision: one line, which a table can show.

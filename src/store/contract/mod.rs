@@ -2,6 +2,7 @@
 //! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
 
 pub(super) mod clients;
+pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod sessions;
@@ -38,6 +39,9 @@ macro_rules! store_contract {
             clients::an_import_keeps_what_is_new_and_leaves_what_is_there,
             clients::an_import_can_be_run_again,
             clients::an_import_that_cannot_be_kept_whole_keeps_nothing,
+            filters::every_filter_finds_what_it_says,
+            filters::clients_are_listed_by_their_last_use,
+            filters::clients_with_a_document_pass_the_filters_that_apply_to_them,
             grants::a_grant_is_read_back_as_it_was,
             grants::of_all_who_redeem_a_code_one_does,
             grants::a_code_without_its_grant_buys_nothing,

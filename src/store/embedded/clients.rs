@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, Statement};
 
 use super::{
     fault::store_error,
-    rows::{self, each, execute, first, rows},
+    rows::{self, each, execute, first},
 };
 use crate::{
     client::{ClientId, ProfileName},
@@ -64,7 +64,6 @@ pub(super) fn page(
     after: Option<ClientId>,
     limit: usize,
 ) -> Result<Vec<ClientRecord>, StoreError> {
-    let name = filter.name_contains.as_ref().map(|name| name.to_ascii_lowercase());
     let (mut page, mut next) = (Vec::new(), first_after(after));
     // Back off exponentially.
     let mut distance = limit;
@@ -77,10 +76,15 @@ pub(super) fn page(
         } else {
             ahead(connection, filter.standing, first, distance)?
         };
-        let parameters = client_page(filter, first, end.unwrap_or(LAST), limit - page.len());
-        let name = Value::Text(name.as_deref().map(Into::into));
-        let parameters: Vec<_> = parameters.into_iter().chain([name]).collect();
-        page.append(&mut rows(connection, clients::select_page(filter.standing), &parameters)?);
+        let rest = if filter.reads_records() { usize::MAX } else { limit - page.len() };
+        let parameters = client_page(filter, first, end.unwrap_or(LAST), rest);
+        each(connection, clients::select_page(filter.standing), &parameters, &mut |row| {
+            if page.len() < limit {
+                let client = ClientRecord::from_row(row)?;
+                page.extend(filter.passes(&client).then_some(client));
+            }
+            Ok(())
+        })?;
         next = end.and_then(|end| first_after(Some(ClientId::from_bytes(end))));
     }
     Ok(page)
@@ -140,5 +144,23 @@ pub(super) fn insert_error(client: &ClientRecord, error: rusqlite::Error) -> Sto
             corrupt(format!("client {}", client.client_id), error)
         }
         _ => store_error(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::{super::schema, clients};
+
+    #[test]
+    fn a_list_by_last_use_follows_an_index_and_sorts_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let explained = format!("EXPLAIN QUERY PLAN {}", clients::SELECT_PAGE_BY_USE.sqlite);
+        let mut explained = connection.prepare(&explained).unwrap();
+        let steps = explained.raw_query().mapped(|step| step.get(3));
+        let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+        assert!(plan.len() == 1 && plan[0].contains("clients_by_use"), "{plan:?}");
     }
 }

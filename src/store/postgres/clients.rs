@@ -1,4 +1,4 @@
-//! Clients: the columns of a batch, and names, which the driver searches itself.
+//! Clients: the columns of a batch.
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -20,14 +20,6 @@ pub(super) fn checked_columns<'a>(
         i64::try_from(client.issued_at.as_millis()).map_err(Fault::Unwritable)?;
     }
     Ok(columns(clients))
-}
-
-/// Whether the name in a document contains `name`, which is in lower case. A document that is not JSON has
-/// no name.
-pub(super) fn has_name(metadata: &str, name: &str) -> bool {
-    let document = serde_json::from_str::<serde_json::Value>(metadata).unwrap_or_default();
-    let found = document.get("client_name").and_then(serde_json::Value::as_str);
-    found.is_some_and(|found| found.to_ascii_lowercase().contains(name))
 }
 
 /// The identifier alone.

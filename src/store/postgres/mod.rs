@@ -35,7 +35,7 @@ pub(super) use self::whole::{Tries, Whole};
 use self::{
     alone::Alone,
     batch::Waiting,
-    clients::{checked_columns, has_name, id as id_of},
+    clients::{checked_columns, id as id_of},
     connect::{Connections, Parameters},
     fault::{Fault, closed, store_error, unavailable},
     rows::{Column, parameters, records},
@@ -58,7 +58,7 @@ use crate::{
     grant::GrantId,
 };
 
-/// How many rows are asked for at once when names are looked for among them.
+/// How many rows are asked for at once when the driver itself looks for those that pass a filter.
 const ROWS_LOOKED_THROUGH: usize = 1_000;
 
 /// An open store. Without [`Self::close`], what was accepted is still written, but nobody waits
@@ -178,12 +178,12 @@ impl Postgres {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let mut next = first_after(after);
-        let Some(name) = filter.name_contains.as_ref().map(|name| name.to_ascii_lowercase()) else {
+        if !filter.reads_records() {
             return match next {
                 Some(first) => self.page(filter, first, limit).await,
                 None => Ok(Vec::new()),
             };
-        };
+        }
         let mut found = Vec::new();
         while let Some(first) = next
             && found.len() < limit
@@ -191,7 +191,7 @@ impl Postgres {
             let page = self.page(filter, first, ROWS_LOOKED_THROUGH).await?;
             let last = page.last().map(|client| client.client_id);
             next = last.and_then(|last| first_after(Some(last)));
-            found.extend(page.into_iter().filter(|one| has_name(&one.metadata, &name)));
+            found.extend(page.into_iter().filter(|client| filter.passes(client)));
         }
         found.truncate(limit);
         Ok(found)

@@ -36,7 +36,8 @@ pub(in crate::store) const SELECT_MANY: Statement =
 pub(in crate::store) const SELECT_ALL: Statement = select!(ClientRecord, "ORDER BY client_id");
 
 const BOUNDS: &str = "WHERE client_id >= $1 AND client_id <= $2 AND ($3 IS NULL OR profile = $3) \
-    AND (flags & $4) = $4 AND issued_at >= $5 AND ($6 IS NULL OR issued_at < $6) ";
+    AND (flags & $4) = $4 AND issued_at >= $5 AND ($6 IS NULL OR issued_at < $6) \
+    AND coalesce(used_at, -1) >= $9 AND coalesce(used_at, -1) < $10 ";
 
 /// Most clients are active: they have no index, and need none.
 const OF_ANY_OR_ACTIVE: &str = "AND ($8 IS NULL OR coalesce(standing, 'active') = $8) ";
@@ -44,22 +45,11 @@ const OF_ANY_OR_ACTIVE: &str = "AND ($8 IS NULL OR coalesce(standing, 'active') 
 /// Clients of other standings are few, and have an index.
 const NOT_ACTIVE: &str = "AND standing = $8 ";
 
-/// SQLite searches names itself: `lower` folds ASCII only, which is what the filter promises, and a document
-/// that is not JSON must not hide the clients after it. In PostgreSQL the driver searches, because the databases
-/// that speak its dialect disagree about invalid JSON.
 macro_rules! page {
     ($standing:expr) => {
-        sql!(
-            sqlite: [
-                "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS, $standing,
-                "AND ($9 IS NULL OR (json_valid(metadata) \
-                 AND instr(lower(metadata ->> '$.client_name'), $9) > 0)) \
-                 ORDER BY client_id LIMIT $7"
-            ],
-            postgres: [
-                "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ", BOUNDS, $standing,
-                "ORDER BY client_id LIMIT $7"
-            ],
+        select!(
+            ClientRecord,
+            super::super::sql::joined!(b'$'; BOUNDS, $standing, "ORDER BY client_id LIMIT $7")
         )
     };
 }
@@ -77,6 +67,12 @@ pub(in crate::store) const fn select_page(standing: Option<Standing>) -> &'stati
         }
     }
 }
+
+pub(in crate::store) const SELECT_PAGE_BY_USE: Statement = select!(
+    ClientRecord,
+    "WHERE used_at IS NOT NULL AND (used_at, client_id) < ($1, $2) AND used_at >= $3 AND used_at < $4 \
+     ORDER BY used_at DESC, client_id DESC LIMIT $5"
+);
 
 /// For SQLite: the client at a distance behind another.
 pub(in crate::store) const SELECT_AHEAD: Statement = sql!(

@@ -1,0 +1,193 @@
+//! What the filters of lists promise.
+
+use std::sync::Arc;
+
+use super::{Records, everything, register_all};
+use crate::{
+    admission::{DestinationPattern, Word as _},
+    client::ClientMetadata,
+    clock::Timestamp,
+    family::{FamilyId, FamilyKey},
+    store::{
+        ClientFilter, ClientRecord, ClientState, DocumentClientId, DocumentClientRecord, LastUsed,
+        Standing, Store,
+    },
+};
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_764_000_000_000).after_seconds(seconds)
+}
+
+fn metadata(name: &str, redirect_uris: &[&str]) -> String {
+    serde_json::json!({ "client_name": name, "redirect_uris": redirect_uris }).to_string()
+}
+
+fn used(seconds: u64) -> ClientState {
+    ClientState { used_at: Some(at(seconds)), ..ClientState::default() }
+}
+
+fn family(client: &ClientRecord) -> FamilyId {
+    FamilyKey::of(&serde_json::from_str::<ClientMetadata>(&client.metadata).unwrap()).id()
+}
+
+fn leads_to(text: &str) -> DestinationPattern {
+    DestinationPattern::parse(text).unwrap()
+}
+
+/// Four clients: two of one family, and two that differ from them in everything.
+fn four() -> [ClientRecord; 4] {
+    let mut records = Records::new();
+    let code = |name| metadata(name, &["http://127.0.0.1:1/cb", "https://claude.ai/cb"]);
+    [
+        ClientRecord {
+            metadata: code("Claude Code (acme)"),
+            source: Some("203.0.113.7".parse().unwrap()),
+            ..records.next()
+        },
+        ClientRecord {
+            metadata: metadata("Probe", &["com.probe:/cb"]),
+            source: Some("2001:db8::7".parse().unwrap()),
+            state: used(10),
+            ..records.next()
+        },
+        ClientRecord {
+            metadata: code("claude code 1.2"),
+            source: Some("::ffff:203.0.113.200".parse().unwrap()),
+            state: used(30),
+            ..records.next()
+        },
+        ClientRecord {
+            metadata: metadata("Nothing", &["https://a.app.example/cb"]),
+            source: None,
+            state: used(20),
+            ..records.next()
+        },
+    ]
+}
+
+pub(in crate::store) async fn every_filter_finds_what_it_says(store: Arc<Store>) {
+    let all = four();
+    register_all(&store, &all).await;
+    let [first, probe, second, other] = &all;
+    let any = ClientFilter::default;
+    let to = |text| ClientFilter { destination: Some(leads_to(text)), ..any() };
+    let from = |text: &str| ClientFilter { source: Some(text.parse().unwrap()), ..any() };
+    for (filter, expected) in [
+        (to("claude.ai"), vec![first, second]),
+        (to("loopback"), vec![first, second]),
+        (to("scheme:com.probe"), vec![probe]),
+        (to("*.app.example"), vec![other]),
+        (to("app.example"), vec![]),
+        (ClientFilter { family: Some(family(first)), ..any() }, vec![first, second]),
+        (ClientFilter { family: Some(family(probe)), ..any() }, vec![probe]),
+        (ClientFilter { family: Some(FamilyId::from_bytes([1; 16])), ..any() }, vec![]),
+        (from("203.0.113.0/24"), vec![first, second]),
+        (from("203.0.113.7/32"), vec![first]),
+        (from("2001:db8::/32"), vec![probe]),
+        (from("0.0.0.0/0"), vec![first, second]),
+        (ClientFilter { is_unused: true, ..any() }, vec![first]),
+        (ClientFilter { used_from: Some(at(20)), ..any() }, vec![second, other]),
+        (ClientFilter { used_until: Some(at(20)), ..any() }, vec![probe]),
+        (
+            ClientFilter { used_from: Some(at(0)), used_until: Some(at(30)), ..any() },
+            vec![probe, other],
+        ),
+        (ClientFilter { used_from: Some(at(0)), is_unused: true, ..any() }, vec![]),
+        (
+            ClientFilter { family: Some(family(first)), is_unused: true, ..to("loopback") },
+            vec![first],
+        ),
+        (
+            ClientFilter { name_contains: Some("code".to_owned()), ..from("203.0.113.128/25") },
+            vec![second],
+        ),
+    ] {
+        for limit in [1, 3, 100] {
+            let shown = everything(&store, &filter, limit).await;
+            assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{limit}: {filter:?}");
+        }
+        let shown: Vec<_> = all.iter().filter(|client| filter.passes(client)).collect();
+        assert_eq!(shown, expected, "the rule alone: {filter:?}");
+    }
+}
+
+pub(in crate::store) async fn clients_are_listed_by_their_last_use(store: Arc<Store>) {
+    let mut all: Vec<ClientRecord> = four().into();
+    let mut records = Records::new();
+    let ties: Vec<ClientRecord> =
+        (0..1_200).map(|_| ClientRecord { state: used(5), ..records.next() }).skip(4).collect();
+    all.extend(ties);
+    store.import_clients(all.clone()).await.unwrap();
+    let by_use = async |filter: &ClientFilter, limit: usize| {
+        let mut shown: Vec<ClientRecord> = Vec::new();
+        loop {
+            let after = shown.last().and_then(LastUsed::of);
+            let page = store.clients_by_use(filter, after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                return shown;
+            }
+            shown.extend(page);
+        }
+    };
+
+    let mut expected: Vec<_> = all.iter().filter(|it| it.state.used_at.is_some()).collect();
+    expected.sort_by_key(|it| std::cmp::Reverse((it.state.used_at, it.client_id)));
+    let shown = by_use(&ClientFilter::default(), 700).await;
+    assert_eq!(shown.iter().collect::<Vec<_>>(), expected);
+
+    let named = |name: &str| ClientFilter {
+        name_contains: Some(name.to_owned()),
+        ..ClientFilter::default()
+    };
+    assert_eq!(by_use(&named("o"), 1).await, [all[2].clone(), all[3].clone(), all[1].clone()]);
+    let recent = ClientFilter { used_from: Some(at(20)), ..ClientFilter::default() };
+    assert_eq!(by_use(&recent, 10).await, [all[2].clone(), all[3].clone()]);
+    let unused = ClientFilter { is_unused: true, ..ClientFilter::default() };
+    assert_eq!(by_use(&unused, 10).await, []);
+}
+
+pub(in crate::store) async fn clients_with_a_document_pass_the_filters_that_apply_to_them(
+    store: Arc<Store>,
+) {
+    let document = |host: &str, number: u8, state: ClientState| DocumentClientRecord {
+        url: format!("https://{host}/client.json"),
+        document_client_id: DocumentClientId::from_bytes([number; 16]),
+        first_allowed_at: at(u64::from(number)),
+        allowed_at: at(100),
+        metadata: metadata(host, &[&format!("https://{host}/cb")]),
+        state,
+    };
+    let suspended = ClientState { standing: Standing::Suspended, ..used(50) };
+    let all = [
+        document("a.example", 1, ClientState::default()),
+        document("b.example", 2, suspended),
+        document("c.example", 3, used(60)),
+    ];
+    store.import_document_clients(all.to_vec()).await.unwrap();
+    let [a, b, c] = &all;
+    let any = ClientFilter::default;
+    for (filter, expected) in [
+        (any(), vec![a, b, c]),
+        (ClientFilter { name_contains: Some("B.".to_owned()), ..any() }, vec![b]),
+        (ClientFilter { destination: Some(leads_to("c.example")), ..any() }, vec![c]),
+        (ClientFilter { standing: Some(Standing::Suspended), ..any() }, vec![b]),
+        (ClientFilter { standing: Some(Standing::Active), ..any() }, vec![a, c]),
+        (ClientFilter { is_unused: true, ..any() }, vec![a]),
+        (ClientFilter { used_from: Some(at(55)), ..any() }, vec![c]),
+        (ClientFilter { issued_from: Some(at(2)), issued_until: Some(at(3)), ..any() }, vec![b]),
+        (ClientFilter { source: Some("0.0.0.0/0".parse().unwrap()), ..any() }, vec![]),
+        (ClientFilter { profile: Some(crate::client::ProfileName::Rfc7591), ..any() }, vec![]),
+    ] {
+        let mut shown: Vec<DocumentClientRecord> = Vec::new();
+        loop {
+            let after = shown.last().map(|client| client.url.clone());
+            let page = store.document_clients_behind(&filter, after.as_deref(), 2).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            shown.extend(page);
+        }
+        assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+}
