@@ -65,6 +65,8 @@ words! {
         ClientDormant = "client.dormant",
         /// A dormant client was authorized again.
         ClientReactivated = "client.reactivated",
+        /// A client changed its registration (RFC 7592).
+        ClientUpdated = "client.updated",
         /// A client was removed.
         ClientRemoved = "client.removed",
         /// A person allowed a client.

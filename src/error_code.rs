@@ -17,7 +17,9 @@ pub(crate) enum ErrorCode {
     InvalidGrant,
     /// RFC 6749 §4.1.2.1, §5.2: this client may not ask so.
     UnauthorizedClient,
-    /// RFC 6749 §4.1.2.1.
+    /// RFC 6750 §3.1: of a registration access token (RFC 7592) or an initial access token (RFC 7591 §3).
+    InvalidToken,
+    /// RFC 6749 §4.1.2.1; our choice for 403.
     AccessDenied,
     /// RFC 6749 §4.1.2.1.
     UnsupportedResponseType,
@@ -47,6 +49,7 @@ impl ErrorCode {
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
+            Self::InvalidToken => "invalid_token",
             Self::AccessDenied => "access_denied",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::UnsupportedGrantType => "unsupported_grant_type",

@@ -12,7 +12,7 @@ use crate::{
     client_document::DocumentError,
     clock::Timestamp,
     http::caller::Caller,
-    store::{ClientRecord, ClientState, Standing, StoreError},
+    store::{ClientRecord, ClientRegistration, ClientState, Standing, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -25,6 +25,17 @@ pub(crate) struct IdentifiedClient {
     pub(crate) registered_at: Option<Timestamp>,
     /// What operators and time made of it.
     pub(crate) state: ClientState,
+    /// How far it has changed its own registration.
+    pub(crate) registration: ClientRegistration,
+}
+
+impl IdentifiedClient {
+    /// Whether a consent from this moment counts: since then neither the standing of the client changed, nor what people
+    /// know it by.
+    pub(crate) fn is_as_it_was(&self, allowed_at: Timestamp) -> bool {
+        let changes = [self.state.standing_at, self.registration.changed_at];
+        changes.into_iter().flatten().all(|changed_at| changed_at <= allowed_at)
+    }
 }
 
 /// Why there is no client, as far as is known.
@@ -130,6 +141,7 @@ async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, Identif
         metadata: metadata(&record)?,
         registered_at: Some(record.issued_at),
         state: record.state,
+        registration: record.registration,
     })
 }
 
@@ -168,6 +180,7 @@ async fn published(
             || ClientState { standing, ..ClientState::default() },
             |known| known.state,
         ),
+        registration: ClientRegistration::default(),
     })
 }
 

@@ -39,6 +39,10 @@ pub(crate) const PROTECTED_RESOURCE_BELOW: &str = "/.well-known/oauth-protected-
 pub(crate) const REGISTER: &str = "/oauth2/register";
 /// An alias of [`REGISTER`], for clients that do not read metadata.
 pub(crate) const REGISTER_ALIAS: &str = "/register";
+/// What a client registered (RFC 7592 §2).
+pub(crate) const REGISTRATION: &str = "/oauth2/register/{client_id}";
+/// The same below [`REGISTER_ALIAS`].
+pub(crate) const REGISTRATION_ALIAS: &str = "/register/{client_id}";
 /// Token revocation (RFC 7009).
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
 /// Where a person signs in, or chooses a provider.

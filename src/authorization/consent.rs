@@ -220,15 +220,15 @@ pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Ve
     resources.iter().map(shown).collect()
 }
 
-/// Whether a consent to the client counts, at this redirect URI. One from before its standing changed does not: after a
-/// suspension everyone authorizes again.
+/// Whether a consent to the client counts, at this redirect URI. One from before its standing, its name, or its redirect
+/// URIs changed does not: after a suspension everyone authorizes again.
 pub(super) fn counts(
     consent: &ConsentRecord,
     request: &AuthorizationRequest,
     now: Timestamp,
 ) -> bool {
     consent.expires_at > now
-        && request.client.state.standing_at.is_none_or(|at| consent.allowed_at >= at)
+        && request.client.is_as_it_was(consent.allowed_at)
         && consent.redirect_uri == request.redirect_uri.as_str()
 }
 

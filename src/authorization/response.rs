@@ -67,6 +67,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
             .expect("it is a UUID"),
         metadata: serde_json::from_str(metadata).expect("it is metadata as they are kept"),
         state: crate::store::ClientState::default(),
+        registration: crate::store::ClientRegistration::default(),
         registered_at: None,
     };
     let request = AuthorizationRequest::of(client, &form, &Config::default());

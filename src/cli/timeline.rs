@@ -109,6 +109,7 @@ fn ended(event: &EventRecord) -> String {
         (_, "disconnected") => "the person disconnected the app".to_owned(),
         (_, "client_suspended") => "the client was suspended".to_owned(),
         (_, "client_removed") => "the client was removed".to_owned(),
+        (_, "client_held") => "the client changed and waits for approval".to_owned(),
         _ => format!("{} revoked the grant", actor(event)),
     };
     format!("At {} {what}: the connection ended.", shown(event.at))
@@ -183,6 +184,7 @@ mod tests {
             (Action::GrantRevoked, "disconnected", "the person disconnected the app:"),
             (Action::GrantRevoked, "client_suspended", "the client was suspended:"),
             (Action::GrantRevoked, "client_removed", "the client was removed:"),
+            (Action::GrantRevoked, "client_held", "the client changed and waits for approval:"),
             (Action::GrantRevoked, "by_operator", "the operator uid:0 revoked the grant:"),
         ] {
             let ended = event(1, operator(), action).with(&json!({ "reason": reason }));

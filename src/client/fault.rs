@@ -69,6 +69,14 @@ pub(crate) enum Problem {
     OtherUrl,
     #[error("is in a document that everybody can read")]
     PublishedSecret,
+    /// Of an update's `client_id`.
+    #[error("is not the client_id of this registration")]
+    OtherClient,
+    /// Of a member of an update.
+    #[error("is set by the server and may not be sent")]
+    ServerOwned,
+    #[error("is not the secret of this client, which has none")]
+    NoSecret,
     #[error("has a malformed language tag")]
     LanguageTag,
     #[error("repeats a language tag")]
@@ -107,6 +115,9 @@ impl Problem {
             | Self::TwoKeySets
             | Self::OtherUrl
             | Self::PublishedSecret
+            | Self::OtherClient
+            | Self::ServerOwned
+            | Self::NoSecret
             | Self::LanguageTag
             | Self::RepeatedLanguageTag
             | Self::GrantType(_)

@@ -113,6 +113,9 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     if is_default("sign_in.local") {
         config.sign_in.local &= can_sign_in_locally(&config);
     }
+    if is_default("registration.management") {
+        config.registration.management &= has_keys_secret(&config);
+    }
     for upstream in &sources.protect {
         let resource = guard::protected(&config, upstream, faults);
         config.authorization.resources.extend(resource);
@@ -223,6 +226,10 @@ fn check_sign_in(config: &Config, values: &Values<'_>, faults: &mut Faults) {
         let reason = "must be set, the same on all nodes, to seal the signing keys in the database: \
             `openssl rand -base64 48` makes one";
         refuse(values, "token.keys_secret", faults, reason);
+    }
+    if config.registration.management && !has_keys_secret(config) {
+        let reason = "needs token.keys_secret, the same on all nodes, to derive registration access tokens from";
+        refuse(values, "registration.management", faults, reason);
     }
     let ids = config.sign_in.providers.iter().map(|provider| provider.id.as_str());
     if let Some(twice) = repeated(ids) {

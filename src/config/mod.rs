@@ -144,8 +144,8 @@ table! {
         /// How often one source may fail in a period with an invalid client, code, verifier, token, secret, or
         /// redirect URI; 0 for no limit.
         ///
-        /// The authorization pages, the token and revocation endpoints, and the introspection endpoint count
-        /// apart. So do requests that browsers send for pages of other sites. Until the period ends, further
+        /// The authorization pages, the token and revocation endpoints, the introspection endpoint, and the endpoint at
+        /// which clients manage their registration count apart. So do requests that browsers send for pages of other sites. Until the period ends, further
         /// failures of the source are answered 429; requests that succeed are answered as always.
         failures_per_source: u32 = 600 dev 0, Integer(0..=10_000_000);
         /// The length of a period, which is aligned to the clock.
@@ -234,6 +234,12 @@ table! {
         ], entries::<AdmissionRule>();
         /// The decision about a client that no rule decides about.
         default: EffectName = "allow", word::<EffectName>();
+        /// Whether clients can read, change, and remove their own registration (RFC 7592).
+        ///
+        /// If so, responses of `/oauth2/register` have `registration_client_uri` and `registration_access_token`. The
+        /// tokens are derived from `token.keys_secret`: with a store in PostgreSQL and without that secret, the default
+        /// is false.
+        management: bool = true, Boolean;
     }
 
     /// How resource owners sign in. If no way to sign in is configured, clients can only register: the authorization

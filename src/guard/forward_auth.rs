@@ -7,7 +7,7 @@ use std::{error::Error, fmt, net::IpAddr, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE},
+    header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, WWW_AUTHENTICATE},
     request::Parts,
 };
 use uuid::Uuid;
@@ -24,6 +24,7 @@ use crate::{
     app::App,
     http::{
         answer::{self, Response},
+        bearer::bearer,
         client_address::is_trusted,
         request_event::Outcome,
     },
@@ -192,16 +193,6 @@ fn one<'a>(
         (Some(value), None) if !value.is_empty() => Ok(value),
         _ => Err(Missing::Header { name, line }),
     }
-}
-
-/// The token of a request, if it has an `Authorization`.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<Result<&str, ()>> {
-    let value = headers.get(AUTHORIZATION)?;
-    let text = value.to_str().unwrap_or_default();
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    let token = token.trim_start_matches(' ');
-    let is_token = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
-    Some(if is_token { Ok(token) } else { Err(()) })
 }
 
 fn misconfigured(missing: Missing) -> Response {

@@ -1,6 +1,7 @@
 //! HTTP pieces that know no protocol: no endpoint is named here.
 
 pub(crate) mod answer;
+pub(crate) mod bearer;
 pub(crate) mod body;
 pub(crate) mod body_budget;
 pub(crate) mod caller;

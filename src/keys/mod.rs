@@ -44,6 +44,7 @@ pub(crate) struct Keys {
     successors: hmac::Key,
     forms: hmac::Key,
     sessions: hmac::Key,
+    registrations: hmac::Key,
     entropy: Entropy,
     ring: RwLock<Arc<Ring>>,
 }
@@ -150,6 +151,7 @@ impl Keys {
             successors: derived.hmac("refresh token successors"),
             forms: derived.hmac("forms"),
             sessions: derived.hmac("MCP sessions"),
+            registrations: derived.hmac("registration access tokens"),
             derived,
             entropy: entropy.clone(),
             ring: RwLock::default(),
@@ -333,6 +335,11 @@ impl Keys {
     /// By which a session of MCP is bound to the client and the person that began it.
     pub(crate) fn sessions(&self) -> &hmac::Key {
         &self.sessions
+    }
+
+    /// By which registration access tokens are made and known.
+    pub(crate) fn registrations(&self) -> &hmac::Key {
+        &self.registrations
     }
 
     /// Seals a sign-in under way at a provider, for the browser to hold. Each `state` has a key of its own, so

@@ -34,8 +34,8 @@ pub(crate) enum SecretFileError {
     Short(PathBuf),
 }
 
-/// These settings with the secret of the file, which is made at the first start, where something is signed and
-/// the operator has given none. The folder of the store is there.
+/// These settings with the secret of the file, which is made at the first start, where something is signed, or clients
+/// manage their registrations, and the operator has given none. The folder of the store is there.
 ///
 /// # Errors
 /// [`SecretFileError`]: one whole line for the operator.
@@ -45,7 +45,7 @@ pub(crate) fn with_secret(
 ) -> Result<Config, SecretFileError> {
     if let StoreLocation::Folder(folder) = &config.store
         && config.token.keys_secret.reveal().is_empty()
-        && config.authorizes()
+        && (config.authorizes() || config.registration.management)
     {
         config.token.keys_secret = Secret::new(&read_or_make(&folder.join(NAME), entropy)?);
     }

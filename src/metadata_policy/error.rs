@@ -115,6 +115,9 @@ fn code(fault: &Fault, profile: &Profile) -> ErrorCode {
         | Problem::TwoKeySets
         | Problem::OtherUrl
         | Problem::PublishedSecret
+        | Problem::OtherClient
+        | Problem::ServerOwned
+        | Problem::NoSecret
         | Problem::LanguageTag
         | Problem::RepeatedLanguageTag
         | Problem::GrantType(_)

@@ -2,13 +2,15 @@
 //! (Client ID Metadata Document). Pure: bytes and settings in, a client or every violation out.
 //!
 //! `request.rs` parses, `policy.rs` admits, `profile.rs` holds what differs between the two registration endpoints,
-//! `document.rs` adds what only a published document has, and `error.rs` says why a client is rejected.
+//! `document.rs` adds what only a published document has, `update.rs` what only an update has (RFC 7592), and `error.rs`
+//! says why a client is rejected.
 
 mod document;
 mod error;
 mod policy;
 mod profile;
 mod request;
+mod update;
 
 pub(crate) use self::{
     document::admit_document,
@@ -16,6 +18,7 @@ pub(crate) use self::{
     policy::{Admitted, admit},
     profile::{Answers, Profile},
     request::RegistrationRequest,
+    update::admit_update,
 };
 
 /// The largest client metadata, in bytes.

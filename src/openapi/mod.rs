@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use self::{
     authorization::{authorize, authorize_by_form},
     discovery::{description, home, jwks, metadata, resource_metadata, resource_metadata_below},
-    registration::{datadog, rfc7591},
+    registration::{datadog, read_registration, remove_registration, rfc7591, update_registration},
     tokens::{introspect, revoke, token},
 };
 use crate::{config::Config, error_code::ErrorCode, http::form::FORM, refusal::Refusal};
@@ -29,7 +29,17 @@ pub(crate) const ALIAS: &str = "AtAlias";
 pub(crate) fn document(config: &Config, paths: &Map<String, Value>) -> String {
     let mut schemas = Map::new();
     let mut security_schemes = Map::new();
-    registration::add_schemas(&mut schemas);
+    registration::add_schemas(config, &mut schemas);
+    if config.registration.management {
+        security_schemes.insert(
+            registration::REGISTRATION.to_owned(),
+            json!({
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The `registration_access_token` of the client.",
+            }),
+        );
+    }
     if config.authorizes() {
         tokens::add_schemas(config, &mut schemas);
         authorization::add_schemas(config, &mut schemas);

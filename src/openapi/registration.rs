@@ -1,24 +1,31 @@
-//! The two doors of registration, by the table of members and the profiles.
+//! The two doors of registration and what a client does with its registration, by the table of members and the profiles.
 
 use serde_json::{Map, Value, json};
 
-use super::{answers, by_status, error_with, headers_of_status, json_answer, schema};
+use super::{add_errors, answers, by_status, error_with, headers_of_status, json_answer, schema};
 use crate::{
     client::ClientMetadata,
     config::Config,
     metadata_policy::{BODY_BYTES_MAX, Profile, VIOLATIONS_MAX},
+    refusal::Refusal,
     registration::refusals,
 };
 
 /// The only status of the `datadog` profile whose body is an OAuth error (`registration/error.rs`).
 const REFUSED: u16 = 400;
 
-pub(super) fn add_schemas(schemas: &mut Map<String, Value>) {
+/// How a client proves that a registration is its own.
+pub(super) const REGISTRATION: &str = "registration";
+
+pub(super) fn add_schemas(config: &Config, schemas: &mut Map<String, Value>) {
+    if config.registration.management {
+        schemas.insert("RegistrationUpdate".to_owned(), update());
+    }
     for (name, schema) in [
         ("DatadogRegistrationRequest", request(&Profile::DATADOG)),
         ("RegistrationRequest", request(&Profile::RFC7591)),
         ("DatadogClientInformation", datadog_information()),
-        ("ClientInformation", information()),
+        ("ClientInformation", information(config)),
         ("Error", error()),
         ("RegistrationErrorWithViolations", error_with_violations()),
         ("Errors", errors()),
@@ -59,18 +66,8 @@ pub(crate) fn datadog(config: &Config) -> Value {
 
 /// `POST /oauth2/register`.
 pub(crate) fn rfc7591(config: &Config) -> Value {
-    let limit = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
-    let refusals = refusals::of_door(&Profile::RFC7591, config);
-    let mut responses = answers([created("ClientInformation", &limit)]);
-    for (status, refused) in by_status(refusals) {
-        let mut body = error_with(&refused.codes);
-        if status == REFUSED {
-            body["$ref"] = schema("RegistrationErrorWithViolations")["$ref"].take();
-        }
-        let headers = [&limit[..], headers_of_status(status)].concat();
-        let said = refused.texts.join("\n");
-        responses.insert(status.to_string(), json_answer(&said, &body, &headers));
-    }
+    let mut responses = answers([created("ClientInformation", &LIMIT)]);
+    add_registration_errors(&mut responses, refusals::of_door(&Profile::RFC7591, config));
     json!({
         "operationId": "registerClient",
         "summary": "Register a client (RFC 7591).",
@@ -78,6 +75,71 @@ pub(crate) fn rfc7591(config: &Config) -> Value {
         "requestBody": request_body("RegistrationRequest"),
         "responses": responses,
     })
+}
+
+/// The state of the limit, in the `rfc7591` profile.
+const LIMIT: [&str; 3] = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
+
+/// Adds the answers to refused metadata: those of a registration in the `rfc7591` profile.
+fn add_registration_errors(answers: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
+    for (status, refused) in by_status(refusals) {
+        let mut body = error_with(&refused.codes);
+        if status == REFUSED {
+            body["$ref"] = schema("RegistrationErrorWithViolations")["$ref"].take();
+        }
+        let headers = [&LIMIT[..], headers_of_status(status)].concat();
+        let said = refused.texts.join("\n");
+        answers.insert(status.to_string(), json_answer(&said, &body, &headers));
+    }
+}
+
+/// The operations of RFC 7592 share the path and the proof.
+fn of_registration(id: &str, summary: &str, mut operation: Value) -> Value {
+    operation["operationId"] = id.into();
+    operation["summary"] = summary.into();
+    operation["tags"] = json!(["registration"]);
+    operation["security"] = json!([{ (REGISTRATION): [] }]);
+    operation["parameters"] = json!([{
+        "name": "client_id",
+        "in": "path",
+        "required": true,
+        "schema": { "type": "string", "format": "uuid" },
+    }]);
+    operation
+}
+
+fn current() -> (&'static str, Value) {
+    ("200", json_answer("What is registered.", &schema("ClientInformation"), &[]))
+}
+
+/// `GET /oauth2/register/{client_id}`.
+pub(crate) fn read_registration(_: &Config) -> Value {
+    let mut responses = answers([current()]);
+    add_errors(&mut responses, refusals::of_reading());
+    let summary = "Read what is registered (RFC 7592 §2.1).";
+    of_registration("readClient", summary, json!({ "responses": responses }))
+}
+
+/// `PUT /oauth2/register/{client_id}`.
+pub(crate) fn update_registration(config: &Config) -> Value {
+    let mut responses = answers([current()]);
+    add_registration_errors(&mut responses, refusals::of_updating(config));
+    let summary = "Replace what is registered (RFC 7592 §2.2).";
+    let operation = json!({
+        "description": "The response has a new registration access token, and the one before is no longer valid.",
+        "requestBody": request_body("RegistrationUpdate"),
+        "responses": responses,
+    });
+    of_registration("updateClient", summary, operation)
+}
+
+/// `DELETE /oauth2/register/{client_id}`.
+pub(crate) fn remove_registration(_: &Config) -> Value {
+    let said = "The client and everything that people allowed it are gone.";
+    let mut responses = answers([("204", json!({ "description": said }))]);
+    add_errors(&mut responses, refusals::of_removing());
+    let summary = "Remove the client (RFC 7592 §2.3).";
+    of_registration("removeClient", summary, json!({ "responses": responses }))
 }
 
 fn created(information: &str, limit: &[&str]) -> (&'static str, Value) {
@@ -140,6 +202,23 @@ fn left_out(profile: &Profile) -> &'static str {
     }
 }
 
+/// What replaces a registration: a registration request that names the client, and nothing that the server sets.
+fn update() -> Value {
+    let mut update = request(&Profile::RFC7591);
+    update["required"] = json!(["client_id", "redirect_uris"]);
+    update["properties"]["client_id"] = json!({ "type": "string", "format": "uuid" });
+    for member in [
+        "client_id_issued_at",
+        "client_secret",
+        "client_secret_expires_at",
+        "registration_access_token",
+        "registration_client_uri",
+    ] {
+        update["properties"][member] = json!({ "type": "null" });
+    }
+    update
+}
+
 fn registered() -> Map<String, Value> {
     let mut properties: Map<String, Value> = ClientMetadata::schemas()
         .into_iter()
@@ -172,18 +251,29 @@ fn datadog_information() -> Value {
     })
 }
 
-fn information() -> Value {
+fn information(config: &Config) -> Value {
+    let mut required = vec![
+        "client_id",
+        "client_id_issued_at",
+        "grant_types",
+        "redirect_uris",
+        "response_types",
+        "token_endpoint_auth_method",
+    ];
     let mut properties = registered();
+    if config.registration.management {
+        let members = ["registration_access_token", "registration_client_uri"];
+        required.extend(members);
+        properties.insert(members[0].to_owned(), json!({ "type": "string" }));
+        properties.insert(members[1].to_owned(), json!({ "type": "string", "format": "uri" }));
+    }
     properties.insert(
         "client_id_issued_at".to_owned(),
         json!({ "type": "integer", "description": "Seconds since 1970-01-01T00:00:00Z." }),
     );
     json!({
         "type": "object",
-        "required": [
-            "client_id", "client_id_issued_at", "grant_types", "redirect_uris", "response_types",
-            "token_endpoint_auth_method",
-        ],
+        "required": required,
         "properties": properties,
         "patternProperties": { "^(client_name|(client|logo|policy|tos)_uri)#": { "type": "string" } },
         "unevaluatedProperties": false,

@@ -12,7 +12,7 @@ use super::{
     admission::Admission,
     error::RegistrationError,
     issue::{self, Requester},
-    response,
+    response::{self, Management},
 };
 use crate::{
     app::App,
@@ -54,11 +54,7 @@ pub(crate) async fn register(
     };
     let mut response = match outcome {
         Ok(created) => created,
-        Err(error) => {
-            let refused = &app.metrics.refused_registrations[profile.name as usize];
-            refused[error.reason()].add_one();
-            error.answer(profile, count)
-        }
+        Err(error) => error.answer(profile, count),
     };
     if let Some(count) = count {
         rate_limit_headers(profile, count, response.headers_mut());
@@ -67,18 +63,23 @@ pub(crate) async fn register(
 }
 
 /// The bytes that a body announces and that are read, if they are.
-fn announced(body: &Incoming) -> Option<u32> {
+pub(super) fn announced(body: &Incoming) -> Option<u32> {
     let bytes = body.size_hint().exact()?;
     Some(u32::try_from(bytes).ok().filter(|&bytes| bytes as usize <= BODY_BYTES_MAX).unwrap_or(0))
 }
 
 /// Charges a request to its caller.
-async fn charge(app: &App, caller: Caller, requests: u32, bytes: Option<u32>) -> Option<Count> {
+pub(super) async fn charge(
+    app: &App,
+    caller: Caller,
+    requests: u32,
+    bytes: Option<u32>,
+) -> Option<Count> {
     let cost = Cost { requests, bytes: bytes.unwrap_or_default() };
     app.rate_limit.charge(caller, cost, app.clock.now()).await
 }
 
-fn judge(count: Option<Count>) -> Result<(), RegistrationError> {
+pub(super) fn judge(count: Option<Count>) -> Result<(), RegistrationError> {
     match count.map(|count| count.verdict) {
         Some(Verdict::Refused(limit)) => Err(RegistrationError::TooManyRequests(limit)),
         Some(Verdict::Unknown) => Err(RegistrationError::LimitUnknown),
@@ -87,7 +88,7 @@ fn judge(count: Option<Count>) -> Result<(), RegistrationError> {
 }
 
 /// The body. One that did not announce its length is charged for it now.
-async fn received<'app>(
+pub(super) async fn received<'app>(
     app: &App,
     caller: Caller,
     reader: BodyReader<'app>,
@@ -137,12 +138,17 @@ pub(crate) fn prepare(
     let requester = Requester { profile, source, is_held: let_in.is_held };
     let now = app.clock.now();
     let record = issue::client(&admitted, &requester, &app.protected_names, &app.entropy, now);
-    let information = response::client_information(profile, &record, admitted.metadata());
+    let information = response::client_information(
+        profile,
+        &record,
+        admitted.metadata(),
+        Management::of(app).as_ref(),
+    );
     Ok((record, information))
 }
 
 /// The media type and coding of the body (RFC 7591 §3.1).
-fn check_head(headers: &HeaderMap) -> Result<(), RegistrationError> {
+pub(super) fn check_head(headers: &HeaderMap) -> Result<(), RegistrationError> {
     if !body::media_type(headers).eq_ignore_ascii_case(b"application/json") {
         return Err(RegistrationError::MediaType);
     }
@@ -162,7 +168,7 @@ fn created(information: Vec<u8>, client_id: ClientId) -> Response {
 }
 
 /// The state of the limit nearest to its end, on every answer of the endpoint.
-fn rate_limit_headers(profile: &Profile, count: Count, headers: &mut HeaderMap) {
+pub(super) fn rate_limit_headers(profile: &Profile, count: Count, headers: &mut HeaderMap) {
     let mut insert = |name, value: u32| headers.insert(HeaderName::from_static(name), value.into());
     match profile.answers {
         Answers::Datadog => {

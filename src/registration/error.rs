@@ -4,7 +4,6 @@
 
 use crate::{
     admission::Rejection,
-    client::fault::Problem,
     error_code::ErrorCode,
     http::{
         answer::{Response, Shape, refusal_with},
@@ -12,9 +11,8 @@ use crate::{
         rate_limit::{Count, Limit},
     },
     metadata_policy::{Answers, MetadataError, Profile, Violation},
-    metrics::RefusalReason,
     refusal::Refusal,
-    store::StoreError,
+    store::{Standing, StoreError},
 };
 use http::StatusCode;
 
@@ -81,33 +79,6 @@ impl RegistrationError {
         }
     }
 
-    /// The label of the counter of refusals.
-    pub(crate) fn reason(&self) -> RefusalReason {
-        match self {
-            Self::TooManyRequests(Limit::PerSource) => RefusalReason::SourceLimit,
-            Self::TooManyRequests(Limit::BytesPerSource) => RefusalReason::SourceBytesLimit,
-            Self::TooManyRequests(Limit::Total) => RefusalReason::TotalLimit,
-            Self::TooManyRequests(Limit::BytesTotal) => RefusalReason::TotalBytesLimit,
-            Self::LimitUnknown => RefusalReason::LimiterUnreachable,
-            Self::MediaType => RefusalReason::MediaType,
-            Self::ContentEncoding => RefusalReason::ContentEncoding,
-            Self::Body(BodyError::TooLarge(_)) => RefusalReason::BodyTooLarge,
-            Self::Body(BodyError::TooSlow(_)) => RefusalReason::BodyTooSlow,
-            Self::Body(BodyError::Broken(_)) => RefusalReason::BodyIncomplete,
-            Self::Body(BodyError::UsedUp) => RefusalReason::BodyBudget,
-            Self::Metadata(MetadataError::Json(_)) => RefusalReason::Json,
-            Self::Metadata(MetadataError::Metadata(faults)) => {
-                let problem = faults.first().map(|fault| &fault.problem);
-                let is_redirect_uri = matches!(problem, Some(Problem::RedirectUri(_)));
-                if is_redirect_uri { RefusalReason::RedirectUri } else { RefusalReason::Metadata }
-            }
-            Self::Rejected(_) => RefusalReason::AdmissionRule,
-            Self::Store(StoreError::Busy) => RefusalReason::StoreBusy,
-            Self::Store(StoreError::Unavailable(_)) => RefusalReason::StoreUnavailable,
-            Self::Store(StoreError::Corrupt { .. }) => RefusalReason::StoreCorrupt,
-        }
-    }
-
     /// What the caller reads: printable ASCII, naming the member and the rule.
     pub(crate) fn description(&self, profile: &Profile) -> String {
         match self {
@@ -158,5 +129,77 @@ impl RegistrationError {
         let text = self.description(profile);
         let response = refusal_with(shape, refusal.status, refusal.code(), &text, &violations);
         refusal.answered(response, self)
+    }
+}
+
+/// Why a client may not read, change, or remove a registration (RFC 7592 §2).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManagementError {
+    #[error("the request needs the registration access token of the client as a bearer token")]
+    NoToken,
+    /// Also of a client that does not exist (RFC 7592 §2.1).
+    #[error("the registration access token is not valid for this client")]
+    InvalidToken,
+    #[error("{}", blocked(*.0))]
+    Forbidden(Standing),
+    #[error("too many requests from this address have failed")]
+    TooManyFailures {
+        /// When it may try again.
+        retry_after_seconds: u32,
+    },
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+}
+
+const fn blocked(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Pending => "an administrator has not approved this client yet",
+        Standing::Suspended => "an administrator has suspended this client",
+        Standing::Active | Standing::Dormant => "this client may not do this",
+    }
+}
+
+impl From<StoreError> for ManagementError {
+    fn from(error: StoreError) -> Self {
+        Self::Registration(error.into())
+    }
+}
+
+impl ManagementError {
+    pub(crate) fn refusal(&self, profile: &Profile) -> Refusal {
+        match self {
+            Self::NoToken => Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidToken),
+            Self::InvalidToken => {
+                Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidToken).guess()
+            }
+            Self::Forbidden(_) => Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied),
+            Self::TooManyFailures { retry_after_seconds } => {
+                Refusal::too_many(*retry_after_seconds)
+            }
+            Self::Registration(error) => error.refusal(profile),
+        }
+    }
+
+    pub(crate) fn description(&self, profile: &Profile) -> String {
+        match self {
+            Self::NoToken
+            | Self::InvalidToken
+            | Self::Forbidden(_)
+            | Self::TooManyFailures { .. } => self.to_string(),
+            Self::Registration(error) => error.description(profile),
+        }
+    }
+
+    pub(crate) fn answer(self, profile: &Profile, count: Option<Count>) -> Response {
+        match self {
+            Self::NoToken
+            | Self::InvalidToken
+            | Self::Forbidden(_)
+            | Self::TooManyFailures { .. } => {
+                let text = self.to_string();
+                self.refusal(profile).json(Shape::OAuth, &text, self)
+            }
+            Self::Registration(error) => error.answer(profile, count),
+        }
     }
 }

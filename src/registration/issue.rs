@@ -8,7 +8,7 @@ use crate::{
     entropy::Entropy,
     look_alike::ProtectedNames,
     metadata_policy::{Admitted, Profile},
-    store::{ClientFlags, ClientRecord, ClientState, Standing},
+    store::{ClientFlags, ClientRecord, ClientRegistration, ClientState, Standing},
 };
 
 /// Who asked, and by which door.
@@ -28,18 +28,24 @@ pub(crate) fn client(
     entropy: &Entropy,
     now: Timestamp,
 ) -> ClientRecord {
-    let mut flags = ClientFlags::default();
-    if protected_names.borrowed_by(admitted.metadata()).is_some() {
-        flags.insert(ClientFlags::LOOK_ALIKE);
-    }
     let standing = if requester.is_held { Standing::Pending } else { Standing::Active };
     ClientRecord {
         client_id: ClientId::generate(now, entropy),
         issued_at: now,
         profile: requester.profile.name,
         source: requester.source,
-        flags,
+        flags: flags(admitted, protected_names),
         metadata: admitted.metadata().document(),
         state: ClientState { standing, ..ClientState::default() },
+        registration: ClientRegistration::default(),
     }
+}
+
+/// What an operator should look at.
+pub(super) fn flags(admitted: &Admitted, protected_names: &ProtectedNames) -> ClientFlags {
+    let mut flags = ClientFlags::default();
+    if protected_names.borrowed_by(admitted.metadata()).is_some() {
+        flags.insert(ClientFlags::LOOK_ALIKE);
+    }
+    flags
 }

@@ -1,6 +1,6 @@
 //! What a door refuses with, one of each kind, for the description of the interface.
 
-use super::error::RegistrationError;
+use super::error::{ManagementError, RegistrationError};
 use crate::{
     admission::{EffectName, Rejection},
     client::{
@@ -12,6 +12,7 @@ use crate::{
     json::{JsonError, JsonProblem},
     metadata_policy::{BODY_BYTES_MAX, MetadataError, Profile},
     refusal::{Refusal, body_errors, store_errors},
+    store::Standing,
 };
 
 /// At the endpoint of this profile.
@@ -48,4 +49,38 @@ pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<(Refusal, Strin
     }
     let told = |error: RegistrationError| (error.refusal(profile), error.description(profile));
     errors.into_iter().map(told).collect()
+}
+
+/// Where a client reads its registration.
+pub(crate) fn of_reading() -> Vec<(Refusal, String)> {
+    let profile = &Profile::RFC7591;
+    let own = [
+        ManagementError::NoToken,
+        ManagementError::InvalidToken,
+        ManagementError::TooManyFailures { retry_after_seconds: 0 },
+    ];
+    let errors = own.into_iter().chain(store_errors().map(ManagementError::from));
+    errors.map(|error| (error.refusal(profile), error.description(profile))).collect()
+}
+
+/// Where a client removes its registration.
+pub(crate) fn of_removing() -> Vec<(Refusal, String)> {
+    let profile = &Profile::RFC7591;
+    let suspended = ManagementError::Forbidden(Standing::Suspended);
+    let own = (suspended.refusal(profile), suspended.description(profile));
+    of_reading().into_iter().chain([own]).collect()
+}
+
+/// Where a client changes its registration.
+pub(crate) fn of_updating(config: &Config) -> Vec<(Refusal, String)> {
+    let profile = &Profile::RFC7591;
+    let told = |error: RegistrationError| (error.refusal(profile), error.description(profile));
+    let own = [("client_id", Problem::OtherClient), ("client_id_issued_at", Problem::ServerOwned)];
+    let own = own.map(|(member, problem)| {
+        told(MetadataError::Metadata(vec![Fault::of(member, problem)]).into())
+    });
+    let pending = ManagementError::Forbidden(Standing::Pending);
+    let pending = (pending.refusal(profile), pending.description(profile));
+    let shared = of_removing().into_iter().chain(of_door(profile, config));
+    shared.chain(own).chain([pending]).collect()
 }

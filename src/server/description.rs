@@ -10,7 +10,7 @@ use crate::{config::Config, openapi};
 pub fn description(config: &Config) -> String {
     let mut paths = Map::new();
     for route in ROUTES.iter().filter(|route| route.exists(config)) {
-        let described = route.operations().iter().filter_map(|operation| {
+        let described = route.operations(config).iter().filter_map(|operation| {
             let mut described = operation.description?(config);
             if route.is_alias {
                 let id = described["operationId"].as_str().unwrap_or_default();

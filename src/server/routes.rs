@@ -50,8 +50,18 @@ impl Route {
         (self.endpoint.exists)(config)
     }
 
-    pub(super) fn operations(&self) -> &'static [Operation] {
-        self.endpoint.operations
+    /// What it does with these settings.
+    pub(super) fn operations(&self, config: &Config) -> &'static [Operation] {
+        if (self.endpoint.is_enabled)(config) { self.endpoint.operations } else { &[] }
+    }
+
+    /// `Allow` with these settings; it is empty where no method is supported (RFC 9110 §10.2.1).
+    fn allow(&self, config: &Config) -> HeaderValue {
+        if (self.endpoint.is_enabled)(config) {
+            self.allow.clone()
+        } else {
+            HeaderValue::from_static("")
+        }
     }
 
     pub(crate) fn profile(&self) -> Option<ProfileName> {
@@ -178,20 +188,22 @@ pub(crate) async fn answer(
         head.extensions.insert(Origin { request_id: id.clone(), source: from.source });
     }
     let is_head = head.method == Method::HEAD;
-    let operation = route
-        .operations()
-        .iter()
-        .find(|it| it.any || it.method == head.method || (is_head && it.head));
+    let operations = route.operations(&app.config);
+    let operation =
+        operations.iter().find(|it| it.any || it.method == head.method || (is_head && it.head));
     match operation {
         Some(operation) => {
             let From { peer, source } = from;
             (operation.handler)(Call { app, guards, peer, source, head, body }).await
         }
         None if route.template == UNKNOWN => not_found(app, &head),
-        None if route.is_open_to_scripts() && head.method == Method::OPTIONS => {
-            cors::preflight(route.allow.clone())
+        None if route.is_open_to_scripts()
+            && head.method == Method::OPTIONS
+            && !operations.is_empty() =>
+        {
+            cors::preflight(route.allow(&app.config))
         }
-        None => method_not_allowed(route),
+        None => method_not_allowed(route, &app.config),
     }
 }
 
@@ -207,13 +219,13 @@ fn not_found(app: &App, head: &Parts) -> Response {
     refusal(shape, StatusCode::NOT_FOUND, "invalid_request", text)
 }
 
-fn method_not_allowed(route: &Route) -> Response {
+fn method_not_allowed(route: &Route, config: &Config) -> Response {
     let shape = Shape::at(route.template);
     let text = match shape {
         Shape::Errors => "Method not allowed",
         Shape::OAuth => "this endpoint does not support the method",
     };
     let mut response = refusal(shape, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text);
-    response.headers_mut().insert(ALLOW, route.allow.clone());
+    response.headers_mut().insert(ALLOW, route.allow(config));
     response
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, net::IpAddr};
 
-use super::{ClientFilter, ClientFlags, RefreshRecord, Standing, StoreError};
+use super::{ClientFilter, ClientFlags, Generation, RefreshRecord, Standing, StoreError};
 use crate::{
     audit::{Action, ActorKind},
     client::{ClientIdentifier, ProfileName, Scope},
@@ -381,6 +381,25 @@ impl Columns for Standing {
     fn read(row: &impl Row, first: usize) -> Result<Self, Unreadable> {
         let Some(text) = row.text(first)? else { return Ok(Self::Active) };
         text.parse().map_err(|()| format!("no standing is called {text:?}").into())
+    }
+}
+
+/// The first generation is stored as NULL, which is what most clients have.
+impl Columns for Generation {
+    const COUNT: usize = 1;
+
+    fn write<'a>(&'a self, to: &mut impl FnMut(Value<'a>)) {
+        let number = i64::try_from(self.number()).unwrap_or(i64::MAX);
+        to(Value::Number((*self != Self::default()).then_some(number)));
+    }
+
+    fn write_none<'a>(to: &mut impl FnMut(Value<'a>)) {
+        to(Value::Number(None));
+    }
+
+    fn read(row: &impl Row, first: usize) -> Result<Self, Unreadable> {
+        let number = row.number(first)?.map(u64::try_from).transpose()?;
+        Ok(number.map(Self::new).unwrap_or_default())
     }
 }
 

@@ -303,7 +303,7 @@ mod tests {
         client::{ClientId, ProfileName},
         config::Config,
         store::{
-            Access, ClientFlags, ClientRecord, ClientState, GrantRecord,
+            Access, ClientFlags, ClientRecord, ClientRegistration, ClientState, GrantRecord,
             contract::{Records, grants::Grants},
             open_folder,
         },
@@ -361,6 +361,7 @@ mod tests {
             flags: ClientFlags::LOOK_ALIKE,
             metadata: "{}".to_owned(),
             state: ClientState::default(),
+            registration: ClientRegistration::default(),
         }));
 
         // As Python's hashlib says.

@@ -18,6 +18,7 @@ mod failing;
 mod grants;
 pub mod postgres;
 mod record;
+mod registrations;
 mod sessions;
 mod sql;
 mod statements;
@@ -34,10 +35,12 @@ pub use self::{
     failing::{Failing, Failure},
     grants::{Allowed, GrantFilter, Purchase, Redeemed, Rotated, Rotation, Step},
     record::{
-        ClientFlags, ClientRecord, ClientState, ClientUse, CodeRecord, ConsentRecord,
-        DocumentClientId, DocumentClientRecord, DocumentClientUse, EventRecord, GrantRecord,
-        KeyRecord, RefreshRecord, ResourceOwner, SessionId, SessionRecord, Standing,
+        ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientUse, CodeRecord,
+        ConsentRecord, DocumentClientId, DocumentClientRecord, DocumentClientUse, EventRecord,
+        Generation, GrantRecord, KeyRecord, RefreshRecord, ResourceOwner, SessionId, SessionRecord,
+        Standing,
     },
+    registrations::{ClientUpdate, Updated},
     upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept},
 };
 use self::{

@@ -32,6 +32,41 @@ columns! {
         pub metadata: String = "metadata",
         /// What became of it since.
         pub state: ClientState = ClientState::COLUMNS,
+        /// What became of its registration.
+        pub registration: ClientRegistration = ClientRegistration::COLUMNS,
+    }
+}
+
+columns! {
+    /// How far a client has changed its own registration (RFC 7592).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct ClientRegistration {
+        /// The generation of its registration access token.
+        pub generation: Generation = "generation",
+        /// When its name or its redirect URIs last changed; consents from before do not count.
+        pub changed_at: Option<Timestamp> = "changed_at",
+    }
+}
+
+/// Counts the registration access tokens of a client. The token of the current generation is valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// The generation of this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
     }
 }
 
@@ -217,6 +252,12 @@ impl ClientFlags {
     /// Adds what `other` holds.
     pub const fn insert(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+
+    /// The set without what `other` holds.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether all of `other` is in the set.

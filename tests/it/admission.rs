@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The section `[registration]` of a file, or what is wrong with it.
-fn load(text: &str) -> Result<RegistrationConfig, String> {
+pub(crate) fn load(text: &str) -> Result<RegistrationConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("doorward.toml");
     fs::write(&file, text).unwrap();

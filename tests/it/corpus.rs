@@ -11,7 +11,10 @@ use proptest::{
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::harness::{Answer, TestServer, read_answer};
+use crate::{
+    harness::{Answer, TestServer, read_answer},
+    registration_management::Registered,
+};
 
 const CORPUS: &str = include_str!("../corpus/registrations.jsonl");
 
@@ -258,6 +261,85 @@ async fn every_line_of_the_corpus_has_its_verdict_at_both_doors() {
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
     assert_eq!(CORPUS.lines().count(), 242);
+}
+
+/// The members that an update may not have, or only with one value.
+const NOT_IN_UPDATES: [&str; 6] = [
+    "client_id",
+    "client_id_issued_at",
+    "client_secret",
+    "client_secret_expires_at",
+    "registration_access_token",
+    "registration_client_uri",
+];
+
+/// A body that names the client, byte for byte as it was otherwise.
+fn naming(client_id: &str, body: &[u8]) -> Vec<u8> {
+    let Some(begin) = body.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+        return body.to_vec();
+    };
+    if body[begin] != b'{' {
+        return body.to_vec();
+    }
+    let rest = &body[begin + 1..];
+    let is_empty = rest.trim_ascii_start().first() == Some(&b'}');
+    let comma = if is_empty { "" } else { "," };
+    [&body[..=begin], format!(r#""client_id":"{client_id}"{comma}"#).as_bytes(), rest].concat()
+}
+
+/// Sends the body of a line as an update. A server that has read enough may answer before all is written.
+async fn put(server: &TestServer, line: &Value, client: &Registered) -> Answer {
+    let body = naming(&client.id.to_string(), &body(line));
+    let mut headers = String::new();
+    for (name, value) in line["headers"].as_object().unwrap() {
+        let is_own = name == "authorization"
+            || (line["name"] == "json-no-content-type" && name == "content-type");
+        if !is_own {
+            write!(headers, "{name}: {}\r\n", value.as_str().unwrap()).unwrap();
+        }
+    }
+    let head = format!(
+        "PUT /oauth2/register/{} HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {}\r\n\
+         {headers}content-length: {}\r\n\r\n",
+        client.id,
+        client.token,
+        body.len()
+    );
+    let mut connection = TcpStream::connect(server.public).await.unwrap();
+    connection.write_all(head.as_bytes()).await.unwrap();
+    drop(connection.write_all(&body).await);
+    read_answer(&mut connection, false).await
+}
+
+#[tokio::test]
+async fn every_line_of_the_corpus_has_the_same_verdict_as_an_update() {
+    let server = TestServer::start().await;
+    let first = json!({ "client_name": "First", "redirect_uris": ["https://first.example/cb"] });
+    let mut differing = Vec::new();
+    for line in CORPUS.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let name = line["name"].as_str().unwrap();
+        let client = Registered::new(&server, &first).await;
+        let before = server.record(&client.id.to_string()).await;
+
+        let answer = put(&server, &line, &client).await;
+
+        let names_owned = NOT_IN_UPDATES.iter().any(|member| !line["body"][member].is_null());
+        let is_accepted =
+            line["expect"] != "reject" && exception(&line, Door::Rfc7591).is_none() && !names_owned;
+        let record = server.record(&client.id.to_string()).await;
+        if (answer.status == 200) != is_accepted {
+            differing.push(format!("{name}: {} {}", answer.status, answer.body));
+        } else if answer.status == 200 {
+            assert_ne!(record, before, "{name}");
+            check_kept(name, &server, &answer).await;
+        } else {
+            check_refused(name, Door::Rfc7591, &answer);
+            assert_eq!(record, before, "{name}");
+            assert_eq!(client.read(&server).await.status, 200, "{name}");
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
 /// Bodies of the corpus with some of their bytes changed, taken away or added, and bytes of no kind.

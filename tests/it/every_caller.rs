@@ -11,6 +11,7 @@ use doorward::{
     grant::{AuthorizationCode, RefreshToken},
     server::{PublicRoute, public_routes},
 };
+use serde_json::json;
 
 use crate::{
     description,
@@ -18,6 +19,7 @@ use crate::{
     granted::{self, REDIRECT_URI, SECRET, TOOLS, basic, form, member, redeeming, refreshing},
     guard,
     harness::{Answer, TestServer},
+    registration_management::{self, Registered},
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -44,7 +46,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 29] = {
+const ANSWERS: [(&str, [&str; 6]); 31] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -66,6 +68,9 @@ const ANSWERS: [(&str, [&str; 6]); 29] = {
         "401 invalid_token",
         "401 invalid_token",
     ];
+    // Neither time nor people take a registration access token away.
+    const OWN_REGISTRATION: [&str; 6] =
+        ["401 invalid_token", "200", "401 invalid_token", "200", "200", "401 invalid_token"];
     // No path of the resource is meant.
     const GUARDED_ROOT: [&str; 6] = ["403 invalid_request"; 6];
     [
@@ -73,6 +78,8 @@ const ANSWERS: [(&str, [&str; 6]); 29] = {
         ("/api/v2/oauth2/register", REGISTERED),
         ("/oauth2/register", REGISTERED),
         ("/register", REGISTERED),
+        ("/oauth2/register/{client_id}", OWN_REGISTRATION),
+        ("/register/{client_id}", OWN_REGISTRATION),
         ("/openapi.json", OK),
         ("/.well-known/oauth-authorization-server", OK),
         ("/.well-known/openid-configuration", OK),
@@ -151,6 +158,7 @@ fn config() -> Config {
 #[derive(Clone)]
 struct Held<'server> {
     client: ClientId,
+    registration_token: String,
     /// Of a grant whose code was not redeemed.
     code: String,
     /// Of another grant, both.
@@ -166,7 +174,8 @@ struct Held<'server> {
 impl<'server> Held<'server> {
     /// Everything, and all of it good.
     async fn new(server: &'server TestServer) -> Self {
-        let client = server.new_client().await;
+        let Registered { id: client, token: registration_token, .. } =
+            Registered::new(server, &json!({ "redirect_uris": [REDIRECT_URI] })).await;
         let bought = server.grant(client).await;
         let bought = server.token(&redeeming(client, &bought, &[("resource", TOOLS)])).await;
         let mut browser = Browser::signed_in(server).await;
@@ -175,6 +184,7 @@ impl<'server> Held<'server> {
         let allowed = browser.get("/oauth2/grants").await;
         Self {
             client,
+            registration_token,
             code: server.grant(client).await,
             access_token: member(&bought, "access_token"),
             refresh_token: member(&bought, "refresh_token"),
@@ -238,31 +248,37 @@ impl<'server> Held<'server> {
             "/oauth2/sign-in/{provider}" => {
                 self.browser.get("/oauth2/sign-in/acme?code=x&state=y").await.answer
             }
+            registration if registration.ends_with("/{client_id}") => {
+                let path = registration.replace("{client_id}", &client);
+                let token = (!nothing).then_some(&*self.registration_token);
+                registration_management::ask(server, "GET", &path, token, "").await
+            }
             guarded if guarded.starts_with("/guard/") => {
                 let token = (!nothing).then_some(&*self.access_token);
                 server.exchange(&guard::asked_at(guarded, token)).await
             }
-            // Whatever it holds changes nothing.
-            _ => {
-                let path = &path.replace("{*path}", "mcp");
-                let bearer = if nothing {
-                    String::new()
-                } else {
-                    format!("authorization: Bearer {}\r\n", self.access_token)
-                };
-                let is_registration = path.ends_with("register");
-                let body =
-                    format!(r#"{{"client_name":"An app","redirect_uris":["{REDIRECT_URI}"]}}"#);
-                let (method, body) = if is_registration { ("POST", &*body) } else { ("GET", "") };
-                let length = body.len();
-                server
-                    .exchange(&format!(
-                        "{method} {path} HTTP/1.1\r\nhost: x\r\n{bearer}content-type: application/json\r\n\
-                         content-length: {length}\r\n\r\n{body}"
-                    ))
-                    .await
-            }
+            _ => self.ask_elsewhere(server, path, nothing).await,
         }
+    }
+
+    /// Asks where nothing that it holds matters.
+    async fn ask_elsewhere(&self, server: &TestServer, path: &str, nothing: bool) -> Answer {
+        let path = &path.replace("{*path}", "mcp");
+        let bearer = if nothing {
+            String::new()
+        } else {
+            format!("authorization: Bearer {}\r\n", self.access_token)
+        };
+        let is_registration = path.ends_with("register");
+        let body = format!(r#"{{"client_name":"An app","redirect_uris":["{REDIRECT_URI}"]}}"#);
+        let (method, body) = if is_registration { ("POST", &*body) } else { ("GET", "") };
+        let length = body.len();
+        server
+            .exchange(&format!(
+                "{method} {path} HTTP/1.1\r\nhost: x\r\n{bearer}content-type: application/json\r\n\
+                 content-length: {length}\r\n\r\n{body}"
+            ))
+            .await
     }
 }
 

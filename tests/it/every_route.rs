@@ -229,6 +229,8 @@ fn scripts_of_other_origins_read_what_machines_are_answered_and_nothing_else() {
         ("/api/v2/oauth2/register", "POST, OPTIONS"),
         ("/oauth2/register", "POST, OPTIONS"),
         ("/register", "POST, OPTIONS"),
+        ("/oauth2/register/{client_id}", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("/register/{client_id}", "GET, HEAD, PUT, DELETE, OPTIONS"),
         ("/.well-known/oauth-authorization-server", "GET, HEAD, OPTIONS"),
         ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS"),
         ("/oauth2/jwks", "GET, HEAD, OPTIONS"),

@@ -41,6 +41,7 @@ mod records;
 mod redirect_uris;
 mod redis;
 mod registration;
+mod registration_management;
 mod revocation;
 mod several_nodes;
 mod shared_limits;

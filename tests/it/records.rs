@@ -6,7 +6,7 @@ use doorward::{
     client::{ClientId, ProfileName},
     clock::Timestamp,
     entropy::Entropy,
-    store::{ClientFlags, ClientRecord, ClientState},
+    store::{ClientFlags, ClientRecord, ClientRegistration, ClientState},
 };
 
 /// A plain record of the moment `now`, in milliseconds since the epoch.
@@ -20,5 +20,6 @@ pub(crate) fn record(now: u64, entropy: &Entropy) -> ClientRecord {
         flags: ClientFlags::default(),
         metadata: r#"{"redirect_uris":["https://app.example/cb"],"client_name":"Example"}"#.into(),
         state: ClientState::default(),
+        registration: ClientRegistration::default(),
     }
 }

@@ -34,7 +34,11 @@ fn without_id(answer: &Answer) -> Value {
     let hyphens: Vec<usize> = id.match_indices('-').map(|(at, _)| at).collect();
     assert_eq!((id.len(), hyphens), (36, vec![8, 13, 18, 23]), "{id}");
     assert!(id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')), "{id}");
-    body.as_object_mut().unwrap().remove("client_id");
+    let members = body.as_object_mut().unwrap();
+    members.remove("client_id");
+    // Another in every response (`registration_management.rs`).
+    members.remove("registration_access_token");
+    members.remove("registration_client_uri");
     body
 }
 

@@ -10,8 +10,8 @@ use doorward::{
     config::Config,
     grant::{GrantId, ResourceIndicator},
     store::{
-        self, Access, ClientFilter, ClientFlags, ClientRecord, ClientState, EventsOf, SessionId,
-        Standing,
+        self, Access, ClientFilter, ClientFlags, ClientRecord, ClientRegistration, ClientState,
+        EventsOf, SessionId, Standing,
     },
 };
 use rusqlite::Connection;
@@ -48,6 +48,7 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
             )
             .to_owned(),
             state: ClientState::default(),
+            registration: ClientRegistration::default(),
         },
         ClientRecord {
             client_id: "0193a1b2-c3d5-7abc-bdef-0123456789ab".parse().unwrap(),
@@ -61,6 +62,7 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
             )
             .to_owned(),
             state: ClientState::default(),
+            registration: ClientRegistration::default(),
         },
         ClientRecord {
             client_id: "0193a1b2-c3d6-7000-8000-000000000003".parse().unwrap(),
@@ -70,6 +72,7 @@ async fn a_store_of_version_1_loads_whole_and_takes_new_clients() {
             flags: ClientFlags::default(),
             metadata: "{}".to_owned(),
             state: ClientState::default(),
+            registration: ClientRegistration::default(),
         },
     ];
     assert_eq!(kept, expected);

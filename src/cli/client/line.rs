@@ -11,7 +11,10 @@ use crate::{
     client::{ClientId, ClientMetadata, ProfileName},
     clock::Timestamp,
     json,
-    store::{ClientFlags, ClientRecord, ClientState, DocumentClientRecord, Standing},
+    store::{
+        ClientFlags, ClientRecord, ClientRegistration, ClientState, DocumentClientRecord,
+        Generation, Standing,
+    },
 };
 
 /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
@@ -40,6 +43,11 @@ struct Line<'text> {
     used_at: Option<&'text RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    /// The generation of the registration access token; absent for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    changed_at: Option<&'text RawValue>,
     #[serde(borrow)]
     metadata: &'text RawValue,
 }
@@ -74,6 +82,8 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
     let state = &client.state;
     let standing_at = state.standing_at.map(seconds).transpose();
     let used_at = state.used_at.map(seconds).transpose();
+    let ClientRegistration { generation, changed_at } = client.registration;
+    let changed_at = changed_at.map(seconds).transpose();
     let standing = (state.standing != Standing::Active).then(|| state.standing.as_str().into());
     let metadata: Result<&RawValue, _> = serde_json::from_str(&client.metadata);
     metadata
@@ -88,6 +98,8 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
                 standing_at: standing_at?.as_deref(),
                 used_at: used_at?.as_deref(),
                 note: state.note.clone(),
+                generation: Some(generation.number()).filter(|number| *number > 0),
+                changed_at: changed_at?.as_deref(),
                 metadata,
             })
         })
@@ -123,6 +135,10 @@ pub(super) fn parse(text: &[u8]) -> Result<ClientRecord, LineError> {
             standing_at: moment("standing_at", line.standing_at)?,
             used_at: moment("used_at", line.used_at)?,
             note: line.note,
+        },
+        registration: ClientRegistration {
+            generation: Generation::new(line.generation.unwrap_or_default()),
+            changed_at: moment("changed_at", line.changed_at)?,
         },
     })
 }

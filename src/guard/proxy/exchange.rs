@@ -30,9 +30,7 @@ use crate::{
     guard::{
         Asked, Authorized, Decision, Guarded, Guards, Presented, Tool,
         assertion::{self, Identity},
-        decide,
-        forward_auth::bearer,
-        headers,
+        decide, headers,
         liveness::{self, Found},
         mcp::{self, MessageKind},
         session_id::{self, Holder},
@@ -40,6 +38,7 @@ use crate::{
     },
     http::{
         answer::{AnswerBody, Response},
+        bearer::bearer,
         body::{BodyError, BodyReader},
         client_address::Source,
         request_id::X_REQUEST_ID,

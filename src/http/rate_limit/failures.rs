@@ -36,6 +36,8 @@ pub(crate) struct FailureLimits {
     pub(crate) token: FailureLimit,
     /// The introspection endpoint.
     pub(crate) introspection: FailureLimit,
+    /// The registration of a client, as the client manages it.
+    pub(crate) registration: FailureLimit,
 }
 
 impl FailureLimits {
@@ -51,6 +53,7 @@ impl FailureLimits {
             authorization: of("authorization"),
             token: of("token"),
             introspection: of("introspection"),
+            registration: of("registration"),
         }
     }
 }

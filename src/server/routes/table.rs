@@ -22,7 +22,7 @@ use crate::{
     http::answer::{self, Response},
     metadata_policy::Profile,
     openapi, pages, paths,
-    registration::register,
+    registration::{self, register},
     server::description::description,
     sign_in, token,
 };
@@ -33,6 +33,8 @@ pub(super) struct Endpoint {
     pub(super) paths: &'static [&'static str],
     /// Whether the endpoint exists with these settings.
     pub(super) exists: fn(&Config) -> bool,
+    /// Whether it supports its methods with these settings, if it exists; otherwise it supports none.
+    pub(super) is_enabled: fn(&Config) -> bool,
     /// Whether scripts of every origin may read its answers, without credentials: what machines are answered, never
     /// what people are (OAuth 2.1 §3.1, §3.2), nor what is between servers.
     pub(super) open_to_scripts: bool,
@@ -92,6 +94,14 @@ const fn post(handler: Handler, description: Option<Description>) -> Operation {
     Operation { method: Method::POST, head: false, any: false, handler, description }
 }
 
+const fn put(handler: Handler, description: Option<Description>) -> Operation {
+    Operation { method: Method::PUT, head: false, any: false, handler, description }
+}
+
+const fn delete(handler: Handler, description: Option<Description>) -> Operation {
+    Operation { method: Method::DELETE, head: false, any: false, handler, description }
+}
+
 /// What proxies ask about, by any method. It is between servers, and in no description.
 const fn any(handler: Handler) -> Operation {
     Operation { method: Method::GET, head: true, any: true, handler, description: None }
@@ -105,6 +115,7 @@ const fn always(_: &Config) -> bool {
 pub(super) const PAGE: Endpoint = Endpoint {
     paths: &[],
     exists: Config::authorizes,
+    is_enabled: always,
     open_to_scripts: false,
     profile: None,
     operations: &[],
@@ -120,7 +131,7 @@ macro_rules! answer {
 }
 
 /// Every public endpoint.
-pub(super) static ENDPOINTS: [Endpoint; 21] = [
+pub(super) static ENDPOINTS: [Endpoint; 22] = [
     Endpoint {
         paths: &[paths::HOME],
         exists: always,
@@ -145,6 +156,26 @@ pub(super) static ENDPOINTS: [Endpoint; 21] = [
             |c| Box::pin(register(&Profile::RFC7591, c.app, c.source, c.head.headers, c.body)),
             Some(openapi::rfc7591),
         )],
+        ..FOR_SCRIPTS
+    },
+    Endpoint {
+        paths: &[paths::REGISTRATION, paths::REGISTRATION_ALIAS],
+        exists: always,
+        is_enabled: |config| config.registration.management,
+        operations: &[
+            get(
+                answer!(|c| registration::read(c.app, c.source, &c.head).await),
+                Some(openapi::read_registration),
+            ),
+            put(
+                answer!(|c| registration::update(c.app, c.source, &c.head, c.body).await),
+                Some(openapi::update_registration),
+            ),
+            delete(
+                answer!(|c| registration::remove(c.app, c.source, &c.head).await),
+                Some(openapi::remove_registration),
+            ),
+        ],
         ..FOR_SCRIPTS
     },
     Endpoint {

@@ -24,8 +24,7 @@ pub(super) async fn client_state<T: Transaction>(
 ) -> Result<Option<ClientState>, T::Fault> {
     match client {
         ClientIdentifier::Registered(id) => {
-            let found = change.select(&clients::SELECT_AND_LOCK, &[id.value()]).await?;
-            Ok(found.into_iter().next().map(|client: ClientRecord| client.state))
+            Ok(locked(change, *id).await?.map(|client| client.state))
         }
         ClientIdentifier::Document(url) => document_state(change, url.as_str()).await,
     }
@@ -94,8 +93,27 @@ pub(in crate::store) async fn remove_client<T: Transaction>(
     reason: &str,
     by: &Author,
 ) -> Result<Deleted, T::Fault> {
-    let found: Vec<ClientRecord> = change.select(&clients::SELECT_AND_LOCK, &[id.value()]).await?;
-    let Some(client) = found.into_iter().next() else { return Ok(Deleted::NotThere) };
+    let Some(client) = locked(change, id).await? else { return Ok(Deleted::NotThere) };
+    remove_locked(change, client, action, reason, by).await?;
+    Ok(Deleted::Forgotten)
+}
+
+/// A client that must not change until the transaction ends.
+pub(super) async fn locked<T: Transaction>(
+    change: &mut T,
+    id: ClientId,
+) -> Result<Option<ClientRecord>, T::Fault> {
+    Ok(change.select(&clients::SELECT_AND_LOCK, &[id.value()]).await?.into_iter().next())
+}
+
+pub(super) async fn remove_locked<T: Transaction>(
+    change: &mut T,
+    client: ClientRecord,
+    action: Action,
+    reason: &str,
+    by: &Author,
+) -> Result<(), T::Fault> {
+    let id = client.client_id;
     let identifier = ClientIdentifier::Registered(id);
     let grants = change.select(&grants::SELECT_OF_CLIENT, &[identifier.value()]).await?;
     let ended =
@@ -114,8 +132,7 @@ pub(in crate::store) async fn remove_client<T: Transaction>(
         family: metadata.as_ref().map(|metadata| FamilyKey::of(metadata).id()),
         ..by.event(action).about(&identifier).with(&detail)
     };
-    change.insert(&events::INSERT, slice::from_ref(&event)).await?;
-    Ok(Deleted::Forgotten)
+    change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
 }
 
 /// Stores clients with a document that are new, or in a later state than the stored ones. Returns how many were.

@@ -8,6 +8,7 @@ mod clients;
 mod events;
 mod grants;
 mod keys;
+mod registrations;
 mod sessions;
 
 pub(super) use self::{
@@ -21,6 +22,7 @@ pub(super) use self::{
         revoke_grant, supersede_refresh_token,
     },
     keys::{forget_key, import_keys, keep_key},
+    registrations::{remove_registration, update_registration},
     sessions::{begin_session, end_session, keep_sessions, prolong_session},
 };
 use super::Deleted;

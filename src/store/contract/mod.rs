@@ -5,6 +5,7 @@ pub(super) mod clients;
 pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
+pub(super) mod registrations;
 pub(super) mod sessions;
 pub(super) mod standing;
 pub(super) mod upkeep;
@@ -13,7 +14,7 @@ pub(super) mod walk;
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{ClientFilter, ClientFlags, ClientRecord, ClientState, Store};
+use super::{ClientFilter, ClientFlags, ClientRecord, ClientRegistration, ClientState, Store};
 use crate::{
     audit::{Actor, Author},
     client::{ClientId, ProfileName},
@@ -60,6 +61,11 @@ macro_rules! store_contract {
             imports::consents_are_imported_and_the_later_one_stays,
             imports::sessions_are_imported_and_live_as_long_as_either,
             imports::imported_keys_stand_beside_those_that_are_there_and_are_followed,
+            registrations::an_update_begins_the_next_generation_and_is_read_back,
+            registrations::an_update_that_is_held_makes_the_client_pending_and_ends_its_grants,
+            registrations::of_fifty_updates_of_one_generation_one_is_made,
+            registrations::nothing_changes_for_another_generation_or_a_blocked_client,
+            registrations::an_update_and_a_removal_at_once_happen_one_after_the_other,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
             sessions::sessions_are_listed_in_their_order_and_by_subject,
             sessions::of_all_who_make_a_key_at_once_one_does,
@@ -121,6 +127,7 @@ impl Records {
             metadata: r#"{"redirect_uris":["https://app.example/cb"],"client_name":"Example"}"#
                 .to_owned(),
             state: ClientState::default(),
+            registration: ClientRegistration::default(),
         }
     }
 

@@ -8,9 +8,9 @@ use crate::{
     clock::Timestamp,
     grant::{GrantId, ResourceIndicator},
     store::{
-        ClientFilter, ClientRecord, ClientState, ConsentRecord, DocumentClientRecord, EventRecord,
-        GrantFilter, GrantRecord, Imported, KeyRecord, SessionId, SessionRecord, Standing, Store,
-        StoreError,
+        ClientFilter, ClientRecord, ClientRegistration, ClientState, ConsentRecord,
+        DocumentClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, KeyRecord,
+        SessionId, SessionRecord, Standing, Store, StoreError,
     },
 };
 
@@ -36,7 +36,8 @@ impl Kind for ClientRecord {
     }
 
     fn write(&self, to: &mut Written) {
-        let Self { client_id, issued_at, profile, source, flags, metadata, state } = self;
+        let Self { client_id, issued_at, profile, source, flags, metadata, state, registration } =
+            self;
         to.bytes(client_id.as_bytes());
         to.moment(*issued_at);
         to.bytes(&flags.bits().to_be_bytes());
@@ -45,6 +46,7 @@ impl Kind for ClientRecord {
         to.text(&source.map(|address| address.to_string()).unwrap_or_default());
         to.text(metadata);
         state.put(to);
+        registration.put(to);
     }
 
     async fn page(
@@ -72,6 +74,16 @@ impl ClientState {
         to.text(standing.as_str());
         to.optional(*standing_at, Written::moment);
         to.optional(note.as_deref(), Written::text);
+    }
+}
+
+impl ClientRegistration {
+    /// Writes nothing for a client that has changed nothing, as earlier releases did.
+    fn put(self, to: &mut Written) {
+        if self != Self::default() {
+            to.bytes(&self.generation.number().to_be_bytes());
+            to.optional(self.changed_at, Written::moment);
+        }
     }
 }
 

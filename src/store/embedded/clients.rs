@@ -10,7 +10,8 @@ use crate::{
     client::{ClientId, ProfileName},
     clock::Timestamp,
     store::{
-        ClientFilter, ClientFlags, ClientRecord, ClientState, Imported, Standing, StoreError,
+        ClientFilter, ClientFlags, ClientRecord, ClientRegistration, ClientState, Imported,
+        Standing, StoreError,
         column::{Record as _, Stored as _, Value, client_page, corrupt, first_after},
         statements::clients,
     },
@@ -44,6 +45,7 @@ pub(super) fn probe(change: &Connection) -> rusqlite::Result<()> {
         flags: ClientFlags::default(),
         metadata: " ".repeat(2_048),
         state: ClientState::default(),
+        registration: ClientRegistration::default(),
     };
     insert(&mut *change.prepare_cached(clients::REGISTER.sqlite)?, &client)?;
     execute(change, &clients::DELETE, &[client.client_id.value()]).map(drop)

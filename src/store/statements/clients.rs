@@ -95,6 +95,11 @@ pub(in crate::store) const SELECT_AND_LOCK: Statement =
 pub(in crate::store) const SET_STANDING: Statement =
     sql!("UPDATE clients SET standing = $2, standing_at = $3 WHERE client_id = $1");
 
+pub(in crate::store) const UPDATE_REGISTRATION: Statement = sql!(
+    "UPDATE clients SET metadata = $2, flags = $3, generation = $4, changed_at = $5 \
+     WHERE client_id = $1"
+);
+
 pub(in crate::store) const SET_NOTE: Statement =
     sql!("UPDATE clients SET note = $2 WHERE client_id = $1");
 

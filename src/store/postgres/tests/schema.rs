@@ -8,7 +8,7 @@ use crate::{
     client::ProfileName,
     clock::Timestamp,
     store::{
-        ClientFlags, ClientState,
+        ClientFlags, ClientRegistration, ClientState,
         postgres::{Migrated, Standing, look},
     },
 };
@@ -91,6 +91,7 @@ async fn what_an_earlier_release_wrote_is_read_as_it_was() {
             metadata: r#"{"client_name":"T\u00e9 \"ü\"","redirect_uris":["https://a.example/cb"]}"#
                 .into(),
             state: ClientState::default(),
+            registration: ClientRegistration::default(),
         },
         ClientRecord {
             client_id: "019aa7b4-5a1c-7bd1-b0ff-000000000002".parse().unwrap(),
@@ -100,6 +101,7 @@ async fn what_an_earlier_release_wrote_is_read_as_it_was() {
             flags: ClientFlags::from_bits(u32::MAX),
             metadata: "{}".into(),
             state: ClientState::default(),
+            registration: ClientRegistration::default(),
         },
     ];
     assert_eq!(kept, expected);

@@ -1,0 +1,62 @@
+//! What clients do with their own registration (RFC 7592).
+
+use super::{
+    ClientFlags, ClientRegistration, Generation, Standing, Store, StoreError, change, changes,
+};
+use crate::{audit::Author, client::ClientId};
+
+impl Store {
+    /// Replaces what a client registered, if `update.generation` is still the current one, and begins the next generation.
+    /// Of several updates of one generation, one succeeds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn update_registration(
+        &self,
+        update: ClientUpdate,
+        by: Author,
+    ) -> Result<Updated<ClientRegistration>, StoreError> {
+        change!(self, whole, |change| changes::update_registration(change, &update, &by))
+    }
+
+    /// Removes a client and its grants on its own request, if `generation` is the current one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_registration(
+        &self,
+        id: ClientId,
+        generation: Generation,
+        by: Author,
+    ) -> Result<Updated<()>, StoreError> {
+        change!(self, whole deleting, |change| {
+            changes::remove_registration(change, id, generation, &by)
+        })
+    }
+}
+
+/// What a client registers instead.
+#[derive(Clone, Debug)]
+pub struct ClientUpdate {
+    /// The client.
+    pub client_id: ClientId,
+    /// The generation that its token has.
+    pub generation: Generation,
+    /// Its metadata from now on.
+    pub metadata: String,
+    /// What an operator should look at from now on.
+    pub flags: ClientFlags,
+    /// Whether an operator has to approve the change first, if it is one. Until then the client is pending.
+    pub is_held: bool,
+}
+
+/// What became of a change that a client makes to its own registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Updated<T> {
+    /// It is made.
+    Now(T),
+    /// The client has this standing, in which it cannot make the change.
+    Is(Standing),
+    /// There is no such client, or its token is of another generation.
+    NotThere,
+}
