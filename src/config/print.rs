@@ -132,7 +132,10 @@ fn write_members(out: &mut String, members: &'static [Setting], indent: &str) {
             None => "required".into(),
         };
         let (key, expected) = (member.key, (member.expected)());
-        line(out, format_args!("{indent}  - `{key}` ({default}): {about} Value: {expected}."));
+        let is_secret = (member.is_secret)() && (member.members)().is_empty();
+        let secret = if is_secret { " Secret: messages never show it." } else { "" };
+        let text = format_args!("({default}): {about} Value: {expected}.{secret}");
+        line(out, format_args!("{indent}  - `{key}` {text}"));
         write_members(out, (member.members)(), &format!("{indent}    "));
     }
 }
