@@ -67,6 +67,8 @@ words! {
         ClientReactivated = "client.reactivated",
         /// A client changed its registration (RFC 7592).
         ClientUpdated = "client.updated",
+        /// The scopes that a client may hold were changed.
+        ClientRestricted = "client.restricted",
         /// A client was removed.
         ClientRemoved = "client.removed",
         /// A person allowed a client.

@@ -12,7 +12,7 @@ use crate::{
     client_document::DocumentError,
     clock::Timestamp,
     http::caller::Caller,
-    store::{ClientRecord, ClientRegistration, ClientState, Standing, StoreError},
+    store::{ClientRecord, ClientRegistration, ClientState, GrantRecord, Standing, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -68,8 +68,16 @@ pub(crate) struct NamedBy<'a> {
 pub(crate) struct TokenClient {
     /// The grant types that it may use.
     pub(crate) grant_types: GrantTypes,
-    /// Whether its grants give tokens: they do not where an operator blocks it.
-    pub(crate) is_usable: bool,
+    /// What operators and time made of it.
+    pub(crate) state: ClientState,
+}
+
+/// Whether a grant gives tokens: not where an operator blocks its client, or forbids it a scope. Both end the grants that
+/// are there; others may come by an import.
+pub(crate) fn gives_tokens(state: &ClientState, grant: &GrantRecord) -> bool {
+    let ceiling = state.ceiling.as_ref();
+    state.standing.is_usable()
+        && ceiling.is_none_or(|ceiling| ceiling.allows_all(grant.scope.as_ref()))
 }
 
 /// The client of this identifier at the token endpoints; `None` if it does not exist. Waits for the store alone, never for
@@ -89,24 +97,22 @@ pub(crate) async fn for_tokens(
         // A suspension deletes its grants, and each request fetches its record only when it is authorized.
         ClientIdentifier::Document(url) => {
             let grant_types = app.client_documents.grant_types(url);
-            return Ok(grant_types.map(|grant_types| TokenClient { grant_types, is_usable: true }));
+            return Ok(grant_types
+                .map(|grant_types| TokenClient { grant_types, state: ClientState::default() }));
         }
     };
     let Some(record) = app.store.client(id).await? else { return Ok(None) };
     let Part { grant_types } =
         serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
-    Ok(Some(TokenClient { grant_types, is_usable: record.state.standing.is_usable() }))
+    Ok(Some(TokenClient { grant_types, state: record.state }))
 }
 
-/// Whether the grants of a client give tokens. Waits for the store alone, never for a document.
-pub(crate) async fn is_usable(
-    app: &App,
-    identifier: &ClientIdentifier,
-) -> Result<bool, StoreError> {
-    Ok(match identifier {
+/// Whether a grant gives tokens, and has its client. Waits for the store alone, never for a document.
+pub(crate) async fn is_live(app: &App, grant: &GrantRecord) -> Result<bool, StoreError> {
+    Ok(match &grant.client {
         ClientIdentifier::Registered(id) => {
             let record = app.store.client(*id).await?;
-            record.is_some_and(|record| record.state.standing.is_usable())
+            record.is_some_and(|record| gives_tokens(&record.state, grant))
         }
         ClientIdentifier::Document(url) => app.client_documents.grant_types(url).is_some(),
     })

@@ -27,6 +27,7 @@ mod appearance;
 pub mod audit;
 mod authorization;
 pub mod bench;
+pub mod ceiling;
 pub mod cli;
 pub mod client;
 mod client_document;

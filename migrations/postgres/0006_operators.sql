@@ -8,3 +8,5 @@ CREATE INDEX clients_by_use ON clients (used_at, client_id) WHERE used_at IS NOT
 -- How far clients have changed their own registration (RFC 7592): NULL until the first change.
 ALTER TABLE clients ADD COLUMN generation bigint;
 ALTER TABLE clients ADD COLUMN changed_at bigint;
+ALTER TABLE clients ADD COLUMN ceiling text;
+ALTER TABLE document_clients ADD COLUMN ceiling text;

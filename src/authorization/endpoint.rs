@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::App,
     audit::{self, Actor},
-    client::{ClientId, ClientIdentifier},
+    client::ClientId,
     http::{
         answer::{Response, see_other},
         body_budget::Held,
@@ -306,15 +306,8 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
             identified_client::note_use(app, client);
             Ok(granted(request, &code, issuer))
         }
-        // An operator decided in the same moment.
-        Ok(Err(standing)) => {
-            let error = standing
-                .and_then(|standing| PageError::of_standing(standing, client, question.text));
-            Err(error.unwrap_or(PageError::UnknownClient(match client {
-                ClientIdentifier::Registered(id) => Some(*id),
-                ClientIdentifier::Document(_) => None,
-            })))
-        }
+        // An operator decided in the same moment: the request is looked at anew.
+        Ok(Err(_)) => Ok(see_other(&sign_in::go_on(app, question.text))),
         Err(error) => {
             tracing::error!(%error, "a grant could not be kept");
             Ok(refused(request, &AuthorizationError::from(&error), issuer))

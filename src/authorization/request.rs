@@ -182,7 +182,8 @@ fn one<'form>(
     })
 }
 
-/// The scope that a request asks for, within the catalogue; scopes the catalogue lacks are left out (RFC 6749 §3.3).
+/// The scope that a request asks for, within the catalogue and the ceiling of the client; other scopes are left out (RFC 6749
+/// §3.3).
 ///
 /// The scope a client registered is the default for a request without one, and never a bound: MCP clients register
 /// with the scope of their first challenge and ask for more once a tool requires it.
@@ -194,13 +195,16 @@ fn scope(
     let catalogue = &config.registration.scopes;
     let is_known =
         |token: &str| catalogue.is_empty() || catalogue.iter().any(|known| known.scope == token);
+    let ceiling = client.state.ceiling.as_ref();
+    let is_offered =
+        |token: &str| is_known(token) && ceiling.is_none_or(|ceiling| ceiling.allows(token));
     let asked = asked.map(Scope::parse).transpose().map_err(|_| AuthorizationError::Scope)?;
     match asked.flatten() {
         None => {
             let registered = client.metadata.scope.as_ref();
-            Ok(registered.and_then(|scope| scope.retain(is_known)))
+            Ok(registered.and_then(|scope| scope.retain(is_offered)))
         }
-        Some(asked) => asked.retain(is_known).map(Some).ok_or(AuthorizationError::Scope),
+        Some(asked) => asked.retain(is_offered).map(Some).ok_or(AuthorizationError::Scope),
     }
 }
 

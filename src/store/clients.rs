@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Author},
+    ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, DocumentUrl},
 };
 
@@ -103,6 +104,24 @@ impl Store {
         let (client, reason) = (client.clone(), reason.map(str::to_owned));
         change!(self, whole, |change| {
             changes::change_standing(change, &client, transition, reason.as_deref(), &by)
+        })
+    }
+
+    /// Sets the scopes that a client may hold at most, or lifts the bound. Ends, in the same change, every grant that has
+    /// another scope; what is allowed again adds nothing to a grant. Returns how many grants ended; `None` if there is no such
+    /// client.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn restrict_client(
+        &self,
+        client: &ClientIdentifier,
+        ceiling: Option<Ceiling>,
+        by: Author,
+    ) -> Result<Option<usize>, StoreError> {
+        let client = client.clone();
+        change!(self, whole, |change| {
+            changes::restrict_client(change, &client, ceiling.as_ref(), &by)
         })
     }
 

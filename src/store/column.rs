@@ -5,6 +5,7 @@ use std::{borrow::Cow, error::Error, net::IpAddr};
 use super::{ClientFilter, ClientFlags, Generation, RefreshRecord, Standing, StoreError};
 use crate::{
     audit::{Action, ActorKind},
+    ceiling::Ceiling,
     client::{ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
     grant::{CodeChallenge, ResourceIndicator},
@@ -360,6 +361,8 @@ texts! {
         |text| text.parse().map_err(|()| format!("no action is called {text:?}").into());
     ActorKind: |kind| kind.as_str(),
         |text| text.parse().map_err(|()| format!("no actor is called {text:?}").into());
+    Ceiling: |ceiling| serde_json::to_string(ceiling).expect("a ceiling is lists of strings"),
+        |text| Ok(serde_json::from_str(text)?);
     IpAddr: |address| address.to_string(), |text| Ok(text.parse()?);
     // One a line: no resource indicator contains a line break.
     Vec<ResourceIndicator>: |all| all.iter().map(ResourceIndicator::as_str).collect::<Vec<_>>().join("\n"),

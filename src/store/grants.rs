@@ -21,8 +21,7 @@ use crate::{
 
 impl Store {
     /// Stores what a person allowed, in one change: the consent in the place of an earlier one, the grant, its code not yet
-    /// redeemed, and the record of a client with a document. `Err` with the standing of a client that cannot be allowed, or
-    /// with `None` for a client that does not exist.
+    /// redeemed, and the record of a client with a document.
     ///
     /// # Errors
     /// [`StoreError::Busy`] at once when too much is waiting; nothing is stored then.
@@ -30,7 +29,7 @@ impl Store {
         &self,
         allowed: Allowed,
         by: Author,
-    ) -> Result<Result<(), Option<Standing>>, StoreError> {
+    ) -> Result<Result<(), NotAllowed>, StoreError> {
         change!(self, whole, |change| changes::allow(change, &allowed, &by))
     }
 
@@ -227,6 +226,17 @@ pub struct Allowed {
     pub grant: GrantRecord,
     /// The client, if it publishes a metadata document.
     pub document: Option<DocumentClientRecord>,
+}
+
+/// Why a client cannot be allowed what the person allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAllowed {
+    /// There is no such client.
+    NotThere,
+    /// It has this standing.
+    Standing(Standing),
+    /// An operator has restricted its scopes in the meantime.
+    Ceiling,
 }
 
 /// Which grants a list shows; an absent bound lets everything through.

@@ -33,7 +33,7 @@ pub use self::{
     embedded::Access,
     events::EventsOf,
     failing::{Failing, Failure},
-    grants::{Allowed, GrantFilter, Purchase, Redeemed, Rotated, Rotation, Step},
+    grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
     record::{
         ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientUse, CodeRecord,
         ConsentRecord, DocumentClientId, DocumentClientRecord, DocumentClientUse, EventRecord,

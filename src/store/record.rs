@@ -6,6 +6,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use super::column::{Columns as _, Record, Row, Value, columns};
 use crate::{
     audit::{Action, ActorKind, Author, EventId, words},
+    ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, ProfileName, Scope},
     clock::Timestamp,
     family::FamilyId,
@@ -82,6 +83,8 @@ columns! {
         pub used_at: Option<Timestamp> = "used_at",
         /// A note by an operator.
         pub note: Option<String> = "note",
+        /// The scopes that it may hold at most; `None` for all.
+        pub ceiling: Option<Ceiling> = "ceiling",
     }
 }
 

@@ -11,14 +11,15 @@ use crate::{
     client::{ClientIdentifier, GrantTypes},
     http::form::Form,
     identified_client::{self, TokenClient},
+    store::ClientState,
 };
 
 /// A client that asks for tokens, or gives them up.
 pub(super) struct Client {
     pub(super) identifier: ClientIdentifier,
     pub(super) grant_types: GrantTypes,
-    /// Whether its grants give tokens.
-    pub(super) is_usable: bool,
+    /// What operators and time made of it.
+    pub(super) state: ClientState,
 }
 
 /// The client that asks, if there is one.
@@ -37,8 +38,8 @@ pub(super) async fn identified(
     // What is no identifier names nobody.
     let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
     let client = identified_client::for_tokens(app, &identifier).await?;
-    let TokenClient { grant_types, is_usable } = client.ok_or(TokenError::UnknownClient)?;
-    Ok(Client { identifier, grant_types, is_usable })
+    let TokenClient { grant_types, state } = client.ok_or(TokenError::UnknownClient)?;
+    Ok(Client { identifier, grant_types, state })
 }
 
 /// The user and the password of HTTP Basic authentication, decoded as RFC 6749 §2.3.1 encodes them.

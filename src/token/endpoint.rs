@@ -84,8 +84,7 @@ async fn exchange(
     if !client.grant_types.as_slice().contains(&grant_type) {
         return Err(TokenError::UnauthorizedClient);
     }
-    // A suspension deletes the grants; those that came by an import must not outlive it.
-    let grant = grant?.filter(|_| client.is_usable);
+    let grant = grant?.filter(|grant| identified_client::gives_tokens(&client.state, grant));
     let by = app.author(Actor::Client(client.identifier.clone()), origin(head));
     let tokens = match grant_type {
         GrantType::AuthorizationCode => {

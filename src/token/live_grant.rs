@@ -15,7 +15,7 @@ pub(crate) async fn live_grant(
     now: Timestamp,
 ) -> Result<Option<GrantRecord>, StoreError> {
     let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
-    if grant.expires_at <= now || !identified_client::is_usable(app, &grant.client).await? {
+    if grant.expires_at <= now || !identified_client::is_live(app, &grant).await? {
         return Ok(None);
     }
     identified_client::note_use(app, &grant.client);

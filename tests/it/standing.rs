@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use doorward::{
     audit::{Action, Actor, Author},
+    ceiling::Ceiling,
     client::ClientId,
     config::Config,
     store::{GrantFilter, Standing, StandingChanged, Transition},
@@ -115,6 +116,39 @@ async fn a_grant_that_an_import_brings_to_a_suspended_client_gives_no_tokens() {
         let told = server.introspect("tools", &text(&tokens, token)).await;
         assert_eq!(told, json!({ "active": false }), "{token}");
     }
+}
+
+#[tokio::test]
+async fn a_restricted_client_is_offered_what_is_left_and_loses_the_rest_at_once() {
+    let server = TestServer::with(config()).await;
+    let client = Client::register(&server).await;
+    let id: ClientId = client.id.parse().unwrap();
+    let request = request(&client).and("scope", "read write");
+    let tokens = flow::tokens(&server, &client, &request).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let asked = browser.get(&request.path()).await;
+    let only_read = Ceiling::Only(vec!["read".to_owned()]);
+
+    let ended = server.kept.restrict_client(&id.into(), Some(only_read), by_now(&server)).await;
+
+    assert_eq!(ended.unwrap(), Some(1));
+    let refreshed = client.refresh(&server, &text(&tokens, "refresh_token")).await;
+    assert_eq!(refused(&refreshed), (400, "invalid_grant".to_owned()));
+    let told = server.introspect("tools", &text(&tokens, "access_token")).await;
+    assert_eq!(told, json!({ "active": false }));
+    // The page that was open offers what is no longer there.
+    let again = browser.submit(&asked, "decision", "allow").await;
+    let page = browser.get(again.answer.header("location").unwrap()).await;
+    assert!(page.text().contains("read") && !page.text().contains("write"), "{page:?}");
+    let code = browser.submit(&page, "decision", "allow").await.code();
+    let bought: Value = client.redeem(&server, &code).await.json();
+    assert_eq!(bought["scope"], "read");
+    let beyond = browser.get(&client.request().and("scope", "write").path()).await;
+    assert_eq!(beyond.brought()["error"], "invalid_scope", "{beyond:?}");
+    // What is allowed again adds nothing to what exists.
+    server.kept.restrict_client(&id.into(), None, by_now(&server)).await.unwrap();
+    let kept: Value = client.refresh(&server, &text(&bought, "refresh_token")).await.json();
+    assert_eq!(kept["scope"], "read");
 }
 
 #[tokio::test]

@@ -124,3 +124,5 @@ CREATE INDEX clients_by_use ON clients (used_at, client_id) WHERE used_at IS NOT
 -- How far clients have changed their own registration (RFC 7592): NULL until the first change.
 ALTER TABLE clients ADD COLUMN generation INTEGER;
 ALTER TABLE clients ADD COLUMN changed_at INTEGER;
+ALTER TABLE clients ADD COLUMN ceiling TEXT;
+ALTER TABLE document_clients ADD COLUMN ceiling TEXT;

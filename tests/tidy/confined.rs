@@ -77,6 +77,7 @@ const CONFINED: &[Confined] = &[
         what: &["serde"],
         to: &[
             "src/metadata_policy/error.rs",
+            "src/ceiling.rs",
             "src/cli/",
             "src/client/",
             "src/error_code.rs",

@@ -67,6 +67,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "admission",
             "app",
             "audit",
+            "ceiling",
             "client",
             "clock",
             "config",
@@ -85,6 +86,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("ceiling", &["client"]),
     ("client", &["id", "json", "special_use"]),
     (
         "client_document",
@@ -256,6 +258,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "admission",
             "audit",
+            "ceiling",
             "client",
             "clock",
             "config",

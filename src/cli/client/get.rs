@@ -102,6 +102,7 @@ impl Shown {
         };
         rows.push(("standing", standing));
         rows.extend(state.used_at.map(|at| ("last used", time::to_rfc3339(at))));
+        rows.extend(state.ceiling.as_ref().map(|ceiling| ("may hold", ceiling.words())));
         rows.extend(state.note.as_ref().map(|note| ("note", note.clone())));
         rows.push(("connections", self.connections.words()));
         let mut rows: Vec<_> =

@@ -68,11 +68,21 @@ impl Known {
         store: &OpenStore,
         now: Timestamp,
     ) -> Result<Connections, Failure> {
+        self.connections_if(store, now, |_| true)
+    }
+
+    /// The live grants that `is_meant` chooses.
+    pub(super) fn connections_if(
+        &self,
+        store: &OpenStore,
+        now: Timestamp,
+        is_meant: impl Fn(&GrantRecord) -> bool,
+    ) -> Result<Connections, Failure> {
         let filter = GrantFilter { client: Some(self.identifier.clone()), subject: None };
         let (mut number, mut people) = (0, HashSet::new());
         for grant in Pages::<GrantRecord>::new(store, filter, None, None) {
             let grant = grant?;
-            if grant.expires_at > now {
+            if grant.expires_at > now && is_meant(&grant) {
                 number += 1;
                 people.insert(grant.subject);
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
+    ceiling::Ceiling,
     cli::{exit::Failure, time},
     client::{ClientId, ClientMetadata, ProfileName},
     clock::Timestamp,
@@ -48,6 +49,8 @@ struct Line<'text> {
     generation: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     changed_at: Option<&'text RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ceiling: Option<Ceiling>,
     #[serde(borrow)]
     metadata: &'text RawValue,
 }
@@ -100,6 +103,7 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
                 note: state.note.clone(),
                 generation: Some(generation.number()).filter(|number| *number > 0),
                 changed_at: changed_at?.as_deref(),
+                ceiling: state.ceiling.clone(),
                 metadata,
             })
         })
@@ -135,6 +139,7 @@ pub(super) fn parse(text: &[u8]) -> Result<ClientRecord, LineError> {
             standing_at: moment("standing_at", line.standing_at)?,
             used_at: moment("used_at", line.used_at)?,
             note: line.note,
+            ceiling: line.ceiling,
         },
         registration: ClientRegistration {
             generation: Generation::new(line.generation.unwrap_or_default()),

@@ -10,6 +10,7 @@ mod known;
 mod line;
 mod list;
 mod note;
+mod restrict;
 mod standing;
 
 use clap::Subcommand;
@@ -23,7 +24,7 @@ use super::{
     output::Messages,
 };
 
-/// List, show, approve, suspend, remove, export, and import clients
+/// List, show, approve, suspend, restrict, remove, export, and import clients
 #[derive(Subcommand, Debug)]
 pub(super) enum ClientCommand {
     List(list::ListArguments),
@@ -52,6 +53,7 @@ Examples:
     #[command(after_help = "Examples:
   doorward client resume 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e")]
     Resume(standing::StandingArguments),
+    Restrict(restrict::RestrictArguments),
     Note(note::NoteArguments),
     #[command(visible_alias = "remove")]
     Delete(delete::DeleteArguments),
@@ -68,6 +70,7 @@ impl ClientCommand {
             Self::Reject(arguments) => arguments.run(Decision::Reject, messages),
             Self::Suspend(arguments) => arguments.run(Decision::Suspend, messages),
             Self::Resume(arguments) => arguments.run(Decision::Resume, messages),
+            Self::Restrict(arguments) => arguments.run(messages),
             Self::Note(arguments) => arguments.run(messages),
             Self::Delete(arguments) => arguments.run(messages),
             Self::Export(arguments) => arguments.run(messages),

@@ -7,13 +7,14 @@ use serde_json::json;
 use super::grants::{Ending, end_grants};
 use crate::store::{
     ClientRecord, ClientState, ClientUse, Deleted, DocumentClientRecord, DocumentClientUse,
-    EventRecord, Standing, StandingChanged, Transition,
+    EventRecord, GrantRecord, Standing, StandingChanged, Transition,
     column::{Columns as _, Stored as _, Value},
     statements::{clients, document_clients, events, grants},
     transaction::Transaction,
 };
 use crate::{
     audit::{Action, Author},
+    ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, ClientMetadata, ClientName},
     family::FamilyKey,
 };
@@ -83,6 +84,37 @@ pub(in crate::store) async fn change_standing<T: Transaction>(
     let event = by.event(transition.action).about(client).with(&detail);
     put_standing(change, transition.to, event).await?;
     Ok(StandingChanged::Now { ended })
+}
+
+/// Sets the scopes that a client may hold. Ends every grant that has another one. Returns how many; `None` if there is no
+/// such client.
+pub(in crate::store) async fn restrict_client<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    ceiling: Option<&Ceiling>,
+    by: &Author,
+) -> Result<Option<usize>, T::Fault> {
+    let Some(before) = client_state(change, client).await? else { return Ok(None) };
+    let found: Vec<GrantRecord> =
+        change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
+    let is_above = |grant: &GrantRecord| {
+        ceiling.is_some_and(|ceiling| !ceiling.allows_all(grant.scope.as_ref()))
+    };
+    let above = found.into_iter().filter(is_above).collect();
+    let ending = Ending::new(Action::GrantRevoked, "client_restricted");
+    let ended = end_grants(change, above, &ending, by).await?;
+    let (statement, key) = match client {
+        ClientIdentifier::Registered(id) => (&clients::SET_CEILING, id.value()),
+        ClientIdentifier::Document(url) => {
+            (&document_clients::SET_CEILING, Value::text(url.as_str()))
+        }
+    };
+    let value = ceiling.map_or(Ceiling::NULL, Ceiling::value);
+    change.execute(statement, &[key, value]).await?;
+    let detail = json!({ "from": before.ceiling, "to": ceiling, "grants": ended });
+    let event = by.event(Action::ClientRestricted).about(client).with(&detail);
+    change.insert(&events::INSERT, slice::from_ref(&event)).await?;
+    Ok(Some(ended))
 }
 
 /// Removes a registered client with its grants. The event stays as its tombstone.

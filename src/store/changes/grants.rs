@@ -9,8 +9,8 @@ use super::{
     deleted,
 };
 use crate::store::{
-    Allowed, ConsentRecord, Deleted, EventRecord, GrantRecord, Purchase, Redeemed, Rotated,
-    Rotation, Standing, Step,
+    Allowed, ConsentRecord, Deleted, EventRecord, GrantRecord, NotAllowed, Purchase, Redeemed,
+    Rotated, Rotation, Standing, Step,
     column::{Stored as _, Value},
     statements::{consents, document_clients, events, grants},
     transaction::Transaction,
@@ -171,13 +171,13 @@ pub(in crate::store) async fn disconnect<T: Transaction>(
     end_grants(change, found, &Ending::new(Action::GrantRevoked, "disconnected"), by).await
 }
 
-/// Stores a grant and the consent behind it, if the client may be allowed: no operator blocks it at the same time.
-/// Returns its standing otherwise.
+/// Stores a grant and the consent behind it, if the client may be allowed: no operator blocks or restricts it at the same
+/// time.
 pub(in crate::store) async fn allow<T: Transaction>(
     change: &mut T,
     allowed: &Allowed,
     by: &Author,
-) -> Result<Result<(), Option<Standing>>, T::Fault> {
+) -> Result<Result<(), NotAllowed>, T::Fault> {
     let Allowed { consent, grant, document } = allowed;
     let state = match document {
         Some(document) => {
@@ -186,9 +186,12 @@ pub(in crate::store) async fn allow<T: Transaction>(
         }
         None => client_state(change, &grant.client).await?,
     };
-    let Some(state) = state else { return Ok(Err(None)) };
+    let Some(state) = state else { return Ok(Err(NotAllowed::NotThere)) };
     if !state.standing.is_usable() {
-        return Ok(Err(Some(state.standing)));
+        return Ok(Err(NotAllowed::Standing(state.standing)));
+    }
+    if state.ceiling.is_some_and(|ceiling| !ceiling.allows_all(grant.scope.as_ref())) {
+        return Ok(Err(NotAllowed::Ceiling));
     }
     if state.standing == Standing::Dormant {
         let event = by.event(Action::ClientReactivated).about(&grant.client);

@@ -14,7 +14,7 @@ mod sessions;
 pub(super) use self::{
     clients::{
         change_standing, import_document_clients, note_client_uses, note_document_client_uses,
-        put_note, remove_client,
+        put_note, remove_client, restrict_client,
     },
     events::record_events,
     grants::{

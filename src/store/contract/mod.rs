@@ -1,6 +1,7 @@
 //! What every store promises, as tests: plain functions over `&Store`, and a macro that turns them
 //! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
 
+pub(super) mod ceilings;
 pub(super) mod clients;
 pub(super) mod filters;
 pub(super) mod grants;
@@ -71,6 +72,8 @@ macro_rules! store_contract {
             sessions::of_all_who_make_a_key_at_once_one_does,
             sessions::a_sweep_forgets_what_has_expired_and_nothing_else,
             standing::a_suspension_ends_every_grant_of_the_client_and_counts_them,
+            ceilings::a_restriction_ends_the_grants_with_a_forbidden_scope_alone,
+            ceilings::a_grant_issued_at_the_moment_of_a_restriction_does_not_survive_it,
             standing::a_transition_leads_only_from_its_standings,
             standing::nothing_is_stored_for_a_client_that_cannot_be_allowed,
             standing::a_dormant_client_that_is_allowed_becomes_active_with_an_event,

@@ -16,8 +16,8 @@ use crate::{
     family::FamilyKey,
     store::{
         Allowed, ClientState, ConsentRecord, Deleted, DocumentClientId, DocumentClientRecord,
-        EventRecord, EventsOf, GrantFilter, GrantRecord, Standing, StandingChanged, Store,
-        Transition,
+        EventRecord, EventsOf, GrantFilter, GrantRecord, NotAllowed, Standing, StandingChanged,
+        Store, Transition,
     },
 };
 
@@ -25,7 +25,7 @@ use crate::{
 const RACES: usize = 300;
 
 /// What `grant` takes to be allowed, whichever kind its client is.
-fn allowed(grant: &GrantRecord) -> Allowed {
+pub(super) fn allowed(grant: &GrantRecord) -> Allowed {
     let document = match &grant.client {
         ClientIdentifier::Registered(_) => None,
         ClientIdentifier::Document(url) => Some(DocumentClientRecord {
@@ -41,7 +41,11 @@ fn allowed(grant: &GrantRecord) -> Allowed {
 }
 
 /// A client of each kind, both active: a person has allowed each of them once.
-async fn both_kinds(store: &Store, records: &mut Records, grants: &Grants) -> [GrantRecord; 2] {
+pub(super) async fn both_kinds(
+    store: &Store,
+    records: &mut Records,
+    grants: &Grants,
+) -> [GrantRecord; 2] {
     let client = records.next();
     register_all(store, std::slice::from_ref(&client)).await;
     let document = "https://app.example/client.json".parse().unwrap();
@@ -61,13 +65,13 @@ async fn change(
     store.change_standing(client, transition, Some("by_operator"), by()).await.unwrap()
 }
 
-async fn grants_of(store: &Store, client: &ClientIdentifier) -> Vec<GrantRecord> {
+pub(super) async fn grants_of(store: &Store, client: &ClientIdentifier) -> Vec<GrantRecord> {
     let filter = GrantFilter { client: Some(client.clone()), subject: None };
     store.grants(&filter, None, 100).await.unwrap()
 }
 
 /// The newest event about a client with this action, and how many there are.
-async fn events(
+pub(super) async fn events(
     store: &Store,
     client: &ClientIdentifier,
     action: Action,
@@ -86,7 +90,7 @@ async fn events(
         .collect()
 }
 
-async fn state(store: &Store, client: &ClientIdentifier) -> ClientState {
+pub(super) async fn state(store: &Store, client: &ClientIdentifier) -> ClientState {
     match client {
         ClientIdentifier::Registered(id) => store.client(*id).await.unwrap().unwrap().state,
         ClientIdentifier::Document(url) => store.document_client(url).await.unwrap().unwrap().state,
@@ -183,11 +187,11 @@ pub(in crate::store) async fn nothing_is_stored_for_a_client_that_cannot_be_allo
     store.remove_client(removed, Action::ClientRemoved, "by_operator", by()).await.unwrap();
 
     for (client, refused) in [
-        (document.client, Some(Standing::Suspended)),
-        (pending.into(), Some(Standing::Pending)),
-        (suspended.into(), Some(Standing::Suspended)),
-        (removed.into(), None),
-        (records.next().client_id.into(), None),
+        (document.client, NotAllowed::Standing(Standing::Suspended)),
+        (pending.into(), NotAllowed::Standing(Standing::Pending)),
+        (suspended.into(), NotAllowed::Standing(Standing::Suspended)),
+        (removed.into(), NotAllowed::NotThere),
+        (records.next().client_id.into(), NotAllowed::NotThere),
     ] {
         let subject = "acme:another".to_owned();
         let grant = GrantRecord { client: client.clone(), subject, ..grants.next() };
@@ -275,7 +279,7 @@ pub(in crate::store) async fn a_grant_issued_in_the_moment_of_a_suspension_does_
                 assert_eq!(outcome, StandingChanged::Now { ended: there_before + 1 });
             }
             Err(standing) => {
-                assert_eq!(standing, Some(Standing::Suspended));
+                assert_eq!(standing, NotAllowed::Standing(Standing::Suspended));
                 assert_eq!(outcome, StandingChanged::Now { ended: there_before });
             }
         }

@@ -67,13 +67,15 @@ impl ClientState {
     /// Writes nothing for a client that nothing became of, as earlier releases did. A use in the meantime is no
     /// difference.
     fn put(&self, to: &mut Written) {
-        let Self { standing, standing_at, used_at: _, note } = self;
-        if *standing == Standing::Active && standing_at.is_none() && note.is_none() {
-            return;
+        let Self { standing, standing_at, used_at: _, note, ceiling } = self;
+        if *standing != Standing::Active || standing_at.is_some() || note.is_some() {
+            to.text(standing.as_str());
+            to.optional(*standing_at, Written::moment);
+            to.optional(note.as_deref(), Written::text);
         }
-        to.text(standing.as_str());
-        to.optional(*standing_at, Written::moment);
-        to.optional(note.as_deref(), Written::text);
+        if let Some(ceiling) = ceiling {
+            to.text(&ceiling.words());
+        }
     }
 }
 

@@ -99,6 +99,8 @@ pub(in crate::store) const UPDATE_REGISTRATION: Statement = sql!(
     "UPDATE clients SET metadata = $2, flags = $3, generation = $4, changed_at = $5 \
      WHERE client_id = $1"
 );
+pub(in crate::store) const SET_CEILING: Statement =
+    sql!("UPDATE clients SET ceiling = $2 WHERE client_id = $1");
 
 pub(in crate::store) const SET_NOTE: Statement =
     sql!("UPDATE clients SET note = $2 WHERE client_id = $1");

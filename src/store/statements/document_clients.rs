@@ -12,7 +12,7 @@ pub(in crate::store) const IMPORT: Statement = insert!(
     DocumentClientRecord,
     "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
      metadata = excluded.metadata, standing = excluded.standing, \
-     standing_at = excluded.standing_at, used_at = excluded.used_at, note = excluded.note \
+     standing_at = excluded.standing_at, used_at = excluded.used_at, note = excluded.note, ceiling = excluded.ceiling \
      WHERE document_clients.allowed_at < excluded.allowed_at \
      OR coalesce(document_clients.standing_at, -1) < coalesce(excluded.standing_at, -1)"
 );
@@ -27,6 +27,9 @@ pub(in crate::store) const SELECT_PAGE: Statement =
 
 pub(in crate::store) const SET_STANDING: Statement =
     sql!("UPDATE document_clients SET standing = $2, standing_at = $3 WHERE url = $1");
+
+pub(in crate::store) const SET_CEILING: Statement =
+    sql!("UPDATE document_clients SET ceiling = $2 WHERE url = $1");
 
 pub(in crate::store) const SET_NOTE: Statement =
     sql!("UPDATE document_clients SET note = $2 WHERE url = $1");

@@ -2,6 +2,8 @@
 
 use doorward::{clock::Timestamp, entropy::Entropy, grant::GrantId, store::DocumentClientRecord};
 
+use serde_json::json;
+
 use super::{
     grants::{DOCUMENT, grant, in_store},
     serve::Server,
@@ -57,6 +59,42 @@ fn get(doorward: &Doorward, client: &str) -> Value {
 fn actions(shown: &Value) -> Vec<&str> {
     let events = shown["events"].as_array().unwrap();
     events.iter().map(|event| event["action"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_restriction_says_who_loses_access_and_ends_what_goes_beyond_it() {
+    let doorward = with_connections();
+    let one = format!("one ({})", id(1));
+    let scopes = |ceiling: &str| doorward.run(&["client", "restrict", &id(1), ceiling, "other"]);
+    assert!(scopes("--only").complaint(2).contains("say --yes to restrict"));
+
+    let rehearsed = doorward.run(&["client", "restrict", &id(1), "--only", "", "--dry-run"]);
+    let said = format!("Would let {one} hold no scope: 3 connections of 2 people would end.\n");
+    assert_eq!((rehearsed.code, rehearsed.err), (Some(0), said));
+    let spared = doorward.run(&["client", "restrict", &id(1), "--except", "other", "--yes"]);
+    let said = format!("{one} may hold all scopes but other: no connection ended.\n");
+    assert_eq!((spared.code, spared.err), (Some(0), said));
+    let ended = doorward.run(&["client", "restrict", &id(1), "--only", "other", "--yes"]);
+    let said = format!("{one} may hold only other: 3 connections of 2 people ended.\n");
+    assert_eq!((ended.code, ended.err), (Some(0), said));
+
+    let shown = get(&doorward, &id(1));
+    assert_eq!(
+        (&shown["ceiling"], &shown["connections"]),
+        (&json!({ "only": ["other"] }), &0.into())
+    );
+    assert!(actions(&shown).contains(&"client.restricted"), "{shown}");
+    let exported = doorward.run(&["client", "export"]).out;
+    assert!(exported.contains(r#""ceiling":{"only":["other"]}"#), "{exported}");
+    let elsewhere = Doorward::new();
+    elsewhere.run_with(&["client", "import", "-"], &exported).result();
+    assert_eq!(elsewhere.run(&["client", "export"]).out, exported);
+    let lifted = doorward.run(&["client", "restrict", &id(1), "--lift"]);
+    let said = format!("{one} may hold every scope: no connection ended.\n");
+    assert_eq!((lifted.code, lifted.err), (Some(0), said));
+    assert_eq!(get(&doorward, &id(1))["ceiling"], Value::Null);
+    let unknown = doorward.run(&["client", "restrict", &id(9), "--lift"]);
+    assert_eq!((unknown.code, unknown.err), (Some(3), format!("There is no client {}.\n", id(9))));
 }
 
 #[test]
