@@ -60,10 +60,11 @@ pub(crate) const TOKEN_ALIAS: &str = "/token";
 
 /// The paths that belong to this server, with everything below them: every path above but `/` lies in one. No guarded
 /// resource on the same host may overlap them.
-pub(crate) const RESERVED: [&str; 8] = [
+pub(crate) const RESERVED: [&str; 9] = [
     "/.well-known",
-    "/api/v2/oauth2",
+    "/api",
     "/authorize",
+    "/console",
     "/guard",
     "/oauth2",
     "/openapi.json",

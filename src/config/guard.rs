@@ -9,6 +9,7 @@ use super::{
     Config, Resource,
     fault::Faults,
     kind::{Boolean, Given, Integer, Kind as _, List, Refusal, Shown, Text},
+    pattern::covers,
     setting::table,
     source::Origin,
     tables::{entries, entry},
@@ -26,7 +27,8 @@ table! {
         methods: Vec<String> = [], List(METHOD);
         /// The paths that the rule is for, as clients send them: `*` stands for any characters but `/`, and `/**` at
         /// the end for the path itself and everything below it. Unless the rule is `public`, letter case and a slash
-        /// at the end make no difference.
+        /// at the end make no difference. If the path of `upstream` differs from the path of the resource, such a rule also
+        /// applies to requests whose path at the upstream it names.
         paths: Vec<String> = [], List(PATH_PATTERN);
         /// The scopes that the rule requires, in addition to `required_scopes`.
         scopes: Vec<String> = [] example ["tools:write"], List(SCOPE);
@@ -211,16 +213,18 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
         if !config.authorizes() {
             faults.push(format!("{place}.guard: set sign_in.providers: without a way to sign in, no client gets a token"));
         }
+        let others = || config.authorization.resources.iter().take(nth);
         match resource.address() {
             Ok(url) => {
-                let fault = own_path_fault(config, &url);
+                let fault = own_path_fault(config, &url).or_else(|| twin_fault(&url, others()));
                 faults.extend(fault.map(|fault| format!("{place}.uri: {fault}")));
+                let fault = own_path_of_rule_fault(config, &url, guard);
+                faults.extend(fault.map(|fault| format!("{place}.guard.{fault}")));
             }
             Err(fault) => faults.push(format!("{place}.uri: {fault}")),
         }
-        let others = config.authorization.resources.iter().take(nth);
-        let is_second_default = guard.default
-            && others.into_iter().any(|other| is_default_of_same_host(other, resource));
+        let is_second_default =
+            guard.default && others().any(|other| is_default_of_same_host(other, resource));
         if is_second_default {
             faults.push(format!(
                 "{place}.guard.default: another guard of the host is the default as well"
@@ -237,26 +241,59 @@ fn is_default_of_same_host(other: &Resource, resource: &Resource) -> bool {
     other.guard.as_ref().is_some_and(|guard| guard.default) && origin(other) == origin(resource)
 }
 
+/// The guarded resource before this one with the same requests.
+fn twin_fault<'r>(url: &Url, mut others: impl Iterator<Item = &'r Resource>) -> Option<String> {
+    let requests = |url: &Url| (url.origin(), url.path().trim_end_matches('/').to_owned());
+    let twin = others.find(|other| {
+        other.guard.is_some()
+            && Url::parse(other.uri.as_str()).is_ok_and(|other| requests(&other) == requests(url))
+    })?;
+    let uri = twin.uri.as_str();
+    Some(format!("{uri} is the same resource: a slash at the end makes no difference"))
+}
+
+/// The paths that Doorward answers itself on the host of a resource: none on another host than the issuer's.
+fn own_paths(config: &Config, resource: &Url) -> Vec<String> {
+    let issuer = Url::parse(&config.server.issuer);
+    if issuer.map_or(true, |issuer| issuer.origin() != resource.origin()) {
+        return Vec::new();
+    }
+    let prefixes = [config.issuer_path(), ""];
+    let own = prefixes.iter().flat_map(|prefix| {
+        paths::RESERVED.iter().map(move |reserved| format!("{prefix}{reserved}"))
+    });
+    own.collect()
+}
+
 /// Which of our own paths the resource would take away, on the host of the issuer.
 fn own_path_fault(config: &Config, resource: &Url) -> Option<String> {
-    let issuer = Url::parse(&config.server.issuer).ok()?;
-    if issuer.origin() != resource.origin() {
-        return None;
-    }
     let path = resource.path().trim_end_matches('/');
     let is_below = |path: &str, above: &str| {
         path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let prefixes = [config.issuer_path(), ""];
-    let mut own = prefixes.iter().flat_map(|prefix| {
-        paths::RESERVED.iter().map(move |reserved| format!("{prefix}{reserved}"))
-    });
-    let covered = own.find(|own| is_below(own, path) || is_below(path, own))?;
+    let own = own_paths(config, resource);
+    let covered = own.iter().find(|own| is_below(own, path) || is_below(path, own))?;
     Some(format!(
         "{} covers {covered}, which Doorward answers itself: choose another path, such as {}/mcp, or a host of its own",
         resource.as_str().trim_end_matches('/'),
         resource.origin().ascii_serialization(),
     ))
+}
+
+/// The same of the paths of rules, which belong to the resource as well. Without an upstream, the proxy in front chooses
+/// which requests go where.
+fn own_path_of_rule_fault(config: &Config, resource: &Url, guard: &Guard) -> Option<String> {
+    guard.upstream.as_ref()?;
+    let own = own_paths(config, resource);
+    let mut rules = guard.rules.iter().enumerate();
+    rules.find_map(|(nth, rule)| {
+        let mut pairs = rule.paths.iter().flat_map(|path| own.iter().map(move |own| (path, own)));
+        let (path, covered) = pairs.find(|(path, own)| covers(path, own))?;
+        Some(format!(
+            "rules[{nth}].paths: {path} covers {covered}, which Doorward answers itself: name paths below {}",
+            resource.path(),
+        ))
+    })
 }
 
 fn scope_faults(config: &Config, guard: &Guard) -> Vec<String> {

@@ -12,6 +12,7 @@ mod guard;
 mod kind;
 mod load;
 mod location;
+mod pattern;
 mod print;
 mod redis_url;
 mod secret_files;
@@ -29,7 +30,6 @@ use ipnet::IpNet;
 
 use crate::admission::EffectName;
 
-pub(crate) use self::text::without_credentials;
 pub use self::{
     algorithm::SigningAlgorithm,
     fault::ConfigErrors,
@@ -51,6 +51,10 @@ use self::{
         ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
         KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE, word,
     },
+};
+pub(crate) use self::{
+    pattern::{Strictness, ToolMatch, path_matches, tool_matches},
+    text::without_credentials,
 };
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default

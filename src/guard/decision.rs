@@ -4,16 +4,18 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::{
     documents,
-    pattern::{Strictness, path_matches, tool_matches},
     target::{Target, TargetFault},
 };
 use crate::{
     clock::Timestamp,
-    config::{Ask, Config, Guard, GuardRule, Resource},
+    config::{
+        Ask, Config, Guard, GuardRule, Resource, Strictness, ToolMatch, path_matches, tool_matches,
+    },
     grant::GrantId,
     paths,
 };
@@ -34,6 +36,8 @@ pub(crate) struct Guarded {
     pub(crate) origin: String,
     /// The path of the resource, without a slash at its end; empty for all of the host.
     pub(crate) path: String,
+    /// The path of the upstream without percent-encoding and without a slash at its end, if it is another.
+    upstream_path: Option<String>,
     /// Whether pages of any origin on this machine may send requests.
     admits_loopback: bool,
 }
@@ -120,6 +124,8 @@ pub(crate) enum Rejection {
     Target(TargetFault),
     #[error("the request may call a tool that the guard cannot see: {0}")]
     HiddenTool(&'static str),
+    #[error("the name of the tool differs in letter case from the names in a rule")]
+    ToolCase,
     #[error("the request is for another host than the resource")]
     OtherHost,
     #[error("the path does not belong to the resource")]
@@ -133,7 +139,7 @@ pub(crate) enum Rejection {
 impl Rejection {
     pub(crate) const fn status(self) -> u16 {
         match self {
-            Self::Ambiguous(_) | Self::Target(_) | Self::HiddenTool(_) => 400,
+            Self::Ambiguous(_) | Self::Target(_) | Self::HiddenTool(_) | Self::ToolCase => 400,
             Self::Origin => 403,
             Self::OtherPath => 404,
             Self::OtherHost => 421,
@@ -157,7 +163,12 @@ impl Guarded {
         let url = Url::parse(resource.uri.as_str()).ok()?;
         let origin = url.origin().ascii_serialization();
         let path = url.path().trim_end_matches('/').to_owned();
+        let upstream_path = settings.upstream.as_ref().map(|upstream| {
+            let path = upstream.path().trim_end_matches('/');
+            percent_decode_str(path).decode_utf8_lossy().into_owned()
+        });
         let mut guarded = Self {
+            upstream_path: upstream_path.filter(|upstream| *upstream != path),
             settings,
             uri: resource.uri.as_str().to_owned(),
             name: resource.name.clone(),
@@ -183,13 +194,27 @@ impl Guarded {
 
     /// Whether a path lies in the resource, or a rule names it.
     pub(super) fn has(&self, target: &Target<'_>) -> bool {
-        let below = target.path().strip_prefix(&*self.path);
-        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        below(target.path(), &self.path).is_some()
             || self
                 .settings
                 .rules
                 .iter()
-                .any(|rule| !rule.paths.is_empty() && names_path(rule, target))
+                .any(|rule| !rule.paths.is_empty() && names_path(rule, target.decoded_path()))
+    }
+
+    /// Whether a rule names a path as the client sends it; or, if the rule restricts, as the upstream gets it, or as
+    /// another client would send it to have the upstream get the same.
+    fn names_path(&self, rule: &GuardRule, path: &str) -> bool {
+        let swapped = |from: &str, to: &str| {
+            let other = format!("{to}{}", below(path, from)?);
+            Some(names_path(rule, if other.is_empty() { "/" } else { &other }))
+        };
+        let elsewhere = |upstream: &String| {
+            let sent = swapped(&self.path, upstream);
+            sent.or_else(|| swapped(upstream, &self.path)).unwrap_or(false)
+        };
+        names_path(rule, path)
+            || (!rule.public && self.upstream_path.as_ref().is_some_and(elsewhere))
     }
 
     fn admits_origin(&self, origin: &[u8]) -> bool {
@@ -215,14 +240,12 @@ pub(crate) fn decide<'a>(
         Ok(target) => target,
         Err(refusal) => return Decided { decision: Decision::Rejected(refusal), rule: None },
     };
-    if asked.is_preflight && asked.origin.is_some() {
-        return Decided { decision: Decision::Preflight, rule: None };
-    }
     let rules = &guarded.settings.rules;
-    // A rule for tools may match a request whose tool is hidden.
-    let fits = |rule: &GuardRule| match (misfit(rule, asked, &target), asked.tool) {
+    // A rule for tools may match a request whose tool is hidden, or whose tool it names for some servers only.
+    let fits = |rule: &GuardRule| match (misfit(guarded, rule, asked, &target), asked.tool) {
         (None, _) => Some(Ok(())),
         (Some(Misfit::Tool), Tool::Hidden(reason)) => Some(Err(Rejection::HiddenTool(reason))),
+        (Some(Misfit::ToolCase), _) => Some(Err(Rejection::ToolCase)),
         (Some(_), _) => None,
     };
     let first = rules.iter().enumerate().find_map(|(nth, rule)| Some((nth, fits(rule)?)));
@@ -236,6 +259,13 @@ pub(crate) fn decide<'a>(
         return Decided { decision, rule };
     }
     let decision = by_rule(guarded, rule.and_then(|nth| rules.get(nth)), presented);
+    // Browsers send no token with a preflight. A rule that denies the path denies it as well.
+    let is_preflight = asked.is_preflight && asked.origin.is_some();
+    let decision = match decision {
+        Decision::Denied => Decision::Denied,
+        _ if is_preflight => Decision::Preflight,
+        decision => decision,
+    };
     Decided { decision, rule }
 }
 
@@ -293,7 +323,7 @@ fn by_rule<'a>(
 /// Why each rule does not match, in their order; `None` for a rule that does.
 pub(crate) fn misfits(guarded: &Guarded, asked: &Asked<'_>) -> Vec<Option<Misfit>> {
     let Ok(target) = Target::read(asked.target) else { return Vec::new() };
-    guarded.settings.rules.iter().map(|rule| misfit(rule, asked, &target)).collect()
+    guarded.settings.rules.iter().map(|rule| misfit(guarded, rule, asked, &target)).collect()
 }
 
 /// What a request does not have of a rule.
@@ -305,26 +335,42 @@ pub(crate) enum Misfit {
     Path,
     #[error("another tool, or none")]
     Tool,
+    #[error("the name of the tool differs in letter case")]
+    ToolCase,
 }
 
-fn misfit(rule: &GuardRule, asked: &Asked<'_>, target: &Target<'_>) -> Option<Misfit> {
+fn misfit(
+    guarded: &Guarded,
+    rule: &GuardRule,
+    asked: &Asked<'_>,
+    target: &Target<'_>,
+) -> Option<Misfit> {
     // HEAD is GET without the body of the answer (RFC 9110 §9.3.2).
     let is_named = |method: &String| {
         names_method(rule, method, asked.method)
             || (method == "GET" && names_method(rule, "HEAD", asked.method))
     };
-    let names_tool = |tools: &[String]| match asked.tool {
-        Tool::Called(name) => tools.iter().any(|tool| tool_matches(tool, name)),
-        Tool::None | Tool::Hidden(_) => false,
-    };
     if !rule.methods.is_empty() && !rule.methods.iter().any(is_named) {
         Some(Misfit::Method)
-    } else if !rule.paths.is_empty() && !names_path(rule, target) {
+    } else if !rule.paths.is_empty() && !guarded.names_path(rule, target.decoded_path()) {
         Some(Misfit::Path)
-    } else if !rule.tools.is_empty() && !names_tool(&rule.tools) {
-        Some(Misfit::Tool)
     } else {
+        misfit_of_tool(&rule.tools, asked.tool)
+    }
+}
+
+fn misfit_of_tool(tools: &[String], called: Tool<'_>) -> Option<Misfit> {
+    if tools.is_empty() {
+        return None;
+    }
+    let Tool::Called(name) = called else { return Some(Misfit::Tool) };
+    let matches = |wanted| tools.iter().any(|tool| tool_matches(tool, name) == wanted);
+    if matches(ToolMatch::Exact) {
         None
+    } else if matches(ToolMatch::Loose) {
+        Some(Misfit::ToolCase)
+    } else {
+        Some(Misfit::Tool)
     }
 }
 
@@ -334,9 +380,14 @@ fn names_method(rule: &GuardRule, method: &str, sent: &str) -> bool {
     if rule.public { method == sent } else { method.eq_ignore_ascii_case(sent) }
 }
 
-fn names_path(rule: &GuardRule, target: &Target<'_>) -> bool {
+fn names_path(rule: &GuardRule, path: &str) -> bool {
     let strictness = if rule.public { Strictness::Exact } else { Strictness::Loose };
-    rule.paths.iter().any(|pattern| path_matches(pattern, target.decoded_path(), strictness))
+    rule.paths.iter().any(|pattern| path_matches(pattern, path, strictness))
+}
+
+/// What stands behind a path's prefix, which ends at a slash or with the path.
+fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Parts a URL as proxies write it into scheme, host, and port, and into path and query, whose bytes stay as they are.

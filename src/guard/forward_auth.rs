@@ -36,6 +36,12 @@ const ASSERTION: HeaderName = HeaderName::from_static("doorward-assertion");
 /// The headers that Envoy takes from the request before the upstream gets it.
 const ENVOY_REMOVES: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
+/// What adds the headers of a dialect. The pages have the configurations, whole and tested.
+const OF_NGINX: &str = "add `proxy_set_header X-Original-Method $request_method;` and \
+    `proxy_set_header X-Original-URL $scheme://$http_host$request_uri;` (docs/protect/nginx.md)";
+const FORWARDED: &str = "forward_auth of Caddy and ForwardAuth of Traefik send it; for other proxies, add the four \
+    X-Forwarded headers that docs/protect/haproxy.md lists";
+
 /// How a proxy says what is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -47,10 +53,8 @@ pub(crate) enum Dialect {
 /// A fact that the configuration of the proxy has to add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Missing {
-    #[error(
-        "{name} is absent, repeated, or unreadable: the configuration of the proxy needs `{line}`"
-    )]
-    Header { name: &'static str, line: &'static str },
+    #[error("{name} is absent, repeated, or unreadable: {cure}")]
+    Header { name: &'static str, cure: &'static str },
     #[error("no guarded resource has the id in the address that the proxy asks at")]
     Resource,
 }
@@ -136,34 +140,19 @@ fn facts<'a>(dialect: Dialect, head: &'a Parts, guarded: &Guarded) -> Result<Fac
     let headers = &head.headers;
     match dialect {
         Dialect::Nginx => {
-            const URL: (&str, &str) = (
-                "X-Original-URL",
-                "proxy_set_header X-Original-URL $scheme://$http_host$request_uri;",
-            );
-            let method = one(
-                headers,
-                "X-Original-Method",
-                "proxy_set_header X-Original-Method $request_method;",
-            )?;
-            let url = one(headers, URL.0, URL.1)?;
-            let (address, target) =
-                split_address(url).ok_or(Missing::Header { name: URL.0, line: URL.1 })?;
+            let named = |name| one(headers, name, OF_NGINX);
+            let method = named("X-Original-Method")?;
+            let url = named("X-Original-URL")?;
+            let unreadable = Missing::Header { name: "X-Original-URL", cure: OF_NGINX };
+            let (address, target) = split_address(url).ok_or(unreadable)?;
             Ok(Facts { method, address: address.to_owned(), target })
         }
         Dialect::Forwarded => {
-            let named = |name, line| one(headers, name, line);
-            let method = named(
-                "X-Forwarded-Method",
-                "http-request set-header X-Forwarded-Method %[method]",
-            )?;
-            let scheme =
-                named("X-Forwarded-Proto", "http-request set-header X-Forwarded-Proto https")?;
-            let host = named(
-                "X-Forwarded-Host",
-                "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
-            )?;
-            let target =
-                named("X-Forwarded-Uri", "http-request set-header X-Forwarded-Uri %[pathq]")?;
+            let named = |name| one(headers, name, FORWARDED);
+            let method = named("X-Forwarded-Method")?;
+            let scheme = named("X-Forwarded-Proto")?;
+            let host = named("X-Forwarded-Host")?;
+            let target = named("X-Forwarded-Uri")?;
             Ok(Facts { method, address: format!("{scheme}://{host}"), target })
         }
         Dialect::Envoy => {
@@ -186,12 +175,12 @@ fn facts<'a>(dialect: Dialect, head: &'a Parts, guarded: &Guarded) -> Result<Fac
 fn one<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
-    line: &'static str,
+    cure: &'static str,
 ) -> Result<&'a str, Missing> {
     let mut values = headers.get_all(name).iter();
     match (values.next().and_then(|value| value.to_str().ok()), values.next()) {
         (Some(value), None) if !value.is_empty() => Ok(value),
-        _ => Err(Missing::Header { name, line }),
+        _ => Err(Missing::Header { name, cure }),
     }
 }
 

@@ -50,8 +50,10 @@ const OVERRIDES: [&str; 7] = [
     "x-method-override",
 ];
 
-/// Prefixes of request headers that only the proxy may set.
-const OWN_PREFIXES: [&str; 2] = ["doorward-", "x-forwarded-"];
+/// Prefixes of request headers that only the proxy may set: servers read a person in the last three, since other
+/// proxies set them.
+const OWN_PREFIXES: [&str; 5] =
+    ["doorward-", "x-forwarded-", "x-auth-request-", "remote-", "x-remote-"];
 
 /// Headers of answers by which an upstream would speak for all of the host.
 const OF_THE_HOST: [HeaderName; 4] =

@@ -88,6 +88,17 @@ impl Liveness {
         Some(verified)
     }
 
+    /// Whether a grant is alive.
+    pub(super) async fn is_alive(
+        &self,
+        app: &App,
+        id: GrantId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let state = self.state(app, id, now).await?;
+        Ok(matches!(state, State::Alive { expires_at, .. } if now < expires_at))
+    }
+
     async fn state(&self, app: &App, id: GrantId, now: Timestamp) -> Result<State, StoreError> {
         let is_fresh = |known: &Known| {
             known.asked_at <= now && now < known.asked_at.after_seconds(REMEMBERED_SECONDS)

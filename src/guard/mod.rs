@@ -1,6 +1,6 @@
 //! The guard: protects a server that knows nothing of OAuth.
 //!
-//! `target.rs` reads what a request is for, or refuses it; `pattern.rs` compares it with a rule; `decision.rs` is the
+//! `target.rs` reads what a request is for, or refuses it; `decision.rs` is the
 //! one decision, a pure function over settings, token, grant, and request. `liveness.rs` finds out about the token and
 //! its grant; `tool.rs` reads which tool a request calls by its headers. `challenge.rs` and `documents.rs` are what
 //! clients are told, and `forward_auth.rs` answers proxies.
@@ -14,7 +14,6 @@ pub(crate) mod headers;
 mod liveness;
 pub(crate) mod mcp;
 mod memory;
-mod pattern;
 mod proxy;
 pub(crate) mod session_id;
 mod target;

@@ -100,6 +100,11 @@ impl Events {
         Ok(complete)
     }
 
+    /// How many bytes wait for the end of their event.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// What is left when the stream ends: clients ignore an event without its end.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         self.line = 0;

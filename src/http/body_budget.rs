@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     ops::Deref,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -112,6 +112,44 @@ impl Drop for Share<'_> {
     }
 }
 
+/// Memory that grows and shrinks while a body passes, until this is dropped.
+pub(crate) struct Holding {
+    budget: Arc<BodyBudget>,
+    source: Source,
+    bytes: usize,
+}
+
+impl Holding {
+    /// The unit of a holding, in bytes: most changes of a size take no lock.
+    const STEP: usize = 4 << 10;
+
+    pub(crate) fn new(budget: Arc<BodyBudget>, source: Source) -> Self {
+        Self { budget, source, bytes: 0 }
+    }
+
+    /// Counts `bytes` bytes from now on, or what it counted before if there is no room.
+    pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), UsedUp> {
+        let bytes = bytes.next_multiple_of(Self::STEP);
+        if let Some(added) = bytes.checked_sub(self.bytes).filter(|added| *added > 0) {
+            let mut share = self.budget.reserve(self.source, added)?;
+            // The holding gives it back instead.
+            share.bytes = 0;
+        } else if bytes < self.bytes {
+            self.budget.give_back(Some(self.source), self.bytes - bytes);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.budget.give_back(Some(self.source), self.bytes);
+        }
+    }
+}
+
 /// What was read of a body, and its share of the budget.
 pub(crate) struct Held<'a, T> {
     read: T,
@@ -178,6 +216,26 @@ mod tests {
         assert_eq!(budget.taken.load(Relaxed), 10);
         assert!(budget.reserve(source(1), 29_990).is_ok());
         drop(share);
+        assert!(budget.by_source().is_empty());
+    }
+
+    #[test]
+    fn a_holding_counts_its_size_and_no_more_than_there_is_room_for() {
+        let budget = Arc::new(BodyBudget::new(80_000, 40_000));
+        let mut holding = Holding::new(Arc::clone(&budget), source(1));
+        holding.resize(1).unwrap();
+        assert_eq!(budget.taken.load(Relaxed), Holding::STEP);
+        holding.resize(20_000).unwrap();
+        assert_eq!(holding.resize(40_000), Err(UsedUp));
+        assert_eq!(budget.taken.load(Relaxed), 5 * Holding::STEP);
+        let mut second = Holding::new(Arc::clone(&budget), source(1));
+        assert_eq!(second.resize(20_000), Err(UsedUp));
+        holding.resize(10).unwrap();
+        second.resize(20_000).unwrap();
+        holding.resize(0).unwrap();
+        assert_eq!(budget.taken.load(Relaxed), 5 * Holding::STEP);
+        drop((holding, second));
+        assert_eq!(budget.taken.load(Relaxed), 0);
         assert!(budget.by_source().is_empty());
     }
 

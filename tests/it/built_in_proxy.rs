@@ -46,8 +46,15 @@ impl Guarded {
 
     /// With more settings of the guard.
     async fn with(members: &str) -> Self {
+        Self::with_settings(members, |_| {}).await
+    }
+
+    /// With other settings as well.
+    async fn with_settings(members: &str, set: impl FnOnce(&mut Config)) -> Self {
         let upstream = Upstream::start().await;
-        let server = TestServer::with(guarded_config(&upstream, members)).await;
+        let mut config = guarded_config(&upstream, members);
+        set(&mut config);
+        let server = TestServer::with(config).await;
         let client = Client::register(&server).await;
         let (token, refresh_token) = tokens(&server, &client).await;
         Self { server, upstream, client, token, refresh_token }

@@ -241,3 +241,70 @@ fn without_tool_rules_it_does_not_matter_which_tool_is_called() {
     let decision = decide(&guarded, &asked, Presented::Valid(&reader)).decision;
     assert_eq!(decision, Decision::Allow(&reader));
 }
+
+#[test]
+fn a_preflight_of_a_denied_path_is_denied_and_any_other_needs_no_token() {
+    let guarded = guarded("");
+    let preflight = |target: &'static str| Asked {
+        method: "OPTIONS",
+        origin: Some(b"https://mcp.example.com"),
+        is_preflight: true,
+        ..post(target)
+    };
+    for (target, expected) in [
+        ("/mcp", Decision::Preflight),
+        ("/healthz", Decision::Preflight),
+        ("/admin/users", Decision::Denied),
+        ("/mcp/ADMIN", Decision::Denied),
+    ] {
+        let decided = decide(&guarded, &preflight(target), Presented::Nothing);
+        assert_eq!(decided.decision, expected, "{target}");
+    }
+}
+
+#[test]
+fn a_tool_that_a_rule_names_in_another_case_is_refused() {
+    let guarded = guarded("");
+    let all = with_scopes("tools:read tools:write", "");
+    let call = |name: &'static str| {
+        let asked = Asked { tool: Tool::Called(name), ..post("/mcp") };
+        decide(&guarded, &asked, Presented::Valid(&all)).decision
+    };
+    assert_eq!(call("delete_repo"), Decision::Allow(&all));
+    for name in ["Delete_repo", "DELETE_REPO", "Send_Email"] {
+        assert_eq!(call(name), Decision::Rejected(Rejection::ToolCase), "{name}");
+    }
+    assert_eq!(call("Send_Email2"), Decision::Allow(&all));
+}
+
+#[test]
+fn a_rule_that_restricts_also_names_the_path_that_the_upstream_gets() {
+    let mut guarded = guarded("");
+    guarded.upstream_path = Some("/v1".into());
+    let rule = |members: &str| {
+        let rule = format!(
+            r#"[{{ uri = "https://x.example", guard = {{ id = "x", rules = [{{ {members} }}] }} }}]"#
+        );
+        let flags = vec![("authorization.resources", rule)];
+        let config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
+        config.authorization.resources[0].guard.clone().unwrap().rules.remove(0)
+    };
+    let reader = with_scopes("tools:read", "tools:read");
+    let mut decided = |rules: &[&str], target: &str| {
+        guarded.settings.rules = rules.iter().map(|members| rule(members)).collect();
+        let asked = Asked { target: target.as_bytes(), ..post("/mcp") };
+        format!("{:?}", decide(&guarded, &asked, Presented::Valid(&reader)).decision)
+    };
+    let upstream_path_denied = r#"paths = ["/v1/admin/**"], deny = true"#;
+    assert_eq!(decided(&[upstream_path_denied], "/mcp/admin/x"), "Denied");
+    assert_eq!(decided(&[upstream_path_denied], "/v1/admin/x"), "Denied");
+    assert!(decided(&[upstream_path_denied], "/mcp/other").starts_with("Allow"));
+    let own_path_denied = r#"paths = ["/mcp/admin/**"], deny = true"#;
+    let opens = r#"paths = ["/v1/**"], public = true"#;
+    assert_eq!(decided(&[own_path_denied, opens], "/v1/admin/x"), "Denied", "it is the same path");
+    assert_eq!(decided(&[own_path_denied, opens], "/v1/other"), "Public");
+    assert!(
+        decided(&[own_path_denied, opens], "/mcp/other").starts_with("Allow"),
+        "as it was sent"
+    );
+}

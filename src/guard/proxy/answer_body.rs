@@ -14,13 +14,18 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::{streams::Stream, upstream::UpstreamBody};
 use crate::{
     guard::tool_list::{Events, Shows},
-    http::answer::BrokenOff,
+    http::{answer::BrokenOff, body_budget::Holding},
 };
 
 /// The grant ended, or its token expired, and the answer with it.
 #[derive(Debug, thiserror::Error)]
 #[error("the grant of the request has ended")]
 struct GrantEnded;
+
+/// All unfinished events together are as large as the server may hold.
+#[derive(Debug, thiserror::Error)]
+#[error("the server holds as many bytes of unfinished events as it can")]
+struct EventsUsedUp;
 
 /// The body of an answer.
 pub(crate) struct AnswerOf {
@@ -38,6 +43,17 @@ pub(crate) struct AnswerOf {
 pub(crate) struct Filter {
     pub(crate) events: Events,
     pub(crate) shows: Arc<Shows<'static>>,
+    /// The memory of the event whose end has not come.
+    pub(crate) holding: Holding,
+}
+
+impl Filter {
+    /// Takes what came, and gives the events that are complete.
+    fn push(&mut self, data: &[u8]) -> Result<Vec<u8>, BrokenOff> {
+        let complete = self.events.push(data, &*self.shows)?;
+        self.holding.resize(self.events.held()).map_err(|_| EventsUsedUp)?;
+        Ok(complete)
+    }
 }
 
 impl AnswerOf {
@@ -66,13 +82,13 @@ impl AnswerOf {
                     return Poll::Ready(rest.map(|rest| Ok(rest.into())));
                 }
             };
-            let Some(Filter { events, shows }) = &mut self.filter else {
+            let Some(filter) = &mut self.filter else {
                 return Poll::Ready(Some(Ok(data)));
             };
-            match events.push(&data, &**shows) {
+            match filter.push(&data) {
                 Ok(complete) if complete.is_empty() => {}
                 Ok(complete) => return Poll::Ready(Some(Ok(complete.into()))),
-                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
     }

@@ -40,6 +40,7 @@ use crate::{
         answer::{AnswerBody, Response},
         bearer::bearer,
         body::{BodyError, BodyReader},
+        body_budget::Holding,
         client_address::Source,
         request_id::X_REQUEST_ID,
     },
@@ -372,7 +373,9 @@ impl<'a> Exchange<'a> {
             let filter = filters.then(|| {
                 headers.remove(CONTENT_LENGTH);
                 let events = Events::new(self.proxied.guarded.settings.body_max);
-                Filter { events, shows: self.shows(authorized) }
+                let source = Source::of(self.sender.address);
+                let holding = Holding::new(Arc::clone(&self.guards.proxies.bodies), source);
+                Filter { events, shows: self.shows(authorized), holding }
             });
             let draining = &self.guards.proxies.draining;
             let body = AnswerOf::new(body, stream, is_events, filter, draining);

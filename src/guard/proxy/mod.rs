@@ -11,7 +11,11 @@ mod streams;
 mod tests;
 mod upstream;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use http::{Request, Version, header::HOST};
 use tokio::time::sleep;
@@ -19,16 +23,17 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::exchange::{Sender, answer};
 use self::{
-    streams::{Limits, Open, Streams},
+    streams::{Limits, Streams},
     upstream::{TimeLimits, Upstream},
 };
 use super::{Guarded, Guards, target::Target};
 use crate::{
     app::App,
     config::{Config, Guard},
+    grant::GrantId,
     http::{body_budget::BodyBudget, request_event::chain},
     internet::Internet,
-    paths, token,
+    paths,
 };
 
 /// How often the grants of open streams are looked up.
@@ -43,9 +48,9 @@ pub(crate) struct Proxies {
     issuer: String,
     /// Cancelled when the server stops.
     draining: CancellationToken,
-    /// Request bodies, and answers that are read whole. Apart from those of everybody else: who fills it up stops no
-    /// registration.
-    bodies: BodyBudget,
+    /// Request bodies, answers that are read whole, and unfinished events. Apart from those of everybody else: who fills
+    /// it up stops no registration.
+    bodies: Arc<BodyBudget>,
 }
 
 /// A resource with its upstream.
@@ -74,10 +79,10 @@ impl Proxies {
             all: guarded.filter_map(|guarded| Proxied::new(guarded, body, internet)).collect(),
             issuer: authority_of(config.issuer_origin()).to_owned(),
             draining: CancellationToken::new(),
-            bodies: BodyBudget::new(
+            bodies: Arc::new(BodyBudget::new(
                 connections.body_bytes_max,
                 connections.body_bytes_per_source_max,
-            ),
+            )),
         }
     }
 
@@ -146,13 +151,22 @@ impl Proxied {
 
 /// Ends the streams of grants that have ended, for as long as it is polled.
 pub(crate) async fn end_streams(app: &App, guards: &Guards) {
-    let proxied = &guards.proxies.all;
-    while !proxied.is_empty() {
+    if !guards.proxies.all.is_empty() {
+        // A store that is slow holds up no stream whose token has expired.
+        tokio::join!(end_expired(app, &guards.proxies), end_revoked(app, guards));
+    }
+}
+
+/// Ends the streams of tokens that expired long enough ago.
+async fn end_expired(app: &App, proxies: &Proxies) {
+    loop {
         sleep(LOOK_EVERY).await;
-        for proxied in proxied {
+        for proxied in &proxies.all {
             proxied.upstream.close_idle();
+            let after = proxied.guarded.settings.stream_after_expiry_seconds;
+            let now = app.clock.now();
             for open in proxied.streams.grants() {
-                if !may_go_on(app, proxied, open).await {
+                if open.expires_at.after_seconds(after) <= now {
                     proxied.streams.end(open.grant);
                 }
             }
@@ -160,19 +174,47 @@ pub(crate) async fn end_streams(app: &App, guards: &Guards) {
     }
 }
 
-/// While the store does not answer, streams go on until their tokens expire.
-async fn may_go_on(app: &App, proxied: &Proxied, open: Open) -> bool {
-    let after = proxied.guarded.settings.stream_after_expiry_seconds;
-    if open.expires_at.after_seconds(after) <= app.clock.now() {
-        return false;
+/// Ends the streams of grants that were revoked or have ended. While the store does not answer, streams go on until
+/// their tokens expire.
+async fn end_revoked(app: &App, guards: &Guards) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        let all = guards.proxies.all.iter();
+        let grants: HashSet<GrantId> =
+            all.flat_map(|proxied| proxied.streams.grants()).map(|open| open.grant).collect();
+        side_by_side(grants.into_iter(), |grant| end_if_revoked(app, guards, grant)).await;
     }
-    match token::live_grant(app, open.grant, app.clock.now()).await {
-        Ok(grant) => grant.is_some(),
+}
+
+async fn end_if_revoked(app: &App, guards: &Guards, grant: GrantId) {
+    match guards.liveness.is_alive(app, grant, app.clock.now()).await {
+        Ok(true) => {}
+        Ok(false) => {
+            for proxied in &guards.proxies.all {
+                proxied.streams.end(grant);
+            }
+        }
         Err(error) => {
             tracing::warn!(error = chain(&error), "couldn't look up the grants of open streams");
-            true
         }
     }
+}
+
+/// Does `work` for all items, for eight of them at a time: one by one, thousands of lookups would take longer than
+/// streams may outlive their grant.
+async fn side_by_side<T, F: Future<Output = ()>>(
+    items: impl Iterator<Item = T>,
+    work: impl Fn(T) -> F,
+) {
+    let items = Mutex::new(items);
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let one_by_one = || async {
+        while let Some(item) = next() {
+            Box::pin(work(item)).await;
+        }
+    };
+    let pair = || async { tokio::join!(one_by_one(), one_by_one()) };
+    tokio::join!(pair(), pair(), pair(), pair());
 }
 
 /// The host that a request is for. A target with another host than the header is for none (RFC 9112 §3.2.2).

@@ -223,3 +223,16 @@ async fn trailers_are_dropped() {
     assert!(collected.trailers().is_none());
     assert_eq!(collected.to_bytes(), "ok");
 }
+
+#[tokio::test]
+async fn grants_are_looked_up_side_by_side_and_eight_at_most() {
+    let (running, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    super::side_by_side(0..100, |_| async {
+        most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+        tokio::task::yield_now().await;
+        running.fetch_sub(1, SeqCst);
+        done.fetch_add(1, SeqCst);
+    })
+    .await;
+    assert_eq!((most.load(SeqCst), done.load(SeqCst)), (8, 100));
+}

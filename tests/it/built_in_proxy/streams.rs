@@ -8,6 +8,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use doorward::config::Config;
+
 use super::{Guarded, PATIENCE};
 use crate::{flow::Client, harness::read_answer};
 
@@ -131,4 +133,28 @@ async fn a_connection_is_used_again_after_an_answer() {
         assert_eq!(answer.status, 200);
         connection.write_all(request.replace("{token}", &guarded.token).as_bytes()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn unfinished_events_are_bounded_in_total() {
+    let rules = ", rules = [{ tools = [\"delete_*\"], scopes = [\"tools:write\"] }]";
+    let set = |config: &mut Config| {
+        config.connections.body_bytes_max = 100_000;
+        config.connections.body_bytes_per_source_max = 100_000;
+    };
+    let guarded = Guarded::with_settings(rules, set).await;
+    let request = "GET /mcp/unfinished HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\r\n";
+    let closed = || guarded.upstream.counts.closed.load(SeqCst);
+    let mut open = Vec::new();
+    for _ in 0..6 {
+        open.push(guarded.open(request).await);
+    }
+    // Two of them fit into three quarters of the budget.
+    until(|| closed() == 4).await;
+    drop(open);
+    until(|| closed() == 6).await;
+    let _again = guarded.open(request).await;
+    until(|| guarded.upstream.requests() == 7).await;
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(closed(), 6, "what was held is given back");
 }

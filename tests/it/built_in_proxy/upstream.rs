@@ -142,6 +142,14 @@ async fn answer(stream: &mut TcpStream, request: &Understood, counts: &Counts) -
             counts.closed.fetch_add(1, SeqCst);
             None
         }
+        "unfinished" => {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: ";
+            stream.write_all(head.as_bytes()).await.ok()?;
+            stream.write_all("x".repeat(30_000).as_bytes()).await.ok()?;
+            wait_for_end(stream).await;
+            counts.closed.fetch_add(1, SeqCst);
+            None
+        }
         "broken" => {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
                 transfer-encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n";

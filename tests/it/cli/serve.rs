@@ -251,13 +251,17 @@ fn protect_guards_each_upstream_below_the_address_of_the_listener() {
 fn protect_refuses_what_covers_a_path_of_its_own_and_proposes_another() {
     let doorward = Doorward::new();
     for (upstream, covered) in
-        [("http://127.0.0.1:3000", "/"), ("http://127.0.0.1:3000/api", "/api/v2/oauth2")]
+        [("http://127.0.0.1:3000", "/"), ("http://127.0.0.1:3000/api", "/api")]
     {
         let ran = doorward.run(&["serve", "--dev", "--protect", upstream]);
         assert_ne!(ran.code, Some(0));
         assert!(ran.err.contains(covered) && ran.err.contains("/mcp"), "{}", ran.err);
         assert!(ran.err.contains("a host of its own"), "{}", ran.err);
     }
+    let twice = ["http://127.0.0.1:3000/mcp", "http://127.0.0.1:3000/mcp/"];
+    let ran = doorward.run(&["serve", "--dev", "--protect", twice[0], "--protect", twice[1]]);
+    assert_ne!(ran.code, Some(0));
+    assert!(ran.err.contains("/mcp is the same resource"), "{}", ran.err);
     let ran = doorward.run(&["serve", "--dev", "--protect", "ftp://127.0.0.1/mcp"]);
     assert!(ran.err.contains("--protect") && ran.err.contains("http or https URL"), "{}", ran.err);
 }

@@ -123,7 +123,7 @@ const MISTAKES: &[Mistake] = &[
         "https://door.example/api",
         "",
         "authorization.resources[0].uri",
-        "covers /api/v2/oauth2, which Doorward answers itself: choose another path, such as https://door.example/mcp, or a host of its own",
+        "covers /api, which Doorward answers itself: choose another path, such as https://door.example/mcp, or a host of its own",
     ),
     (
         "https://door.example",
@@ -173,4 +173,43 @@ fn what_is_dumped_of_a_guard_loads_again() {
     let config = config::load(given.sources.clone()).unwrap();
     let again = Given::new().file("dumped.toml", config.dump());
     assert_eq!(config::load(again.sources.clone()).unwrap(), config);
+}
+
+#[test]
+fn a_resource_that_differs_in_a_slash_at_the_end_alone_is_refused() {
+    for (first, second) in [("/mcp", "/mcp/"), ("/mcp/", "/mcp"), ("", "/")] {
+        let resource = |id: &str, path: &str| {
+            format!(
+                "\n[[authorization.resources]]\nuri = \"https://mcp.example.com{path}\"\n\
+                 [authorization.resources.guard]\nid = \"{id}\"\n"
+            )
+        };
+        let text = format!("{TOP}{}{}", resource("one", first), resource("two", second));
+        let given = Given::new().file("doorward.toml", text);
+        let errors = config::load(given.sources.clone()).unwrap_err().to_string();
+        let expected = format!(
+            "authorization.resources[1].uri: https://mcp.example.com{first} is the same resource"
+        );
+        assert!(errors.contains(&expected), "{errors}");
+    }
+}
+
+#[test]
+fn a_resource_or_a_rule_that_covers_a_path_of_doorward_is_refused() {
+    for path in ["/api", "/api/v1", "/console", "/console/x", "/oauth2", "/guard/x"] {
+        let told = faults(&format!("https://door.example{path}"), "");
+        assert!(told.contains("which Doorward answers itself"), "{path}: {told}");
+        assert_eq!(faults(&format!("https://mcp.example.com{path}"), ""), "", "{path}");
+    }
+    for (pattern, covered) in
+        [("/console/**", "/console"), ("/**", "/.well-known"), ("/OAUTH2/token", "/oauth2")]
+    {
+        let rules = format!(
+            "upstream = \"http://127.0.0.1:3000/mcp\"\nrules = [{{ paths = [\"{pattern}\"], public = true }}]"
+        );
+        let told = faults("https://door.example/mcp", &rules);
+        let expected = format!("guard.rules[0].paths: {pattern} covers {covered}, which Doorward");
+        assert!(told.contains(&expected), "{pattern}: {told}");
+        assert_eq!(faults("https://mcp.example.com/mcp", &rules), "", "{pattern}");
+    }
 }

@@ -20,7 +20,12 @@ use crate::harness::{TestServer, by, read_end};
 
 const FORGED: &str = "doorward-assertion: forged\r\ndoorward_assertion: forged\r\n\
     Doorward_Assertion: forged\r\nconnection: doorward-assertion\r\nx-original-method: GET\r\n\
-    x-original-url: https://tools.example/healthz\r\n";
+    x-original-url: https://tools.example/healthz\r\n\
+    x-forwarded-user: forged\r\nx-forwarded-email: forged\r\nx-forwarded-groups: forged\r\n\
+    x-forwarded-preferred-username: forged\r\nx-auth-request-user: forged\r\n\
+    x-auth-request-email: forged\r\nx-auth-request-groups: forged\r\nremote-user: forged\r\n\
+    remote-groups: forged\r\nx-remote-user: forged\r\nx-forwarded-prefix: /forged\r\n\
+    x-forwarded-for: forged\r\nforwarded: for=forged\r\n";
 
 /// A proxy, until the test ends.
 pub(super) struct Proxy {

@@ -1,8 +1,8 @@
-//! Patterns of paths and tools, as rules have them (`config/guard.rs` says which there are).
+//! Patterns of paths and tools, as rules of guards have them: `guard.rs` says which there are.
 
 /// How strictly a path is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strictness {
+pub(crate) enum Strictness {
     /// Byte for byte, for rules that let strangers in.
     Exact,
     /// Letter case and a slash at the end make no difference, as in many servers: another spelling of a path must not
@@ -11,7 +11,7 @@ pub(super) enum Strictness {
 }
 
 /// Whether a path without percent-encoding matches a pattern.
-pub(super) fn path_matches(pattern: &str, path: &str, strictness: Strictness) -> bool {
+pub(crate) fn path_matches(pattern: &str, path: &str, strictness: Strictness) -> bool {
     let is_loose = strictness == Strictness::Loose;
     let (base, is_open) = match pattern.strip_suffix("/**") {
         Some(base) => (base, true),
@@ -34,9 +34,45 @@ pub(super) fn path_matches(pattern: &str, path: &str, strictness: Strictness) ->
     }
 }
 
-/// Whether the name of a tool matches a pattern; names are case-sensitive.
-pub(super) fn tool_matches(pattern: &str, name: &str) -> bool {
-    wildcard_matches(pattern.as_bytes(), name.as_bytes(), false)
+/// Whether a pattern matches a path, or any path below it, in any spelling.
+pub(crate) fn covers(pattern: &str, path: &str) -> bool {
+    let (base, is_open) = match pattern.strip_suffix("/**") {
+        Some(base) => (base, true),
+        None => (pattern, false),
+    };
+    let (mut wanted, mut segments) = (base.trim_end_matches('/').split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), segments.next()) {
+            (Some(wanted), Some(segment)) => {
+                if !wildcard_matches(wanted.as_bytes(), segment.as_bytes(), true) {
+                    return false;
+                }
+            }
+            (None, Some(_)) => return is_open,
+            (_, None) => return true,
+        }
+    }
+}
+
+/// How the name of a tool fits a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ToolMatch {
+    /// MCP 2025-11-25, tool names: they are case-sensitive.
+    Exact,
+    /// Only without regard to letter case, as some servers look tools up.
+    Loose,
+    None,
+}
+
+pub(crate) fn tool_matches(pattern: &str, name: &str) -> ToolMatch {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    if wildcard_matches(pattern, name, false) {
+        ToolMatch::Exact
+    } else if wildcard_matches(pattern, name, true) {
+        ToolMatch::Loose
+    } else {
+        ToolMatch::None
+    }
 }
 
 /// Whether a text matches a pattern in which `*` stands for any bytes. Compares each pair of bytes at most once for
@@ -72,23 +108,48 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_bytes() {
+        use ToolMatch::{Exact, Loose, None};
         for (pattern, text, expected) in [
-            ("delete_*", "delete_repo", true),
-            ("delete_*", "delete_", true),
-            ("delete_*", "undelete_repo", false),
-            ("*", "", true),
-            ("*", "anything", true),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*b*c", "aXbYbZ", false),
-            ("*_repo", "delete_repo_repo", true),
-            ("send_email", "send_email", true),
-            ("send_email", "Send_email", false),
-            ("send_email", "send_email2", false),
-            ("", "", true),
-            ("", "a", false),
+            ("delete_*", "delete_repo", Exact),
+            ("delete_*", "delete_", Exact),
+            ("delete_*", "undelete_repo", None),
+            ("*", "", Exact),
+            ("*", "anything", Exact),
+            ("a*b*c", "aXbYbZc", Exact),
+            ("a*b*c", "aXBYbZC", Loose),
+            ("a*b*c", "aXbYbZ", None),
+            ("*_repo", "delete_repo_repo", Exact),
+            ("send_email", "send_email", Exact),
+            ("send_email", "Send_email", Loose),
+            ("send_email", "send_email2", None),
+            ("", "", Exact),
+            ("", "a", None),
         ] {
             assert_eq!(tool_matches(pattern, text), expected, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_covers_a_path_that_it_matches_or_has_below_it() {
+        for (pattern, expected) in [
+            ("/oauth2", true),
+            ("/oauth2/", true),
+            ("/OAuth2/**", true),
+            ("/oauth2/token", true),
+            ("/*", true),
+            ("/**", true),
+            ("/o*/**", true),
+            ("/*/x", true),
+            ("/oauth", false),
+            ("/", false),
+            ("/oauth22/**", false),
+            ("/mcp/**", false),
+            ("/mcp/oauth2", false),
+        ] {
+            assert_eq!(covers(pattern, "/oauth2"), expected, "{pattern}");
+        }
+        assert!(covers("/api/**", "/api/v2/oauth2"));
+        assert!(!covers("/api", "/api/v2/oauth2"), "below it nothing matches");
     }
 
     #[test]
