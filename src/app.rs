@@ -28,7 +28,7 @@ use crate::{
     last_use::LastUse,
     local_password::LocalPassword,
     look_alike::ProtectedNames,
-    metrics::AuthorizationMetrics,
+    metrics::AppMetrics,
     provider::Providers,
     server_metadata,
     store::Store,
@@ -76,8 +76,8 @@ pub struct App {
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
     pub(crate) description: OnceLock<Bytes>,
-    /// What is counted where people can sign in.
-    pub(crate) metrics: Arc<AuthorizationMetrics>,
+    /// What handlers count.
+    pub(crate) metrics: Arc<AppMetrics>,
 }
 
 impl App {
@@ -121,7 +121,9 @@ impl App {
             metadata: server_metadata::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
-            metrics: Arc::default(),
+            metrics: Arc::new(AppMetrics::new(
+                config.sign_in.providers.iter().map(|provider| provider.id.as_str()),
+            )),
             config,
             store,
             clock,

@@ -2,9 +2,13 @@
 //!
 //! Every counter is a field that is there from the start, so counting is one atomic addition, memory is
 //! fixed, and no label can come from a caller's text. The operator's admission rules count by themselves.
+//! `docs/change/decisions/0008-metrics-by-hand.md` says why no library does this.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write as _},
+    marker::PhantomData,
+    ops::Index,
     sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
@@ -96,6 +100,101 @@ impl Histogram {
     }
 }
 
+/// A label whose values are known at compile time.
+pub(crate) trait Label: Copy + 'static {
+    /// The name of the label.
+    const NAME: &'static str;
+    const ALL: &'static [Self];
+    /// The position in [`Self::ALL`].
+    fn position(self) -> usize;
+    fn as_str(self) -> &'static str;
+}
+
+/// One metric for each value of a label.
+#[derive(Debug)]
+pub(crate) struct By<L, M>(Box<[M]>, PhantomData<fn(L)>);
+
+impl<L: Label, M: Default> Default for By<L, M> {
+    fn default() -> Self {
+        Self(L::ALL.iter().map(|_| M::default()).collect(), PhantomData)
+    }
+}
+
+impl<L: Label, M> Index<L> for By<L, M> {
+    type Output = M;
+
+    fn index(&self, label: L) -> &M {
+        &self.0[label.position()]
+    }
+}
+
+/// Declares an enum as a [`Label`]: the name of the label, and the text of each value.
+macro_rules! label {
+    ($(#[$doc:meta])* $label:ident = $name:literal { $($(#[$of_value:meta])* $value:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum $label {
+            $($(#[$of_value])* $value,)+
+        }
+
+        impl Label for $label {
+            const NAME: &'static str = $name;
+            const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            fn position(self) -> usize {
+                self as usize
+            }
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)+
+                }
+            }
+        }
+    };
+}
+
+label! {
+    /// Why a registration was refused.
+    RefusalReason = "reason" {
+        SourceLimit = "source_limit",
+        SourceBytesLimit = "source_bytes_limit",
+        TotalLimit = "total_limit",
+        TotalBytesLimit = "total_bytes_limit",
+        /// The limits that nodes share could not be asked, and `closed` is set.
+        LimiterUnreachable = "limiter_unreachable",
+        MediaType = "media_type",
+        ContentEncoding = "content_encoding",
+        BodyTooLarge = "body_too_large",
+        BodyTooSlow = "body_too_slow",
+        BodyIncomplete = "body_incomplete",
+        /// All bodies together hold as many bytes as they may.
+        BodyBudget = "body_budget",
+        Json = "invalid_json",
+        RedirectUri = "invalid_redirect_uri",
+        Metadata = "invalid_client_metadata",
+        AdmissionRule = "admission_rule",
+        StoreBusy = "store_busy",
+        StoreUnavailable = "store_unavailable",
+        StoreCorrupt = "store_corrupt",
+    }
+}
+
+label! {
+    /// What became of a refresh token that a client presented.
+    RefreshOutcome = "outcome" {
+        Rotated = "rotated",
+        /// It had been used before, and got the same successor again.
+        Grace = "grace",
+        Reused = "reused",
+        Expired = "expired",
+        /// Unknown, revoked, of another client, or for more than was allowed.
+        Invalid = "invalid",
+        /// The store or the keys failed.
+        Failed = "failed",
+    }
+}
+
 /// Requests of one route.
 #[derive(Debug, Default)]
 pub(crate) struct RouteMetrics {
@@ -171,17 +270,40 @@ pub(crate) struct DocumentMetrics {
     pub(crate) refused: Counter,
 }
 
-/// What is done where people can sign in.
+/// What handlers and the work beside them count.
 #[derive(Debug, Default)]
-pub(crate) struct AuthorizationMetrics {
+pub(crate) struct AppMetrics {
+    /// Refused registrations, by profile in the order of its enum.
+    pub(crate) refused_registrations: [By<RefusalReason, Counter>; 2],
     pub(crate) local_sign_ins: SignInMetrics,
-    pub(crate) provider_sign_ins: SignInMetrics,
+    /// By the `id` of each configured provider.
+    provider_sign_ins: BTreeMap<String, SignInMetrics>,
     pub(crate) tokens: TokenMetrics,
+    pub(crate) refreshes: By<RefreshOutcome, Counter>,
     pub(crate) grants: SweepMetrics,
     pub(crate) consents: SweepMetrics,
     pub(crate) sessions: SweepMetrics,
     /// Uses of clients that did not fit into memory.
     pub(crate) uses_dropped: Counter,
+}
+
+impl AppMetrics {
+    /// Nothing is counted yet. `providers` are the `id`s in the settings.
+    pub(crate) fn new<'a>(providers: impl Iterator<Item = &'a str>) -> Self {
+        let provider_sign_ins =
+            providers.map(|id| (id.to_owned(), SignInMetrics::default())).collect();
+        Self { provider_sign_ins, ..Self::default() }
+    }
+
+    /// Sign-ins at a provider. `None` if the settings have no such provider.
+    pub(crate) fn sign_ins_at(&self, provider: &str) -> Option<&SignInMetrics> {
+        self.provider_sign_ins.get(provider)
+    }
+
+    /// Sign-ins at each provider.
+    pub(crate) fn provider_sign_ins(&self) -> impl Iterator<Item = (&str, &SignInMetrics)> {
+        self.provider_sign_ins.iter().map(|(id, sign_ins)| (id.as_str(), sign_ins))
+    }
 }
 
 /// How sign-ins of one kind ended.
@@ -259,6 +381,19 @@ impl Page {
 
     pub(crate) fn counter(&mut self, name: &str, labels: &str, counter: &Counter) {
         self.sample(name, labels, counter.value());
+    }
+
+    /// The samples of a counter for each value of a label. `labels` are further labels, each with its comma.
+    pub(crate) fn counters<L: Label>(
+        &mut self,
+        name: &str,
+        labels: &str,
+        counters: &By<L, Counter>,
+    ) {
+        for &value in L::ALL {
+            let labels = format!("{labels}{}=\"{}\"", L::NAME, value.as_str());
+            self.counter(name, &labels, &counters[value]);
+        }
     }
 
     pub(crate) fn gauge(&mut self, name: &str, labels: &str, gauge: &Gauge) {

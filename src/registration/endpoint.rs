@@ -54,7 +54,11 @@ pub(crate) async fn register(
     };
     let mut response = match outcome {
         Ok(created) => created,
-        Err(error) => error.answer(profile, count),
+        Err(error) => {
+            let refused = &app.metrics.refused_registrations[profile.name as usize];
+            refused[error.reason()].add_one();
+            error.answer(profile, count)
+        }
     };
     if let Some(count) = count {
         rate_limit_headers(profile, count, response.headers_mut());

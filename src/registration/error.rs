@@ -4,6 +4,7 @@
 
 use crate::{
     admission::Rejection,
+    client::fault::Problem,
     error_code::ErrorCode,
     http::{
         answer::{Response, Shape, refusal_with},
@@ -11,6 +12,7 @@ use crate::{
         rate_limit::{Count, Limit},
     },
     metadata_policy::{Answers, MetadataError, Profile, Violation},
+    metrics::RefusalReason,
     refusal::Refusal,
     store::{Standing, StoreError},
 };
@@ -76,6 +78,33 @@ impl RegistrationError {
             }
             Self::Rejected(_) => Refusal::bad_request(ErrorCode::InvalidClientMetadata),
             Self::Store(error) => error.into(),
+        }
+    }
+
+    /// The label of the counter of refusals.
+    pub(crate) fn reason(&self) -> RefusalReason {
+        match self {
+            Self::TooManyRequests(Limit::PerSource) => RefusalReason::SourceLimit,
+            Self::TooManyRequests(Limit::BytesPerSource) => RefusalReason::SourceBytesLimit,
+            Self::TooManyRequests(Limit::Total) => RefusalReason::TotalLimit,
+            Self::TooManyRequests(Limit::BytesTotal) => RefusalReason::TotalBytesLimit,
+            Self::LimitUnknown => RefusalReason::LimiterUnreachable,
+            Self::MediaType => RefusalReason::MediaType,
+            Self::ContentEncoding => RefusalReason::ContentEncoding,
+            Self::Body(BodyError::TooLarge(_)) => RefusalReason::BodyTooLarge,
+            Self::Body(BodyError::TooSlow(_)) => RefusalReason::BodyTooSlow,
+            Self::Body(BodyError::Broken(_)) => RefusalReason::BodyIncomplete,
+            Self::Body(BodyError::UsedUp) => RefusalReason::BodyBudget,
+            Self::Metadata(MetadataError::Json(_)) => RefusalReason::Json,
+            Self::Metadata(MetadataError::Metadata(faults)) => {
+                let problem = faults.first().map(|fault| &fault.problem);
+                let is_redirect_uri = matches!(problem, Some(Problem::RedirectUri(_)));
+                if is_redirect_uri { RefusalReason::RedirectUri } else { RefusalReason::Metadata }
+            }
+            Self::Rejected(_) => RefusalReason::AdmissionRule,
+            Self::Store(StoreError::Busy) => RefusalReason::StoreBusy,
+            Self::Store(StoreError::Unavailable(_)) => RefusalReason::StoreUnavailable,
+            Self::Store(StoreError::Corrupt { .. }) => RefusalReason::StoreCorrupt,
         }
     }
 

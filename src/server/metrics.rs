@@ -11,8 +11,8 @@ use crate::{
     clock::Timestamp,
     log,
     metrics::{
-        AuthorizationMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page,
-        RateLimitMetrics, RegistrationMetrics, RouteMetrics,
+        AppMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page, RateLimitMetrics,
+        RegistrationMetrics, RouteMetrics,
     },
     store::DatabaseFigures,
 };
@@ -27,7 +27,7 @@ pub(crate) struct ServerMetrics {
     pub(crate) connections: Arc<ConnectionMetrics>,
     rate_limit: Arc<RateLimitMetrics>,
     documents: Arc<DocumentMetrics>,
-    authorization: Arc<AuthorizationMetrics>,
+    app: Arc<AppMetrics>,
     rules: Option<Arc<Rules>>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
@@ -39,11 +39,11 @@ impl ServerMetrics {
     pub(crate) fn new(
         rate_limit: Arc<RateLimitMetrics>,
         documents: Arc<DocumentMetrics>,
-        authorization: Arc<AuthorizationMetrics>,
+        app: Arc<AppMetrics>,
         rules: Arc<Rules>,
     ) -> Self {
         let routes = ROUTES.iter().map(|_| RouteMetrics::default()).collect();
-        Self { routes, rate_limit, documents, authorization, rules: Some(rules), ..Self::default() }
+        Self { routes, rate_limit, documents, app, rules: Some(rules), ..Self::default() }
     }
 
     /// Counts an answer.
@@ -81,7 +81,8 @@ impl ServerMetrics {
         self.rules_on(&mut page);
         self.rate_limit_on(&mut page);
         self.documents_on(&mut page);
-        self.authorization_on(&mut page);
+        self.sign_ins_on(&mut page);
+        self.tokens_on(&mut page);
         self.sweeps_on(&mut page);
         if let Some(database) = database {
             database_on(&mut page, database);
@@ -94,7 +95,7 @@ impl ServerMetrics {
 
     fn registrations_on(&self, page: &mut Page) {
         let name = "doorward_registrations_total";
-        page.head(name, "counter", "Registrations asked for, by profile and outcome.");
+        page.head(name, "counter", "Registration requests.");
         for profile in [ProfileName::Datadog, ProfileName::Rfc7591] {
             let of = self.registrations(profile);
             for (outcome, counter) in [
@@ -108,11 +109,22 @@ impl ServerMetrics {
                 page.counter(name, &labels, counter);
             }
         }
+        let name = "doorward_registrations_refused_total";
+        page.head(
+            name,
+            "counter",
+            "Registrations that were not accepted, by the first reason, whatever their outcome.",
+        );
+        for profile in [ProfileName::Datadog, ProfileName::Rfc7591] {
+            let labels = format!("profile=\"{}\",", profile.as_str());
+            let refused = &self.app.refused_registrations[profile as usize];
+            page.counters(name, &labels, refused);
+        }
     }
 
     fn rules_on(&self, page: &mut Page) {
         let name = "doorward_admission_rule_hits_total";
-        page.head(name, "counter", "Clients that matched an admission rule, by rule and mode.");
+        page.head(name, "counter", "Clients that matched an admission rule before another rule decided. A registration counts once; a client with a metadata document counts at every authorization request.");
         for (rule, hits) in self.rules.iter().flat_map(|rules| rules.hits()) {
             let (id, mode) = (rule.id.as_str(), rule.mode.as_str());
             page.sample(name, &format!("rule=\"{id}\",mode=\"{mode}\""), hits);
@@ -121,10 +133,10 @@ impl ServerMetrics {
 
     fn rate_limit_on(&self, page: &mut Page) {
         let name = "doorward_rate_limit_redis_connected";
-        page.head(name, "gauge", "Whether limits are shared through Redis at present.");
+        page.head(name, "gauge", "1 while limits are shared through Redis, else 0.");
         page.gauge(name, "", &self.rate_limit.connected);
         let name = "doorward_rate_limit_redis_requests_total";
-        page.head(name, "counter", "Requests to be counted in Redis, by outcome.");
+        page.head(name, "counter", "Requests to count in Redis. `not_asked` are those during an outage or beyond the queue.");
         for (outcome, counter) in [
             ("counted", &self.rate_limit.counted),
             ("failed", &self.rate_limit.failed),
@@ -133,7 +145,7 @@ impl ServerMetrics {
             page.counter(name, &format!("outcome=\"{outcome}\""), counter);
         }
         let name = "doorward_rate_limit_failures_total";
-        page.head(name, "counter", "Failures, and requests refused for too many of them.");
+        page.head(name, "counter", "Failures at the token and authorization endpoints; `refused` are requests whose source had failed too often.");
         for (outcome, counter) in
             [("counted", &self.rate_limit.failures), ("refused", &self.rate_limit.failures_refused)]
         {
@@ -143,7 +155,7 @@ impl ServerMetrics {
 
     fn documents_on(&self, page: &mut Page) {
         let name = "doorward_client_documents_total";
-        page.head(name, "counter", "Metadata documents of clients asked for, by outcome.");
+        page.head(name, "counter", "Clients named by the URL of their metadata document, background fetches included. All outcomes except `remembered`, `busy` (too many fetches, in total or of one source), and `refused` (not allowed by the settings) cost a fetch. The log level `debug` says why one failed.");
         for (outcome, counter) in [
             ("remembered", &self.documents.remembered),
             ("fetched", &self.documents.fetched),
@@ -157,49 +169,79 @@ impl ServerMetrics {
         }
     }
 
-    fn authorization_on(&self, page: &mut Page) {
-        let of = &self.authorization;
+    fn sign_ins_on(&self, page: &mut Page) {
+        let of = &self.app;
         let name = "doorward_sign_ins_total";
-        page.head(name, "counter", "Sign-ins that have ended, by kind and outcome.");
-        for (kind, sign_ins) in [("local", &of.local_sign_ins), ("provider", &of.provider_sign_ins)]
-        {
+        page.head(
+            name,
+            "counter",
+            "Completed sign-ins. `refused` are wrong passwords, accounts that are not allowed, and expired attempts; \
+             `failed` are errors of the provider or the store.",
+        );
+        let local = ("kind=\"local\"".to_owned(), &of.local_sign_ins);
+        let providers = of
+            .provider_sign_ins()
+            .map(|(id, sign_ins)| (format!("kind=\"provider\",provider=\"{id}\""), sign_ins));
+        for (labels, sign_ins) in std::iter::once(local).chain(providers) {
             for (outcome, counter) in [
                 ("succeeded", &sign_ins.succeeded),
                 ("refused", &sign_ins.refused),
                 ("failed", &sign_ins.failed),
             ] {
-                page.counter(name, &format!("kind=\"{kind}\",outcome=\"{outcome}\""), counter);
+                page.counter(name, &format!("{labels},outcome=\"{outcome}\""), counter);
             }
         }
+    }
+
+    fn tokens_on(&self, page: &mut Page) {
+        let of = &self.app;
         let name = "doorward_tokens_issued_total";
-        page.head(name, "counter", "Answers with an access token, by grant type.");
+        page.head(name, "counter", "Responses with an access token.");
         page.counter(name, "grant_type=\"authorization_code\"", &of.tokens.by_code);
         page.counter(name, "grant_type=\"refresh_token\"", &of.tokens.by_refresh_token);
+        let name = "doorward_refreshes_total";
+        page.head(
+            name,
+            "counter",
+            "Refresh tokens that clients presented. `grace` are repeated requests within \
+             `token.refresh_grace_seconds`; `reused` revoked their grants; `invalid` are unknown, revoked, or asked for \
+             more than was granted; `failed` are errors of the store or the keys.",
+        );
+        page.counters(name, "", &of.refreshes);
         let name = "doorward_used_again_total";
-        page.head(name, "counter", "Codes and refresh tokens that were used again, by kind.");
+        page.head(
+            name,
+            "counter",
+            "Reuses of authorization codes and old refresh tokens, which revoked their grants.",
+        );
         page.counter(name, "kind=\"code\"", &of.tokens.codes_used_again);
         page.counter(name, "kind=\"refresh_token\"", &of.tokens.refresh_tokens_used_again);
         let name = "doorward_client_uses_dropped_total";
-        page.head(name, "counter", "Uses of clients that are not stored: too many in 30 seconds.");
+        page.head(
+            name,
+            "counter",
+            "Uses of clients that are not stored, because more than 65,536 registered clients or 4,096 clients with a \
+             metadata document were used since the last write.",
+        );
         page.counter(name, "", &of.uses_dropped);
     }
 
     fn sweeps_on(&self, page: &mut Page) {
-        let of = &self.authorization;
+        let of = &self.app;
         let kinds =
             [("grants", &of.grants), ("consents", &of.consents), ("sessions", &of.sessions)];
         let name = "doorward_sweep_forgotten_total";
-        page.head(name, "counter", "Expired records that were forgotten, by kind.");
+        page.head(name, "counter", "Expired records that this node deleted.");
         for (kind, sweep) in kinds {
             page.counter(name, &format!("kind=\"{kind}\""), &sweep.forgotten);
         }
         let name = "doorward_sweep_failures_total";
-        page.head(name, "counter", "Sweeps that did not come to their end, by kind.");
+        page.head(name, "counter", "Sweeps for expired records that a store error ended.");
         for (kind, sweep) in kinds {
             page.counter(name, &format!("kind=\"{kind}\""), &sweep.failures);
         }
         let name = "doorward_sweep_ended_timestamp_seconds";
-        page.head(name, "gauge", "When the last whole sweep ended, by kind; 0 for never.");
+        page.head(name, "gauge", "When the last complete sweep of this node ended, in seconds since 1970; 0 for never. A sweep begins ten minutes after the previous one.");
         for (kind, sweep) in kinds {
             page.gauge(name, &format!("kind=\"{kind}\""), &sweep.ended_at);
         }
@@ -207,7 +249,7 @@ impl ServerMetrics {
 
     fn requests_on(&self, page: &mut Page) {
         let name = "doorward_http_requests_total";
-        page.head(name, "counter", "Answers of the public listener, by route and class of status.");
+        page.head(name, "counter", "Responses of the public listener.");
         for route in ROUTES.iter() {
             for (class, counter) in self.routes[route.index].requests.iter().enumerate() {
                 let labels = format!("route=\"{}\",status=\"{}xx\"", route.template, class + 1);
@@ -215,10 +257,10 @@ impl ServerMetrics {
             }
         }
         let name = "doorward_http_requests_in_flight";
-        page.head(name, "gauge", "Requests of the public listener that are being answered.");
+        page.head(name, "gauge", "Requests of the public listener in progress.");
         page.gauge(name, "", &self.in_flight);
         let name = "doorward_http_request_duration_seconds";
-        page.head(name, "histogram", "Time from the head of a request to its answer, by route.");
+        page.head(name, "histogram", "Time from the head of a request to its response.");
         for route in ROUTES.iter() {
             let labels = format!("route=\"{}\"", route.template);
             page.histogram(name, &labels, &self.routes[route.index].duration);
@@ -227,17 +269,17 @@ impl ServerMetrics {
 
     fn connections_on(&self, page: &mut Page) {
         let name = "doorward_connections_open";
-        page.head(name, "gauge", "Connections of the public listener that are open.");
+        page.head(name, "gauge", "Open connections of the public listener.");
         page.gauge(name, "", &self.connections.open);
         let name = "doorward_connections_held_bytes";
         page.head(
             name,
             "gauge",
-            "What requests being answered and answers being sent hold, in bytes.",
+            "Memory of requests in progress and responses being sent; at most `connections.answer_bytes_max`.",
         );
         page.sample(name, "", self.connections.held_bytes.value());
         let name = "doorward_connections_closed_total";
-        page.head(name, "counter", "Connections that the server closed, by reason.");
+        page.head(name, "counter", "Connections that the server closed.");
         for (reason, counter) in [
             ("too_many", &self.connections.refused_total),
             ("too_many_of_source", &self.connections.refused_source),
@@ -250,7 +292,7 @@ impl ServerMetrics {
             page.counter(name, &format!("reason=\"{reason}\""), counter);
         }
         let name = "doorward_certificate_reloads_total";
-        page.head(name, "counter", "Times the certificate was read again, by outcome.");
+        page.head(name, "counter", "Reloads of the certificate.");
         page.counter(name, "outcome=\"accepted\"", &self.certificate_reloads);
         page.counter(name, "outcome=\"failed\"", &self.certificate_reload_failures);
     }
@@ -258,38 +300,38 @@ impl ServerMetrics {
 
 fn database_on(page: &mut Page, database: &DatabaseFigures) {
     let name = "doorward_postgres_connections";
-    page.head(name, "gauge", "Connections to PostgreSQL, by whether somebody uses them.");
+    page.head(name, "gauge", "Connections to PostgreSQL, if it is the store.");
     page.sample(name, "state=\"idle\"", database.idle);
     page.sample(name, "state=\"used\"", database.open.saturating_sub(database.idle));
     for (name, kind, help, value) in [
         (
             "doorward_postgres_waiting",
             "gauge",
-            "Callers that wait for a connection.",
+            "Callers that wait for a connection to PostgreSQL.",
             database.waiting,
         ),
         (
             "doorward_postgres_connections_discarded_total",
             "counter",
-            "Connections that were thrown away.",
+            "Connections to PostgreSQL closed after an error or a timeout, with the idle ones.",
             database.discarded,
         ),
         (
             "doorward_postgres_batches_total",
             "counter",
-            "Batches of registrations.",
+            "Batches of registrations sent to PostgreSQL.",
             database.batches,
         ),
         (
             "doorward_postgres_batched_registrations_total",
             "counter",
-            "Registrations in batches.",
+            "Registrations in those batches: divided by the batches, their size.",
             database.batched,
         ),
         (
             "doorward_postgres_retries_total",
             "counter",
-            "Statements that were sent once more.",
+            "Retried statements: reads, and changes that were certainly not made.",
             database.retries,
         ),
     ] {
@@ -297,7 +339,11 @@ fn database_on(page: &mut Page, database: &DatabaseFigures) {
         page.sample(name, "", value);
     }
     let name = "doorward_postgres_lost_answers_total";
-    page.head(name, "counter", "Batches whose answer was lost, by what was found out.");
+    page.head(
+        name,
+        "counter",
+        "Batches whose commit response was lost; `settled` if their outcome was found in time.",
+    );
     page.sample(name, "outcome=\"settled\"", database.settled);
     page.sample(name, "outcome=\"unsettled\"", database.unsettled);
 }
@@ -307,17 +353,17 @@ const PAGE_BYTES: u64 = 4096;
 
 fn process_on(page: &mut Page, started: Timestamp) {
     let name = "doorward_log_lines_dropped_total";
-    page.head(name, "counter", "Log lines that were dropped because stderr was not read.");
+    page.head(name, "counter", "Log lines dropped because standard error was not read.");
     page.sample(name, "", log::dropped_lines());
     let name = "doorward_build_info";
-    page.head(name, "gauge", "Which release this is.");
+    page.head(name, "gauge", "1, labeled with the release.");
     page.sample(name, concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);
     let name = "process_start_time_seconds";
-    page.head(name, "gauge", "When the process started, in seconds since the epoch.");
+    page.head(name, "gauge", "When the process started, in seconds since 1970.");
     page.sample(name, "", started.as_seconds());
     if let Some(pages) = resident_pages() {
         let name = "process_resident_memory_bytes";
-        page.head(name, "gauge", "Resident memory.");
+        page.head(name, "gauge", "Resident memory (Linux).");
         page.sample(name, "", pages * PAGE_BYTES);
     }
 }
@@ -326,3 +372,6 @@ fn process_on(page: &mut Page, started: Timestamp) {
 fn resident_pages() -> Option<u64> {
     std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,7 +249,7 @@ async fn try_to_begin(app: &App, head: &Parts, chosen: Chosen) -> Result<Respons
             let begun = upstream::begin(app, &head.headers, provider, &request).await;
             let begun = begun.map_err(|error| Interrupted { error, request }.into());
             // Nobody is signed in yet, but that somebody will not be is certain.
-            return begun.or_else(|error| ended(&app.metrics.provider_sign_ins, Err(error)));
+            return begun.or_else(|error| ended(app.metrics.sign_ins_at(&id), Err(error)));
         }
         Way::Password(presented) => presented,
     };
@@ -257,18 +257,18 @@ async fn try_to_begin(app: &App, head: &Parts, chosen: Chosen) -> Result<Respons
     if !presented.is_some_and(|presented| password.is(&presented)) {
         let left = app.sign_in_limit.left(&Source::of(source), app.clock.now());
         return ended(
-            &app.metrics.local_sign_ins,
+            Some(&app.metrics.local_sign_ins),
             Err(SignInError::WrongPassword { left, request }),
         );
     }
     let mut response = see_other(&go_on(app, &request));
     let begun = session::begin(app, head, local_password::owner(), &mut response).await;
-    ended(&app.metrics.local_sign_ins, begun.map(|()| response).map_err(Into::into))
+    ended(Some(&app.metrics.local_sign_ins), begun.map(|()| response).map_err(Into::into))
 }
 
 /// `GET /oauth2/sign-in/{provider}`: back from a provider.
 pub(crate) async fn finish(app: &App, source: IpAddr, head: &Parts) -> Response {
-    let metrics = &app.metrics.provider_sign_ins;
+    let metrics = app.metrics.sign_ins_at(provider_in(head));
     let answer = match back(app, head) {
         Ok((provider, answer, begun)) => {
             let finished = try_to_finish(app, source, head, (provider, &answer, &begun));
@@ -282,13 +282,17 @@ pub(crate) async fn finish(app: &App, source: IpAddr, head: &Parts) -> Response 
     answer.unwrap_or_else(|error| error.shown(app, head))
 }
 
+/// The `id` in the path.
+fn provider_in(head: &Parts) -> &str {
+    head.uri.path().rsplit('/').next().unwrap_or_default()
+}
+
 /// The provider, its answer, and the sign-in that this browser began.
 fn back<'app, 'head>(
     app: &'app App,
     head: &'head Parts,
 ) -> Result<(&'app Provider, Form<'head>, UnderWay), SignInError> {
-    let id = head.uri.path().rsplit('/').next().unwrap_or_default();
-    let provider = app.providers.named(id).ok_or(SignInError::UnknownWay)?;
+    let provider = app.providers.named(provider_in(head)).ok_or(SignInError::UnknownWay)?;
     let query = head.uri.query().unwrap_or_default();
     let answer = Form::parse(query.as_bytes()).map_err(UpstreamError::from)?;
     let begun = upstream::returned(app, &head.headers, &answer)?;
@@ -317,11 +321,12 @@ async fn try_to_finish(
     })
 }
 
-/// Counts how a sign-in has ended.
+/// Counts how a sign-in has ended. Without metrics, the way to sign in does not exist.
 fn ended(
-    metrics: &SignInMetrics,
+    metrics: Option<&SignInMetrics>,
     answer: Result<Response, SignInError>,
 ) -> Result<Response, SignInError> {
+    let Some(metrics) = metrics else { return answer };
     match &answer {
         Ok(_) => metrics.succeeded.add_one(),
         Err(error) if error.refusal().status.is_server_error() => metrics.failed.add_one(),

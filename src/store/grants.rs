@@ -321,7 +321,7 @@ impl Rotation {
 pub enum Step {
     /// Put the successor into the place of the last token: [`Rotated::Succeeded`].
     Supersede,
-    /// Nothing, it was done before: [`Rotated::Succeeded`].
+    /// Nothing, it was done before: [`Rotated::Repeated`].
     Repeat,
     /// Nothing: [`Rotated::Refused`].
     Refuse,
@@ -332,8 +332,10 @@ pub enum Step {
 /// What became of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotated {
-    /// The successor is the last one now, by this call or, within the grace, by an earlier one.
+    /// The successor is the last one now.
     Succeeded,
+    /// An earlier call within the grace has made the successor the last one.
+    Repeated,
     /// It is good no longer: the family or the grant has expired, or there is no such grant or family.
     Refused,
     /// An old token was used again; the grant is forgotten.

@@ -97,7 +97,7 @@ impl Store {
 
 /// What this process has to do with a database: how many connections there are now, and what was counted since
 /// it was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseFigures {
     /// Connections.
     pub open: u64,

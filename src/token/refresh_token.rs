@@ -15,12 +15,13 @@ use crate::{
     client::Scope,
     grant::RefreshToken,
     http::form::Form,
+    metrics::RefreshOutcome,
     store::{GrantRecord, Rotated, Rotation},
 };
 
 const INVALID: TokenError = TokenError::InvalidGrant("refresh_token");
 
-/// Rotates a refresh token. The answer is made before the store is asked: nothing can fail after it.
+/// Rotates a refresh token, and counts what became of it.
 pub(super) async fn rotate(
     app: &App,
     client: &Client,
@@ -28,18 +29,35 @@ pub(super) async fn rotate(
     form: &Form<'_>,
     by: &Author,
 ) -> Result<String, TokenError> {
+    let rotated = try_to_rotate(app, client, grant, form, by).await;
+    let outcome = match &rotated {
+        Ok((outcome, _)) => *outcome,
+        Err(TokenError::Store(_) | TokenError::Keys(_)) => RefreshOutcome::Failed,
+        Err(_) => RefreshOutcome::Invalid,
+    };
+    app.metrics.refreshes[outcome].add_one();
+    rotated?.1.ok_or(INVALID)
+}
+
+/// The outcome, and the body of the response, if the client gets one. The body is made before the store is called:
+/// nothing can fail after it.
+async fn try_to_rotate(
+    app: &App,
+    client: &Client,
+    grant: Option<GrantRecord>,
+    form: &Form<'_>,
+    by: &Author,
+) -> Result<(RefreshOutcome, Option<String>), TokenError> {
     let now = by.at;
     let token: RefreshToken = required(form, "refresh_token")?.parse().map_err(|_| INVALID)?;
     // Of the other parameter, if somebody sent both.
     let grant = grant.filter(|grant| grant.grant_id == token.grant).ok_or(INVALID)?;
     let family = token.family.hash();
-    let is_of_family = grant.refresh.as_ref().is_some_and(|kept| kept.family.matches(&family));
-    if !is_of_family || grant.client != client.identifier {
-        return Err(INVALID);
-    }
+    let of_family = grant.refresh.as_ref().filter(|kept| kept.family.matches(&family));
+    let refresh = of_family.filter(|_| grant.client == client.identifier).ok_or(INVALID)?;
     // In its last second it could only give an access token that has expired.
-    if grant.expires_at.as_seconds() <= now.as_seconds() {
-        return Err(INVALID);
+    if grant.expires_at.as_seconds() <= now.as_seconds() || refresh.expires_at <= now {
+        return Ok((RefreshOutcome::Expired, None));
     }
     let (scope, resources) = (scope(&grant, form)?, narrowed(&grant, form)?);
     let extent = Extent { scope, resources, expires_at: grant.expires_at };
@@ -55,15 +73,16 @@ pub(super) async fn rotate(
         graced_from: now.before_seconds(settings.refresh_grace_seconds),
     };
     let body = response::body(&access_token, Some(&successor), extent.scope.as_ref());
-    match app.store.rotate_refresh_token(grant.grant_id, rotation, by).await? {
-        Rotated::Succeeded => Ok(body),
-        Rotated::Refused => Err(INVALID),
+    Ok(match app.store.rotate_refresh_token(grant.grant_id, rotation, by).await? {
+        Rotated::Succeeded => (RefreshOutcome::Rotated, Some(body)),
+        Rotated::Repeated => (RefreshOutcome::Grace, Some(body)),
+        Rotated::Refused => (RefreshOutcome::Invalid, None),
         Rotated::Reused => {
             tracing::warn!(grant.id = %grant.grant_id, "an old refresh token was used again");
             app.metrics.tokens.refresh_tokens_used_again.add_one();
-            Err(INVALID)
+            (RefreshOutcome::Reused, None)
         }
-    }
+    })
 }
 
 /// The scope of the access token: what was allowed, or less (RFC 6749 §6). The refresh token keeps all of it.

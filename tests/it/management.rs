@@ -86,6 +86,41 @@ async fn registrations_are_counted_by_door_and_by_what_became_of_them() {
 }
 
 #[tokio::test]
+async fn refused_registrations_are_counted_by_door_and_reason() {
+    let mut config = config();
+    config.rate_limit.per_source = 6;
+    let server = TestServer::with(config).await;
+    let redirecting = |uri: &str| format!(r#"{{"client_name":"App","redirect_uris":["{uri}"]}}"#);
+    let good = redirecting("https://app.example/cb");
+
+    server.post("/register", "no JSON").await;
+    server.post("/register", &redirecting("http://app.example/cb")).await;
+    server.post("/register", r#"{"redirect_uris":"https://app.example/cb"}"#).await;
+    server.post("/api/v2/oauth2/register", "{}").await;
+    for failure in [Failure::Busy, Failure::Unavailable] {
+        server.fail(failure);
+        server.post("/oauth2/register", &good).await;
+    }
+    server.post("/oauth2/register", &good).await;
+
+    for (profile, reason, count) in [
+        ("rfc7591", "invalid_json", 1.0),
+        ("rfc7591", "invalid_redirect_uri", 1.0),
+        ("rfc7591", "invalid_client_metadata", 1.0),
+        ("rfc7591", "store_busy", 1.0),
+        ("rfc7591", "store_unavailable", 1.0),
+        ("rfc7591", "source_limit", 1.0),
+        ("rfc7591", "admission_rule", 0.0),
+        ("datadog", "invalid_client_metadata", 1.0),
+        ("datadog", "source_limit", 0.0),
+    ] {
+        let labels = format!("profile=\"{profile}\",reason=\"{reason}\"");
+        let name = format!("doorward_registrations_refused_total{{{labels}}}");
+        assert!((server.metric(&name).await - count).abs() < 0.5, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_are_counted_by_what_bought_them_and_so_is_what_is_used_again() {
     let server = TestServer::with(granted::config()).await;
     let client = server.new_client().await;
@@ -97,13 +132,24 @@ async fn tokens_are_counted_by_what_bought_them_and_so_is_what_is_used_again() {
     }
     server.clock.advance(Duration::from_secs(31));
     assert_eq!(server.token(&refresh).await.status, 400);
+    assert_eq!(server.token(&refresh).await.status, 400, "its grant is revoked");
     let other = redeeming(client, &server.grant(client).await, &[]);
     assert_eq!(server.token(&other).await.status, 200);
     assert_eq!(server.token(&other).await.status, 400);
+    let third = redeeming(client, &server.grant(client).await, &[]);
+    let third = member(&server.token(&third).await, "refresh_token");
+    server.clock.advance(Duration::from_hours(24 * 400));
+    assert_eq!(server.token(&refreshing(client, &third, &[])).await.status, 400);
 
     for (name, count) in [
-        ("doorward_tokens_issued_total{grant_type=\"authorization_code\"}", 2.0),
+        ("doorward_tokens_issued_total{grant_type=\"authorization_code\"}", 3.0),
         ("doorward_tokens_issued_total{grant_type=\"refresh_token\"}", 2.0),
+        ("doorward_refreshes_total{outcome=\"rotated\"}", 1.0),
+        ("doorward_refreshes_total{outcome=\"grace\"}", 1.0),
+        ("doorward_refreshes_total{outcome=\"reused\"}", 1.0),
+        ("doorward_refreshes_total{outcome=\"invalid\"}", 1.0),
+        ("doorward_refreshes_total{outcome=\"expired\"}", 1.0),
+        ("doorward_refreshes_total{outcome=\"failed\"}", 0.0),
         ("doorward_used_again_total{kind=\"refresh_token\"}", 1.0),
         ("doorward_used_again_total{kind=\"code\"}", 1.0),
     ] {

@@ -185,7 +185,7 @@ async fn looking_where_a_provider_sends_people_back_to_spends_nothing() {
 }
 
 #[tokio::test]
-async fn sign_ins_are_counted_by_kind_and_how_they_ended() {
+async fn sign_ins_are_counted_by_provider_and_how_they_ended() {
     let mut config = with_provider().await;
     config.sign_in.providers.push(provider_at("gone", "http://127.0.0.1:1"));
     let server = TestServer::with(config).await;
@@ -200,13 +200,17 @@ async fn sign_ins_are_counted_by_kind_and_how_they_ended() {
         let sent = browser.post("/oauth2/sign-in", &form.clone().and(name, value)).await;
         assert_eq!(sent.answer.status, status, "{name}={value}");
     }
+    let unknown = browser.get("/oauth2/sign-in/chosen-by-a-stranger").await;
+    assert_eq!(unknown.answer.status, 400);
+    assert!(!server.look("/metrics").await.body.contains("chosen-by-a-stranger"));
     for (labels, count) in [
         ("kind=\"local\",outcome=\"succeeded\"", 1.0),
         ("kind=\"local\",outcome=\"refused\"", 1.0),
         ("kind=\"local\",outcome=\"failed\"", 0.0),
-        ("kind=\"provider\",outcome=\"succeeded\"", 0.0),
-        ("kind=\"provider\",outcome=\"refused\"", 1.0),
-        ("kind=\"provider\",outcome=\"failed\"", 1.0),
+        ("kind=\"provider\",provider=\"acme\",outcome=\"succeeded\"", 0.0),
+        ("kind=\"provider\",provider=\"acme\",outcome=\"refused\"", 1.0),
+        ("kind=\"provider\",provider=\"acme\",outcome=\"failed\"", 0.0),
+        ("kind=\"provider\",provider=\"gone\",outcome=\"failed\"", 1.0),
     ] {
         let name = format!("doorward_sign_ins_total{{{labels}}}");
         assert!((server.metric(&name).await - count).abs() < 0.5, "{name}");

@@ -94,7 +94,7 @@ pub(in crate::store) async fn repeat_or_end<T: Transaction>(
         Step::Refuse => Rotated::Refused,
         Step::Repeat => {
             change.execute(&grants::NOTE_GRACE, &[id.value()]).await?;
-            Rotated::Succeeded
+            Rotated::Repeated
         }
         Step::Forget => {
             end_grants(change, found, &Ending::new(Action::GrantReused, "refresh_token"), by)

@@ -206,8 +206,8 @@ impl Walk {
             held.grant.graced += 1;
         }
         let outcome = match self.store.rotate_refresh_token(id, rotation, &by()).await.unwrap() {
-            Rotated::Succeeded if expected == "Repeated" => "Repeated",
             Rotated::Succeeded => "Succeeded",
+            Rotated::Repeated => "Repeated",
             Rotated::Refused => "Refused",
             Rotated::Reused => "Reused",
         };
