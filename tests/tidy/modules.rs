@@ -285,7 +285,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "identified_client",
             "keys",
             "metrics",
-            "metrics",
             "refusal",
             "secret",
             "store",
