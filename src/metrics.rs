@@ -195,6 +195,37 @@ label! {
     }
 }
 
+label! {
+    /// What a caller asks of the store.
+    StoreOperation = "operation" {
+        Registration = "registration",
+        /// Any other change.
+        Change = "change",
+        /// A change that only deletes.
+        Deletion = "deletion",
+        /// One client or one grant.
+        Lookup = "lookup",
+        /// Several records, or records of another kind.
+        Query = "query",
+    }
+}
+
+label! {
+    /// Whether clients may be used.
+    ClientStanding = "standing" {
+        Active = "active",
+        Pending = "pending",
+        Suspended = "suspended",
+        Dormant = "dormant",
+    }
+}
+
+/// What the store counts, whichever database is open.
+#[derive(Debug, Default)]
+pub(crate) struct StoreMetrics {
+    pub(crate) durations: By<StoreOperation, Histogram>,
+}
+
 /// Requests of one route.
 #[derive(Debug, Default)]
 pub(crate) struct RouteMetrics {
@@ -278,6 +309,10 @@ pub(crate) struct AppMetrics {
     pub(crate) local_sign_ins: SignInMetrics,
     /// By the `id` of each configured provider.
     provider_sign_ins: BTreeMap<String, SignInMetrics>,
+    /// Registered clients, as they were last counted.
+    pub(crate) clients: By<ClientStanding, Gauge>,
+    /// When they were counted, in seconds since 1970; 0 for never.
+    pub(crate) clients_counted_at: Gauge,
     pub(crate) tokens: TokenMetrics,
     pub(crate) refreshes: By<RefreshOutcome, Counter>,
     pub(crate) grants: SweepMetrics,
@@ -398,6 +433,21 @@ impl Page {
 
     pub(crate) fn gauge(&mut self, name: &str, labels: &str, gauge: &Gauge) {
         self.sample(name, labels, gauge.value());
+    }
+
+    /// The samples of a gauge for each value of a label.
+    pub(crate) fn gauges<L: Label>(&mut self, name: &str, gauges: &By<L, Gauge>) {
+        for &value in L::ALL {
+            self.gauge(name, &format!("{}=\"{}\"", L::NAME, value.as_str()), &gauges[value]);
+        }
+    }
+
+    /// The samples of a histogram for each value of a label.
+    pub(crate) fn histograms<L: Label>(&mut self, name: &str, histograms: &By<L, Histogram>) {
+        for &value in L::ALL {
+            let labels = format!("{}=\"{}\"", L::NAME, value.as_str());
+            self.histogram(name, &labels, &histograms[value]);
+        }
     }
 
     /// The samples of a histogram, in seconds.

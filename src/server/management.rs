@@ -12,14 +12,16 @@ use http::{
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
 };
 use hyper::body::Incoming;
+use rustix::fs::statvfs;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, ServerMetrics, activity};
+use super::{Answer, ServerMetrics, activity, metrics::StoreFigures};
 use crate::{
     app::App,
     clock::Timestamp,
+    config::StoreLocation,
     http::answer::{AnswerBody, Response, Shape, json as json_answer, refusal},
 };
 
@@ -81,14 +83,27 @@ impl Management {
     }
 
     fn metrics_page(&self) -> Response {
-        let mut response = Response::new(AnswerBody::from(
-            self.metrics.page(self.started, self.app.store.database().as_ref()),
-        ));
+        let store = &self.app.store;
+        let figures = StoreFigures {
+            metrics: Some(store.metrics()),
+            queues: store.queues(),
+            free_bytes: free_bytes(&self.app.config.store),
+            database: store.database(),
+        };
+        let mut response =
+            Response::new(AnswerBody::from(self.metrics.page(self.started, &figures)));
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
         response
     }
+}
+
+/// The free space on the disk of the data folder.
+fn free_bytes(store: &StoreLocation) -> Option<u64> {
+    let StoreLocation::Folder(folder) = store else { return None };
+    let disk = statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 impl Answer for Management {

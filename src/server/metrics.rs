@@ -12,9 +12,9 @@ use crate::{
     log,
     metrics::{
         AppMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page, RateLimitMetrics,
-        RegistrationMetrics, RouteMetrics,
+        RegistrationMetrics, RouteMetrics, StoreMetrics,
     },
-    store::DatabaseFigures,
+    store::{DatabaseFigures, QueueFigures},
 };
 
 /// What one server counts.
@@ -74,8 +74,8 @@ impl ServerMetrics {
         }
     }
 
-    /// Everything as Prometheus reads it, and how a database is doing, where there is one.
-    pub(crate) fn page(&self, started: Timestamp, database: Option<&DatabaseFigures>) -> String {
+    /// Everything as Prometheus reads it.
+    pub(crate) fn page(&self, started: Timestamp, store: &StoreFigures<'_>) -> String {
         let mut page = Page::new();
         self.registrations_on(&mut page);
         self.rules_on(&mut page);
@@ -84,7 +84,9 @@ impl ServerMetrics {
         self.sign_ins_on(&mut page);
         self.tokens_on(&mut page);
         self.sweeps_on(&mut page);
-        if let Some(database) = database {
+        self.clients_on(&mut page);
+        store_on(&mut page, store);
+        if let Some(database) = &store.database {
             database_on(&mut page, database);
         }
         self.requests_on(&mut page);
@@ -226,6 +228,23 @@ impl ServerMetrics {
         page.counter(name, "", &of.uses_dropped);
     }
 
+    fn clients_on(&self, page: &mut Page) {
+        let name = "doorward_clients";
+        page.head(
+            name,
+            "gauge",
+            "Registered clients in the store, counted ten seconds after the start and every hour.",
+        );
+        page.gauges(name, &self.app.clients);
+        let name = "doorward_clients_counted_timestamp_seconds";
+        page.head(
+            name,
+            "gauge",
+            "When this node last counted the clients, in seconds since 1970; 0 for never.",
+        );
+        page.gauge(name, "", &self.app.clients_counted_at);
+    }
+
     fn sweeps_on(&self, page: &mut Page) {
         let of = &self.app;
         let kinds =
@@ -295,6 +314,49 @@ impl ServerMetrics {
         page.head(name, "counter", "Reloads of the certificate.");
         page.counter(name, "outcome=\"accepted\"", &self.certificate_reloads);
         page.counter(name, "outcome=\"failed\"", &self.certificate_reload_failures);
+    }
+}
+
+/// The state of the store when the page is written.
+#[derive(Default)]
+pub(crate) struct StoreFigures<'a> {
+    pub(crate) metrics: Option<&'a StoreMetrics>,
+    pub(crate) queues: Vec<QueueFigures>,
+    /// Of the disk of the data folder, if there is one.
+    pub(crate) free_bytes: Option<u64>,
+    pub(crate) database: Option<DatabaseFigures>,
+}
+
+fn store_on(page: &mut Page, store: &StoreFigures<'_>) {
+    if let Some(metrics) = store.metrics {
+        let name = "doorward_store_operation_duration_seconds";
+        page.head(
+            name,
+            "histogram",
+            "Time that a caller waits for the store, failures included. `lookup` is one client or grant; a registration \
+             includes its commit.",
+        );
+        page.histograms(name, &metrics.durations);
+    }
+    let name = "doorward_store_queue_length";
+    page.head(
+        name,
+        "gauge",
+        "Callers that wait in a queue of the store. The embedded store has `changes` and `lookups`, PostgreSQL has \
+         `registrations`.",
+    );
+    for queue in &store.queues {
+        page.sample(name, &format!("queue=\"{}\"", queue.name), queue.length);
+    }
+    let name = "doorward_store_queue_capacity";
+    page.head(name, "gauge", "Places in a queue of the store; callers beyond them get 503.");
+    for queue in &store.queues {
+        page.sample(name, &format!("queue=\"{}\"", queue.name), queue.capacity);
+    }
+    if let Some(free_bytes) = store.free_bytes {
+        let name = "doorward_store_disk_free_bytes";
+        page.head(name, "gauge", "Free space on the disk of the data folder, if there is one.");
+        page.sample(name, "", free_bytes);
     }
 }
 

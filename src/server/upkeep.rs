@@ -11,8 +11,8 @@ use crate::{
     client::ClientIdentifier,
     guard::{self, Guards},
     http::request_event::chain,
-    metrics::SweepMetrics,
-    store::{GrantFilter, Swept},
+    metrics::{ClientStanding, SweepMetrics},
+    store::{GrantFilter, Standing, StoreError, Swept},
 };
 
 /// How often nodes look for keys that another one has made.
@@ -23,6 +23,10 @@ const USES_EVERY: Duration = Duration::from_secs(30);
 
 /// How often everything is looked through for what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
+
+/// When clients are counted first, and how often then: that reads an index of all of them.
+const CLIENTS_FROM: Duration = Duration::from_secs(10);
+const CLIENTS_EVERY: Duration = Duration::from_hours(1);
 
 /// How many records one step of a sweep looks at.
 const SWEEP_RECORDS: usize = 500;
@@ -39,11 +43,51 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             sweep(app),
             documents(app),
             last_uses(app),
+            clients(app),
             guard::end_streams(app, guards)
         );
     } else {
-        app.rate_limit.keep_connected().await;
+        tokio::join!(app.rate_limit.keep_connected(), clients(app));
     }
+}
+
+/// Counts the registered clients, slowly.
+async fn clients(app: &App) {
+    sleep(CLIENTS_FROM).await;
+    loop {
+        if let Err(error) = count_clients(app).await {
+            tracing::warn!(error = chain(&error), "the clients are not counted now");
+        }
+        sleep(CLIENTS_EVERY).await;
+    }
+}
+
+async fn count_clients(app: &App) -> Result<(), StoreError> {
+    let mut all = 0;
+    let mut after = None;
+    loop {
+        let (counted, last) = app.store.count_clients_after(after).await?;
+        all += counted;
+        after = last;
+        if after.is_none() {
+            break;
+        }
+        sleep(SWEEP_PAUSE).await;
+    }
+    let standings = app.store.standings().await?;
+    let of = |standing| {
+        let counted = standings.iter().find(|counted| counted.standing == standing);
+        counted.map_or(0, |counted| counted.clients)
+    };
+    let (pending, suspended, dormant) =
+        (of(Standing::Pending), of(Standing::Suspended), of(Standing::Dormant));
+    let clients = &app.metrics.clients;
+    clients[ClientStanding::Active].set(all.saturating_sub(pending + suspended + dormant));
+    clients[ClientStanding::Pending].set(pending);
+    clients[ClientStanding::Suspended].set(suspended);
+    clients[ClientStanding::Dormant].set(dormant);
+    app.metrics.clients_counted_at.set(app.clock.now().as_seconds());
+    Ok(())
 }
 
 /// Stores when clients were last used, in batches.
@@ -163,8 +207,10 @@ mod tests {
         clock::{Clock, Timestamp},
         config::Config,
         entropy::Entropy,
+        metadata_policy::Profile,
+        registration,
         secret::SecretHash,
-        store::{self, Access, ResourceOwner, SessionId, SessionRecord},
+        store::{self, Access, ResourceOwner, SessionId, SessionRecord, Transition},
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -178,6 +224,31 @@ mod tests {
             idle_at: expires_at,
             expires_at,
         }
+    }
+
+    #[tokio::test]
+    async fn clients_are_counted_aside() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let config = Config::default();
+        let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
+        let app = App::new(config, Arc::clone(&store), Clock::held_at(NOW), Entropy::seeded(1));
+        let body = br#"{"client_name":"An app","redirect_uris":["https://app.example/cb"]}"#;
+        let source = [192, 0, 2, 1].into();
+        let (client, _) = registration::prepare(&Profile::RFC7591, &app, source, body).unwrap();
+        let client_id = client.client_id;
+        store.register_client(Arc::new(client)).await.unwrap();
+
+        let counted = &app.metrics.clients;
+        count_clients(&app).await.unwrap();
+        assert_eq!(counted[ClientStanding::Active].value(), 1);
+        let by = app.system(Actor::System);
+        let suspend = &Transition::SUSPEND;
+        store.change_standing(&client_id.into(), suspend, Some("test"), by).await.unwrap();
+        assert_eq!(counted[ClientStanding::Active].value(), 1, "nothing is counted in between");
+        count_clients(&app).await.unwrap();
+        assert_eq!(counted[ClientStanding::Active].value(), 0);
+        assert_eq!(counted[ClientStanding::Suspended].value(), 1);
+        assert_eq!(app.metrics.clients_counted_at.value(), 1_800_000_000);
     }
 
     #[tokio::test]

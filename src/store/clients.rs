@@ -10,6 +10,7 @@ use crate::{
     audit::{Action, Author},
     ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, DocumentUrl},
+    metrics::StoreOperation,
 };
 
 impl Store {
@@ -21,6 +22,7 @@ impl Store {
         if let Some(answer) = self.check_registration().await {
             return answer;
         }
+        let _timed = self.timed(StoreOperation::Registration);
         match &self.database {
             Database::Embedded(embedded) => embedded.register_client(client).await,
             Database::Postgres(postgres) => postgres.register_client(client).await,
@@ -33,6 +35,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
         self.check()?;
+        let _timed = self.timed(StoreOperation::Lookup);
         match &self.database {
             Database::Embedded(embedded) => embedded.client(id).await,
             Database::Postgres(postgres) => postgres.client(id).await,

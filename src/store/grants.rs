@@ -16,6 +16,7 @@ use crate::{
     client::ClientIdentifier,
     clock::Timestamp,
     grant::GrantId,
+    metrics::StoreOperation,
     secret::SecretHash,
 };
 
@@ -49,6 +50,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         self.check()?;
+        let _timed = self.timed(StoreOperation::Lookup);
         match &self.database {
             Database::Embedded(embedded) => embedded.grant(id).await,
             Database::Postgres(postgres) => postgres.grant(id).await,

@@ -21,11 +21,12 @@ mod record;
 mod registrations;
 mod sessions;
 mod sql;
+mod standings;
 mod statements;
 mod transaction;
 mod upkeep;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 pub use self::{
     client_filter::{ClientFilter, LastUsed},
@@ -41,7 +42,8 @@ pub use self::{
         Standing,
     },
     registrations::{ClientUpdate, Updated},
-    upkeep::{DatabaseFigures, KeyKept, SweepPage, Swept},
+    standings::StandingCount,
+    upkeep::{DatabaseFigures, KeyKept, QueueFigures, SweepPage, Swept},
 };
 use self::{
     column::{Record, Value},
@@ -49,11 +51,16 @@ use self::{
     postgres::Postgres,
     sql::Statement,
 };
-use crate::config::{Config, EmbeddedConfig, StoreLocation};
+use crate::{
+    config::{Config, EmbeddedConfig, StoreLocation},
+    metrics::{Histogram, StoreMetrics, StoreOperation},
+};
 
 /// Everything that is kept. Its methods stand in `clients.rs`, `grants.rs`, `sessions.rs`, and `upkeep.rs`.
 pub struct Store {
     database: Database,
+    /// How long callers waited.
+    metrics: StoreMetrics,
     /// In tests and benches: how calls fail.
     failing: Option<Arc<Failing>>,
 }
@@ -65,7 +72,7 @@ enum Database {
 
 impl From<Database> for Store {
     fn from(database: Database) -> Self {
-        Self { database, failing: None }
+        Self { database, metrics: StoreMetrics::default(), failing: None }
     }
 }
 
@@ -86,10 +93,16 @@ impl Store {
         parameters: Vec<Value<'static>>,
     ) -> Result<Vec<R>, StoreError> {
         self.check()?;
+        let _timed = self.timed(StoreOperation::Query);
         match &self.database {
             Database::Embedded(embedded) => embedded.select(statement, parameters).await,
             Database::Postgres(postgres) => postgres.select(statement, &parameters).await,
         }
+    }
+
+    /// Records how long the caller waits, until what is returned is dropped.
+    fn timed(&self, operation: StoreOperation) -> Timed<'_> {
+        Timed { began: Instant::now(), histogram: &self.metrics.durations[operation] }
     }
 
     /// The first record that a statement selects.
@@ -99,6 +112,18 @@ impl Store {
         parameters: Vec<Value<'static>>,
     ) -> Result<Option<R>, StoreError> {
         Ok(self.select(statement, parameters).await?.into_iter().next())
+    }
+}
+
+/// Records a duration when it is dropped: calls that fail or are abandoned count too.
+struct Timed<'a> {
+    began: Instant,
+    histogram: &'a Histogram,
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        self.histogram.record(self.began.elapsed());
     }
 }
 
@@ -120,6 +145,7 @@ macro_rules! change {
     };
     ($store:ident, $scope:ident, $work:ident, |$transaction:ident| $change:expr) => {{
         $store.check()?;
+        let _timed = $store.timed(change!(@operation $work));
         match &$store.database {
             $crate::store::Database::Embedded(embedded) => {
                 let work = move |$transaction: &mut $crate::store::embedded::Direct<'_>| {
@@ -132,6 +158,8 @@ macro_rules! change {
             }
         }
     }};
+    (@operation work) => { $crate::metrics::StoreOperation::Change };
+    (@operation delete) => { $crate::metrics::StoreOperation::Deletion };
     (@alone $postgres:ident, |$transaction:ident| $change:expr) => {{
         let $transaction = &mut $postgres.alone()?;
         $change.await

@@ -1,7 +1,7 @@
 //! Keys, sweeps, and the state of the store itself.
 
 use super::{Database, KeyRecord, Store, StoreError, change, changes, statements::keys};
-use crate::{audit::Author, clock::Timestamp};
+use crate::{audit::Author, clock::Timestamp, metrics::StoreMetrics};
 
 impl Store {
     /// Whether a registration could be stored now: asks the writer, not a flag.
@@ -82,6 +82,19 @@ impl Store {
         }
     }
 
+    /// How long callers waited.
+    pub(crate) fn metrics(&self) -> &StoreMetrics {
+        &self.metrics
+    }
+
+    /// How full the queues of the store are.
+    pub fn queues(&self) -> Vec<QueueFigures> {
+        match &self.database {
+            Database::Embedded(embedded) => embedded.queues(),
+            Database::Postgres(postgres) => postgres.queues(),
+        }
+    }
+
     /// Waits until everything accepted so far is durable, then closes the store. Later calls of any method return
     /// [`StoreError::Unavailable`].
     ///
@@ -92,6 +105,24 @@ impl Store {
             Database::Embedded(embedded) => embedded.close().await,
             Database::Postgres(postgres) => postgres.close().await,
         }
+    }
+}
+
+/// How full a bounded queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueFigures {
+    /// What waits in it.
+    pub name: &'static str,
+    /// How many wait.
+    pub length: usize,
+    /// How many can wait.
+    pub capacity: usize,
+}
+
+impl QueueFigures {
+    pub(super) fn of<T>(name: &'static str, queue: &tokio::sync::mpsc::Sender<T>) -> Self {
+        let capacity = queue.max_capacity();
+        Self { name, length: capacity - queue.capacity(), capacity }
     }
 }
 

@@ -158,6 +158,23 @@ async fn tokens_are_counted_by_what_bought_them_and_so_is_what_is_used_again() {
 }
 
 #[tokio::test]
+async fn what_the_store_does_and_what_waits_for_it_is_shown() {
+    let server = TestServer::start().await;
+    let good = r#"{"client_name":"An app","redirect_uris":["https://app.example/cb"]}"#;
+
+    server.post("/register", good).await;
+
+    let duration = "doorward_store_operation_duration_seconds_count";
+    assert!(
+        (server.metric(&format!("{duration}{{operation=\"registration\"}}")).await - 1.0).abs()
+            < 0.5
+    );
+    let queues =
+        server.look("/metrics").await.body.matches("doorward_store_queue_capacity{").count();
+    assert!(queues > 0);
+}
+
+#[tokio::test]
 async fn the_management_listener_can_only_be_read() {
     let server = TestServer::start().await;
     for path in ["/livez", "/readyz", "/healthz", "/version", "/metrics"] {

@@ -62,7 +62,12 @@ const CONFINED: &[Confined] = &[
     Confined { what: &["reqwest"], to: &["src/http/fetch.rs"] },
     Confined {
         what: &["rustix"],
-        to: &["src/cli/author.rs", "src/doctor/", "src/server/descriptors.rs"],
+        to: &[
+            "src/cli/author.rs",
+            "src/doctor/",
+            "src/server/descriptors.rs",
+            "src/server/management.rs",
+        ],
     },
     // A URL of a database is read where settings are.
     Confined {

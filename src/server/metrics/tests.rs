@@ -15,7 +15,7 @@ const TOP: &str = "\
 
 The management listener serves these metrics at `/metrics`, in the text format of Prometheus. Every series exists from the
 start, at zero, except those of admission rules, sign-in providers, and PostgreSQL, which depend on the settings. No label has
-a value that a caller chose.
+a value that a caller chose. `packaging/observability/` has alert rules and dashboards.
 
 | Metric | Type | Labels | Meaning |
 |---|---|---|---|
@@ -99,7 +99,14 @@ fn whole_page() -> String {
         Arc::new(AppMetrics::new(["acme"].into_iter())),
         Arc::new(Rules::new([Mode::Enforce, Mode::Observe].map(rule).into(), Effect::Allow)),
     );
-    metrics.page(Timestamp::from_millis(0), Some(&DatabaseFigures::default()))
+    let queue = |name| QueueFigures { name, length: 0, capacity: 1 };
+    let store = StoreFigures {
+        metrics: Some(&StoreMetrics::default()),
+        queues: ["changes", "lookups", "registrations"].map(queue).into(),
+        free_bytes: Some(0),
+        database: Some(DatabaseFigures::default()),
+    };
+    metrics.page(Timestamp::from_millis(0), &store)
 }
 
 /// Other systems serve one metric less.

@@ -80,6 +80,7 @@ macro_rules! store_contract {
             standing::a_removal_deletes_the_grants_and_leaves_one_event,
             standing::a_grant_issued_in_the_moment_of_a_suspension_does_not_survive_it,
             standing::allowing_and_disconnecting_at_once_happen_one_after_the_other,
+            standing::clients_are_counted_by_standing_and_in_steps,
             upkeep::an_open_store_is_ready,
             upkeep::after_close_every_method_is_unavailable,
             upkeep::close_waits_for_what_was_accepted,

@@ -324,3 +324,18 @@ pub(in crate::store) async fn allowing_and_disconnecting_at_once_happen_one_afte
         );
     }
 }
+
+pub(in crate::store) async fn clients_are_counted_by_standing_and_in_steps(store: Arc<Store>) {
+    let records = Records::new().take(5_001);
+    let suspended = records[7].client_id;
+    store.import_clients(records).await.unwrap();
+    let moved = change(&store, &suspended.into(), &Transition::SUSPEND).await;
+    assert_eq!(moved, StandingChanged::Now { ended: 0 });
+
+    let (first, last) = store.count_clients_after(None).await.unwrap();
+    let (rest, end) = store.count_clients_after(last).await.unwrap();
+    assert_eq!((first, rest, end), (5_000, 1, None));
+    let standings = store.standings().await.unwrap();
+    let standings: Vec<_> = standings.iter().map(|it| (it.standing, it.clients)).collect();
+    assert_eq!(standings, [(Standing::Suspended, 1)]);
+}

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     client::ClientId,
     grant::GrantId,
-    store::{ClientRecord, GrantRecord, StoreError},
+    store::{ClientRecord, GrantRecord, QueueFigures, StoreError},
 };
 
 /// How many may wait for the thread; more wait for a place.
@@ -43,6 +43,10 @@ enum Asked {
 }
 
 impl Lookups {
+    pub(super) fn queue(&self) -> QueueFigures {
+        QueueFigures::of("lookups", &self.0)
+    }
+
     /// Starts the thread, which opens `file` when it is first asked.
     pub(super) fn start(file: PathBuf) -> io::Result<Self> {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);

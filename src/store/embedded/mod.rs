@@ -45,7 +45,8 @@ use self::{
     writer::{Change, Task},
 };
 use super::{
-    ClientFilter, ClientRecord, GrantFilter, GrantRecord, Imported, StoreError, SweepPage, Swept,
+    ClientFilter, ClientRecord, GrantFilter, GrantRecord, Imported, QueueFigures, StoreError,
+    SweepPage, Swept,
     column::{Record, Value},
     sql::Statement,
 };
@@ -198,6 +199,11 @@ impl Embedded {
             self.delete(false, move |change| upkeep::forget(change.0, kind, now, &going)).await?
         };
         Ok(SweepPage::of(looked_at.into_iter().map(|(key, _)| key).collect(), forgotten, limit))
+    }
+
+    pub(super) fn queues(&self) -> Vec<QueueFigures> {
+        let changes = self.queue.iter().map(|queue| QueueFigures::of("changes", queue));
+        changes.chain([self.lookups.queue()]).collect()
     }
 
     pub(super) async fn ready(&self) -> Result<(), StoreError> {

@@ -46,7 +46,7 @@ pub use self::{
 };
 use super::{
     Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,
-    StoreError, SweepPage, Swept,
+    QueueFigures, StoreError, SweepPage, Swept,
     column::{Record, Stored as _, Value, client_page, first_after},
     sql::Statement,
     statements,
@@ -195,6 +195,10 @@ impl Postgres {
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    pub(super) fn queues(&self) -> Vec<QueueFigures> {
+        self.queue.iter().map(|queue| QueueFigures::of("registrations", queue)).collect()
     }
 
     pub(super) async fn count_clients(&self) -> Result<u64, StoreError> {

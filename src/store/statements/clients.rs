@@ -85,6 +85,14 @@ pub(in crate::store) const SELECT_AHEAD_NOT_ACTIVE: Statement = sql!(
      ORDER BY client_id LIMIT 1 OFFSET $2"
 );
 
+/// Reads the index of clients that are not active alone.
+pub(in crate::store) const COUNT_STANDINGS: Statement =
+    sql!("SELECT standing, count(*) FROM clients WHERE standing IS NOT NULL GROUP BY standing");
+
+/// As [`COUNT_STANDINGS`] has them, the clients from an identifier on.
+pub(in crate::store) const COUNT_FROM: Statement =
+    sql!("SELECT CAST(NULL AS text), count(*) FROM clients WHERE client_id >= $1");
+
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM clients");
 
 pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM clients WHERE client_id = $1");
