@@ -53,6 +53,8 @@ pub(crate) use words;
 words! {
     /// What happened.
     pub enum Action {
+        /// A person asked for a client with a metadata document that an admission rule holds.
+        ClientHeld = "client.held",
         /// An operator approved a pending client.
         ClientApproved = "client.approved",
         /// An operator rejected a pending client, which removes it.

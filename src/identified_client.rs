@@ -12,7 +12,7 @@ use crate::{
     client_document::DocumentError,
     clock::Timestamp,
     http::caller::Caller,
-    store::{ClientRecord, ClientRegistration, ClientState, GrantRecord, Standing, StoreError},
+    store::{ClientRecord, ClientRegistration, ClientState, GrantRecord, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -27,6 +27,8 @@ pub(crate) struct IdentifiedClient {
     pub(crate) state: ClientState,
     /// How far it has changed its own registration.
     pub(crate) registration: ClientRegistration,
+    /// Whether a rule holds it, and the store does not know it: nobody who is signed in has asked for it yet.
+    pub(crate) is_held: bool,
 }
 
 impl IdentifiedClient {
@@ -148,6 +150,7 @@ async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, Identif
         registered_at: Some(record.issued_at),
         state: record.state,
         registration: record.registration,
+        is_held: false,
     })
 }
 
@@ -176,17 +179,14 @@ async fn published(
         is_imitation: &|| app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
     };
     let is_held = app.rules.admit(&candidate).map_err(IdentifyError::Rejected)?.is_held;
-    let standing = if is_held { Standing::Pending } else { Standing::Active };
     Ok(IdentifiedClient {
         identifier: ClientIdentifier::Document(url.clone()),
         metadata: ClientMetadata::clone(&metadata),
         registered_at: None,
-        // A client that is known was let in before: an operator decides about it, and no rule.
-        state: known.map_or_else(
-            || ClientState { standing, ..ClientState::default() },
-            |known| known.state,
-        ),
         registration: ClientRegistration::default(),
+        // Once the client is known, an operator decides about it, and no rule holds it.
+        is_held: is_held && known.is_none(),
+        state: known.map(|known| known.state).unwrap_or_default(),
     })
 }
 

@@ -10,3 +10,4 @@ ALTER TABLE clients ADD COLUMN generation INTEGER;
 ALTER TABLE clients ADD COLUMN changed_at INTEGER;
 ALTER TABLE clients ADD COLUMN ceiling TEXT;
 ALTER TABLE document_clients ADD COLUMN ceiling TEXT;
+CREATE INDEX document_clients_by_standing ON document_clients (standing, url) WHERE standing IS NOT NULL;

@@ -10,3 +10,4 @@ ALTER TABLE clients ADD COLUMN generation bigint;
 ALTER TABLE clients ADD COLUMN changed_at bigint;
 ALTER TABLE clients ADD COLUMN ceiling text;
 ALTER TABLE document_clients ADD COLUMN ceiling text;
+CREATE INDEX document_clients_by_standing ON document_clients (standing, url) WHERE standing IS NOT NULL;

@@ -13,6 +13,7 @@ use crate::{
     },
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId, ResourceIndicator},
+    identified_client::IdentifiedClient,
     pages::{ClientBox, Destination, Imitation, Link, Wanted, WantedResource},
     secret::SecretHash,
     sign_in::Session,
@@ -297,10 +298,9 @@ pub(super) fn consent_record(
 
 /// The record of a client with a document.
 pub(super) fn document_record(
-    question: &Question<'_>,
+    client: &IdentifiedClient,
     by: &Author,
 ) -> Option<DocumentClientRecord> {
-    let client = &question.request.client;
     let ClientIdentifier::Document(url) = &client.identifier else { return None };
     Some(DocumentClientRecord {
         url: url.to_string(),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::App,
     audit::{self, Actor},
-    client::ClientId,
+    client::ClientIdentifier,
     http::{
         answer::{Response, see_other},
         body_budget::Held,
@@ -29,7 +29,7 @@ use crate::{
     paths,
     refusal::Refusal,
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
-    store::{Allowed, EventRecord, EventsOf},
+    store::{Allowed, EventRecord, EventsOf, Standing, Waiting, WaitingMax},
 };
 
 /// How often the page of a client that waits for approval is loaded again.
@@ -70,7 +70,10 @@ async fn counted<T>(
             .map_err(|retry_after_seconds| PageError::TooManyFailures { retry_after_seconds })?;
     }
     match answered {
-        Err(PageError::UnknownClient(Some(id))) => Err(gone(app, id).await?),
+        Err(PageError::UnknownClient(Some(id))) => {
+            let removal = removal(app, &id.into()).await?;
+            Err(removal.map_or(PageError::UnknownClient(Some(id)), PageError::Removed))
+        }
         answered => answered,
     }
 }
@@ -78,16 +81,45 @@ async fn counted<T>(
 /// The newest events of a client among which that about its removal is looked for: grants end with it.
 const LAST_EVENTS_MAX: usize = 200;
 
-/// What people read about a client that is not there: why it was removed, if it was.
-async fn gone(app: &App, id: ClientId) -> Result<PageError, PageError> {
-    let of = EventsOf::Client(id.into());
+/// Why a client was removed that is not there, if it was.
+async fn removal(app: &App, client: &ClientIdentifier) -> Result<Option<Removal>, PageError> {
+    let of = EventsOf::Client(client.clone());
     let events = app.store.newest_events(Some(&of), None, LAST_EVENTS_MAX).await;
     let now = app.clock.now();
-    let removal = events
-        .map_err(PageError::Client)?
-        .iter()
-        .find_map(|event| Removal::of(event, decision::ago(event.at, now)));
-    Ok(removal.map_or(PageError::UnknownClient(Some(id)), PageError::Removed))
+    let events = events.map_err(PageError::Client)?;
+    Ok(events.iter().find_map(|event| Removal::of(event, decision::ago(event.at, now))))
+}
+
+/// How many clients with a document may wait for an operator. Strangers can publish any number of documents, and people
+/// can be led to any of them.
+const WAITING_MAX: WaitingMax = WaitingMax { in_total: 1_000, of_one_person: 10 };
+
+/// Records that a client with a document waits for an operator, because a person asked for it who is signed in. Once
+/// rejected, it does not wait again.
+async fn hold(
+    app: &App,
+    head: &Parts,
+    (request, text): (&AuthorizationRequest, &str),
+    session: &Session,
+) -> Result<Response, PageError> {
+    let client = &request.client.identifier;
+    let by = app.author(Actor::Person(session.owner.subject.clone()), origin(head));
+    let record = decision::document_record(&request.client, &by);
+    let (ClientIdentifier::Document(url), Some(record)) = (client, record) else {
+        return Err(PageError::UnknownClient(None));
+    };
+    if let Some(removal) = removal(app, client).await? {
+        return Err(PageError::Removed(removal));
+    }
+    let waiting = app.store.hold_document(url, record, WAITING_MAX, by).await;
+    let standing = match waiting.map_err(PageError::Client)? {
+        Waiting::Now => Standing::Pending,
+        Waiting::Is(standing) => standing,
+        Waiting::TooMany => return Err(PageError::TooManyWaiting),
+    };
+    // An operator approved it in this moment.
+    let again = || see_other(&sign_in::go_on(app, text));
+    PageError::of_standing(standing, client, text).map_or_else(|| Ok(again()), Err)
 }
 
 fn named_by<'a>(source: IpAddr, head: &Parts, session: Option<&'a Session>) -> NamedBy<'a> {
@@ -104,6 +136,11 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     let text = &*form::repeated(text);
     if !sign_in::can_wait(text) {
         return Err(PageError::Request(REQUEST_BYTES_MAX));
+    }
+    if request.client.is_held
+        && let Some(session) = &session
+    {
+        return hold(app, head, (&request, text), session).await;
     }
     let asked = match &request.asked {
         Ok(asked) if !asked.is_silent => asked,
@@ -261,7 +298,7 @@ async fn decide(
             Ok(_) => again(),
         });
     }
-    let Some(session) = session else { return Ok(again()) };
+    let Some(session) = session.filter(|_| !request.client.is_held) else { return Ok(again()) };
     let sent = form.one("form_token")?;
     let asked = match &request.asked {
         Ok(asked) => asked,
@@ -298,7 +335,7 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
         let before = app.store.consent(subject, client).await?;
         let before = decision::still_meant(before, question, by.at);
         let consent = decision::consent_record(app, question, before.as_ref(), by.at);
-        let document = decision::document_record(question, &by);
+        let document = decision::document_record(&request.client, &by);
         app.store.allow(Allowed { consent, grant, document }, by).await
     };
     match stored.await {

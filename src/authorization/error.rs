@@ -79,6 +79,8 @@ pub(super) enum PageError {
     },
     #[error("Nothing was sent to the app, and it has no access to your account.")]
     Suspended,
+    #[error("An administrator has to approve this app, and too many apps wait for that already.")]
+    TooManyWaiting,
     #[error("We couldn't save your decision.")]
     Store(#[from] StoreError),
 }
@@ -194,7 +196,11 @@ impl PageError {
                 Refusal::bad_request(ErrorCode::InvalidClient).guess()
             }
             Self::UnknownRedirectUri => Refusal::INVALID_REQUEST.guess(),
-            Self::ForeignForm | Self::OldForm | Self::Pending { .. } | Self::Suspended => {
+            Self::ForeignForm
+            | Self::OldForm
+            | Self::Pending { .. }
+            | Self::Suspended
+            | Self::TooManyWaiting => {
                 Refusal::new(StatusCode::FORBIDDEN, ErrorCode::InvalidRequest)
             }
             Self::Document { reason, .. } => match **reason {
@@ -238,6 +244,7 @@ impl PageError {
             | Self::TooManyDecisions { .. }
             | Self::Pending { .. }
             | Self::Suspended
+            | Self::TooManyWaiting
             | Self::Client(_)
             | Self::Grants(_)
             | Self::Store(_) => self.refusal().is_passing(),
@@ -266,6 +273,11 @@ impl PageError {
             Self::Suspended => (
                 "An administrator blocked this app",
                 "If you need it, contact your administrator and name the reference below.",
+            ),
+            Self::TooManyWaiting => (
+                "This app can't wait for approval now",
+                "Ask your administrator to decide about the apps that wait, then go back to the app and try \
+                 again.",
             ),
             Self::ForeignForm => {
                 ("This form came from another site", "Go back to the app and start again.")
@@ -323,6 +335,7 @@ impl PageError {
             | Self::TooManyDecisions { .. }
             | Self::Pending { .. }
             | Self::Suspended
+            | Self::TooManyWaiting
             | Self::TooManyFailures { .. }
             | Self::Client(_)
             | Self::Grants(_)

@@ -61,6 +61,7 @@ pub(crate) fn of_query(config: &Config) -> Vec<(Refusal, String)> {
             [DocumentError::Host, DocumentError::Gone, DocumentError::Busy].map(of_document),
         );
         errors.push(PageError::Rejected { reason: String::new() });
+        errors.push(PageError::TooManyWaiting);
     }
     told(errors)
 }

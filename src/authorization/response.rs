@@ -68,6 +68,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
         metadata: serde_json::from_str(metadata).expect("it is metadata as they are kept"),
         state: crate::store::ClientState::default(),
         registration: crate::store::ClientRegistration::default(),
+        is_held: false,
         registered_at: None,
     };
     let request = AuthorizationRequest::of(client, &form, &Config::default());

@@ -42,6 +42,12 @@ impl fmt::Display for ClientIdentifier {
     }
 }
 
+impl From<DocumentUrl> for ClientIdentifier {
+    fn from(url: DocumentUrl) -> Self {
+        Self::Document(url)
+    }
+}
+
 impl From<ClientId> for ClientIdentifier {
     fn from(id: ClientId) -> Self {
         Self::Registered(id)

@@ -74,8 +74,8 @@ impl Store {
         }
     }
 
-    /// Removes a client and its grants, durably. `action` is [`Action::ClientRemoved`] or [`Action::ClientRejected`]; the
-    /// event stays as its tombstone.
+    /// Removes a client and its grants, durably, whatever its standing. The event, which `action` names, stays as its
+    /// tombstone. [`Self::reject_client`] removes a client only while it is pending.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -5,6 +5,7 @@
 //! once (`changes/`), over a transaction of either database. No transaction, connection, table, or row is visible
 //! outside this folder.
 
+mod approval;
 mod changes;
 mod client_filter;
 mod clients;
@@ -29,6 +30,7 @@ mod upkeep;
 use std::{path::Path, sync::Arc, time::Instant};
 
 pub use self::{
+    approval::{Waiting, WaitingMax},
     client_filter::{ClientFilter, LastUsed},
     clients::{Deleted, Imported, StandingChanged, Transition},
     embedded::Access,
@@ -56,7 +58,7 @@ use crate::{
     metrics::{Histogram, StoreMetrics, StoreOperation},
 };
 
-/// Everything that is kept. Its methods stand in `clients.rs`, `grants.rs`, `sessions.rs`, and `upkeep.rs`.
+/// Everything that is kept. Its methods stand in `clients.rs`, `approval.rs`, `grants.rs`, `sessions.rs`, and `upkeep.rs`.
 pub struct Store {
     database: Database,
     /// How long callers waited.

@@ -112,14 +112,14 @@ impl Standing {
 }
 
 columns! {
-    /// A client with a metadata document that a person has allowed.
+    /// A client with a metadata document that a person has allowed, or asked for while a rule holds it.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct DocumentClientRecord {
         /// The URL of its document.
         pub url: String = "url",
         /// Names it where a UUID is needed.
         pub document_client_id: DocumentClientId = "document_client_id",
-        /// When a person first allowed it.
+        /// When a person first allowed it, or asked for it while a rule held it.
         pub first_allowed_at: Timestamp = "first_allowed_at",
         /// When a person last allowed it.
         pub allowed_at: Timestamp = "allowed_at",

@@ -3,14 +3,20 @@
 use std::fs;
 
 use doorward::{
+    audit::{Action, Author},
+    client::DocumentUrl,
     config::{self, RegistrationConfig, Sources},
-    store::{ClientFilter, Standing},
+    store::{
+        ClientFilter, ClientState, DocumentClientId, DocumentClientRecord, EventsOf, Standing,
+        Transition,
+    },
 };
 use serde_json::{Value, json};
 
 use crate::{
     client_document::Site,
-    harness::{Answer, TestServer, config},
+    flow::{Browser, Client, Request},
+    harness::{Answer, TestServer, by, config},
 };
 
 /// The section `[registration]` of a file, or what is wrong with it.
@@ -286,6 +292,116 @@ async fn the_answer_to_a_client_that_is_held_is_that_of_any_other() {
         }
         assert_eq!(answers[0], answers[1], "{door}");
     }
+}
+
+/// A site whose document clients wait for approval.
+async fn holding_site() -> Site {
+    let mut config = config();
+    config.client_documents.enabled = true;
+    config.registration = load("[registration]\ndefault = 'hold'").unwrap();
+    Site::with(config).await
+}
+
+fn waiting_request(site: &Site) -> Request {
+    site.client().request().with("redirect_uri", "http://127.0.0.1/cb")
+}
+
+const PENDING: &str = "This app is waiting for approval";
+
+#[tokio::test]
+async fn a_client_with_a_document_that_is_held_waits_once_a_signed_in_person_asks() {
+    let site = holding_site().await;
+    let door = &site.door;
+    let path = waiting_request(&site).path();
+    let url = site.client_id.parse().unwrap();
+    let ask_to_sign_in = Browser::new(door).get(&path).await;
+    assert_eq!(ask_to_sign_in.answer.status, 200, "{ask_to_sign_in:?}");
+    assert_eq!(door.kept.document_client(&url).await.unwrap(), None, "a stranger stores nothing");
+
+    let mut browser = Browser::new(door);
+    let waiting = browser.sign_in(&ask_to_sign_in).await;
+
+    assert_eq!((waiting.answer.status, waiting.answer.header("refresh")), (403, Some("10")));
+    assert!(waiting.text().starts_with(PENDING), "{waiting:?}");
+    let record = door.kept.document_client(&url).await.unwrap().unwrap();
+    assert_eq!(record.state.standing, Standing::Pending);
+    assert!(record.metadata.contains("My Editor"), "{record:?}");
+    let of = EventsOf::Client(url.clone().into());
+    let events = door.kept.newest_events(Some(&of), None, 10).await.unwrap();
+    let [event] = &*events else { panic!("one event: {events:?}") };
+    assert_eq!(event.action, Action::ClientHeld);
+    assert!(event.subject.is_some(), "it says who asked: {event:?}");
+    // From now on everyone reads that it waits.
+    for page in [browser.get(&path).await, Browser::new(door).get(&path).await] {
+        assert!(page.text().starts_with(PENDING), "{page:?}");
+    }
+    assert_eq!(door.kept.newest_events(Some(&of), None, 10).await.unwrap(), events);
+
+    let by = Author { at: door.clock.now(), ..by() };
+    door.kept.change_standing(&url.into(), &Transition::APPROVE, None, by).await.unwrap();
+
+    let asked = browser.get(&path).await;
+    assert!(asked.text().starts_with("Allow access to your account?"), "{asked:?}");
+    assert!(!browser.submit(&asked, "decision", "allow").await.code().is_empty());
+    assert!(browser.get(&path).await.text().starts_with("Allow access again?"));
+}
+
+#[tokio::test]
+async fn a_client_with_a_document_that_was_rejected_does_not_wait_again() {
+    let site = holding_site().await;
+    let door = &site.door;
+    let path = waiting_request(&site).path();
+    let url: DocumentUrl = site.client_id.parse().unwrap();
+    let mut browser = Browser::signed_in(door).await;
+    assert!(browser.get(&path).await.text().starts_with(PENDING));
+    let by = Author { at: door.clock.now(), ..by() };
+    let client = url.clone().into();
+    door.kept.reject_client(&client, "unknown vendor", by).await.unwrap();
+
+    let page = browser.get(&path).await;
+
+    let told = "My Editor isn't registered here any more. An administrator rejected its request to be \
+                approved less than a minute ago.";
+    assert!(page.text().contains(told), "{page:?}");
+    assert_eq!((page.answer.status, page.answer.header("location")), (400, None));
+    assert_eq!(door.kept.document_client(&url).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_person_can_make_ten_clients_wait_and_others_still_can() {
+    let site = holding_site().await;
+    let mut browser = Browser::signed_in(&site.door).await;
+    for number in 0..12 {
+        let id = site.client_id.replace("client.json", &format!("client{number}.json"));
+        site.publish_as(&id, "My Editor");
+        let request = Client { id }.request().with("redirect_uri", "http://127.0.0.1/cb");
+        let page = browser.get(&request.path()).await;
+        assert_eq!(page.answer.status, 403, "{page:?}");
+        let expected = if number < 10 { PENDING } else { "This app can't wait for approval now" };
+        assert!(page.text().starts_with(expected), "{number}: {page:?}");
+    }
+    let of = ClientFilter { standing: Some(Standing::Pending), ..ClientFilter::default() };
+    let waiting = site.door.kept.document_clients_behind(&of, None, 100).await.unwrap();
+    assert_eq!(waiting.len(), 10);
+}
+
+/// Whoever allowed a client before a rule held it keeps it, as a registered client keeps its registration.
+#[tokio::test]
+async fn a_rule_holds_no_client_with_a_document_that_people_have_allowed() {
+    let site = holding_site().await;
+    let door = &site.door;
+    let url: DocumentUrl = site.client_id.parse().unwrap();
+    let record = DocumentClientRecord {
+        url: url.to_string(),
+        document_client_id: DocumentClientId::generate(door.clock.now(), &door.chance),
+        first_allowed_at: door.clock.now(),
+        allowed_at: door.clock.now(),
+        metadata: "{}".to_owned(),
+        state: ClientState::default(),
+    };
+    door.kept.import_document_clients(vec![record]).await.unwrap();
+    let page = Browser::signed_in(door).await.get(&waiting_request(&site).path()).await;
+    assert!(page.text().starts_with("Allow access to your account?"), "{page:?}");
 }
 
 #[test]

@@ -81,9 +81,18 @@ impl Site {
         ));
     }
 
+    /// The document of another client on the same server, in the place of that of [`Self::client`].
+    pub(crate) fn publish_as(&self, client_id: &str, name: &str) {
+        let members = format!(r#""client_name":"{name}","redirect_uris":["http://127.0.0.1/cb"]"#);
+        self.publish_of(client_id, &members);
+    }
+
     /// A document with these members.
     pub(crate) fn publish_with(&self, members: &str) {
-        let client_id = &self.client_id;
+        self.publish_of(&self.client_id, members);
+    }
+
+    fn publish_of(&self, client_id: &str, members: &str) {
         self.answer(&format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n\
              {{\"client_id\":\"{client_id}\",{members}}}"

@@ -262,11 +262,6 @@ async fn the_page_of_a_removed_client_says_when_and_by_whom() {
             operator(),
             "An administrator removed its registration 3 days ago.",
         ),
-        (
-            Action::ClientRejected,
-            operator(),
-            "An administrator rejected its request to be approved",
-        ),
         (Action::ClientRemoved, app(), "It removed its own registration 3 days ago."),
         (Action::ClientRemoved, Actor::System, "Its registration expired because nobody used it"),
     ];
@@ -279,6 +274,10 @@ async fn the_page_of_a_removed_client_says_when_and_by_whom() {
         server.kept.remove_client(id, action, "any", by).await.unwrap();
         removed.push((client, told));
     }
+    let rejected = pending(&server).await;
+    let id: ClientId = rejected.id.parse().unwrap();
+    server.kept.reject_client(&id.into(), "any", by_now(&server)).await.unwrap();
+    removed.push((rejected, "An administrator rejected its request to be approved 3 days ago."));
     server.clock.advance(Duration::from_hours(72));
     for (client, told) in removed {
         let page = Browser::new(&server).get(&request(&client).path()).await;

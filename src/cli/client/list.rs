@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use super::{FilterArguments, line};
+use super::{FilterArguments, line, listing::Listing};
 use crate::{
     audit::Action,
     cli::{
@@ -22,8 +22,8 @@ use crate::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     store::{
-        Access, ClientFilter, ClientRecord, Deleted, DocumentClientRecord, LastUsed, Store,
-        StoreError,
+        Access, ClientFilter, ClientRecord, Deleted, DocumentClientRecord, LastUsed, Standing,
+        Store, StoreError,
     },
 };
 
@@ -44,9 +44,10 @@ Examples:
 pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     filter: FilterArguments,
-    /// Registered clients, or clients with a metadata document that people have allowed
-    #[arg(long, value_enum, value_name = "KIND", default_value = "registered")]
-    kind: Kind,
+    /// Registered clients, or clients with a metadata document that people have allowed or asked for [default: both
+    /// with --standing pending, else registered]
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Option<Kind>,
     /// The order: the earliest registration first, or the latest use first, without clients that were never used
     #[arg(long, value_enum, value_name = "ORDER", default_value = "issued")]
     sort: Order,
@@ -80,7 +81,15 @@ impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let Self { filter, kind, sort, limit, after, output, store } = self;
         let (filter, format) = (filter.into_filter(), output.format());
-        match (kind, sort) {
+        if kind.is_none() && sort == Order::Issued && filter.standing == Some(Standing::Pending) {
+            return records::list::<Listing>(
+                store,
+                filter,
+                Part { format, limit, after },
+                messages,
+            );
+        }
+        match (kind.unwrap_or(Kind::Registered), sort) {
             (Kind::Registered, Order::Issued) => {
                 let part =
                     Part { format, limit, after: after.as_ref().map(registered).transpose()? };
@@ -281,6 +290,19 @@ impl Listed for DocumentClientRecord {
             moment(self.first_allowed_at),
             standing,
             redirect_uris,
+        ]
+    }
+}
+
+impl DocumentClientRecord {
+    /// As a row below the header of registered clients.
+    pub(super) fn row_among_others(&self) -> Vec<String> {
+        let (name, redirect_uris) = name_and_redirect_uris(&self.metadata);
+        vec![
+            format!("{}\ndocument", self.url),
+            moment(self.first_allowed_at),
+            self.state.standing.to_string(),
+            format!("{name}\n{redirect_uris}"),
         ]
     }
 }

@@ -9,6 +9,7 @@ mod import;
 mod known;
 mod line;
 mod list;
+mod listing;
 mod note;
 mod restrict;
 mod standing;

@@ -7,7 +7,6 @@ use super::{
     remark,
 };
 use crate::{
-    audit::Action,
     cli::{
         author::author,
         exit::{Failure, Outcome},
@@ -17,7 +16,7 @@ use crate::{
     },
     client::ClientIdentifier,
     clock::Clock,
-    store::{Access, Deleted, Standing, StandingChanged, Transition},
+    store::{Access, Standing, StandingChanged, Transition},
 };
 
 #[derive(Args, Debug)]
@@ -183,22 +182,13 @@ fn decide(
     decision: Decision,
     reason: Option<&str>,
 ) -> Result<bool, Failure> {
-    let changed = match (decision, &client.identifier) {
-        (Decision::Reject, ClientIdentifier::Registered(id)) => {
+    let changed = match decision {
+        Decision::Reject => {
             let reason = reason.unwrap_or("by_operator");
-            let action = Action::ClientRejected;
-            match store.wait(store.handle.remove_client(*id, action, reason, author()))? {
-                Deleted::Forgotten => StandingChanged::Now { ended: 0 },
-                Deleted::NotThere => StandingChanged::NotThere,
-            }
+            store.wait(store.handle.reject_client(&client.identifier, reason, author()))?
         }
-        (Decision::Reject, ClientIdentifier::Document(_)) => {
-            let label = client.label();
-            insist(format_args!("{label} has a document and cannot be removed: suspend it."));
-            return Ok(false);
-        }
-        (_, identifier) => {
-            let transition = decision.transition();
+        Decision::Approve | Decision::Suspend | Decision::Resume => {
+            let (identifier, transition) = (&client.identifier, decision.transition());
             store.wait(store.handle.change_standing(identifier, transition, reason, author()))?
         }
     };

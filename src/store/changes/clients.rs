@@ -16,6 +16,7 @@ use crate::{
     audit::{Action, Author},
     ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, ClientMetadata, ClientName},
+    clock::Timestamp,
     family::FamilyKey,
 };
 
@@ -145,26 +146,78 @@ pub(super) async fn remove_locked<T: Transaction>(
     reason: &str,
     by: &Author,
 ) -> Result<(), T::Fault> {
-    let id = client.client_id;
-    let identifier = ClientIdentifier::Registered(id);
-    let grants = change.select(&grants::SELECT_OF_CLIENT, &[identifier.value()]).await?;
+    remove(change, client.into(), action, reason, by).await.map(drop)
+}
+
+/// A client that is about to be removed, locked.
+pub(super) struct Removed {
+    client: ClientIdentifier,
+    pub(super) standing: Standing,
+    metadata: String,
+    since: Timestamp,
+}
+
+impl From<ClientRecord> for Removed {
+    fn from(record: ClientRecord) -> Self {
+        let ClientRecord { client_id, state, metadata, issued_at, .. } = record;
+        Self { client: client_id.into(), standing: state.standing, metadata, since: issued_at }
+    }
+}
+
+impl Removed {
+    pub(super) async fn find<T: Transaction>(
+        change: &mut T,
+        client: &ClientIdentifier,
+    ) -> Result<Option<Self>, T::Fault> {
+        match client {
+            ClientIdentifier::Registered(id) => Ok(locked(change, *id).await?.map(Self::from)),
+            ClientIdentifier::Document(url) => {
+                let url = [Value::text(url.as_str())];
+                let found = change.select(&document_clients::SELECT_AND_LOCK, &url).await?;
+                Ok(found.into_iter().next().map(|record: DocumentClientRecord| Self {
+                    client: client.clone(),
+                    standing: record.state.standing,
+                    metadata: record.metadata,
+                    since: record.first_allowed_at,
+                }))
+            }
+        }
+    }
+}
+
+/// Removes a client with its grants; returns how many it had. The event stays as its tombstone.
+pub(super) async fn remove<T: Transaction>(
+    change: &mut T,
+    removed: Removed,
+    action: Action,
+    reason: &str,
+    by: &Author,
+) -> Result<usize, T::Fault> {
+    let Removed { client, standing: _, metadata, since } = removed;
+    let grants = change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
     let ended =
         end_grants(change, grants, &Ending::new(Action::GrantRevoked, "client_removed"), by)
             .await?;
-    change.execute(&clients::DELETE, &[id.value()]).await?;
-    let metadata = serde_json::from_str::<ClientMetadata>(&client.metadata).ok();
+    match &client {
+        ClientIdentifier::Registered(id) => change.execute(&clients::DELETE, &[id.value()]).await?,
+        ClientIdentifier::Document(url) => {
+            change.execute(&document_clients::DELETE, &[Value::text(url.as_str())]).await?
+        }
+    };
+    let metadata = serde_json::from_str::<ClientMetadata>(&metadata).ok();
     let name = metadata.as_ref().and_then(|metadata| metadata.client_name.as_ref());
     let detail = json!({
         "reason": reason,
         "name": name.map(ClientName::as_str),
-        "registered_at": client.issued_at.as_millis(),
+        "registered_at": since.as_millis(),
         "grants": ended,
     });
     let event = EventRecord {
         family: metadata.as_ref().map(|metadata| FamilyKey::of(metadata).id()),
-        ..by.event(action).about(&identifier).with(&detail)
+        ..by.event(action).about(&client).with(&detail)
     };
-    change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
+    change.insert(&events::INSERT, slice::from_ref(&event)).await?;
+    Ok(ended)
 }
 
 /// Stores clients with a document that are new, or in a later state than the stored ones. Returns how many were.

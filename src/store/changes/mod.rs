@@ -4,6 +4,7 @@
 //! afterwards only explains why nothing was changed. An event about a change belongs in the same transaction: its
 //! insert is one more statement at the end of the function here that makes the change.
 
+mod approval;
 mod clients;
 mod events;
 mod grants;
@@ -12,6 +13,7 @@ mod registrations;
 mod sessions;
 
 pub(super) use self::{
+    approval::{hold_document, reject_client},
     clients::{
         change_standing, import_document_clients, note_client_uses, note_document_client_uses,
         put_note, remove_client, restrict_client,

@@ -1,6 +1,7 @@
 //! What every store promises, as tests: plain functions over `&Store`, and a macro that turns them
 //! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
 
+pub(super) mod approval;
 pub(super) mod ceilings;
 pub(super) mod clients;
 pub(super) mod filters;
@@ -28,6 +29,10 @@ use crate::{
 macro_rules! store_contract {
     ($opener:path) => {
         $crate::store::contract::store_contract! { @rules $opener:
+            approval::a_client_with_a_document_waits_once_and_says_who_asked,
+            approval::no_more_clients_with_a_document_wait_than_may,
+            approval::only_a_client_that_waits_is_rejected,
+            approval::of_an_approval_and_a_rejection_at_once_one_wins,
             clients::a_registered_client_is_read_back_as_it_was,
             clients::an_unknown_client_is_not_there,
             clients::an_identifier_is_registered_once,

@@ -232,12 +232,12 @@ pub(in crate::store) async fn a_removal_deletes_the_grants_and_leaves_one_event(
     let ClientIdentifier::Registered(id) = grant.client else { panic!("it registered") };
     let record = store.client(id).await.unwrap().unwrap();
     for expected in [Deleted::Forgotten, Deleted::NotThere] {
-        let removed = store.remove_client(id, Action::ClientRejected, "unwanted", by()).await;
+        let removed = store.remove_client(id, Action::ClientRemoved, "unwanted", by()).await;
         assert_eq!(removed.unwrap(), expected);
     }
 
     assert_eq!(grants_of(&store, &grant.client).await.len(), 0);
-    let [(event, detail)] = &*events(&store, &grant.client, Action::ClientRejected).await else {
+    let [(event, detail)] = &*events(&store, &grant.client, Action::ClientRemoved).await else {
         panic!("a removal is one event")
     };
     let metadata = serde_json::from_str(&record.metadata).unwrap();

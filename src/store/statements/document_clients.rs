@@ -1,12 +1,26 @@
 //! Clients with a metadata document.
 
-use super::{DocumentClientRecord, Record, Statement, parameters, sql};
+use super::{DocumentClientRecord, Record, Recorded, Statement, parameters, sql};
 
 pub(in crate::store) const ALLOW: Statement = insert!(
     DocumentClientRecord,
     "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
-     metadata = excluded.metadata"
+     metadata = excluded.metadata \
+     WHERE coalesce(document_clients.standing, 'active') IN ('active', 'dormant')"
 );
+
+const HOLD_TEXT: &str = "INSERT INTO document_clients \
+    (url, document_client_id, first_allowed_at, allowed_at, metadata, standing, standing_at) \
+    SELECT $1, $2, $3, $3, $4, 'pending', $3 \
+    WHERE (SELECT count(*) FROM document_clients WHERE standing = 'pending') < $5 \
+    AND (SELECT count(*) FROM document_clients AS waiting JOIN events ON events.client = waiting.url \
+    WHERE waiting.standing = 'pending' AND events.action = 'client.held' AND events.subject = $6) < $7 \
+    ON CONFLICT (url) DO NOTHING";
+
+/// Records the client `$1` as pending, unless `$5` clients wait, or `$7` that the person `$6` asked for.
+pub(in crate::store) const HOLD: Recorded = recorded!(7, HOLD_TEXT);
+
+pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM document_clients WHERE url = $1");
 
 pub(in crate::store) const IMPORT: Statement = insert!(
     DocumentClientRecord,

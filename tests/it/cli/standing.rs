@@ -1,6 +1,11 @@
 //! `doorward client approve`, `reject`, `suspend`, `resume`, and `note`, beside a running server.
 
-use doorward::{clock::Timestamp, entropy::Entropy, grant::GrantId, store::DocumentClientRecord};
+use doorward::{
+    clock::Timestamp,
+    entropy::Entropy,
+    grant::GrantId,
+    store::{DocumentClientRecord, Standing},
+};
 
 use serde_json::json;
 
@@ -206,6 +211,64 @@ fn a_pending_client_is_approved_or_rejected_and_a_rejected_one_is_gone() {
     assert_eq!(doorward.run(&["client", "get", &id(4)]).code, Some(3));
     let ran = doorward.run(&["-q", "client", "remove", "--yes", &id(3)]);
     assert_eq!(ran.result(), "", "remove is another name of delete");
+    drop(server);
+}
+
+#[test]
+fn pending_clients_with_a_document_are_listed_and_decided_about_by_url() {
+    let doorward = with_connections();
+    let urls = ["https://a.example/client.json", "https://b.example/client.json"];
+    in_store(&doorward, async |store| {
+        for (nth, url) in urls.into_iter().enumerate() {
+            let record = DocumentClientRecord {
+                url: url.to_owned(),
+                document_client_id: format!("019aa7b4-5a1c-7bd1-b0ff-00000000000{nth}")
+                    .parse()
+                    .unwrap(),
+                first_allowed_at: Timestamp::from_millis(1_700_000_000_000),
+                allowed_at: Timestamp::from_millis(1_700_000_000_000),
+                metadata: metadata("Held").replace("client.example", "b.example"),
+                state: doorward::store::ClientState {
+                    standing: Standing::Pending,
+                    ..doorward::store::ClientState::default()
+                },
+            };
+            store.import_document_clients(vec![record]).await.unwrap();
+        }
+    });
+    let server = serve(&doorward);
+    let listed = |words: &[&str]| -> Vec<String> {
+        let words = [&["-q", "client", "list"], words].concat();
+        let lines = doorward.run(&words).lines();
+        lines.iter().map(|line| line["client_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let pending = ["--standing", "pending"];
+    assert_eq!(listed(&pending), [&id(3), urls[0], urls[1]]);
+    assert_eq!(listed(&[&pending[..], &["--limit", "2"]].concat()), [&id(3), urls[0]]);
+    assert_eq!(listed(&[&pending[..], &["--after", &id(3)]].concat()), urls);
+    assert_eq!(listed(&[&pending[..], &["--after", urls[0]]].concat()), urls[1..]);
+    assert_eq!(listed(&[&pending[..], &["--name", "held"]].concat()), urls);
+    assert_eq!(listed(&[&pending[..], &["--profile", "rfc7591"]].concat()), [id(3)]);
+    assert_eq!(listed(&[&pending[..], &["--kind", "document"]].concat()), urls);
+    assert_eq!(listed(&[&pending[..], &["--kind", "registered"]].concat()), [id(3)]);
+    assert_eq!(listed(&[&pending[..], &["--until", "2020-01-01"]].concat()), [""; 0]);
+    let table = doorward.run(&["-q", "client", "list", "--standing", "pending", "-o", "table"]);
+    let table = table.result();
+    for part in [urls[0], "document", "pending", "Held"] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+
+    let ran = doorward.run(&["client", "approve", urls[0]]);
+    let said = format!("Approved Held ({}): people can allow it.\n", urls[0]);
+    assert_eq!((ran.code, ran.err), (Some(0), said));
+    let ran = doorward.run(&["client", "reject", "--yes", urls[0], urls[1]]);
+    let said = format!(
+        "Held ({}) is active, not pending.\nRejected Held ({}): it is removed.\n",
+        urls[0], urls[1]
+    );
+    assert_eq!((ran.code, ran.err), (Some(3), said));
+    assert_eq!(doorward.run(&["client", "get", urls[1]]).code, Some(3));
+    assert_eq!(get(&doorward, urls[0])["standing"], "active");
     drop(server);
 }
 
