@@ -55,6 +55,8 @@ words! {
     pub enum Action {
         /// A person asked for a client with a metadata document that an admission rule holds.
         ClientHeld = "client.held",
+        /// A client registered. Its record is the event: none is stored beside it.
+        ClientRegistered = "client.registered",
         /// An operator approved a pending client.
         ClientApproved = "client.approved",
         /// An operator rejected a pending client, which removes it.

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
 /// A moment, in milliseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -39,6 +41,23 @@ impl Timestamp {
     #[must_use]
     pub const fn after_days(self, days: u64) -> Self {
         self.after_seconds(days.saturating_mul(24 * 60 * 60))
+    }
+
+    /// `2026-11-23T19:30:00Z`, with milliseconds if there are any; UTC. Beyond the year 9999, seconds since 1970.
+    pub fn to_rfc3339(self) -> String {
+        let nanos = i128::from(self.0) * 1_000_000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanos)
+            .ok()
+            .and_then(|time| time.format(&Rfc3339).ok())
+            .unwrap_or_else(|| self.to_decimal_seconds())
+    }
+
+    /// Seconds since the epoch as a JSON number: whole, or with exactly three decimals.
+    pub fn to_decimal_seconds(self) -> String {
+        match self.0 % 1_000 {
+            0 => self.as_seconds().to_string(),
+            millis => format!("{}.{millis:03}", self.as_seconds()),
+        }
     }
 
     /// So many seconds earlier; not before 1970.

@@ -10,7 +10,8 @@
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
 //!    ([`sign_in`], at a [`provider`]), allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
 //!    signed with [`keys`].
-//! 4. What is kept, and with which promise: [`store`], [`secret`], [`private_file`].
+//! 4. What is kept, and with which promise: [`store`], [`secret`], [`private_file`]; who did what: [`audit`], as
+//!    programs read it ([`event_json`]).
 //! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes in
 //!    one table and the management listener; [`metrics`] what is counted, [`openapi`] how the interface
 //!    describes itself.
@@ -37,6 +38,7 @@ mod discovery;
 mod doctor;
 pub mod entropy;
 mod error_code;
+mod event_json;
 pub mod family;
 #[cfg(fuzzing)]
 pub mod fuzz;

@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
-    audit,
     author::author,
     exit::{Failure, Outcome},
     output::{
@@ -23,6 +22,7 @@ use crate::{
     audit::Action,
     client::{ClientIdentifier, Scope},
     clock::Clock,
+    event_json::{EventJson, event_json},
     grant::{GrantId, ResourceIndicator},
     store::{Access, Deleted, EventRecord, EventsOf, GrantFilter, GrantRecord, Store, StoreError},
 };
@@ -158,7 +158,7 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     grant: Option<Line<'a>>,
     timeline: &'a [String],
-    events: Vec<audit::line::Line<'a>>,
+    events: Vec<EventJson<'a>>,
 }
 
 impl ShowArguments {
@@ -179,7 +179,7 @@ impl ShowArguments {
             grant_id: id.to_string(),
             grant: grant.as_ref().map(line),
             timeline: &timeline,
-            events: events.iter().map(audit::line::line).collect(),
+            events: events.iter().map(event_json).collect(),
         };
         let json = match self.output.output {
             Format::Table => {

@@ -5,21 +5,14 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::clock::{Clock, Timestamp};
 
-/// `2026-11-23T19:30:00Z`, with milliseconds when there are any; UTC.
+/// See [`Timestamp::to_rfc3339`].
 pub(super) fn to_rfc3339(time: Timestamp) -> String {
-    let nanos = i128::from(time.as_millis()) * 1_000_000;
-    OffsetDateTime::from_unix_timestamp_nanos(nanos)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| to_seconds(time)) // beyond the year 9999
+    time.to_rfc3339()
 }
 
-/// Seconds since the epoch as a JSON number: whole, or with exactly three decimals.
+/// See [`Timestamp::to_decimal_seconds`].
 pub(super) fn to_seconds(time: Timestamp) -> String {
-    match time.as_millis() % 1_000 {
-        0 => time.as_seconds().to_string(),
-        millis => format!("{}.{millis:03}", time.as_seconds()),
-    }
+    time.to_decimal_seconds()
 }
 
 /// The inverse of [`to_seconds`]; no sign, no exponent, at most three decimals.

@@ -73,6 +73,6 @@ impl Store {
     }
 }
 
-fn before(event: Option<EventId>) -> Value<'static> {
+pub(super) fn before(event: Option<EventId>) -> Value<'static> {
     event.map_or(Value::LAST, |event| Value::Id(*event.as_bytes()))
 }

@@ -24,6 +24,7 @@ mod sessions;
 mod sql;
 mod standings;
 mod statements;
+mod trail;
 mod transaction;
 mod upkeep;
 

@@ -86,6 +86,7 @@ const CONFINED: &[Confined] = &[
             "src/cli/",
             "src/client/",
             "src/error_code.rs",
+            "src/event_json.rs",
             "src/guard/",
             "src/http/answer.rs",
             "src/identified_client.rs",

@@ -73,6 +73,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "doctor",
             "entropy",
+            "event_json",
             "family",
             "grant",
             "guard",
@@ -114,6 +115,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("entropy", &[]),
     ("error_code", &[]),
+    ("event_json", &["clock", "store"]),
     ("family", &["appearance", "client", "id"]),
     // The doors of the fuzz targets, which no build but theirs has.
     (

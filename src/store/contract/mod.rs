@@ -10,6 +10,7 @@ pub(super) mod imports;
 pub(super) mod registrations;
 pub(super) mod sessions;
 pub(super) mod standing;
+pub(super) mod trail;
 pub(super) mod upkeep;
 pub(super) mod uses;
 pub(super) mod walk;
@@ -86,6 +87,9 @@ macro_rules! store_contract {
             standing::a_grant_issued_in_the_moment_of_a_suspension_does_not_survive_it,
             standing::allowing_and_disconnecting_at_once_happen_one_after_the_other,
             standing::clients_are_counted_by_standing_and_in_steps,
+            trail::the_trail_merges_registrations_and_events_in_both_directions,
+            trail::a_page_of_the_trail_skips_nothing_whichever_table_it_comes_from,
+            trail::a_registration_is_told_by_the_record_of_the_client,
             upkeep::an_open_store_is_ready,
             upkeep::after_close_every_method_is_unavailable,
             upkeep::close_waits_for_what_was_accepted,

@@ -92,6 +92,12 @@ pub(in crate::store) const COUNT_STANDINGS: Statement =
 /// As [`COUNT_STANDINGS`] has them, the clients from an identifier on.
 pub(in crate::store) const COUNT_FROM: Statement =
     sql!("SELECT CAST(NULL AS text), count(*) FROM clients WHERE client_id >= $1");
+/// Clients by identifier.
+pub(in crate::store) const SELECT_BETWEEN: Statement =
+    select!(ClientRecord, "WHERE client_id >= $1 AND client_id <= $2 ORDER BY client_id LIMIT $3");
+
+pub(in crate::store) const SELECT_NEWEST: Statement =
+    select!(ClientRecord, "WHERE client_id < $1 ORDER BY client_id DESC LIMIT $2");
 
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM clients");
 

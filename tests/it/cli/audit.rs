@@ -1,10 +1,13 @@
 //! `doorward audit` and `doorward grant show`: who did what, read from the store.
 
+use std::sync::Arc;
+
 use doorward::{
     audit::{Action, Actor, Author},
+    client::{ClientId, ProfileName},
     clock::Timestamp,
     entropy::Entropy,
-    store::EventRecord,
+    store::{ClientFlags, ClientRecord, ClientRegistration, ClientState, EventRecord},
 };
 use serde_json::json;
 
@@ -101,6 +104,44 @@ fn an_event_has_one_json_form_and_a_table_of_eighty_columns() {
     let table = doorward.run(&["-q", "audit", "list", "--output", "table"]).result();
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     assert!(table.contains(&first) && table.contains("by operator uid:0"), "{table}");
+}
+
+#[test]
+fn registrations_are_listed_and_exported_among_the_events() {
+    let (doorward, _) = with_events();
+    let at = NOW.after_seconds(30);
+    let record = ClientRecord {
+        client_id: ClientId::generate(at, &Entropy::seeded(5)),
+        issued_at: at,
+        profile: ProfileName::Rfc7591,
+        source: None,
+        flags: ClientFlags::default(),
+        metadata: r#"{"redirect_uris":["https://app.example/cb"],"client_name":"An app"}"#.into(),
+        registration: ClientRegistration::default(),
+        state: ClientState::default(),
+    };
+    let registered = EventRecord::registration(&record);
+    in_store(&doorward, async |store| {
+        store.register_client(Arc::new(record.clone())).await.unwrap();
+    });
+    assert_eq!(listed(&doorward, &[]), ["02:00", "01:00", "00:30", "00:00"]);
+    assert_eq!(listed(&doorward, &["--action", "client.registered"]), ["00:30"]);
+    assert_eq!(listed(&doorward, &["--client", &record.client_id.to_string()]), ["00:30"]);
+    assert_eq!(listed(&doorward, &["--subject", "acme:1"]), ["00:00"]);
+    let exported = doorward.run(&["-q", "audit", "export"]).lines();
+    let family = registered.family.unwrap().to_string();
+    assert_eq!(
+        exported[1],
+        json!({
+            "id": record.client_id.to_string(),
+            "time": "2027-01-15T08:00:30Z",
+            "actor": { "type": "client", "id": record.client_id.to_string() },
+            "action": "client.registered",
+            "client_id": record.client_id.to_string(),
+            "family": family,
+            "detail": { "name": "An app", "profile": "rfc7591" },
+        })
+    );
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! `doorward audit`: who did what, straight from the store, also beside a running server.
 
-pub(super) mod line;
-
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
@@ -19,6 +17,7 @@ use crate::{
     audit::{Action, ActorKind, EventId},
     client::ClientIdentifier,
     clock::Timestamp,
+    event_json::event_json,
     grant::GrantId,
     store::{EventRecord, EventsOf, Store, StoreError},
 };
@@ -164,9 +163,10 @@ impl EventFilter {
         let [since, until] = [self.since, self.until].map(|time| time.map(first_at));
         match self.order {
             Order::NewestFirst => {
-                store.newest_events(self.narrowest().as_ref(), earlier(after, until), limit).await
+                let of = self.narrowest();
+                store.newest_trail(of.as_ref(), self.action, earlier(after, until), limit).await
             }
-            Order::OldestFirst => store.events(self.action, after.or(since), until, limit).await,
+            Order::OldestFirst => store.trail(self.action, after.or(since), until, limit).await,
         }
     }
 
@@ -241,7 +241,8 @@ impl Listed for EventRecord {
     }
 
     fn line(&self) -> Result<String, Failure> {
-        line::print(self)
+        serde_json::to_string(&event_json(self))
+            .map_err(Failure::of("cannot write an event as JSON"))
     }
 
     /// Narrow, so that 80 columns hold it: the time takes two lines, and each fact a line of its own.

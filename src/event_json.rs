@@ -1,20 +1,16 @@
-//! An event as programs read it: the one JSON form of an event.
+//! An event as programs read it: the one JSON form of an event, in lists, exports, and webhooks.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    cli::{exit::Failure, time::to_rfc3339},
-    clock::Timestamp,
-    store::EventRecord,
-};
+use crate::{clock::Timestamp, store::EventRecord};
 
 /// An event. Members are named as in the operator API.
 #[derive(Serialize)]
-pub(in crate::cli) struct Line<'a> {
+pub(crate) struct EventJson<'a> {
     id: String,
     time: String,
-    actor: ActorLine<'a>,
+    actor: ActorJson<'a>,
     action: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
@@ -33,17 +29,18 @@ pub(in crate::cli) struct Line<'a> {
 }
 
 #[derive(Serialize)]
-struct ActorLine<'a> {
+struct ActorJson<'a> {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
 }
 
-pub(in crate::cli) fn line(event: &EventRecord) -> Line<'_> {
-    Line {
+/// The JSON form of an event.
+pub(crate) fn event_json(event: &EventRecord) -> EventJson<'_> {
+    EventJson {
         id: event.event_id.to_string(),
-        time: to_rfc3339(event.at),
-        actor: ActorLine { r#type: event.actor_kind.as_str(), id: event.actor.as_deref() },
+        time: event.at.to_rfc3339(),
+        actor: ActorJson { r#type: event.actor_kind.as_str(), id: event.actor.as_deref() },
         action: event.action.as_str(),
         client_id: event.client.as_ref().map(ToString::to_string),
         family: event.family.map(|family| family.to_string()),
@@ -55,10 +52,6 @@ pub(in crate::cli) fn line(event: &EventRecord) -> Line<'_> {
     }
 }
 
-pub(super) fn print(event: &EventRecord) -> Result<String, Failure> {
-    serde_json::to_string(&line(event)).map_err(Failure::of("cannot write an event as JSON"))
-}
-
 /// A stored detail without absent members, its times in RFC 3339. `None` for what is no JSON object.
 fn detail(stored: &str) -> Option<Value> {
     let Ok(Value::Object(mut members)) = serde_json::from_str(stored) else { return None };
@@ -67,7 +60,7 @@ fn detail(stored: &str) -> Option<Value> {
         if name.ends_with("_at")
             && let Some(millis) = value.as_u64()
         {
-            *value = to_rfc3339(Timestamp::from_millis(millis)).into();
+            *value = Timestamp::from_millis(millis).to_rfc3339().into();
         }
     }
     Some(Value::Object(members))
