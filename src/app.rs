@@ -32,6 +32,7 @@ use crate::{
     provider::Providers,
     server_metadata,
     store::Store,
+    webhook::Webhooks,
 };
 
 /// What every handler may reach. Handlers take `App`; everything below them takes what it needs.
@@ -76,6 +77,8 @@ pub struct App {
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
     pub(crate) description: OnceLock<Bytes>,
+    /// The receivers of events.
+    pub(crate) webhooks: Arc<Webhooks>,
     /// What handlers count.
     pub(crate) metrics: Arc<AppMetrics>,
 }
@@ -121,6 +124,12 @@ impl App {
             metadata: server_metadata::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
+            webhooks: Arc::new(Webhooks::new(
+                &config.webhooks,
+                &internet,
+                clock.clone(),
+                entropy.clone(),
+            )),
             metrics: Arc::new(AppMetrics::new(
                 config.sign_in.providers.iter().map(|provider| provider.id.as_str()),
             )),

@@ -102,6 +102,38 @@ words! {
     }
 }
 
+/// Which actions are meant: one, or all with the same beginning, such as `client.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionPattern(String);
+
+impl ActionPattern {
+    /// Whether it means this action.
+    pub fn admits(&self, action: Action) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => action.as_str().starts_with(beginning),
+            None => action.as_str() == self.0,
+        }
+    }
+}
+
+impl FromStr for ActionPattern {
+    type Err = ();
+
+    /// Only a pattern that means an action is one.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let pattern = Self(text.to_owned());
+        let is_form = !text.contains('*') || text.ends_with(".*");
+        let means_any = Action::ALL.iter().any(|action| pattern.admits(*action));
+        if is_form && means_any { Ok(pattern) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for ActionPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -182,5 +214,27 @@ mod tests {
             assert_eq!(action.as_str().parse(), Ok(*action));
         }
         assert_eq!("client.invented".parse::<Action>(), Err(()));
+    }
+
+    #[test]
+    fn a_pattern_means_one_action_or_all_of_a_group_and_always_some() {
+        let admits =
+            |pattern: &str, action| pattern.parse::<ActionPattern>().unwrap().admits(action);
+        assert!(admits("client.*", Action::ClientRegistered));
+        assert!(!admits("client.*", Action::GrantIssued));
+        assert!(admits("client.removed", Action::ClientRemoved));
+        assert!(!admits("client.removed", Action::ClientRegistered));
+        for wrong in [
+            "",
+            "*",
+            "client*",
+            "client.",
+            "clients.*",
+            "c*.removed",
+            "client.removed ",
+            "client.*.*",
+        ] {
+            assert!(wrong.parse::<ActionPattern>().is_err(), "{wrong:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@
 //! 4. What is kept, and with which promise: [`store`], [`secret`], [`private_file`]; who did what: [`audit`], as
 //!    programs read it ([`event_json`]).
 //! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes in
-//!    one table and the management listener; [`metrics`] what is counted, [`openapi`] how the interface
+//!    one table and the management listener; [`metrics`] what is counted, [`webhook`] what is sent to operators, [`openapi`] how the interface
 //!    describes itself.
 //! 6. What everything is handed: [`app`], the one shared state; [`config`], every setting in one table;
 //!    [`clock`], [`entropy`] and [`internet`], where time, chance and other servers come in; [`log`].
@@ -70,3 +70,4 @@ mod sign_in;
 mod special_use;
 pub mod store;
 mod token;
+mod webhook;

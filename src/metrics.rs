@@ -341,6 +341,17 @@ impl AppMetrics {
     }
 }
 
+/// How one webhook fares on this node.
+#[derive(Debug, Default)]
+pub(crate) struct WebhookMetrics {
+    pub(crate) delivered: Counter,
+    pub(crate) failed: Counter,
+    /// Attempts at the next event that have failed; 0 once it was accepted.
+    pub(crate) failing: Gauge,
+    /// How many seconds ago the first event happened that is not delivered; 0 if there is none, or another node sends.
+    pub(crate) lag: Gauge,
+}
+
 /// How sign-ins of one kind ended.
 #[derive(Debug, Default)]
 pub(crate) struct SignInMetrics {

@@ -11,3 +11,21 @@ ALTER TABLE clients ADD COLUMN changed_at bigint;
 ALTER TABLE clients ADD COLUMN ceiling text;
 ALTER TABLE document_clients ADD COLUMN ceiling text;
 CREATE INDEX document_clients_by_standing ON document_clients (standing, url) WHERE standing IS NOT NULL;
+-- The transaction that stored a row: cursors of webhooks follow it. Rows from before have none, and are sent to nobody.
+ALTER TABLE events ADD COLUMN stored_by bigint;
+ALTER TABLE events ALTER COLUMN stored_by SET DEFAULT pg_current_xact_id()::text::bigint;
+CREATE INDEX events_by_transaction ON events (stored_by, event_id) WHERE stored_by IS NOT NULL;
+ALTER TABLE clients ADD COLUMN stored_by bigint;
+ALTER TABLE clients ALTER COLUMN stored_by SET DEFAULT pg_current_xact_id()::text::bigint;
+CREATE INDEX clients_by_transaction ON clients (stored_by, client_id) WHERE stored_by IS NOT NULL;
+-- Where each webhook is: everything up to these rows is delivered.
+CREATE TABLE webhook_cursors (
+    webhook       text   NOT NULL PRIMARY KEY,
+    events_at     bigint NOT NULL, -- the transaction that stored an event, and its identifier
+    event_id      uuid   NOT NULL,
+    clients_at    bigint NOT NULL, -- the transaction that stored a client, and its identifier
+    client_id     uuid   NOT NULL,
+    failures      bigint NOT NULL,
+    failing_since bigint,
+    failure       text
+);

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(
     after_help = "Looks at the settings, the data folder, the store, the signing keys, who can read secret files, the clock, Redis, the certificate, the \
-providers at which people sign in and the addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
+providers at which people sign in, the webhooks and the addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
 The exit code is 1 when there is a problem; warnings are none.
 
 Examples:

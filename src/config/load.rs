@@ -127,6 +127,7 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     check_resources(&config, &values, faults);
     check_client_documents(&config, &values, faults);
     check_rules(&config, &values, faults);
+    check_webhooks(&config, &values, faults);
     let (origin, offset) = place(&values, "authorization.resources");
     for fault in guard::faults(&config) {
         faults.add(origin, offset, fault);
@@ -272,6 +273,14 @@ fn check_rules(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     if let Some(twice) = repeated(ids) {
         let reason = format_args!("two rules have the id {twice:?}");
         refuse(values, "registration.rules", faults, reason);
+    }
+}
+
+fn check_webhooks(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    let names = config.webhooks.iter().map(|webhook| webhook.name.as_str());
+    if let Some(twice) = repeated(names) {
+        let reason = format_args!("two webhooks have the name {twice:?}");
+        refuse(values, "webhooks", faults, reason);
     }
 }
 

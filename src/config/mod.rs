@@ -40,7 +40,7 @@ pub use self::{
     redis_url::RedisUrl,
     secret_files::{SecretFile, secret_files},
     source::{Sources, environment},
-    tables::{AdmissionRule, CatalogueScope, ProtectedName, Provider, Resource},
+    tables::{AdmissionRule, CatalogueScope, ProtectedName, Provider, Resource, Webhook},
 };
 use self::{
     kind::{Boolean, Integer, List},
@@ -72,6 +72,11 @@ table! {
         /// server is known by its certificate, unless `sslmode=disable` is given. The password belongs
         /// into `postgres.password`. See `[postgres]`, and "PostgreSQL" in `docs/run/operating.md`.
         store: StoreLocation = "doorward-data", STORE;
+        /// Receivers of audit events and registrations, each a table `[[webhooks]]`. See `docs/run/webhooks.md`.
+        webhooks: Vec<Webhook> = [] example [
+            { name = "audit", url = "https://hooks.example.com/doorward",
+              secret_file = "/etc/doorward/webhook.secret", actions = ["client.*", "grant.reused"] },
+        ], entries::<Webhook>();
     }
 
     /// How the server is reached.

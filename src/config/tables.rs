@@ -8,6 +8,7 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use url::Url;
 
 use super::{
     RegistrationConfig,
@@ -17,8 +18,8 @@ use super::{
     setting::{Setting, table},
     source::Origin,
     text::{
-        CLAIM, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE, SECRET_FILE,
-        SHA256, word,
+        ACTIONS, CLAIM, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE,
+        SECRET_FILE, SHA256, WEBHOOK_URL, word,
     },
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
         Conditions, DestinationPattern, Door, Effect, EffectName, FamilyPattern, HostPattern, Mode,
         NamePart, NamePattern, Note, Reason, Rule, RuleId, Rules, SoftwareId, Terms,
     },
+    audit::ActionPattern,
     grant::ResourceIndicator,
 };
 
@@ -144,6 +146,31 @@ table! {
         reason: Option<Reason> = none example "no tunnels", word::<Reason>();
         /// Whether the rule decides, or only counts the clients that it matches.
         mode: Mode = "enforce", word::<Mode>();
+    }
+}
+
+table! {
+    /// A receiver of audit events and registrations.
+    entry Webhook, check fault {
+        /// Names the webhook in the store, metrics, and logs: another name is another webhook, which begins anew.
+        name: String = unset example "audit", PROVIDER_ID;
+        /// Where events are posted: `https`, or `http` into private networks.
+        url: Url = unset example "https://hooks.example.com/doorward", WEBHOOK_URL;
+        /// The file with the secret that signs: `whsec_` and 24 to 64 bytes in Base64. Every line of it is a secret, and
+        /// signs; it is read again while the server runs.
+        secret_file: PathBuf = unset example "/etc/doorward/webhook.secret", SECRET_FILE;
+        /// The actions that are sent, such as `grant.revoked` or `client.*`; all when empty.
+        actions: Vec<ActionPattern> = [] example ["client.*"], List(ACTIONS);
+        /// Whether the receiver may be in a private network or on this machine.
+        allow_private_networks: bool = false, Boolean;
+    }
+}
+
+impl Webhook {
+    fn fault(&self) -> Option<&'static str> {
+        (self.url.scheme() == "http" && !self.allow_private_networks).then_some(
+            "url is http: use https, or set allow_private_networks for a receiver nearby",
+        )
     }
 }
 

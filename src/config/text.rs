@@ -13,7 +13,7 @@ use super::{
     LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
     kind::{Refusal, SecretFile, Shown, Text},
 };
-use crate::{admission::Word, grant::ResourceIndicator};
+use crate::{admission::Word, audit::ActionPattern, grant::ResourceIndicator};
 
 /// Where clients are kept.
 pub(super) const STORE: Text<StoreLocation> = Text {
@@ -154,6 +154,27 @@ pub(super) const ADDRESS: Text<SocketAddr> = Text {
 
 /// A network; a bare address is the network of that address alone.
 pub(super) const NETWORK: Text<IpNet> = word();
+
+/// Actions of audit events.
+pub(super) const ACTIONS: Text<ActionPattern> = Text {
+    expected: "an action such as client.removed, or a group such as client.*",
+    parse: |text| text.parse().map_err(|()| None),
+    print: ActionPattern::to_string,
+    shown: Shown::Whole,
+};
+
+/// Where events are posted. Many receivers are known by a secret in the path.
+pub(super) const WEBHOOK_URL: Text<Url> = Text {
+    expected: "an https or http URL without user name and fragment",
+    parse: |text| {
+        let url = Url::parse(text).map_err(|_| None)?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        let is_web = matches!(url.scheme(), "https" | "http") && url.host().is_some();
+        if is_web && !has_user && url.fragment().is_none() { Ok(url) } else { Err(None) }
+    },
+    print: Url::to_string,
+    shown: Shown::InDump,
+};
 
 /// A value of an admission rule.
 pub(super) const fn word<W: Word>() -> Text<W> {

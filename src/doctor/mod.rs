@@ -11,6 +11,7 @@ mod limiter;
 mod providers;
 mod secret_files;
 mod store;
+mod webhooks;
 
 use std::io;
 
@@ -33,6 +34,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     limiter::redis,
     certificate::files,
     providers::reachable,
+    webhooks::delivering,
     descriptors::enough,
     addresses::listeners,
 ];

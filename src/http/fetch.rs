@@ -5,6 +5,8 @@
 //! belongs to a client of its own, which knows no other addresses, keeps no connection and follows nothing.
 //! No proxies, cookies, redirects, retries or compressed bodies; one deadline over all; a bound on the body.
 
+mod connected;
+
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -21,10 +23,11 @@ use reqwest::{Client, RequestBuilder, Response, dns, redirect, retry};
 use tokio::{sync::OnceCell, time::timeout};
 use url::{Host, Url, form_urlencoded};
 
+pub(crate) use self::connected::Connected;
 use super::form::FORM;
 use crate::{
     internet::{Internet, Place},
-    special_use::is_public,
+    special_use::{is_private, is_public},
 };
 
 /// What a server sees of us.
@@ -40,6 +43,8 @@ pub(crate) enum Reach {
     PublicOrLoopback,
     /// A URL of the operator's: anywhere over https, over http to this machine alone.
     Configured,
+    /// A URL of the operator's that may lead into private networks: there over http too, to public addresses over https.
+    Private,
 }
 
 /// Sends requests, each on a connection of its own.
@@ -178,7 +183,7 @@ impl Fetcher {
         request: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Response, FetchError> {
         let addresses = self.checked_addresses(url, place).await?;
-        let client = self.client(addresses).await?;
+        let client = self.client(addresses, 0).await?;
         let request = request(&client).header(ACCEPT, "application/json");
         request.send().await.map_err(|error| FetchError::Unreachable(error.without_url()))
     }
@@ -205,8 +210,9 @@ impl Fetcher {
         addresses.iter().all(is_admitted).then_some(addresses).ok_or(FetchError::NotPublic)
     }
 
-    /// A client that can connect to these addresses and no others, whatever name it is given.
-    async fn client(&self, addresses: Vec<IpAddr>) -> Result<Client, FetchError> {
+    /// A client that can connect to these addresses and no others, whatever name it is given, and that keeps so many
+    /// connections.
+    async fn client(&self, addresses: Vec<IpAddr>, kept: usize) -> Result<Client, FetchError> {
         let tls = self.tls.get_or_try_init(|| self.internet.tls_config());
         let tls = tls.await.map_err(|error| FetchError::Setup(error.into()))?;
         Client::builder()
@@ -216,7 +222,7 @@ impl Fetcher {
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(retry::never())
-            .pool_max_idle_per_host(0)
+            .pool_max_idle_per_host(kept)
             .http1_only()
             .user_agent(USER_AGENT)
             .build()
@@ -256,7 +262,7 @@ impl Reach {
                 // Below are the services of machines, none of which would hand out a document.
                 url.scheme() == "https" && (port == 443 || port >= 1024)
             }
-            Self::Configured => matches!(url.scheme(), "https" | "http"),
+            Self::Configured | Self::Private => matches!(url.scheme(), "https" | "http"),
         }
     }
 
@@ -265,6 +271,10 @@ impl Reach {
             Self::Public => is_public(address),
             Self::PublicOrLoopback => is_public(address) || address.is_loopback(),
             Self::Configured => is_encrypted || address.is_loopback(),
+            Self::Private => {
+                let is_near = is_private(address) || address.is_loopback();
+                is_near || is_encrypted && is_public(address)
+            }
         }
     }
 }
@@ -404,6 +414,27 @@ mod tests {
         for addresses in [&["10.0.0.1"][..], &["127.0.0.1", "1.1.1.1"]] {
             assert!(checked(Reach::Configured, http, addresses).await.is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn private_networks_are_reached_over_http_too_and_link_local_addresses_never() {
+        for (url, address, expected) in [
+            ("http://a.example/c", "10.0.0.1", true),
+            ("http://a.example/c", "fd00::1", true),
+            ("http://a.example/c", "127.0.0.1", true),
+            ("https://a.example/c", "192.168.0.1", true),
+            ("https://a.example/c", "1.1.1.1", true),
+            ("http://a.example/c", "1.1.1.1", false),
+            ("http://a.example/c", "169.254.169.254", false),
+            ("https://a.example/c", "169.254.169.254", false),
+            ("https://a.example/c", "100.64.0.1", false),
+        ] {
+            let checked = checked(Reach::Private, url, &[address]).await;
+            assert_eq!(checked.is_ok(), expected, "{url} {address}");
+        }
+        assert!(
+            checked(Reach::Private, "http://a.example/c", &["10.0.0.1", "1.1.1.1"]).await.is_err()
+        );
     }
 
     #[tokio::test]

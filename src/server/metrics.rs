@@ -15,6 +15,7 @@ use crate::{
         RegistrationMetrics, RouteMetrics, StoreMetrics,
     },
     store::{DatabaseFigures, QueueFigures},
+    webhook::Webhooks,
 };
 
 /// What one server counts.
@@ -29,6 +30,7 @@ pub(crate) struct ServerMetrics {
     documents: Arc<DocumentMetrics>,
     app: Arc<AppMetrics>,
     rules: Option<Arc<Rules>>,
+    webhooks: Option<Arc<Webhooks>>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
@@ -41,9 +43,18 @@ impl ServerMetrics {
         documents: Arc<DocumentMetrics>,
         app: Arc<AppMetrics>,
         rules: Arc<Rules>,
+        webhooks: Arc<Webhooks>,
     ) -> Self {
         let routes = ROUTES.iter().map(|_| RouteMetrics::default()).collect();
-        Self { routes, rate_limit, documents, app, rules: Some(rules), ..Self::default() }
+        Self {
+            routes,
+            rate_limit,
+            documents,
+            app,
+            rules: Some(rules),
+            webhooks: Some(webhooks),
+            ..Self::default()
+        }
     }
 
     /// Counts an answer.
@@ -84,6 +95,7 @@ impl ServerMetrics {
         self.sign_ins_on(&mut page);
         self.tokens_on(&mut page);
         self.sweeps_on(&mut page);
+        self.webhooks_on(&mut page);
         self.clients_on(&mut page);
         store_on(&mut page, store);
         if let Some(database) = &store.database {
@@ -121,6 +133,30 @@ impl ServerMetrics {
             let labels = format!("profile=\"{}\",", profile.as_str());
             let refused = &self.app.refused_registrations[profile as usize];
             page.counters(name, &labels, refused);
+        }
+    }
+
+    fn webhooks_on(&self, page: &mut Page) {
+        let all = || self.webhooks.iter().flat_map(|webhooks| webhooks.metrics());
+        let name = "doorward_webhook_deliveries_total";
+        page.head(name, "counter", "Attempts to deliver events, by webhook and outcome.");
+        for (webhook, metrics) in all() {
+            for (outcome, counter) in
+                [("accepted", &metrics.delivered), ("failed", &metrics.failed)]
+            {
+                let labels = format!("webhook=\"{webhook}\",outcome=\"{outcome}\"");
+                page.counter(name, &labels, counter);
+            }
+        }
+        let name = "doorward_webhook_failing_attempts";
+        page.head(name, "gauge", "Attempts at the next event that have failed, by webhook.");
+        for (webhook, metrics) in all() {
+            page.gauge(name, &format!("webhook=\"{webhook}\""), &metrics.failing);
+        }
+        let name = "doorward_webhook_lag_seconds";
+        page.head(name, "gauge", "Age of the oldest event that is not delivered, by webhook.");
+        for (webhook, metrics) in all() {
+            page.gauge(name, &format!("webhook=\"{webhook}\""), &metrics.lag);
         }
     }
 

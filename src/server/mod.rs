@@ -120,11 +120,13 @@ pub async fn serve(
     if app.config.authorizes() {
         app.keys.upkeep(&app.store, &app.system(Actor::System)).await?;
     }
+    upkeep::begin_webhooks(&app).await;
     let metrics = Arc::new(ServerMetrics::new(
         Arc::clone(app.rate_limit.metrics()),
         Arc::clone(app.client_documents.metrics()),
         Arc::clone(&app.metrics),
         Arc::clone(&app.rules),
+        Arc::clone(&app.webhooks),
     ));
     let running =
         Running::start(&app, &metrics, certificate.as_ref(), descriptors, (public, management));
@@ -244,6 +246,7 @@ impl Running {
         self.management_tasks.close();
         let _ = timeout(GRACE, self.management_tasks.wait()).await;
         let _ = timeout(GRACE, upkeep::store_last_uses(app)).await;
+        drop(timeout(GRACE, app.webhooks.release(&app.store)).await);
         app.store.close().await.map_err(ServeError::Close)?;
         Ok(if is_drained { Ended::Drained } else { Ended::Late })
     }

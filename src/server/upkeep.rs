@@ -39,6 +39,7 @@ pub(super) async fn run(app: &App, guards: &Guards) {
     if app.config.authorizes() {
         tokio::join!(
             app.rate_limit.keep_connected(),
+            app.webhooks.run(&app.store),
             keys(app),
             sweep(app),
             documents(app),
@@ -47,7 +48,15 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             guard::end_streams(app, guards)
         );
     } else {
-        tokio::join!(app.rate_limit.keep_connected(), clients(app));
+        tokio::join!(app.rate_limit.keep_connected(), app.webhooks.run(&app.store), clients(app));
+    }
+}
+
+/// Gives each new webhook its place in the trail, before the first request is served. What fails now is tried again when
+/// events are sent.
+pub(super) async fn begin_webhooks(app: &App) {
+    if let Err(error) = app.webhooks.begin(&app.store).await {
+        tracing::warn!(error = chain(&error), "new webhooks begin later");
     }
 }
 

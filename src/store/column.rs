@@ -29,6 +29,9 @@ pub(super) enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Before every identifier that is made.
+    pub(super) const FIRST: Self = Self::Id([0; 16]);
+
     /// Behind every identifier, or the last one.
     pub(super) const LAST: Self = Self::Id([u8::MAX; 16]);
 

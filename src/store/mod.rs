@@ -27,6 +27,7 @@ mod statements;
 mod trail;
 mod transaction;
 mod upkeep;
+mod webhooks;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -47,6 +48,7 @@ pub use self::{
     registrations::{ClientUpdate, Updated},
     standings::StandingCount,
     upkeep::{DatabaseFigures, KeyKept, QueueFigures, SweepPage, Swept},
+    webhooks::{Lease, LeaseHolder, TrailEntry, TrailPosition, WebhookCursor},
 };
 use self::{
     column::{Record, Value},

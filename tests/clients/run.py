@@ -9,13 +9,14 @@ own: one without limits, and one that soon refuses. `./check install` has put th
 With `--postgres` the servers share one database. WORDs choose clients by their names.
 """
 
+import base64
 import os
 import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from doorward import Doorward  # noqa: E402
+from doorward import Doorward, free_port  # noqa: E402
 from programs import NODE, PYTHON, outcome, run_chosen  # noqa: E402
 
 CLIENT_SECONDS_MAX = 180
@@ -30,6 +31,8 @@ CLIENTS = [
     ("MCP SDK for Python", [PYTHON, "mcp_python.py"]),
     ("MCP SDK for TypeScript", [*NODE, "mcp_typescript.mjs"]),
     ("oauth4webapi", [*NODE, "oauth4webapi.mjs"]),
+    ("Standard Webhooks for Python", [PYTHON, "webhooks_python.py"]),
+    ("Standard Webhooks for JavaScript", [*NODE, "webhooks.mjs"]),
 ]
 
 
@@ -37,14 +40,25 @@ def run(command, folder, store):
     """Runs one client between the start and the end of its servers, whose clients are in `store`, or in a
     folder each. Returns its counts and its output.
     """
-    open_server = Doorward(pathlib.Path(folder, "open"), store=store)
-    limited_server = Doorward(pathlib.Path(folder, "limited"), LIMITED, store=store)
+    port, secret = free_port(), f"whsec_{base64.b64encode(os.urandom(32)).decode()}"
+    secret_file = pathlib.Path(folder, "webhook.secret")
+    secret_file.touch(0o600)
+    secret_file.write_text(secret)
+    # Both servers: with one database, they are nodes of one issuer.
+    webhooks = {
+        "DOORWARD_WEBHOOKS": f'[{{ name = "receiver", url = "http://127.0.0.1:{port}/", secret_file = "{secret_file}", '
+        "allow_private_networks = true }]"
+    }
+    open_server = Doorward(pathlib.Path(folder, "open"), webhooks, store=store)
+    limited_server = Doorward(pathlib.Path(folder, "limited"), {**LIMITED, **webhooks}, store=store)
     with open_server, limited_server:
         return outcome(command, HERE, CLIENT_SECONDS_MAX, {
             **os.environ,
             "DOORWARD_URL": open_server.url,
             "DOORWARD_LIMITED_URL": limited_server.url,
             "DOORWARD_LIMIT": str(LIMIT),
+            "DOORWARD_WEBHOOK_PORT": str(port),
+            "DOORWARD_WEBHOOK_SECRET": secret,
             # No proxy stands between a client and loopback.
             "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
         })  # fmt: skip

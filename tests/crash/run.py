@@ -13,6 +13,8 @@ of them is kept, `/readyz` says so, and once there is room both are well again w
 PostgreSQL: the same with the clients in a database, see `postgres.py`. Compose: two nodes behind a load balancer,
 as packaging/compose/ has them, see `balancer.py`.
 
+Webhooks: no event is left out and the order stays when the sender is killed, see `webhooks.py`.
+
 Grants: no code or refresh token is honoured twice and none that was answered is lost, on either store, see
 `grants.py`.
 
@@ -35,6 +37,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import balancer  # noqa: E402
 import grants  # noqa: E402
 import postgres  # noqa: E402
+import webhooks  # noqa: E402
 from doorward import Fault  # noqa: E402
 from load import DATADOG, RFC7591, Load, doorward, expect, register, verify  # noqa: E402
 from services import Missing  # noqa: E402
@@ -211,7 +214,7 @@ def main():
         "full disk": full_disk,
         **{
             name: lambda folder, check=check: check(folder, chance)
-            for name, check in (postgres.CHECKS | grants.CHECKS | balancer.CHECKS).items()
+            for name, check in (postgres.CHECKS | grants.CHECKS | balancer.CHECKS | webhooks.CHECKS).items()
         },
     }
     passed = failed = 0

@@ -55,3 +55,4 @@ mod tls;
 mod token;
 mod under_way;
 mod upstream;
+mod webhooks;

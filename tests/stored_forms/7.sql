@@ -127,3 +127,23 @@ ALTER TABLE clients ADD COLUMN changed_at INTEGER;
 ALTER TABLE clients ADD COLUMN ceiling TEXT;
 ALTER TABLE document_clients ADD COLUMN ceiling TEXT;
 CREATE INDEX document_clients_by_standing ON document_clients (standing, url) WHERE standing IS NOT NULL;
+-- Where each webhook is: everything up to these rows is delivered.
+CREATE TABLE webhook_cursors (
+    webhook       TEXT    NOT NULL PRIMARY KEY,
+    events_at     INTEGER NOT NULL, -- the rowid of an event, and its identifier
+    event_id      BLOB    NOT NULL CHECK (length(event_id) = 16),
+    clients_at    INTEGER NOT NULL, -- the rowid of a client, and its identifier
+    client_id     BLOB    NOT NULL CHECK (length(client_id) = 16),
+    failures      INTEGER NOT NULL,
+    failing_since INTEGER,
+    failure       TEXT
+) STRICT, WITHOUT ROWID;
+-- The next row gets the rowid of a last row that was deleted: no cursor may stay behind the last row.
+CREATE TRIGGER events_deleted AFTER DELETE ON events BEGIN
+    UPDATE webhook_cursors SET events_at = (SELECT coalesce(max(rowid), 0) FROM events)
+    WHERE events_at > (SELECT coalesce(max(rowid), 0) FROM events);
+END;
+CREATE TRIGGER clients_deleted AFTER DELETE ON clients BEGIN
+    UPDATE webhook_cursors SET clients_at = (SELECT coalesce(max(rowid), 0) FROM clients)
+    WHERE clients_at > (SELECT coalesce(max(rowid), 0) FROM clients);
+END;

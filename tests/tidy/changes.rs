@@ -15,6 +15,9 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("prolong_session", "the use of a session decides nothing about access"),
     ("note_client_uses", "uses are counted aside, and decide nothing about access"),
     ("note_document_client_uses", "uses are counted aside, and decide nothing about access"),
+    ("begin_webhooks", "cursors of webhooks follow events, and are none"),
+    ("advance_webhook", "cursors of webhooks follow events, and are none"),
+    ("note_webhook_failure", "cursors of webhooks follow events, and are none"),
     ("put_note", "a note decides nothing about access"),
 ];
 

@@ -35,6 +35,7 @@ const CONFINED: &[Confined] = &[
             "src/server/",
             "src/sign_in/",
             "src/token/",
+            "src/webhook/",
         ],
     },
     // Sockets are opened in one place. Two outbound ones lead elsewhere: to the Redis in which nodes count
@@ -59,7 +60,7 @@ const CONFINED: &[Confined] = &[
     Confined { what: &["redis"], to: &["src/http/rate_limit/link.rs"] },
     Confined { what: &["rustls_native_certs"], to: &["src/internet.rs", "src/store/postgres/"] },
     // Nothing else sends requests.
-    Confined { what: &["reqwest"], to: &["src/http/fetch.rs"] },
+    Confined { what: &["reqwest"], to: &["src/http/fetch.rs", "src/http/fetch/"] },
     Confined {
         what: &["rustix"],
         to: &[

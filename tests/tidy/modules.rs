@@ -33,6 +33,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "provider",
             "server_metadata",
             "store",
+            "webhook",
         ],
     ),
     (
@@ -95,7 +96,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("clock", &[]),
     // What a setting names as requests do is read by the same rule; admission rules of every origin are one type.
-    ("config", &["admission", "grant", "paths"]),
+    ("config", &["admission", "audit", "grant", "paths"]),
     ("discovery", &["app", "http", "pages", "paths"]),
     // It looks at what the others use, with their own means.
     (
@@ -111,6 +112,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "provider",
             "server",
             "store",
+            "webhook",
         ],
     ),
     ("entropy", &[]),
@@ -231,6 +233,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "sign_in",
             "store",
             "token",
+            "webhook",
         ],
     ),
     (
@@ -291,6 +294,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "secret",
             "store",
         ],
+    ),
+    (
+        "webhook",
+        &["clock", "config", "entropy", "event_json", "http", "internet", "metrics", "store"],
     ),
 ];
 

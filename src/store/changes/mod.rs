@@ -11,6 +11,7 @@ mod grants;
 mod keys;
 mod registrations;
 mod sessions;
+mod webhooks;
 
 pub(super) use self::{
     approval::{hold_document, reject_client},
@@ -26,6 +27,7 @@ pub(super) use self::{
     keys::{forget_key, import_keys, keep_key},
     registrations::{remove_registration, update_registration},
     sessions::{begin_session, end_session, keep_sessions, prolong_session},
+    webhooks::{advance_webhook, begin_webhooks, note_webhook_failure},
 };
 use super::Deleted;
 

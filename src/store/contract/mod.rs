@@ -14,6 +14,7 @@ pub(super) mod trail;
 pub(super) mod upkeep;
 pub(super) mod uses;
 pub(super) mod walk;
+pub(super) mod webhooks;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -96,6 +97,13 @@ macro_rules! store_contract {
             uses::the_latest_use_of_a_client_stays,
             uses::uses_that_several_nodes_note_at_once_end_with_the_latest,
             uses::the_latest_use_of_a_client_with_a_document_stays,
+            webhooks::a_new_webhook_begins_behind_what_is_stored_and_a_dropped_one_is_forgotten,
+            webhooks::every_entry_is_read_once_in_pages_of_any_size,
+            webhooks::what_is_stored_later_is_read_though_its_identifier_is_earlier,
+            webhooks::a_registration_is_read_before_events_about_the_client_whatever_the_clocks_say,
+            webhooks::a_row_that_follows_a_deleted_last_row_is_read,
+            webhooks::a_cursor_that_was_moved_in_between_stays,
+            webhooks::failures_are_counted_until_the_cursor_moves,
             walk::random_walks_end_where_a_model_of_the_store_ends,
         }
     };

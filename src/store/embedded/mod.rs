@@ -22,6 +22,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod upkeep;
 mod writer;
 
@@ -45,10 +46,11 @@ use self::{
     writer::{Change, Task},
 };
 use super::{
-    ClientFilter, ClientRecord, GrantFilter, GrantRecord, Imported, QueueFigures, StoreError,
-    SweepPage, Swept,
+    ClientFilter, ClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, QueueFigures,
+    StoreError, SweepPage, Swept, TrailPosition,
     column::{Record, Value},
     sql::Statement,
+    webhooks::Placed,
 };
 use crate::{client::ClientId, clock::Timestamp, config::EmbeddedConfig, grant::GrantId};
 
@@ -178,6 +180,14 @@ impl Embedded {
                 grants::page(connection, &filter, after, limit, grants::LOOKED_THROUGH)
             })
             .await
+    }
+
+    pub(super) async fn behind(
+        &self,
+        position: TrailPosition,
+        limit: usize,
+    ) -> Result<(Vec<Placed<EventRecord>>, Vec<Placed<ClientRecord>>), StoreError> {
+        self.readers.ask(move |connection| trail::behind(connection, &position, limit)).await
     }
 
     pub(super) async fn sweep(

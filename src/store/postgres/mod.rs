@@ -2,7 +2,8 @@
 //!
 //! Each node gathers registrations ([`gatherer`]) and inserts those that came together by one statement
 //! ([`batch`]); other changes send statements of their own ([`alone`]). Statements and changes are shared with the
-//! embedded store, in a dialect that YugabyteDB and CockroachDB speak as well. [`connect`] makes connections and
+//! embedded store, in a dialect that YugabyteDB and CockroachDB speak as well, but for the numbers of transactions that
+//! webhooks follow. [`connect`] makes connections and
 //! throws them away, [`fault`] knows what an error leaves unknown.
 
 mod alone;
@@ -16,6 +17,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod upkeep;
 mod whole;
 

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use self::database::Database;
 use super::{Access, OpenError, Postgres};
 use crate::store::{
-    ClientFilter, ClientRecord, Deleted, Imported, Store, StoreError,
+    ClientFilter, ClientRecord, Deleted, Imported, LeaseHolder, Store, StoreError,
     contract::{Records, store_contract},
 };
 
@@ -132,6 +132,66 @@ async fn a_store_opened_for_reading_changes_nothing() {
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     }
     assert_eq!(store.count_clients().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_under_way_holds_back_what_others_stored_after_it() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    let clients = Records::new().take(2);
+    store.begin_webhooks(vec!["one".to_owned()]).await.unwrap();
+    let position = store.webhook_cursors().await.unwrap()[0].position;
+    let [early, late] = [Action::KeyMade, Action::KeyDiscarded].map(|action| by().event(action));
+    let client = database.client().await;
+    client.batch_execute("BEGIN").await.unwrap();
+    let sql = "INSERT INTO events (event_id, at, action, actor_kind) VALUES ($1, 1, $2, 'system')";
+    let id = uuid::Uuid::from(early.event_id);
+    client.execute(sql, &[&id, &early.action.as_str()]).await.unwrap();
+
+    // Others commit meanwhile, with identifiers before and after.
+    store.record_events(vec![late.clone()]).await.unwrap();
+    register_at_once(&store, &clients).await;
+    assert_eq!(store.trail_behind(&position, 10).await.unwrap(), []);
+    client.batch_execute("COMMIT").await.unwrap();
+
+    let read = loop {
+        let read = store.trail_behind(&position, 10).await.unwrap();
+        if read.len() == 4 {
+            break read;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    let ids: Vec<_> = read.iter().map(|entry| entry.event.event_id).collect();
+    assert_eq!(ids[..2], [early.event_id, late.event_id]);
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_cluster_is_refused() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    store.begin_webhooks(vec!["one".to_owned()]).await.unwrap();
+    let mut position = store.webhook_cursors().await.unwrap()[0].position;
+    position.events_at += 1 << 40;
+    let refused = store.trail_behind(&position, 10).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_lease_has_one_holder_until_it_is_given_back() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    let [one, other] = [1, 2].map(|byte| LeaseHolder::from_bytes([byte; 16]));
+    assert!(store.hold_lease("a", one).await.unwrap());
+    assert!(store.hold_lease("a", one).await.unwrap(), "it is prolonged");
+    assert!(!store.hold_lease("a", other).await.unwrap());
+    assert!(store.hold_lease("b", other).await.unwrap());
+    store.release_lease("a", other).await.unwrap();
+    assert!(!store.hold_lease("a", other).await.unwrap());
+    store.release_lease("a", one).await.unwrap();
+    assert!(store.hold_lease("a", other).await.unwrap());
+    let expire = "UPDATE leases SET until = now() - interval '1 second' WHERE name = 'a'";
+    database.client().await.batch_execute(expire).await.unwrap();
+    assert!(store.hold_lease("a", one).await.unwrap());
 }
 
 #[tokio::test]

@@ -90,3 +90,4 @@ pub(super) mod grants;
 pub(super) mod keys;
 pub(super) mod sessions;
 pub(super) mod sweep;
+pub(super) mod webhooks;

@@ -9,7 +9,9 @@ use std::{
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-use super::{serve::Server, *};
+use doorward::clock::Timestamp;
+
+use super::{grants::in_store, serve::Server, *};
 use crate::redis::{Redis, free_port};
 
 /// What a run found, and how it ended.
@@ -390,4 +392,49 @@ fn each_provider_is_asked_for_what_a_sign_in_needs() {
         assert!(what.contains(told), "{what}");
         assert!(advice.contains(advised), "{advice}");
     }
+}
+
+#[test]
+fn doctor_tells_of_webhooks_that_fail_and_secrets_that_cannot_be_read() {
+    let doorward = Doorward::new();
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    doorward.write("webhook.secret", secret);
+    let settings = "[[webhooks]]\nname = 'audit'\nurl = 'https://hooks.example.com/a-secret-path'\n\
+        secret_file = './webhook.secret'\n";
+    let looked = Looked::at(&doorward, settings);
+    assert_eq!(looked.of_check("webhook"), [["ok", "it begins when a server starts", ""]]);
+    let secrets = looked.of_check("secrets");
+    assert!(
+        secrets.iter().any(|[_, what, _]| what.contains("webhooks[0].secret_file")),
+        "{secrets:?}"
+    );
+
+    in_store(&doorward, async |store| {
+        store.begin_webhooks(vec!["audit".to_owned()]).await.unwrap();
+    });
+    assert_eq!(Looked::at(&doorward, settings).of_check("webhook")[0][0], "ok");
+    in_store(&doorward, async |store| {
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        store.note_webhook_failure("audit", at, "status 500".to_owned()).await.unwrap();
+    });
+    let looked = Looked::at(&doorward, settings);
+    let [verdict, what, advice] = looked.of_check("webhook")[0];
+    assert_eq!(
+        (verdict, what),
+        ("warning", "1 attempt failed since 2027-01-15T08:00:00Z: status 500")
+    );
+    assert!(advice.contains("receiver"), "{advice}");
+
+    doorward.write("webhook.secret", "hunter2");
+    let looked = Looked::at(&doorward, settings);
+    let [check, what, advice] = looked.problem();
+    assert!(
+        check == "webhook" && what.contains("whsec_") && advice.contains("openssl"),
+        "{what} {advice}"
+    );
+    assert!(
+        !looked.text.contains("hunter2") && !looked.text.contains("a-secret-path"),
+        "{}",
+        looked.text
+    );
 }

@@ -1,0 +1,65 @@
+//! Posts to a receiver that the operator configured, several in a row over one connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, header::CONTENT_TYPE};
+use reqwest::{Client, Response};
+use tokio::time::timeout;
+use url::Url;
+
+use super::{FetchError, Fetcher};
+use crate::internet::Place;
+
+/// How long the rest of an answer is read, so that the connection can be used again.
+const DRAIN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Sends requests to the addresses that a host had when they were checked, and to no others.
+pub(crate) struct Connected<'a> {
+    fetcher: &'a Fetcher,
+    url: Url,
+    client: Client,
+}
+
+impl Fetcher {
+    /// Looks the host of `url` up once, and checks all its addresses. Connects when the first request is sent.
+    pub(crate) async fn connected(
+        &self,
+        url: &Url,
+        place: Place,
+    ) -> Result<Connected<'_>, FetchError> {
+        let client = self.in_time(async {
+            let addresses = self.checked_addresses(url, &place).await?;
+            self.client(addresses, 1).await
+        });
+        Ok(Connected { fetcher: self, url: url.clone(), client: client.await? })
+    }
+}
+
+impl Connected<'_> {
+    /// Posts JSON. Only a status of the class 2xx is a success; nothing is followed, and the body of the answer means
+    /// nothing.
+    pub(crate) async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<(), FetchError> {
+        let request = self.client.post(self.url.clone()).headers(headers);
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
+        let answer = self.fetcher.in_time(async {
+            request.send().await.map_err(|error| FetchError::Unreachable(error.without_url()))
+        });
+        let answer = answer.await?;
+        if !answer.status().is_success() {
+            return Err(FetchError::Status(answer.status()));
+        }
+        // What is not read ends the connection, and the next request opens another.
+        drop(timeout(DRAIN_WITHIN, drain(answer, self.fetcher.bytes_max)).await);
+        Ok(())
+    }
+}
+
+async fn drain(mut answer: Response, bytes_max: usize) {
+    let mut read = 0;
+    while let Ok(Some(piece)) = answer.chunk().await
+        && read <= bytes_max
+    {
+        read += piece.len();
+    }
+}
