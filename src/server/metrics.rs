@@ -139,7 +139,7 @@ impl ServerMetrics {
     fn webhooks_on(&self, page: &mut Page) {
         let all = || self.webhooks.iter().flat_map(|webhooks| webhooks.metrics());
         let name = "doorward_webhook_deliveries_total";
-        page.head(name, "counter", "Attempts to deliver events, by webhook and outcome.");
+        page.head(name, "counter", "Attempts of this node to deliver an event.");
         for (webhook, metrics) in all() {
             for (outcome, counter) in
                 [("accepted", &metrics.delivered), ("failed", &metrics.failed)]
@@ -149,12 +149,16 @@ impl ServerMetrics {
             }
         }
         let name = "doorward_webhook_failing_attempts";
-        page.head(name, "gauge", "Attempts at the next event that have failed, by webhook.");
+        page.head(
+            name,
+            "gauge",
+            "Attempts at the next event that have failed; 0 once it is accepted.",
+        );
         for (webhook, metrics) in all() {
             page.gauge(name, &format!("webhook=\"{webhook}\""), &metrics.failing);
         }
         let name = "doorward_webhook_lag_seconds";
-        page.head(name, "gauge", "Age of the oldest event that is not delivered, by webhook.");
+        page.head(name, "gauge", "Age of the oldest event that is not delivered; 0 if there is none, or another node sends.");
         for (webhook, metrics) in all() {
             page.gauge(name, &format!("webhook=\"{webhook}\""), &metrics.lag);
         }

@@ -3,10 +3,16 @@
 use std::{collections::BTreeMap, env, fs};
 
 use super::*;
-use crate::admission::{Conditions, Effect, Mode, Rule, RuleId, Terms, Word as _};
+use crate::{
+    admission::{Conditions, Effect, Mode, Rule, RuleId, Terms, Word as _},
+    clock::Clock,
+    config,
+    entropy::Entropy,
+    internet::Internet,
+};
 
 /// Labels whose values come from the settings or the build.
-const OPEN_LABELS: [&str; 4] = ["provider", "route", "rule", "version"];
+const OPEN_LABELS: [&str; 5] = ["provider", "route", "rule", "version", "webhook"];
 
 const TOP: &str = "\
 # Metrics
@@ -14,8 +20,8 @@ const TOP: &str = "\
 <!-- Made from src/server/metrics.rs by `UPDATE_DOCS=1 cargo test`. Do not edit. -->
 
 The management listener serves these metrics at `/metrics`, in the text format of Prometheus. Every series exists from the
-start, at zero, except those of admission rules, sign-in providers, and PostgreSQL, which depend on the settings. No label has
-a value that a caller chose. `packaging/observability/` has alert rules and dashboards.
+start, at zero, except those of admission rules, sign-in providers, webhooks, and PostgreSQL, which depend on the settings. No
+label has a value that a caller chose. `packaging/observability/` has alert rules and dashboards.
 
 | Metric | Type | Labels | Meaning |
 |---|---|---|---|
@@ -91,6 +97,17 @@ fn rule(mode: Mode) -> Rule {
     }
 }
 
+fn webhooks() -> Webhooks {
+    let webhook = config::Webhook {
+        name: "audit".to_owned(),
+        url: "https://hooks.example.com/".parse().unwrap(),
+        secret_file: "/etc/doorward/webhook.secret".into(),
+        actions: Vec::new(),
+        allow_private_networks: false,
+    };
+    Webhooks::new(&[webhook], &Internet::System, Clock::System, Entropy::System)
+}
+
 /// The page of a server that uses everything there is.
 fn whole_page() -> String {
     let metrics = ServerMetrics::new(
@@ -98,6 +115,7 @@ fn whole_page() -> String {
         Arc::default(),
         Arc::new(AppMetrics::new(["acme"].into_iter())),
         Arc::new(Rules::new([Mode::Enforce, Mode::Observe].map(rule).into(), Effect::Allow)),
+        Arc::new(webhooks()),
     );
     let queue = |name| QueueFigures { name, length: 0, capacity: 1 };
     let store = StoreFigures {
