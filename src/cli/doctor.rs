@@ -50,21 +50,30 @@ impl DoctorArguments {
             }
             Err(errors) => faults(&errors),
         };
-        print(&findings, format)?;
-        let count = |verdict| findings.iter().filter(|it| it.verdict == verdict).count();
-        let (problems, warnings) = (count(Verdict::Problem), count(Verdict::Warning));
-        let summary = format!("problems: {problems}, warnings: {warnings}");
-        if problems > 0 {
-            return Err(Failure::because(summary));
-        }
-        messages.say(format_args!("No problem was found ({summary})."));
-        Ok(Outcome::Done)
+        report(&findings, format, messages)
     }
+}
+
+/// Prints findings, and fails if one is a problem.
+pub(super) fn report(
+    findings: &[Finding],
+    format: Format,
+    messages: Messages,
+) -> Result<Outcome, Failure> {
+    print(findings, format)?;
+    let count = |verdict| findings.iter().filter(|it| it.verdict == verdict).count();
+    let (problems, warnings) = (count(Verdict::Problem), count(Verdict::Warning));
+    let summary = format!("problems: {problems}, warnings: {warnings}");
+    if problems > 0 {
+        return Err(Failure::because(summary));
+    }
+    messages.say(format_args!("No problem was found ({summary})."));
+    Ok(Outcome::Done)
 }
 
 const SETTINGS: &str = "settings";
 
-fn settings_are_good() -> Finding {
+pub(super) fn settings_are_good() -> Finding {
     Finding {
         verdict: Verdict::Ok,
         check: SETTINGS,
@@ -75,7 +84,7 @@ fn settings_are_good() -> Finding {
 }
 
 /// Without settings there is nothing else to look at.
-fn faults(errors: &ConfigErrors) -> Vec<Finding> {
+pub(super) fn faults(errors: &ConfigErrors) -> Vec<Finding> {
     let finding = |fault: &str| Finding {
         verdict: Verdict::Problem,
         check: SETTINGS,

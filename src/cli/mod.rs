@@ -25,6 +25,7 @@ mod settings;
 mod store;
 mod time;
 mod timeline;
+mod upgrade_check;
 mod version;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -81,6 +82,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Doctor(doctor::DoctorArguments),
+    UpgradeCheck(upgrade_check::UpgradeCheckArguments),
     Openapi(openapi::OpenapiArguments),
     Completions(completions::CompletionsArguments),
     Man(man::ManArguments),
@@ -178,6 +180,7 @@ impl Command {
             Self::Key(command) => command.run(messages),
             Self::Config(command) => command.run(messages),
             Self::Doctor(arguments) => arguments.run(messages),
+            Self::UpgradeCheck(arguments) => arguments.run(messages),
             Self::Openapi(arguments) => arguments.run(),
             Self::Completions(arguments) => arguments.run(),
             Self::Man(arguments) => arguments.run(messages),

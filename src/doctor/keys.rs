@@ -7,7 +7,7 @@ use crate::{
     entropy::Entropy,
     http::request_event::chain,
     keys::{self, Keys, Standing},
-    store::{self, Access, KeyRecord},
+    store::{self, Access, KeyRecord, OpenError, embedded::OpenError as Embedded},
 };
 
 const PLACE: &str = "the store";
@@ -19,8 +19,10 @@ pub(super) fn signing(examined: &Examined<'_>) -> Vec<Finding> {
     if !examined.config.authorizes() {
         return vec![look().ok("nobody can sign in here, and nothing is signed")];
     }
-    // A store that cannot be read is told of by the check of the store.
-    let kept = kept(examined).unwrap_or_default();
+    // The check of the store says why.
+    let Some(kept) = kept(examined) else {
+        return vec![look().ok("not examined: the store can't be opened as it is")];
+    };
     if kept.is_empty() {
         return vec![look().ok("there is none yet: a server makes the first")];
     }
@@ -48,7 +50,11 @@ const READ: &str = "let the user of the server, and nobody else, read what was m
 
 fn kept(examined: &Examined<'_>) -> Option<Vec<KeyRecord>> {
     examined.wait(async {
-        let store = store::open(examined.config, Access::Read).await.ok()?;
+        let store = match store::open(examined.config, Access::Read).await {
+            Ok(store) => store,
+            Err(OpenError::Embedded(Embedded::NoStore { .. })) => return Some(Vec::new()),
+            Err(_) => return None,
+        };
         let kept = store.keys().await.ok();
         drop(store.close().await);
         kept

@@ -11,6 +11,7 @@ mod limiter;
 mod providers;
 mod secret_files;
 mod store;
+mod upgrade;
 mod webhooks;
 
 use std::io;
@@ -38,6 +39,10 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     descriptors::enough,
     addresses::listeners,
 ];
+
+/// What an upgrade looks at.
+const UPGRADE_CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] =
+    &[upgrade::tables, keys::signing, secret_files::private];
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,4 +137,15 @@ pub(crate) fn examine(
     let redis = runtime.block_on(asked).map(|answer| (clock.now(), answer));
     let examined = Examined { config, secret_files, clock, redis, is_offline, runtime };
     Ok(CHECKS.iter().flat_map(|check| check(&examined)).collect())
+}
+
+/// What a start of this release would change.
+pub(crate) fn examine_upgrade(
+    config: &Config,
+    secret_files: &[SecretFile],
+    clock: &Clock,
+) -> io::Result<Vec<Finding>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let examined = Examined { config, secret_files, clock, redis: None, is_offline: true, runtime };
+    Ok(UPGRADE_CHECKS.iter().flat_map(|check| check(&examined)).collect())
 }

@@ -19,6 +19,7 @@ mod serve;
 mod standing;
 mod store;
 mod terminal;
+mod upgrade_check;
 
 use std::{
     fs,

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// The folder of a store that the SQL of `sample` makes.
-fn written_by(sample: &str) -> TempDir {
+pub(crate) fn written_by(sample: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stored_forms");
     let sql = fs::read_to_string(samples.join(sample)).unwrap();

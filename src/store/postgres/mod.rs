@@ -44,7 +44,7 @@ use self::{
 };
 pub use self::{
     open::{Migrated, OpenError, look, migrate},
-    schema::Standing,
+    schema::{Standing, VERSION},
 };
 use super::{
     Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,

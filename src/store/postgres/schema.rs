@@ -52,7 +52,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
 ];
 
 /// The version that this release works on.
-pub(super) const VERSION: usize = MIGRATIONS.len();
+pub const VERSION: usize = MIGRATIONS.len();
 
 /// What the steps themselves need. Made without a lease, by whoever comes first: before it there is none to
 /// hold.
@@ -101,6 +101,11 @@ impl Standing {
             Self::Current => VERSION,
             Self::Older(found) | Self::NewerAndCompatible(found) | Self::Newer(found) => found,
         }
+    }
+
+    /// Whether servers whose tables these are can work on the tables of this release.
+    pub fn can_follow(self) -> bool {
+        MIGRATIONS.last().is_some_and(|last| last.compatible_from <= self.version())
     }
 }
 
