@@ -9,7 +9,6 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    admission::Rules,
     audit::{Actor, Author},
     client::ClientIdentifier,
     client_document::ClientDocuments,
@@ -26,6 +25,7 @@ use crate::{
     internet::Internet,
     keys::Keys,
     last_use::LastUse,
+    live_rules::LiveRules,
     local_password::LocalPassword,
     look_alike::ProtectedNames,
     metrics::AppMetrics,
@@ -56,7 +56,7 @@ pub struct App {
     /// The names that strangers like to borrow.
     pub(crate) protected_names: ProtectedNames,
     /// Which clients the operator lets in.
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: Arc<LiveRules>,
     /// The clients that publish what they are.
     pub(crate) client_documents: ClientDocuments,
     /// When clients were last used, until it is stored.
@@ -108,7 +108,7 @@ impl App {
             failure_limits: FailureLimits::new(limits, issuer, &rate_limit, &entropy),
             rate_limit,
             protected_names: ProtectedNames::new(&config.registration.protected_names),
-            rules: Arc::new(config.registration.admission_rules()),
+            rules: Arc::new(LiveRules::new(config.registration.admission_rules())),
             client_documents: ClientDocuments::new(
                 &config,
                 internet.clone(),

@@ -75,6 +75,12 @@ words! {
         ClientRestricted = "client.restricted",
         /// A client was removed.
         ClientRemoved = "client.removed",
+        /// An operator added an admission rule.
+        RuleCreated = "rule.created",
+        /// An operator edited or moved an admission rule.
+        RuleChanged = "rule.changed",
+        /// An operator removed an admission rule.
+        RuleDeleted = "rule.deleted",
         /// A person allowed a client.
         ConsentAllowed = "consent.allowed",
         /// A person denied a client.

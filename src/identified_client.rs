@@ -178,7 +178,7 @@ async fn published(
         source: Some(named_by.address.to_canonical()),
         is_imitation: &|| app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
     };
-    let is_held = app.rules.admit(&candidate).map_err(IdentifyError::Rejected)?.is_held;
+    let is_held = app.rules.current().admit(&candidate).map_err(IdentifyError::Rejected)?.is_held;
     Ok(IdentifiedClient {
         identifier: ClientIdentifier::Document(url.clone()),
         metadata: ClientMetadata::clone(&metadata),

@@ -51,6 +51,7 @@ pub mod internet;
 mod json;
 mod keys;
 mod last_use;
+mod live_rules;
 mod local_password;
 pub mod log;
 mod look_alike;

@@ -301,6 +301,15 @@ pub(crate) struct DocumentMetrics {
     pub(crate) refused: Counter,
 }
 
+/// How the admission rules in the store are read.
+#[derive(Debug, Default)]
+pub(crate) struct RulesMetrics {
+    /// Tries to look at them or to read them that failed.
+    pub(crate) failures: Counter,
+    /// When the last one succeeded, in seconds since 1970; 0 for never.
+    pub(crate) read_at: Gauge,
+}
+
 /// What handlers and the work beside them count.
 #[derive(Debug, Default)]
 pub(crate) struct AppMetrics {

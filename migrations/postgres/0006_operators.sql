@@ -28,4 +28,10 @@ CREATE TABLE webhook_cursors (
     failures      bigint NOT NULL,
     failing_since bigint,
     failure       text
+CREATE TABLE rules (
+    rule_id    text   NOT NULL PRIMARY KEY,
+    position   bigint NOT NULL,
+    rule       text   NOT NULL, -- a JSON object
+    changed_at bigint NOT NULL,
+    changed_by text
 );

@@ -66,7 +66,7 @@ pub struct Terms {
 pub const EXPIRES_DAYS_MAX: u32 = 36_500;
 
 /// Whether a rule decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// It decides.
     Enforce,

@@ -1,7 +1,9 @@
 //! The rules that hold, in order, and what they decide about a client.
 
+use std::{collections::HashMap, sync::Arc};
+
 use super::{
-    Effect, Mode, Rule, Terms,
+    Effect, Mode, Rule, RuleId, Terms,
     facts::{Candidate, Facts},
     index::Index,
 };
@@ -11,9 +13,11 @@ use crate::metrics::Counter;
 #[derive(Debug)]
 pub struct Rules {
     in_order: Vec<Rule>,
+    /// How many of them, the first ones, come from the settings.
+    of_settings: usize,
     index: Index,
     default: Effect,
-    hits: Vec<Counter>,
+    hits: Vec<Arc<Counter>>,
 }
 
 /// What the rules decide about a client.
@@ -52,10 +56,37 @@ pub struct Rejection {
 const NO_TERMS: &Terms = &Terms { ceiling: None, label: None, expires_days: None };
 
 impl Rules {
-    /// The rules in their order, and what happens to a client that none of them decides about.
+    /// The rules of the settings in their order, and what happens to a client that none of them decides about.
     pub fn new(rules: Vec<Rule>, default: Effect) -> Self {
-        let hits = rules.iter().map(|_| Counter::default()).collect();
-        Self { index: Index::of(&rules), in_order: rules, default, hits }
+        let hits = rules.iter().map(|_| Arc::default()).collect();
+        let (index, of_settings) = (Index::of(&rules), rules.len());
+        Self { index, in_order: rules, of_settings, default, hits }
+    }
+
+    /// Rules of which the one at `place` decides, whatever its mode.
+    pub(crate) fn enforcing(mut rules: Vec<Rule>, place: usize) -> Self {
+        if let Some(rule) = rules.get_mut(place) {
+            rule.mode = Mode::Enforce;
+        }
+        Self::new(rules, Effect::Allow)
+    }
+
+    /// The rules of the settings, and these of the store behind them instead of the present ones. Rules that stay count
+    /// on.
+    #[must_use]
+    pub fn with_stored(&self, stored: Vec<Rule>) -> Self {
+        let (of_settings, present) = self.in_order.split_at(self.of_settings);
+        let (mut hits, counting) = {
+            let (of_settings, counting) = self.hits.split_at(self.of_settings);
+            (of_settings.to_vec(), counting)
+        };
+        let present: HashMap<(&RuleId, Mode), &Arc<Counter>> =
+            present.iter().map(|rule| (&rule.id, rule.mode)).zip(counting).collect();
+        let count_on = |rule: &Rule| present.get(&(&rule.id, rule.mode)).copied().cloned();
+        hits.extend(stored.iter().map(|rule| count_on(rule).unwrap_or_default()));
+        let in_order: Vec<Rule> = of_settings.iter().cloned().chain(stored).collect();
+        let (index, default) = (Index::of(&in_order), self.default.clone());
+        Self { index, in_order, of_settings: self.of_settings, default, hits }
     }
 
     /// The first enforced rule that matches decides. Counts nothing.
@@ -114,6 +145,6 @@ impl Rules {
 
     /// Every rule in order, and how often it has matched.
     pub fn hits(&self) -> impl Iterator<Item = (&Rule, u64)> {
-        self.in_order.iter().zip(self.hits.iter().map(Counter::value))
+        self.in_order.iter().zip(self.hits.iter().map(|hits| hits.value()))
     }
 }

@@ -19,6 +19,7 @@ mod openapi;
 mod output;
 mod progress;
 mod records;
+mod rule;
 mod serve;
 mod session;
 mod settings;
@@ -67,6 +68,8 @@ enum Command {
     Grant(grant::GrantCommand),
     #[command(subcommand)]
     Session(session::SessionCommand),
+    #[command(subcommand)]
+    Rule(rule::RuleCommand),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
@@ -172,6 +175,7 @@ impl Command {
             Self::Client(command) => command.run(messages),
             Self::Grant(command) => command.run(messages),
             Self::Session(command) => command.run(messages),
+            Self::Rule(command) => command.run(messages),
             Self::Audit(command) => command.run(messages),
             Self::Guard(command) => command.run(),
             Self::Metadata(command) => command.run(),

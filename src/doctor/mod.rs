@@ -9,6 +9,7 @@ mod descriptors;
 mod keys;
 mod limiter;
 mod providers;
+mod rules;
 mod secret_files;
 mod store;
 mod upgrade;
@@ -30,6 +31,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     store::database,
     store::tables,
     keys::signing,
+    rules::readable,
     secret_files::private,
     clock::plausible,
     limiter::redis,

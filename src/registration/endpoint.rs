@@ -136,7 +136,8 @@ pub(crate) fn prepare(
     let settings = &app.config.registration;
     let request = RegistrationRequest::parse(body)?;
     let admitted = admit(request, profile, settings).map_err(MetadataError::from)?;
-    let admission = Admission { rules: &app.rules, protected_names: &app.protected_names };
+    let rules = app.rules.current();
+    let admission = Admission { rules: &rules, protected_names: &app.protected_names };
     let let_in = admission.decide(profile.name, admitted.metadata(), Some(source))?;
     let source = settings.keep_source_address.then_some(source);
     let requester = Requester { profile, source, is_held: let_in.is_held };

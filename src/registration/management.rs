@@ -148,7 +148,8 @@ async fn replace(
     let admitted =
         admit_update(&body, &id, PROFILE, settings).map_err(RegistrationError::Metadata)?;
     drop(body);
-    let admission = Admission { rules: &app.rules, protected_names: &app.protected_names };
+    let rules = app.rules.current();
+    let admission = Admission { rules: &rules, protected_names: &app.protected_names };
     let let_in = admission
         .decide(client.profile, admitted.metadata(), Some(source))
         .map_err(RegistrationError::Rejected)?;

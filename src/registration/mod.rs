@@ -11,9 +11,11 @@ mod issue;
 mod management;
 pub(crate) mod refusals;
 mod response;
+mod trial;
 
 pub(crate) use self::{
     check::check,
     endpoint::{prepare, register},
     management::{read, remove, update},
+    trial::Trial,
 };

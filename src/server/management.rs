@@ -61,6 +61,10 @@ impl Management {
             body["checks"] = json!({
                 "store": store.err().unwrap_or_else(|| "ok".to_owned()),
                 "rate_limit": if can_judge { "ok" } else { "Redis cannot be reached" },
+                "rules": match self.app.rules.fault() {
+                    None => "ok".to_owned(),
+                    Some(fault) => format!("{fault}; the rules that were last read hold"),
+                },
                 "draining": is_draining,
             });
         }

@@ -1,14 +1,15 @@
 //! What the server counts, and the page on which it is read.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
 use super::routes::{ROUTES, Route};
 use crate::{
-    admission::Rules,
+    admission::Mode,
     client::ProfileName,
     clock::Timestamp,
+    live_rules::LiveRules,
     log,
     metrics::{
         AppMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page, RateLimitMetrics,
@@ -29,7 +30,7 @@ pub(crate) struct ServerMetrics {
     rate_limit: Arc<RateLimitMetrics>,
     documents: Arc<DocumentMetrics>,
     app: Arc<AppMetrics>,
-    rules: Option<Arc<Rules>>,
+    rules: Option<Arc<LiveRules>>,
     webhooks: Option<Arc<Webhooks>>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
@@ -42,7 +43,7 @@ impl ServerMetrics {
         rate_limit: Arc<RateLimitMetrics>,
         documents: Arc<DocumentMetrics>,
         app: Arc<AppMetrics>,
-        rules: Arc<Rules>,
+        rules: Arc<LiveRules>,
         webhooks: Arc<Webhooks>,
     ) -> Self {
         let routes = ROUTES.iter().map(|_| RouteMetrics::default()).collect();
@@ -167,10 +168,21 @@ impl ServerMetrics {
     fn rules_on(&self, page: &mut Page) {
         let name = "doorward_admission_rule_hits_total";
         page.head(name, "counter", "Clients that matched an admission rule before another rule decided. A registration counts once; a client with a metadata document counts at every authorization request.");
-        for (rule, hits) in self.rules.iter().flat_map(|rules| rules.hits()) {
-            let (id, mode) = (rule.id.as_str(), rule.mode.as_str());
-            page.sample(name, &format!("rule=\"{id}\",mode=\"{mode}\""), hits);
+        let Some(rules) = &self.rules else { return };
+        // A rule in the store may have the id of one in settings that were written later.
+        let mut hits: BTreeMap<(String, Mode), u64> = BTreeMap::new();
+        for (rule, new) in rules.current().hits() {
+            *hits.entry((rule.id.as_str().to_owned(), rule.mode)).or_default() += new;
         }
+        for ((id, mode), hits) in hits {
+            page.sample(name, &format!("rule=\"{id}\",mode=\"{}\"", mode.as_str()), hits);
+        }
+        let name = "doorward_admission_rules_read_failures_total";
+        page.head(name, "counter", "Failures to read the admission rules in the store. The last ones that were read hold meanwhile.");
+        page.counter(name, "", &rules.metrics.failures);
+        let name = "doorward_admission_rules_read_timestamp_seconds";
+        page.head(name, "gauge", "When this node last saw that its admission rules are those in the store, in seconds since 1970.");
+        page.gauge(name, "", &rules.metrics.read_at);
     }
 
     fn rate_limit_on(&self, page: &mut Page) {

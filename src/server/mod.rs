@@ -46,7 +46,7 @@ pub(crate) use self::{
 };
 use crate::{
     app::App, audit::Actor, config::Config, guard::Guards, http::request_event::chain,
-    keys::KeysError, metrics::ConnectionMetrics, store::StoreError,
+    keys::KeysError, live_rules::RulesError, metrics::ConnectionMetrics, store::StoreError,
 };
 
 /// What the system buffers of one connection in each direction at most, in bytes: more than any answer and any
@@ -99,6 +99,9 @@ pub enum ServeError {
     /// Nothing can be signed.
     #[error("nothing can be signed")]
     Keys(#[from] KeysError),
+    /// It is not known whom to admit.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// The store did not close.
     #[error("the store could not be closed")]
     Close(#[source] StoreError),
@@ -120,6 +123,8 @@ pub async fn serve(
     if app.config.authorizes() {
         app.keys.upkeep(&app.store, &app.system(Actor::System)).await?;
     }
+    // Without them, clients could get in that operators keep out.
+    app.rules.refresh(&app.store, app.clock.now()).await?;
     upkeep::begin_webhooks(&app).await;
     let metrics = Arc::new(ServerMetrics::new(
         Arc::clone(app.rate_limit.metrics()),

@@ -18,6 +18,10 @@ use crate::{
 /// How often nodes look for keys that another one has made.
 const KEYS_EVERY: Duration = Duration::from_mins(1);
 
+/// How often nodes look whether the admission rules in the store have changed: a change reaches all of them within 5
+/// seconds.
+const RULES_EVERY: Duration = Duration::from_secs(2);
+
 /// How often the last uses of clients are stored: a crash loses no more.
 const USES_EVERY: Duration = Duration::from_secs(30);
 
@@ -40,6 +44,7 @@ pub(super) async fn run(app: &App, guards: &Guards) {
         tokio::join!(
             app.rate_limit.keep_connected(),
             app.webhooks.run(&app.store),
+            rules(app),
             keys(app),
             sweep(app),
             documents(app),
@@ -48,7 +53,31 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             guard::end_streams(app, guards)
         );
     } else {
-        tokio::join!(app.rate_limit.keep_connected(), app.webhooks.run(&app.store), clients(app));
+        tokio::join!(
+            app.rate_limit.keep_connected(),
+            app.webhooks.run(&app.store),
+            rules(app),
+            clients(app)
+        );
+    }
+}
+
+/// Follows the admission rules in the store. The log has each reason of a failure once.
+async fn rules(app: &App) {
+    loop {
+        sleep(RULES_EVERY).await;
+        let before = app.rules.fault();
+        let outcome = app.rules.refresh(&app.store, app.clock.now()).await;
+        match (outcome, before) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(_)) => tracing::info!("the admission rules are those in the store again"),
+            (Err(error), before) => {
+                let error = chain(&error);
+                if before.as_ref() != Some(&error) {
+                    tracing::error!(error, "the admission rules stay as they were last read");
+                }
+            }
+        }
     }
 }
 

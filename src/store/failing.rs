@@ -69,6 +69,15 @@ impl Store {
         }
     }
 
+    /// As [`Self::check`], for a call that no request makes: it counts nothing, and does not panic.
+    pub(super) fn check_aside(&self) -> Result<(), StoreError> {
+        let Some(failing) = &self.failing else { return Ok(()) };
+        let (failure, calls) = *failing.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_failing =
+            calls == 0 && !matches!(failure, Failure::None | Failure::Hang | Failure::Pretend);
+        if is_failing { Err(StoreError::Unavailable("told to fail".into())) } else { Ok(()) }
+    }
+
     /// As [`Self::check`], for a registration. `Some` if it is answered without the database.
     pub(super) async fn check_registration(&self) -> Option<Result<(), StoreError>> {
         let failing = self.failing.as_ref()?;

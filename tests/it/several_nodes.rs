@@ -3,10 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use doorward::{
+    admission::EffectName,
     audit::Author,
     client::ClientId,
     clock::Clock,
-    store::{self, Access, ClientFilter, StandingChanged, Store, Transition},
+    config::Config,
+    store::{
+        self, Access, ClientFilter, RuleChange, RuleChanged, StandingChanged, Store, Transition,
+    },
 };
 use tempfile::TempDir;
 
@@ -23,6 +27,12 @@ const SKEW: u64 = 45;
 
 /// Two nodes on one store, the first with the clock that is ahead, and what has to live as long.
 async fn nodes() -> (TestServer, TestServer, Arc<Store>, TempDir) {
+    let (ahead, behind, _, kept, folder) = nodes_of_config().await;
+    (ahead, behind, kept, folder)
+}
+
+/// The same, with the settings of the nodes.
+async fn nodes_of_config() -> (TestServer, TestServer, Config, Arc<Store>, TempDir) {
     let folder = TempDir::new().unwrap();
     let place = folder.path().to_str().unwrap().to_owned();
     let config = config_on(&postgres::new_database().unwrap_or(place));
@@ -30,8 +40,8 @@ async fn nodes() -> (TestServer, TestServer, Arc<Store>, TempDir) {
     let now = Clock::System.now();
     let ahead =
         TestServer::kept_by_at(Arc::clone(&kept), config.clone(), now.after_seconds(SKEW)).await;
-    let behind = TestServer::kept_by_at(Arc::clone(&kept), config, now).await;
-    (ahead, behind, kept, folder)
+    let behind = TestServer::kept_by_at(Arc::clone(&kept), config.clone(), now).await;
+    (ahead, behind, config, kept, folder)
 }
 
 #[tokio::test]
@@ -73,6 +83,83 @@ async fn what_one_node_grants_is_good_at_another_whose_clock_differs() {
         let again = other.token(&redeeming(client, &code, &[])).await;
         assert_eq!(refused(&again), (400, "invalid_grant".to_owned()), "a code is good once");
     }
+}
+
+/// What a node says of a registration with this destination, once it says so, or after five seconds.
+async fn registered(node: &TestServer, expected: u16) -> u16 {
+    let body = r#"{"client_name":"App","redirect_uris":["https://x.tunnel.example/cb"]}"#;
+    let began = tokio::time::Instant::now();
+    loop {
+        let status = node.post("/register", body).await.status;
+        if status == expected || began.elapsed() > Duration::from_secs(5) {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn three_nodes_follow_the_rules_in_the_store_within_five_seconds() {
+    let (first, second, mut config, kept, _folder) = nodes_of_config().await;
+    config.registration.default = EffectName::Hold;
+    let third = TestServer::kept_by(Arc::clone(&kept), config).await;
+    let rule = |mode: &str| {
+        format!(
+            r#"{{"id":"tunnels","any_destination":"*.tunnel.example","effect":"reject","reason":"no",
+            "mode":"{mode}"}}"#
+        )
+    };
+    let id = || "tunnels".to_owned();
+    for (change, expected) in [
+        (RuleChange::Add { id: id(), rule: rule("enforce"), place: None }, 400),
+        (RuleChange::Edit { id: id(), rule: rule("observe") }, 201),
+        (RuleChange::Edit { id: id(), rule: rule("enforce") }, 400),
+        (RuleChange::Remove { id: id() }, 201),
+    ] {
+        let changed = kept.change_rules(change.clone(), by()).await;
+        assert_eq!(changed.unwrap(), RuleChanged::Now);
+        let (a, b, c) = tokio::join!(
+            registered(&first, expected),
+            registered(&second, expected),
+            registered(&third, expected)
+        );
+        assert_eq!((a, b, c), (expected, expected, expected), "{change:?}");
+    }
+}
+
+/// A rule that a later release has added must neither let clients in nor stop a server.
+#[tokio::test]
+async fn a_node_that_cannot_read_the_rules_keeps_the_last_ones_and_says_so() {
+    let (node, _other, kept, _folder) = nodes().await;
+    let rule = r#"{"id":"a","any_destination":"*.tunnel.example","effect":"reject","reason":"no"}"#;
+    let add = |id: &str, rule: &str| RuleChange::Add {
+        id: id.to_owned(),
+        rule: rule.to_owned(),
+        place: None,
+    };
+    kept.change_rules(add("a", rule), by()).await.unwrap();
+    assert_eq!(registered(&node, 400).await, 400);
+
+    kept.change_rules(add("b", r#"{"id":"b","moon":"full","effect":"allow"}"#), by())
+        .await
+        .unwrap();
+
+    let failures = "doorward_admission_rules_read_failures_total";
+    let began = tokio::time::Instant::now();
+    while node.metric(failures).await < 1.0 && began.elapsed() < Duration::from_secs(5) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(node.metric(failures).await >= 1.0);
+    let ready = node.look("/readyz?verbose").await;
+    assert_eq!(ready.status, 200, "it still serves");
+    let told = ready.json()["checks"]["rules"].as_str().unwrap().to_owned();
+    assert!(told.contains("rule b: moon: is no member of a rule"), "{told}");
+    assert_eq!(registered(&node, 400).await, 400, "the last rules hold");
+
+    kept.change_rules(RuleChange::Remove { id: "b".to_owned() }, by()).await.unwrap();
+    kept.change_rules(RuleChange::Remove { id: "a".to_owned() }, by()).await.unwrap();
+    assert_eq!(registered(&node, 201).await, 201);
+    assert_eq!(node.look("/readyz?verbose").await.json()["checks"]["rules"], "ok");
 }
 
 #[tokio::test]

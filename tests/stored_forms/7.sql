@@ -147,3 +147,10 @@ CREATE TRIGGER clients_deleted AFTER DELETE ON clients BEGIN
     UPDATE webhook_cursors SET clients_at = (SELECT coalesce(max(rowid), 0) FROM clients)
     WHERE clients_at > (SELECT coalesce(max(rowid), 0) FROM clients);
 END;
+CREATE TABLE rules (
+    rule_id    TEXT    NOT NULL PRIMARY KEY,
+    position   INTEGER NOT NULL,
+    rule       TEXT    NOT NULL, -- a JSON object
+    changed_at INTEGER NOT NULL,
+    changed_by TEXT
+) STRICT, WITHOUT ROWID;

@@ -10,6 +10,7 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("import_document_clients", "imports copy records"),
     ("import_consents", "imports copy records"),
     ("import_keys", "imports copy records"),
+    ("import_rules", "imports copy records"),
     ("keep_sessions", "imports copy records"),
     ("supersede_refresh_token", "the grant counts its refreshes, and its last event sums them up"),
     ("prolong_session", "the use of a session decides nothing about access"),

@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock, Timestamp},
     store::{
         Access, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord,
-        KeyRecord, SessionRecord,
+        KeyRecord, RuleRecord, SessionRecord,
         copy::{self, Comparison, Copied, CopyError, Kind, Sum, Twin},
     },
 };
@@ -25,8 +25,8 @@ use crate::{
 /// Copy everything that must outlive a move from one store into another, and compare both
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Copied are clients, consents, grants with their codes and refresh tokens, sessions, and the \
-signing keys, sealed as they are. So nobody has to register, to sign in or to consent again, and what was \
+    after_help = "Copied are clients, consents, grants with their codes and refresh tokens, sessions, admission \
+rules, and the signing keys, sealed as they are. So nobody has to register, to sign in or to consent again, and what was \
 signed can still be verified; but only where the servers of the target have the secret of those of the source \
 (token.keys_secret; a data folder has its own in keys.secret). Left out is what has expired, and sign-ins that \
 are on their way at a provider, which are begun again.
@@ -122,6 +122,7 @@ impl Pair<'_> {
         self.refuse::<GrantRecord>()?;
         self.refuse::<SessionRecord>()?;
         self.refuse::<KeyRecord>()?;
+        self.refuse::<RuleRecord>()?;
         self.refuse::<EventRecord>()
     }
 
@@ -151,6 +152,7 @@ impl Pair<'_> {
             parts.push(self.copy_kind::<GrantRecord>(None)?);
             parts.push(self.copy_kind::<SessionRecord>(None)?);
             parts.push(self.copy_kind::<KeyRecord>(None)?);
+            parts.push(self.copy_kind::<RuleRecord>(None)?);
             parts.push(self.copy_kind::<EventRecord>(None)?);
         }
         Ok(parts)

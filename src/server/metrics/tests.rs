@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, env, fs};
 
 use super::*;
 use crate::{
-    admission::{Conditions, Effect, Mode, Rule, RuleId, Terms, Word as _},
+    admission::{Conditions, Effect, Rule, RuleId, Rules, Terms, Word as _},
     clock::Clock,
     config,
     entropy::Entropy,
@@ -110,11 +110,12 @@ fn webhooks() -> Webhooks {
 
 /// The page of a server that uses everything there is.
 fn whole_page() -> String {
+    let rules = Rules::new([Mode::Enforce, Mode::Observe].map(rule).into(), Effect::Allow);
     let metrics = ServerMetrics::new(
         Arc::default(),
         Arc::default(),
         Arc::new(AppMetrics::new(["acme"].into_iter())),
-        Arc::new(Rules::new([Mode::Enforce, Mode::Observe].map(rule).into(), Effect::Allow)),
+        Arc::new(LiveRules::new(rules)),
         Arc::new(webhooks()),
     );
     let queue = |name| QueueFigures { name, length: 0, capacity: 1 };

@@ -10,6 +10,7 @@ mod events;
 mod grants;
 mod keys;
 mod registrations;
+mod rules;
 mod sessions;
 mod webhooks;
 
@@ -26,6 +27,7 @@ pub(super) use self::{
     },
     keys::{forget_key, import_keys, keep_key},
     registrations::{remove_registration, update_registration},
+    rules::{change_rules, import_rules},
     sessions::{begin_session, end_session, keep_sessions, prolong_session},
     webhooks::{advance_webhook, begin_webhooks, note_webhook_failure},
 };

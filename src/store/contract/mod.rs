@@ -8,6 +8,7 @@ pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod registrations;
+pub(super) mod rules;
 pub(super) mod sessions;
 pub(super) mod standing;
 pub(super) mod trail;
@@ -74,6 +75,11 @@ macro_rules! store_contract {
             registrations::of_fifty_updates_of_one_generation_one_is_made,
             registrations::nothing_changes_for_another_generation_or_a_blocked_client,
             registrations::an_update_and_a_removal_at_once_happen_one_after_the_other,
+            rules::rules_keep_their_order_and_each_change_leaves_an_event,
+            rules::a_change_of_rules_that_cannot_be_made_changes_nothing,
+            rules::changes_of_rules_at_once_happen_one_after_another,
+            rules::imported_rules_are_those_that_are_new_or_were_changed_later,
+            rules::no_more_rules_are_kept_than_may_be,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
             sessions::sessions_are_listed_in_their_order_and_by_subject,
             sessions::of_all_who_make_a_key_at_once_one_does,

@@ -10,7 +10,7 @@ use crate::{
     store::{
         ClientFilter, ClientRecord, ClientRegistration, ClientState, ConsentRecord,
         DocumentClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, KeyRecord,
-        SessionId, SessionRecord, Standing, Store, StoreError,
+        RuleRecord, SessionId, SessionRecord, Standing, Store, StoreError,
     },
 };
 
@@ -131,6 +131,52 @@ impl Kind for DocumentClientRecord {
 
     async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_document_clients(records).await
+    }
+}
+
+impl Kind for RuleRecord {
+    type Key = String;
+
+    const PLURAL: &'static str = "rules";
+
+    fn key(&self) -> String {
+        self.rule_id.clone()
+    }
+
+    fn name(&self) -> String {
+        format!("rule {}", self.rule_id)
+    }
+
+    fn changed_at(&self) -> Timestamp {
+        self.changed_at
+    }
+
+    fn is_over(&self, _: Timestamp) -> bool {
+        false
+    }
+
+    fn write(&self, to: &mut Written) {
+        let Self { rule_id, position, rule, changed_at, changed_by } = self;
+        to.text(rule_id);
+        to.bytes(&position.to_be_bytes());
+        to.text(rule);
+        to.moment(*changed_at);
+        to.optional(changed_by.as_deref(), Written::text);
+    }
+
+    /// There are at most a thousand: they are asked for at once.
+    async fn page(
+        store: &Store,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut rules = store.rules().await?;
+        rules.sort_by_key(Kind::key);
+        Ok(rules.into_iter().filter(|rule| Some(rule.key()) > after).take(limit).collect())
+    }
+
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
+        store.import_rules(records).await
     }
 }
 

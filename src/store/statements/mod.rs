@@ -3,8 +3,9 @@
 
 use super::{
     ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
-    SessionRecord, Standing,
+    RuleRecord, SessionRecord, Standing,
     column::{Columns, Record},
+    rules::RulesMark,
     sql::{Statement, parameters, sql},
 };
 
@@ -88,6 +89,7 @@ pub(super) mod document_clients;
 pub(super) mod events;
 pub(super) mod grants;
 pub(super) mod keys;
+pub(super) mod rules;
 pub(super) mod sessions;
 pub(super) mod sweep;
 pub(super) mod webhooks;

@@ -1,0 +1,217 @@
+//! `doorward rule add`, `edit`, `move`, and `remove`.
+
+use std::{num::NonZeroUsize, rc::Rc};
+
+use clap::Args;
+
+use super::{draft::DraftArguments, id, of_settings, of_store};
+use crate::{
+    cli::{
+        author::author,
+        exit::{Failure, Outcome},
+        output::{Messages, insist, is_confirmed, needs_a_terminal},
+        settings::{OpenStore, StoreArguments, waiting_runtime},
+    },
+    store::{Access, RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged},
+};
+
+/// Add an admission rule, behind the others unless --position says where
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Servers follow within 5 seconds. The rules of the settings come before all of these. To see what a rule \
+would do before you add it, use `doorward rule try`, or --mode observe.
+
+Examples:
+  doorward rule add no-tunnels --any-destination '*.tunnel.example' --effect reject --reason 'no tunnels'
+  doorward rule add office --source 10.0.0.0/8 --effect allow --position 1
+  doorward rule add --json '{\"id\": \"unknown\", \"door\": \"document\", \"effect\": \"hold\"}'"
+)]
+pub(in crate::cli) struct AddArguments {
+    /// The id of the rule
+    #[arg(value_name = "RULE_ID", value_parser = id, required_unless_present = "json")]
+    rule_id: Option<String>,
+    #[command(flatten)]
+    draft: DraftArguments,
+    /// The position among the rules in the store, from 1
+    #[arg(long, value_name = "NUMBER")]
+    position: Option<NonZeroUsize>,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Edit an admission rule: the members that are given replace those of the rule
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  doorward rule edit no-tunnels --mode enforce
+  doorward rule edit no-tunnels --effect hold --clear note
+  doorward rule edit no-tunnels --json - < rule.json")]
+pub(in crate::cli) struct EditArguments {
+    /// The id of the rule
+    #[arg(value_name = "RULE_ID", value_parser = id)]
+    rule_id: String,
+    #[command(flatten)]
+    draft: DraftArguments,
+    /// Remove this member of the rule; repeatable
+    #[arg(long, value_name = "MEMBER")]
+    clear: Vec<String>,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Move an admission rule to another position
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  doorward rule move office --to 1")]
+pub(in crate::cli) struct MoveArguments {
+    /// The id of the rule
+    #[arg(value_name = "RULE_ID", value_parser = id)]
+    rule_id: String,
+    /// The position among the rules in the store, from 1
+    #[arg(long, value_name = "NUMBER")]
+    to: NonZeroUsize,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Remove admission rules
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The audit event has the whole rule: `doorward audit list --action rule.deleted`.
+
+Example:
+  doorward rule remove no-tunnels --yes"
+)]
+pub(in crate::cli) struct RemoveArguments {
+    /// The ids of the rules
+    #[arg(value_name = "RULE_ID", required = true, value_parser = id)]
+    rule_ids: Vec<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+impl AddArguments {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let rule = self.draft.rule(self.rule_id.as_deref())?;
+        let config = self.store.load()?;
+        if of_settings(&config).iter().any(|other| other.id == rule.id) {
+            insist(format_args!(
+                "Rule {} is in the settings: choose another id.",
+                rule.id.as_str()
+            ));
+            return Ok(Outcome::No);
+        }
+        let store = OpenStore::open(config, Access::Command, &Rc::new(waiting_runtime()?))?;
+        let id = rule.id.as_str().to_owned();
+        let place = self.position.map(|position| position.get() - 1);
+        let wanted = RuleChange::Add { id: id.clone(), rule: rule.to_json(), place };
+        made(store, &id, wanted, "Added", messages)
+    }
+}
+
+impl EditArguments {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let Self { rule_id, draft, clear, store } = self;
+        if draft.is_empty() && clear.is_empty() {
+            return Err(Failure::Usage("give at least one member to change".to_owned()));
+        }
+        let store = store.open(Access::Command)?;
+        let before = of_store(&store)?.into_iter().find(|rule| rule.rule_id == rule_id);
+        let Some(before) = before else {
+            insist(absent(&rule_id));
+            return Ok(Outcome::No);
+        };
+        let rule = draft.edited(&rule_id, &before.rule, &clear)?.to_json();
+        made(store, &rule_id, RuleChange::Edit { id: rule_id.clone(), rule }, "Edited", messages)
+    }
+}
+
+impl MoveArguments {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let store = self.store.open(Access::Command)?;
+        let wanted = RuleChange::Move { id: self.rule_id.clone(), place: self.to.get() - 1 };
+        made(store, &self.rule_id, wanted, "Moved", messages)
+    }
+}
+
+impl RemoveArguments {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        needs_a_terminal(self.yes || self.dry_run, "remove")?;
+        let access = if self.dry_run { Access::Read } else { Access::Command };
+        let store = self.store.open(access)?;
+        let mut named = self.rule_ids;
+        named.dedup();
+        let count = named.len();
+        let there = of_store(&store)?;
+        let (found, missing): (Vec<String>, Vec<String>) =
+            named.into_iter().partition(|id| there.iter().any(|rule| rule.rule_id == *id));
+        for id in &missing {
+            insist(absent(id));
+        }
+        let rules = found.join(", ");
+        if self.dry_run || found.is_empty() {
+            if !found.is_empty() {
+                messages.say(format_args!("Would remove {rules}."));
+            }
+            return Ok(Outcome::from_verdict(missing.is_empty()));
+        }
+        if !self.yes && !is_confirmed(&format!("Remove {rules}?")) {
+            insist("Nothing was removed.");
+            return Ok(Outcome::No);
+        }
+        let mut removed = 0;
+        for id in found {
+            let wanted = RuleChange::Remove { id: id.clone() };
+            match store.wait(store.handle.change_rules(wanted, author()))? {
+                RuleChanged::Now => {
+                    removed += 1;
+                    messages.say(format_args!("Removed rule {id}."));
+                }
+                other => insist(refusal(&id, other)),
+            }
+        }
+        store.close()?;
+        Ok(Outcome::from_verdict(removed == count))
+    }
+}
+
+/// Makes a change, and says what became of it.
+fn made(
+    store: OpenStore,
+    id: &str,
+    wanted: RuleChange,
+    past: &str,
+    messages: Messages,
+) -> Result<Outcome, Failure> {
+    let changed = store.wait(store.handle.change_rules(wanted, author()))?;
+    let there = of_store(&store)?;
+    store.close()?;
+    if changed != RuleChanged::Now {
+        insist(refusal(id, changed));
+        return Ok(Outcome::No);
+    }
+    if let Some(rule) = there.iter().find(|rule| rule.rule_id == id) {
+        let (position, count) = (rule.position + 1, there.len());
+        messages.say(format_args!("{past} rule {id}, at position {position} of {count}."));
+    }
+    Ok(Outcome::Done)
+}
+
+fn absent(id: &str) -> String {
+    format!("There is no rule {id} in the store.")
+}
+
+fn refusal(id: &str, changed: RuleChanged) -> String {
+    match changed {
+        RuleChanged::Now | RuleChanged::NotThere => absent(id),
+        RuleChanged::Exists => format!("Rule {id} exists already: edit it, or choose another id."),
+        RuleChanged::TooMuch => format!(
+            "Rule {id} can't be stored: the store keeps {RULES_MAX} rules of at most {RULE_BYTES_MAX} bytes."
+        ),
+    }
+}
