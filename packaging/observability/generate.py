@@ -48,6 +48,10 @@ DASHBOARDS = [
         ("Requests in progress", "short", [(gauge("doorward_http_requests_in_flight"), "{{instance}}")]),
         ("Open connections", "short", [(gauge("doorward_connections_open"), "{{instance}}")]),
         ("Resident memory", "bytes", [(gauge("process_resident_memory_bytes"), "{{instance}}")]),
+        ("Webhooks", "s", [
+            ('max by (webhook) (doorward_webhook_lag_seconds{job="$job"})', "{{webhook}} lag"),
+            (rate("doorward_webhook_deliveries_total", "webhook, outcome"), "{{webhook}} {{outcome}}"),
+        ]),
         ("Uptime", "s", [(f'time() - {gauge("process_start_time_seconds")}', "{{instance}}")]),
     ]),
     ("abuse", "Doorward: abuse", [

@@ -33,8 +33,8 @@ SETTINGS = {
     "DOORWARD_SIGN_IN__PROVIDERS":
         '[{ id = "acme", name = "Acme", issuer = "http://127.0.0.1:1", client_id = "doorward" }]',
 }  # fmt: skip
-# Without PostgreSQL there are none, and 0/0 has no value: then a query has to be valid, and its answer may be empty.
-EMPTY = re.compile(r"doorward_postgres_")
+# Without PostgreSQL and webhooks there are none: a query has to be valid, and its answer may be empty.
+EMPTY = re.compile(r"doorward_(postgres|webhook)_")
 
 
 class Checks:
