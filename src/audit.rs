@@ -2,7 +2,12 @@
 //!
 //! Pure: an [`Author`] carries the time and the entropy that events need.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::IpAddr,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::{client::ClientIdentifier, clock::Timestamp, entropy::Entropy, id::Id};
 
@@ -201,12 +206,32 @@ pub struct Author {
     pub source: Option<IpAddr>,
     /// The identifier of the request.
     pub request_id: Option<String>,
+    /// The last event: the next one sorts behind it.
+    pub last: LastEvent,
+}
+
+/// The last event of an author, if there is one. A clone goes on from it by itself.
+#[derive(Debug, Default)]
+pub struct LastEvent(Mutex<Option<EventId>>);
+
+impl Clone for LastEvent {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(*self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
 }
 
 impl Author {
     /// An author without a request: a command, or this server itself.
     pub const fn new(actor: Actor, at: Timestamp, entropy: Entropy) -> Self {
-        Self { actor, at, entropy, source: None, request_id: None }
+        let last = LastEvent(Mutex::new(None));
+        Self { actor, at, entropy, source: None, request_id: None, last }
+    }
+
+    /// The identifier of the next event. Those of one moment sort in the order in which they are made.
+    pub(crate) fn next_event(&self) -> EventId {
+        let mut last = self.last.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = EventId::generate_after(*last, self.at, &self.entropy);
+        *last.insert(next)
     }
 }
 

@@ -194,7 +194,7 @@ impl Author {
     /// An event by this author, about nothing yet.
     pub fn event(&self, action: Action) -> EventRecord {
         EventRecord {
-            event_id: EventId::generate(self.at, &self.entropy),
+            event_id: self.next_event(),
             at: self.at,
             action,
             actor_kind: self.actor.kind(),
