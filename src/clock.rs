@@ -60,6 +60,12 @@ impl Timestamp {
         }
     }
 
+    /// So many days earlier; not before 1970.
+    #[must_use]
+    pub const fn before_days(self, days: u64) -> Self {
+        self.before_seconds(days.saturating_mul(24 * 60 * 60))
+    }
+
     /// So many seconds earlier; not before 1970.
     #[must_use]
     pub const fn before_seconds(self, seconds: u64) -> Self {

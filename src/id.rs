@@ -34,6 +34,12 @@ impl<Kind: Copy> Id<Kind> {
         })
     }
 
+    /// Before every identifier of this millisecond and later.
+    pub fn first_of(now: Timestamp) -> Self {
+        let millis = u128::from(now.as_millis()).min((1 << 48) - 1);
+        Self(Uuid::from_u128(millis << 80), PhantomData)
+    }
+
     const fn millis(self) -> u128 {
         self.0.as_u128() >> 80
     }

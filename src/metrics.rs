@@ -327,6 +327,10 @@ pub(crate) struct AppMetrics {
     pub(crate) grants: SweepMetrics,
     pub(crate) consents: SweepMetrics,
     pub(crate) sessions: SweepMetrics,
+    pub(crate) expired_clients: SweepMetrics,
+    pub(crate) old_events: SweepMetrics,
+    /// Clients that time has made dormant.
+    pub(crate) made_dormant: Counter,
     /// Uses of clients that did not fit into memory.
     pub(crate) uses_dropped: Counter,
 }

@@ -127,7 +127,8 @@ enum Why {
     Rejected,
     ByOperator,
     ByItself,
-    Expired,
+    /// It was not used for so many days, if that is known.
+    Expired(Option<u64>),
 }
 
 impl Removal {
@@ -143,7 +144,7 @@ impl Removal {
             }
             (Action::ClientRemoved, ActorKind::Operator) => Why::ByOperator,
             (Action::ClientRemoved, ActorKind::Client) => Why::ByItself,
-            (Action::ClientRemoved, _) => Why::Expired,
+            (Action::ClientRemoved, _) => Why::Expired(detail["unused_days"].as_u64()),
             _ => return None,
         };
         let name = member("name").map(|name| shown_name(name).into_owned());
@@ -152,13 +153,19 @@ impl Removal {
 
     fn text(&self) -> String {
         let name = self.name.as_deref().unwrap_or("This app");
+        let when = &self.when;
         let why = match self.why {
-            Why::Rejected => "An administrator rejected its request to be approved",
-            Why::ByOperator => "An administrator removed its registration",
-            Why::ByItself => "It removed its own registration",
-            Why::Expired => "Its registration expired because nobody used it",
+            Why::Rejected => {
+                format!("An administrator rejected its request to be approved {when}.")
+            }
+            Why::ByOperator => format!("An administrator removed its registration {when}."),
+            Why::ByItself => format!("It removed its own registration {when}."),
+            Why::Expired(None) => format!("It was removed {when} because it was not used."),
+            Why::Expired(Some(days)) => {
+                format!("It was removed {when} because it was not used for {days} days.")
+            }
         };
-        format!("{name} isn't registered here any more. {why} {}.", self.when)
+        format!("{name} isn't registered here any more. {why}")
     }
 
     const fn next(&self) -> &'static str {
@@ -166,7 +173,7 @@ impl Removal {
             Why::Rejected => {
                 "If you need this app, contact your administrator and name the reference below."
             }
-            Why::ByOperator | Why::ByItself | Why::Expired => {
+            Why::ByOperator | Why::ByItself | Why::Expired(_) => {
                 "To reconnect, remove this server's connection in the app and add it again. The app \
                  then registers anew."
             }

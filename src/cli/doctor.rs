@@ -18,7 +18,7 @@ use crate::{
 /// Look whether everything is there that a server with these settings needs, and say what to do
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Looks at the settings, the data folder, the store, the signing keys, who can read secret files, the clock, Redis, the certificate, the \
+    after_help = "Looks at the settings, the data folder, the store, the clients that are about to expire, the signing keys, who can read secret files, the clock, Redis, the certificate, the \
 providers at which people sign in, the webhooks and the addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
 The exit code is 1 when there is a problem; warnings are none.
 
@@ -80,6 +80,7 @@ pub(super) fn settings_are_good() -> Finding {
         place: "all sources".into(),
         what: "they are good".into(),
         advice: None,
+        data: None,
     }
 }
 
@@ -91,6 +92,7 @@ pub(super) fn faults(errors: &ConfigErrors) -> Vec<Finding> {
         place: "all sources".into(),
         what: fault.to_owned(),
         advice: Some("mend it, and look again: nothing else was looked at".into()),
+        data: None,
     };
     errors.to_string().lines().map(finding).collect()
 }
@@ -104,11 +106,14 @@ struct Line<'a> {
     what: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a serde_json::Value>,
 }
 
 fn line(finding: &Finding) -> Line<'_> {
-    let Finding { verdict, check, place, what, advice } = finding;
-    Line { verdict: verdict.as_str(), check, place, what, advice: advice.as_deref() }
+    let Finding { verdict, check, place, what, advice, data } = finding;
+    let (verdict, advice, data) = (verdict.as_str(), advice.as_deref(), data.as_ref());
+    Line { verdict, check, place, what, advice, data }
 }
 
 fn print(findings: &[Finding], format: Format) -> Result<(), Failure> {
@@ -118,7 +123,7 @@ fn print(findings: &[Finding], format: Format) -> Result<(), Failure> {
         Format::Table => {
             let header = ["VERDICT", "CHECK", "WHERE", "WHAT", "WHAT TO DO"];
             let rows = findings.iter().map(|finding| {
-                let Line { verdict, check, place, what, advice } = line(finding);
+                let Line { verdict, check, place, what, advice, data: _ } = line(finding);
                 vec![verdict, check, place, what, advice.unwrap_or_default()]
             });
             results.line(table(&header, rows))?;

@@ -323,6 +323,29 @@ table! {
         proxies: Vec<IpNet> = ["127.0.0.0/8", "::1"], List(NETWORK);
     }
 
+    /// When clients expire. Pending and suspended clients do not; a live grant keeps a client. Nothing expires with `--dev`.
+    clients: ClientsConfig {
+        /// Days after which a client that was never authorized is removed; 0 for never.
+        ///
+        /// This server must see the authorizations: if another server authorizes the clients that register here, set
+        /// 0.
+        unused_days: u64 = 30 dev 0, Integer(0..=36_500);
+        /// Days after which an unused client without a live grant becomes dormant; 0 for never.
+        ///
+        /// The next authorization makes a dormant client active again. After another 90 days it is removed.
+        idle_days: u64 = 400 dev 0, Integer(0..=36_500);
+        /// Days for which the page of a removed client says when and why it was removed; 0 for always.
+        tombstone_days: u64 = 400 dev 0, Integer(0..=36_500);
+    }
+
+    /// The audit log.
+    audit: AuditConfig {
+        /// Days for which events are stored; 0 for always.
+        ///
+        /// Events about the removal of clients are stored for `clients.tombstone_days`, if that is longer.
+        keep_days: u64 = 400 dev 0, Integer(0..=36_500);
+    }
+
     /// Clients that do not register but publish their metadata at the URL that is their identifier (Client ID
     /// Metadata Documents).
     client_documents: ClientDocumentsConfig {

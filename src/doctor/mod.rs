@@ -6,6 +6,7 @@ mod addresses;
 mod certificate;
 mod clock;
 mod descriptors;
+mod expiry;
 mod keys;
 mod limiter;
 mod providers;
@@ -30,6 +31,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     store::folder,
     store::database,
     store::tables,
+    expiry::preview,
     keys::signing,
     rules::readable,
     secret_files::private,
@@ -77,6 +79,8 @@ pub(crate) struct Finding {
     pub(crate) what: String,
     /// What to do about it; `None` when there is nothing to do.
     pub(crate) advice: Option<String>,
+    /// The numbers in it, for programs.
+    pub(crate) data: Option<serde_json::Value>,
 }
 
 /// A check, and the place it looks at: what findings are made of.
@@ -103,7 +107,7 @@ impl Look {
     }
 
     fn finding(self, verdict: Verdict, what: String, advice: Option<String>) -> Finding {
-        Finding { verdict, check: self.check, place: self.place, what, advice }
+        Finding { verdict, check: self.check, place: self.place, what, advice, data: None }
     }
 }
 

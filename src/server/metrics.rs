@@ -299,8 +299,13 @@ impl ServerMetrics {
 
     fn sweeps_on(&self, page: &mut Page) {
         let of = &self.app;
-        let kinds =
-            [("grants", &of.grants), ("consents", &of.consents), ("sessions", &of.sessions)];
+        let kinds = [
+            ("grants", &of.grants),
+            ("consents", &of.consents),
+            ("sessions", &of.sessions),
+            ("clients", &of.expired_clients),
+            ("events", &of.old_events),
+        ];
         let name = "doorward_sweep_forgotten_total";
         page.head(name, "counter", "Expired records that this node deleted.");
         for (kind, sweep) in kinds {
@@ -312,10 +317,17 @@ impl ServerMetrics {
             page.counter(name, &format!("kind=\"{kind}\""), &sweep.failures);
         }
         let name = "doorward_sweep_ended_timestamp_seconds";
-        page.head(name, "gauge", "When the last complete sweep of this node ended, in seconds since 1970; 0 for never. A sweep begins ten minutes after the previous one.");
+        page.head(name, "gauge", "When the last complete sweep of this node ended, in seconds since 1970; 0 for never. A sweep begins ten minutes after the previous one; of clients and events, an hour after the previous one of any node.");
         for (kind, sweep) in kinds {
             page.gauge(name, &format!("kind=\"{kind}\""), &sweep.ended_at);
         }
+        let name = "doorward_clients_made_dormant_total";
+        page.head(
+            name,
+            "counter",
+            "Clients that this node made dormant because they were not used.",
+        );
+        page.counter(name, "", &of.made_dormant);
     }
 
     fn requests_on(&self, page: &mut Page) {

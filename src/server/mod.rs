@@ -9,6 +9,7 @@ mod cors;
 mod description;
 mod descriptors;
 mod exchange;
+mod expiry;
 mod framing;
 mod listener;
 mod management;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::expiry;
 use crate::{
     app::App,
     audit::Actor,
@@ -45,8 +46,8 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             app.rate_limit.keep_connected(),
             app.webhooks.run(&app.store),
             rules(app),
+            expire(app),
             keys(app),
-            sweep(app),
             documents(app),
             last_uses(app),
             clients(app),
@@ -57,6 +58,7 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             app.rate_limit.keep_connected(),
             app.webhooks.run(&app.store),
             rules(app),
+            expire(app),
             clients(app)
         );
     }
@@ -186,6 +188,12 @@ async fn learn_grants(app: &App) {
     }
 }
 
+/// Deletes what has expired, whether people can sign in or not: they may have been able to before.
+async fn expire(app: &App) {
+    expiry::begin(app).await;
+    tokio::join!(expiry::run(app), sweep(app));
+}
+
 async fn sweep(app: &App) {
     loop {
         for kind in Swept::ALL {
@@ -201,7 +209,8 @@ async fn sweep_all(app: &App, kind: Swept) {
     let mut after = None;
     let mut forgotten = 0;
     loop {
-        match app.store.sweep(kind, app.clock.now(), after, SWEEP_RECORDS).await {
+        let by = app.system(Actor::System);
+        match app.store.sweep(kind, after, SWEEP_RECORDS, &by).await {
             Ok(page) => {
                 forgotten += page.forgotten;
                 metrics.forgotten.add(page.forgotten as u64);

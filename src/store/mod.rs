@@ -15,8 +15,10 @@ mod contract;
 pub(crate) mod copy;
 pub mod embedded;
 mod events;
+mod expiry;
 mod failing;
 mod grants;
+mod parts;
 pub mod postgres;
 mod record;
 mod registrations;
@@ -38,13 +40,14 @@ pub use self::{
     clients::{Deleted, Imported, StandingChanged, Transition},
     embedded::Access,
     events::EventsOf,
+    expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
+    parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
     record::{
-        ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientUse, CodeRecord,
-        ConsentRecord, DocumentClientId, DocumentClientRecord, DocumentClientUse, EventRecord,
-        Generation, GrantRecord, KeyRecord, RefreshRecord, ResourceOwner, SessionId, SessionRecord,
-        Standing,
+        ClientFlags, ClientRecord, ClientRegistration, ClientState, CodeRecord, ConsentRecord,
+        DocumentClientId, DocumentClientRecord, EventRecord, Generation, GrantRecord, KeyRecord,
+        RefreshRecord, ResourceOwner, SessionId, SessionRecord, Standing,
     },
     registrations::{ClientUpdate, Updated},
     rules::{RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged, RuleRecord},

@@ -130,28 +130,6 @@ columns! {
     }
 }
 
-columns! {
-    /// When a registered client was used.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct ClientUse {
-        /// The client.
-        pub client_id: ClientId = "client_id",
-        /// When.
-        pub used_at: Timestamp = "used_at",
-    }
-}
-
-columns! {
-    /// When a client with a metadata document was used.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct DocumentClientUse {
-        /// The URL of its document.
-        pub url: String = "url",
-        /// When.
-        pub used_at: Timestamp = "used_at",
-    }
-}
-
 /// Names a client with a document.
 pub type DocumentClientId = Id<DocumentClient>;
 
@@ -307,6 +285,13 @@ columns! {
     }
 }
 
+impl GrantRecord {
+    /// Whether any token of it can be used or bought at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires_at && self.refresh.as_ref().is_none_or(|it| now < it.expires_at)
+    }
+}
+
 columns! {
     /// An authorization code, as it is kept with its grant.
     #[derive(Clone, Debug)]
@@ -445,6 +430,7 @@ macro_rules! tables {
         })+
     };
 }
+pub(super) use tables;
 
 tables! {
     ClientRecord in "clients", |row| identified::<ClientId>(row, "client", ClientId::from_bytes);
@@ -458,14 +444,10 @@ tables! {
         format!("client {}", row.text(0).ok().flatten().unwrap_or("without a URL"))
     };
     EventRecord in "events", |row| identified::<EventId>(row, "event", EventId::from_bytes);
-    ClientUse in "clients", |row| identified::<ClientId>(row, "client", ClientId::from_bytes);
-    DocumentClientUse in "document_clients", |row| {
-        format!("client {}", row.text(0).ok().flatten().unwrap_or("without a URL"))
-    };
     KeyRecord in "keys", |_row| "a signing key".to_owned();
 }
 
-fn identified<I: ToString>(row: &impl Row, what: &str, id: fn([u8; 16]) -> I) -> String {
+pub(super) fn identified<I: ToString>(row: &impl Row, what: &str, id: fn([u8; 16]) -> I) -> String {
     match row.id(0) {
         Ok(Some(bytes)) => format!("{what} {}", id(bytes).to_string()),
         Ok(None) | Err(_) => format!("a {what}"),

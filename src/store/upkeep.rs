@@ -1,7 +1,13 @@
 //! Keys, sweeps, and the state of the store itself.
 
-use super::{Database, KeyRecord, Store, StoreError, change, changes, statements::keys};
-use crate::{audit::Author, clock::Timestamp, metrics::StoreMetrics};
+use super::{
+    Database, KeyRecord, Store, StoreError, change, changes,
+    statements::{keys, sweep},
+};
+use crate::{audit::Author, grant::GrantId, metrics::StoreMetrics};
+
+/// How many expired grants one change deletes.
+const GRANTS_AT_ONCE: usize = 50;
 
 impl Store {
     /// Whether a registration could be stored now: asks the writer, not a flag.
@@ -55,23 +61,51 @@ impl Store {
         change!(self, whole deleting, |change| changes::forget_key(change, &key_id, &by))
     }
 
-    /// Deletes what has expired by `now` among the next `limit` records of one kind, beginning after `after`; a grant
-    /// also when its client is no longer registered. The caller sets the pace.
+    /// Deletes what has expired by the time of `by` among the next `limit` records of one kind, beginning after `after`; a
+    /// grant also when its client is no longer registered. The caller sets the pace.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn sweep(
         &self,
         kind: Swept,
-        now: Timestamp,
         after: Option<Vec<u8>>,
         limit: usize,
+        by: &Author,
     ) -> Result<SweepPage, StoreError> {
         self.check()?;
-        match &self.database {
-            Database::Embedded(embedded) => embedded.sweep(kind, now, after, limit).await,
-            Database::Postgres(postgres) => postgres.sweep(kind, now, after, limit).await,
+        let looked_at = match &self.database {
+            Database::Embedded(embedded) => embedded.look(kind, by.at, after, limit).await?,
+            Database::Postgres(postgres) => postgres.look(kind, by.at, after, limit).await?,
+        };
+        let going: Vec<Vec<u8>> =
+            looked_at.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.clone()).collect();
+        let sweep = sweep::of(kind);
+        let forgotten = match (&self.database, &sweep.delete) {
+            _ if going.is_empty() => 0,
+            (_, None) => self.expire_grants(&going, by).await?,
+            (Database::Embedded(embedded), Some(delete)) => {
+                embedded.forget(delete, by.at, going).await?
+            }
+            (Database::Postgres(postgres), Some(delete)) => {
+                postgres.forget(delete, sweep.by_id, by.at, going).await?
+            }
+        };
+        let looked_at = looked_at.into_iter().map(|(key, _)| key).collect();
+        Ok(SweepPage::of(looked_at, forgotten, limit))
+    }
+
+    async fn expire_grants(&self, keys: &[Vec<u8>], by: &Author) -> Result<usize, StoreError> {
+        let mut forgotten = 0;
+        for keys in keys.chunks(GRANTS_AT_ONCE) {
+            let ids = keys.iter().filter_map(|key| key.as_slice().try_into().ok());
+            let ids: Vec<GrantId> = ids.map(GrantId::from_bytes).collect();
+            let by = by.clone();
+            let expired =
+                change!(self, whole deleting, |change| changes::expire_grants(change, &ids, &by));
+            forgotten += expired?;
         }
+        Ok(forgotten)
     }
 
     /// The state of the connections to a database; `None` where there is no database.

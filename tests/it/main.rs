@@ -22,6 +22,7 @@ mod document_tokens;
 mod every_caller;
 mod every_phase;
 mod every_route;
+mod expiry;
 mod failing_store;
 mod failures;
 mod flow;

@@ -263,7 +263,11 @@ async fn the_page_of_a_removed_client_says_when_and_by_whom() {
             "An administrator removed its registration 3 days ago.",
         ),
         (Action::ClientRemoved, app(), "It removed its own registration 3 days ago."),
-        (Action::ClientRemoved, Actor::System, "Its registration expired because nobody used it"),
+        (
+            Action::ClientRemoved,
+            Actor::System,
+            "It was removed 3 days ago because it was not used.",
+        ),
     ];
     let mut removed = Vec::new();
     for (action, actor, told) in rows {

@@ -19,6 +19,12 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("begin_webhooks", "cursors of webhooks follow events, and are none"),
     ("advance_webhook", "cursors of webhooks follow events, and are none"),
     ("note_webhook_failure", "cursors of webhooks follow events, and are none"),
+    ("put_mark", "a mark is a moment that the server itself has to remember"),
+    ("claim_mark", "a mark is a moment that the server itself has to remember"),
+    (
+        "forget_events",
+        "the settings say how long events are stored; an event about it would be the next to go",
+    ),
     ("put_note", "a note decides nothing about access"),
 ];
 

@@ -104,6 +104,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "doctor",
         &[
+            "client",
             "clock",
             "config",
             "entropy",

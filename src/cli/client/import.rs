@@ -20,7 +20,8 @@ use crate::{
         progress,
         settings::{OpenStore, StoreArguments},
     },
-    store::{Access, ClientRecord, Imported},
+    clock::Clock,
+    store::{Access, ClientRecord, Imported, Mark},
 };
 
 /// A line is longer than its metadata, and metadata is smaller than the largest request body (64 KiB).
@@ -53,6 +54,9 @@ impl ImportArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let (input, bytes_total) = open(&self.file)?;
         let store = self.store.open(Access::Import)?;
+        // No time before the import counts for the expiry of clients: it brings no uses that are not in the file.
+        let mark = store.handle.put_mark(Mark::ClientsImported, Clock::System.now());
+        store.wait(mark)?;
         let bar = progress::of_bytes(bytes_total, messages);
         let mut import = Import::new(&store, bar);
         let mut lines = Lines::new(input);

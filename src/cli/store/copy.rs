@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock, Timestamp},
     store::{
         Access, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord,
-        KeyRecord, RuleRecord, SessionRecord,
+        KeyRecord, Mark, RuleRecord, SessionRecord,
         copy::{self, Comparison, Copied, CopyError, Kind, Sum, Twin},
     },
 };
@@ -145,6 +145,7 @@ impl Pair<'_> {
         } else {
             None
         };
+        self.to.wait(self.to.handle.put_mark(Mark::ClientsImported, self.began))?;
         let mut parts = vec![self.copy_kind::<ClientRecord>(clients)?];
         if !clients_only {
             parts.push(self.copy_kind::<DocumentClientRecord>(None)?);

@@ -195,29 +195,61 @@ pub(super) async fn remove<T: Transaction>(
 ) -> Result<usize, T::Fault> {
     let Removed { client, standing: _, metadata, since } = removed;
     let grants = change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
-    let ended =
-        end_grants(change, grants, &Ending::new(Action::GrantRevoked, "client_removed"), by)
-            .await?;
-    match &client {
-        ClientIdentifier::Registered(id) => change.execute(&clients::DELETE, &[id.value()]).await?,
-        ClientIdentifier::Document(url) => {
-            change.execute(&document_clients::DELETE, &[Value::text(url.as_str())]).await?
-        }
+    let ended = end_grants(change, grants, &Ending::ORPHANED, by).await?;
+    delete(change, &client).await?;
+    let tombstone = Tombstone {
+        reason,
+        metadata: &metadata,
+        began_at: since,
+        grants: ended,
+        unused_days: None,
     };
-    let metadata = serde_json::from_str::<ClientMetadata>(&metadata).ok();
-    let name = metadata.as_ref().and_then(|metadata| metadata.client_name.as_ref());
-    let detail = json!({
-        "reason": reason,
-        "name": name.map(ClientName::as_str),
-        "registered_at": since.as_millis(),
-        "grants": ended,
-    });
-    let event = EventRecord {
-        family: metadata.as_ref().map(|metadata| FamilyKey::of(metadata).id()),
-        ..by.event(action).about(&client).with(&detail)
-    };
+    let event = tombstone.on(by.event(action).about(&client));
     change.insert(&events::INSERT, slice::from_ref(&event)).await?;
     Ok(ended)
+}
+
+pub(super) async fn delete<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+) -> Result<usize, T::Fault> {
+    match client {
+        ClientIdentifier::Registered(id) => change.execute(&clients::DELETE, &[id.value()]).await,
+        ClientIdentifier::Document(url) => {
+            change.execute(&document_clients::DELETE, &[Value::text(url.as_str())]).await
+        }
+    }
+}
+
+/// What the event about its removal tells of a client.
+pub(super) struct Tombstone<'a> {
+    pub(super) reason: &'a str,
+    pub(super) metadata: &'a str,
+    /// When it was registered, or first allowed.
+    pub(super) began_at: Timestamp,
+    /// How many grants ended with it.
+    pub(super) grants: usize,
+    /// How long it had not been used, if that is the reason.
+    pub(super) unused_days: Option<u64>,
+}
+
+impl Tombstone<'_> {
+    /// Completes the event about the removal.
+    pub(super) fn on(&self, event: EventRecord) -> EventRecord {
+        let metadata = serde_json::from_str::<ClientMetadata>(self.metadata).ok();
+        let name = metadata.as_ref().and_then(|metadata| metadata.client_name.as_ref());
+        let mut detail = json!({
+            "reason": self.reason,
+            "name": name.map(ClientName::as_str),
+            "registered_at": self.began_at.as_millis(),
+            "grants": self.grants,
+        });
+        if let Some(days) = self.unused_days {
+            detail["unused_days"] = days.into();
+        }
+        let family = metadata.as_ref().map(|metadata| FamilyKey::of(metadata).id());
+        EventRecord { family, ..event.with(&detail) }
+    }
 }
 
 /// Stores clients with a document that are new, or in a later state than the stored ones. Returns how many were.

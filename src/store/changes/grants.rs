@@ -111,8 +111,22 @@ pub(in crate::store) struct Ending {
 }
 
 impl Ending {
+    /// Time has ended it.
+    pub(super) const EXPIRED: Self = Self::new(Action::GrantExpired, "expired");
+
+    /// Its client is gone.
+    pub(super) const ORPHANED: Self = Self::new(Action::GrantRevoked, "client_removed");
+
     pub(in crate::store) const fn new(action: Action, reason: &'static str) -> Self {
         Self { action, reason }
+    }
+
+    /// What the timeline of a grant tells after its end. A grant that expired before its code was redeemed leaves no
+    /// event: the one about its issue says enough.
+    pub(super) fn event(&self, grant: &GrantRecord, by: &Author) -> Option<EventRecord> {
+        let is_untold = self.action == Action::GrantExpired && grant.code.redeemed_at.is_none();
+        let event = || by.event(self.action).about_grant(grant).with(&summed_up(grant, self));
+        (!is_untold).then(event)
     }
 }
 
@@ -123,18 +137,17 @@ pub(super) async fn end_grants<T: Transaction>(
     ending: &Ending,
     by: &Author,
 ) -> Result<usize, T::Fault> {
-    let mut events = Vec::with_capacity(grants.len());
+    let mut ended = Vec::with_capacity(grants.len());
     for grant in grants {
         if change.execute(&grants::DELETE, &[grant.grant_id.value()]).await? > 0 {
-            events
-                .push(by.event(ending.action).about_grant(&grant).with(&summed_up(&grant, ending)));
+            ended.push(grant);
         }
     }
+    let events: Vec<_> = ended.iter().filter_map(|grant| ending.event(grant, by)).collect();
     change.insert(&events::INSERT, &events).await?;
-    Ok(events.len())
+    Ok(ended.len())
 }
 
-/// What the timeline of a grant tells after its end.
 fn summed_up(grant: &GrantRecord, ending: &Ending) -> serde_json::Value {
     let previous = grant.refresh.as_ref().and_then(|refresh| refresh.previous);
     json!({

@@ -7,8 +7,10 @@
 mod approval;
 mod clients;
 mod events;
+mod expiry;
 mod grants;
 mod keys;
+mod marks;
 mod registrations;
 mod rules;
 mod sessions;
@@ -21,11 +23,13 @@ pub(super) use self::{
         put_note, remove_client, restrict_client,
     },
     events::record_events,
+    expiry::{expire_clients, expire_grants, forget_events},
     grants::{
         Ending, allow, disconnect, import_consents, keep_grants, redeem_code, repeat_or_end,
         revoke_grant, supersede_refresh_token,
     },
     keys::{forget_key, import_keys, keep_key},
+    marks::{claim_mark, put_mark},
     registrations::{remove_registration, update_registration},
     rules::{change_rules, import_rules},
     sessions::{begin_session, end_session, keep_sessions, prolong_session},

@@ -4,6 +4,7 @@
 pub(super) mod approval;
 pub(super) mod ceilings;
 pub(super) mod clients;
+pub(super) mod expiry;
 pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
@@ -52,6 +53,13 @@ macro_rules! store_contract {
             filters::every_filter_finds_what_it_says,
             filters::clients_are_listed_by_their_last_use,
             filters::clients_with_a_document_pass_the_filters_that_apply_to_them,
+            expiry::unused_clients_are_removed_and_idle_ones_become_dormant_first,
+            expiry::a_client_with_a_document_expires_as_if_it_had_been_used_when_it_was_allowed,
+            expiry::a_grant_proves_a_use_that_was_never_stored,
+            expiry::a_client_that_is_allowed_in_the_moment_of_its_expiry_stays_usable,
+            expiry::an_expired_grant_leaves_an_event_if_its_code_was_redeemed,
+            expiry::old_events_are_deleted_in_pages_and_removals_of_clients_stay_longer,
+            expiry::of_nodes_that_claim_a_mark_at_once_one_succeeds,
             grants::a_grant_is_read_back_as_it_was,
             grants::of_all_who_redeem_a_code_one_does,
             grants::a_code_without_its_grant_buys_nothing,

@@ -1,7 +1,7 @@
 //! The promises of sessions, keys, and sweeps.
 
 use super::by;
-use crate::audit::Action;
+use crate::audit::{Action, Author};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -120,11 +120,15 @@ pub(in crate::store) async fn of_all_who_make_a_key_at_once_one_does(store: Arc<
     assert_eq!(store.keys().await.unwrap(), [second]);
 }
 
+fn at(seconds: u64) -> Author {
+    Author { at: NOW.after_seconds(seconds), ..by() }
+}
+
 /// Looks through all of one kind, `limit` at a time; how many were forgotten.
 async fn swept(store: &Store, kind: Swept, seconds: u64, limit: usize) -> usize {
     let (mut after, mut forgotten) = (None, 0);
     loop {
-        let page = store.sweep(kind, NOW.after_seconds(seconds), after, limit).await.unwrap();
+        let page = store.sweep(kind, after, limit, &at(seconds)).await.unwrap();
         assert!(page.forgotten <= limit);
         forgotten += page.forgotten;
         after = page.after;

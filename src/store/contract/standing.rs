@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Races that each pair of changes runs.
-const RACES: usize = 300;
+pub(super) const RACES: usize = 300;
 
 /// What `grant` takes to be allowed, whichever kind its client is.
 pub(super) fn allowed(grant: &GrantRecord) -> Allowed {

@@ -2,7 +2,7 @@
 //! The model has its own statement of each rule: it does not call the code that the stores use.
 
 use super::by;
-use crate::audit::Action;
+use crate::audit::{Action, Author};
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
@@ -311,15 +311,16 @@ impl Walk {
 
     async fn sweep(&mut self) {
         let now = NOW.after_seconds(self.now);
+        let by = Author { at: now, ..by() };
         let before = self.grants.len() + self.sessions.len();
-        self.grants.retain(|_, held| held.grant.expires_at > now && !held.is_orphan);
+        self.grants.retain(|_, held| held.grant.is_live(now) && !held.is_orphan);
         self.sessions.retain(|_, one| one.expires_at > now && one.idle_at > now);
         let expected = before - self.grants.len() - self.sessions.len();
         let mut forgotten = 0;
         for kind in Swept::ALL {
             let mut after = None;
             loop {
-                let page = self.store.sweep(kind, now, after, 7).await.unwrap();
+                let page = self.store.sweep(kind, after, 7, &by).await.unwrap();
                 forgotten += page.forgotten;
                 after = page.after;
                 if after.is_none() {

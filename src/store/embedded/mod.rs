@@ -47,7 +47,7 @@ use self::{
 };
 use super::{
     ClientFilter, ClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, QueueFigures,
-    StoreError, SweepPage, Swept, TrailPosition,
+    StoreError, Swept, TrailPosition,
     column::{Record, Value},
     sql::Statement,
     webhooks::Placed,
@@ -190,25 +190,28 @@ impl Embedded {
         self.readers.ask(move |connection| trail::behind(connection, &position, limit)).await
     }
 
-    pub(super) async fn sweep(
+    /// The records of one kind that a page of a sweep looks at: their keys, and whether they can go.
+    pub(super) async fn look(
         &self,
         kind: Swept,
         now: Timestamp,
         after: Option<Vec<u8>>,
         limit: usize,
-    ) -> Result<SweepPage, StoreError> {
-        let looked_at = self
-            .readers
+    ) -> Result<Vec<(Vec<u8>, bool)>, StoreError> {
+        self.readers
             .ask(move |connection| upkeep::expired(connection, kind, now, after.as_deref(), limit))
-            .await?;
-        let going: Vec<_> =
-            looked_at.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.clone()).collect();
-        let forgotten = if going.is_empty() {
-            0
-        } else {
-            self.delete(false, move |change| upkeep::forget(change.0, kind, now, &going)).await?
-        };
-        Ok(SweepPage::of(looked_at.into_iter().map(|(key, _)| key).collect(), forgotten, limit))
+            .await
+    }
+
+    /// Deletes those of these records that can still go: one may have been used since it was looked at. Returns how
+    /// many there were.
+    pub(super) async fn forget(
+        &self,
+        delete: &'static Statement,
+        now: Timestamp,
+        keys: Vec<Vec<u8>>,
+    ) -> Result<usize, StoreError> {
+        self.delete(false, move |change| upkeep::forget(change.0, delete, now, &keys)).await
     }
 
     pub(super) fn queues(&self) -> Vec<QueueFigures> {

@@ -11,6 +11,7 @@ use crate::{
     store::{
         StoreError, Swept,
         column::{Stored as _, Value},
+        sql::Statement,
         statements::sweep,
     },
 };
@@ -34,17 +35,16 @@ pub(super) fn expired(
     Ok(found)
 }
 
-/// Deletes those of these records that can still go: one may have been used since it was looked at. Returns how
-/// many there were.
+/// See [`super::Embedded::forget`].
 pub(super) fn forget(
     change: &Connection,
-    kind: Swept,
+    delete: &Statement,
     now: Timestamp,
     keys: &[Vec<u8>],
 ) -> Result<usize, Stopped> {
     let mut forgotten = 0;
     for key in keys {
-        forgotten += execute(change, &sweep::of(kind).delete, &[key.value(), now.value()])?;
+        forgotten += execute(change, delete, &[key.value(), now.value()])?;
     }
     Ok(forgotten)
 }

@@ -48,7 +48,7 @@ pub use self::{
 };
 use super::{
     Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,
-    QueueFigures, StoreError, SweepPage, Swept,
+    QueueFigures, StoreError, Swept,
     column::{Record, Stored as _, Value, client_page, first_after},
     sql::Statement,
     statements,
@@ -297,14 +297,27 @@ impl Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn sweep(
+    /// The records of one kind that a page of a sweep looks at: their keys, and whether they can go.
+    pub(super) async fn look(
         &self,
         kind: Swept,
         now: Timestamp,
         after: Option<Vec<u8>>,
         limit: usize,
-    ) -> Result<SweepPage, StoreError> {
-        upkeep::sweep(self, kind, now, after, limit).await
+    ) -> Result<Vec<(Vec<u8>, bool)>, StoreError> {
+        upkeep::look(self, kind, now, after, limit).await
+    }
+
+    /// Deletes those of these records that can still go: one may have been used since it was looked at. Returns how
+    /// many there were.
+    pub(super) async fn forget(
+        &self,
+        delete: &'static Statement,
+        by_id: bool,
+        now: Timestamp,
+        keys: Vec<Vec<u8>>,
+    ) -> Result<usize, StoreError> {
+        upkeep::forget(self, delete, by_id, now, &keys).await
     }
 
     pub(super) async fn ready(&self) -> Result<(), StoreError> {

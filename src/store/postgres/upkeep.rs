@@ -7,20 +7,21 @@ use super::{Postgres, rows::Column};
 use crate::{
     clock::Timestamp,
     store::{
-        StoreError, SweepPage, Swept,
+        StoreError, Swept,
         column::{Stored as _, Value, corrupt},
+        sql::Statement,
         statements::sweep,
     },
 };
 
-/// One page of a sweep.
-pub(super) async fn sweep(
+/// See [`Postgres::look`].
+pub(super) async fn look(
     store: &Postgres,
     kind: Swept,
     now: Timestamp,
     after: Option<Vec<u8>>,
     limit: usize,
-) -> Result<SweepPage, StoreError> {
+) -> Result<Vec<(Vec<u8>, bool)>, StoreError> {
     let sweep = sweep::of(kind);
     let after = after.unwrap_or_default();
     let after = if sweep.by_id {
@@ -28,8 +29,7 @@ pub(super) async fn sweep(
     } else {
         Value::Bytes(Some(after.into()))
     };
-    let now = now.value();
-    let rows = store.ask(&sweep.look, &[&after, &now, &Value::limit(limit)]).await?;
+    let rows = store.ask(&sweep.look, &[&after, &now.value(), &Value::limit(limit)]).await?;
     let read = |row: &Row| {
         let key = if sweep.by_id {
             row.try_get(0).map(|key: Uuid| key.as_bytes().to_vec())?
@@ -38,20 +38,22 @@ pub(super) async fn sweep(
         };
         Ok((key, row.try_get(1)?))
     };
-    let found: Result<Vec<(Vec<u8>, bool)>, tokio_postgres::Error> =
-        rows.iter().map(read).collect();
-    let found = found.map_err(|error| corrupt("the key of a record".to_owned(), error))?;
-    let going = found.iter().filter(|(_, goes)| *goes).map(|(key, _)| key.as_slice());
-    let going = if sweep.by_id {
-        Column::Ids(going.map(|key| Uuid::from_slice(key).ok()).collect())
+    let found: Result<_, tokio_postgres::Error> = rows.iter().map(read).collect();
+    found.map_err(|error| corrupt("the key of a record".to_owned(), error))
+}
+
+/// See [`Postgres::forget`].
+pub(super) async fn forget(
+    store: &Postgres,
+    delete: &'static Statement,
+    by_id: bool,
+    now: Timestamp,
+    keys: &[Vec<u8>],
+) -> Result<usize, StoreError> {
+    let keys = if by_id {
+        Column::Ids(keys.iter().map(|key| Uuid::from_slice(key).ok()).collect())
     } else {
-        Column::Bytes(going.map(|key| Some(key.into())).collect())
+        Column::Bytes(keys.iter().map(|key| Some(key.as_slice().into())).collect())
     };
-    let forgotten = if found.iter().any(|(_, goes)| *goes) {
-        store.change(&sweep.delete, &[&going, &now]).await?
-    } else {
-        0
-    };
-    let looked_at = found.iter().map(|(key, _)| key.clone()).collect();
-    Ok(SweepPage::of(looked_at, forgotten, limit))
+    store.change(delete, &[&keys, &now.value()]).await
 }

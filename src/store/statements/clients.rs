@@ -1,6 +1,6 @@
 //! Registered clients.
 
-use super::{ClientRecord, Record, Standing, Statement, parameters, sql};
+use super::{ClientAge, ClientRecord, Record, Standing, Statement, parameters, sql};
 
 /// A client that exists already is a constraint violation in SQLite, and not returned in PostgreSQL.
 pub(in crate::store) const REGISTER: Statement = insert!(
@@ -98,6 +98,10 @@ pub(in crate::store) const SELECT_BETWEEN: Statement =
 
 pub(in crate::store) const SELECT_NEWEST: Statement =
     select!(ClientRecord, "WHERE client_id < $1 ORDER BY client_id DESC LIMIT $2");
+
+/// What decides when clients expire, a page of them.
+pub(in crate::store) const SELECT_AGES: Statement =
+    select!(ClientAge, "WHERE client_id >= $1 ORDER BY client_id LIMIT $2");
 
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM clients");
 

@@ -1,6 +1,6 @@
 //! Audit events.
 
-use super::{EventRecord, Record, Statement, parameters, sql};
+use super::{EventKey, EventRecord, Record, Statement, parameters, sql};
 
 pub(in crate::store) const INSERT: Statement =
     insert!(EventRecord, "ON CONFLICT (event_id) DO NOTHING");
@@ -22,3 +22,12 @@ pub(in crate::store) const SELECT_OF_GRANT: Statement =
 
 pub(in crate::store) const SELECT_OF_SUBJECT: Statement =
     select!(EventRecord, "WHERE subject = $1 AND event_id < $2 ORDER BY event_id DESC LIMIT $3");
+
+pub(in crate::store) const SELECT_KEYS: Statement =
+    select!(EventKey, "WHERE event_id >= $1 AND event_id < $2 ORDER BY event_id LIMIT $3");
+
+/// The pages of removed clients read the events about their removal: those from `$3` on stay.
+pub(in crate::store) const DELETE: Statement = sql!(
+    "DELETE FROM events WHERE event_id >= $1 AND event_id <= $2 \
+     AND (event_id < $3 OR action NOT IN ('client.removed', 'client.rejected'))"
+);

@@ -47,6 +47,12 @@ pub(in crate::store) const NOTE_GRACE: Statement =
 
 pub(in crate::store) const SELECT_OF_CLIENT: Statement = select!(GrantRecord, "WHERE client = $1");
 
+pub(in crate::store) const SELECT_LIVE_OF_CLIENT: Statement = select!(
+    GrantRecord,
+    "WHERE client = $1 AND expires_at > $2 \
+     AND (refresh_expires_at IS NULL OR refresh_expires_at > $2) LIMIT 1"
+);
+
 pub(in crate::store) const SELECT_OF_SUBJECT_AND_CLIENT: Statement =
     select!(GrantRecord, "WHERE subject = $1 AND client = $2");
 

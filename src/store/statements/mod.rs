@@ -3,8 +3,9 @@
 
 use super::{
     ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
-    RuleRecord, SessionRecord, Standing,
+    MarkRecord, RuleRecord, SessionRecord, Standing,
     column::{Columns, Record},
+    parts::{ClientAge, EventKey},
     rules::RulesMark,
     sql::{Statement, parameters, sql},
 };
@@ -90,6 +91,7 @@ pub(super) mod events;
 pub(super) mod grants;
 pub(super) mod keys;
 pub(super) mod rules;
+pub(super) mod marks;
 pub(super) mod sessions;
 pub(super) mod sweep;
 pub(super) mod webhooks;

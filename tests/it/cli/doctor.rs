@@ -8,6 +8,7 @@ use std::{
 };
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use serde_json::json;
 
 use doorward::clock::Timestamp;
 
@@ -120,6 +121,44 @@ fn a_data_folder_that_others_may_read_is_a_warning() {
     assert_eq!(looked.code, Some(0));
     let expected = ["warning", "others may look into it (mode 0755)", "chmod 700 doorward-data"];
     assert_eq!(looked.of_check("data folder"), [expected]);
+}
+
+#[test]
+fn clients_that_the_next_days_remove_are_counted_and_named() {
+    let doorward = Doorward::with_clients(&[line(1, &metadata("one")), line(2, &metadata("two"))]);
+    let previewed = |settings| {
+        let looked = Looked::at(&doorward, settings);
+        let found: Vec<_> = looked
+            .findings
+            .iter()
+            .filter(|finding| finding["check"] == "clients.expiry_preview")
+            .cloned()
+            .collect();
+        let [finding] = &*found else { panic!("{}", looked.text) };
+        finding.clone()
+    };
+
+    let finding = previewed("");
+    assert_eq!((&finding["verdict"], finding.get("data")), (&json!("ok"), None), "--dev");
+    assert!(finding["what"].as_str().unwrap().starts_with("clients never expire"), "{finding}");
+
+    // No server has run yet: a week that begins now ends within the next one.
+    let finding = previewed("[clients]\nunused_days = 7\n");
+    assert_eq!(finding["verdict"], "ok");
+    assert_eq!(
+        finding["what"],
+        "in the next 7 days, unless they are used: 0 become dormant, 2 are removed: \
+         one (removed, unused), two (removed, unused)"
+    );
+    let named = |number, name| json!({ "client_id": id(number), "client_name": name, "outcome": "removed", "reason": "unused" });
+    let data = json!({ "days": 7, "dormant": 0, "removed": 2, "first": [named(1, "one"), named(2, "two")] });
+    assert_eq!(finding["data"], data);
+    let finding = previewed("[clients]\nunused_days = 8\n");
+    assert_eq!((&finding["data"]["removed"], finding["advice"].as_str()), (&json!(0), None));
+
+    let finding = previewed("[clients]\nunused_days = 7\n[sign_in]\nlocal = false\n");
+    let advice = "set clients.unused_days = 0 if another server authorizes the clients";
+    assert_eq!((&finding["verdict"], &finding["advice"]), (&json!("warning"), &json!(advice)));
 }
 
 #[test]

@@ -1,0 +1,204 @@
+//! What time does to clients and to the audit log: clients become dormant and are removed, old events are deleted.
+//! Of the nodes that share a database, one looks through all of it in an hour, a page at a time.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::{
+    app::App,
+    audit::Actor,
+    client::{ClientId, ClientIdentifier},
+    clock::Timestamp,
+    config::ClientsConfig,
+    http::request_event::chain,
+    store::{
+        self, ClientUse, ConsentRecord, Expired, Expiry, GrantFilter, Mark, StoreError, Walk,
+        moment,
+    },
+};
+
+/// How long a whole look takes at least, from one beginning to the next.
+const EVERY_SECONDS: u64 = 60 * 60;
+
+/// How often each node checks whether it is time.
+const CHECK_EVERY: Duration = Duration::from_mins(10);
+
+/// How many records are looked at in one step.
+const PAGE_RECORDS: usize = 500;
+
+/// How many clients one change makes dormant or removes: a registration never waits for more.
+const CLIENTS_AT_ONCE: usize = 50;
+
+/// Between two steps: registrations do not get slower.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// While the store has too much to write.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Prepares the first look at a store, before anything is swept that proves a use.
+pub(super) async fn begin(app: &App) {
+    let begun = if is_on(app) { counts_from(app).await.map(drop) } else { Ok(()) };
+    if let Err(error) = begun {
+        tracing::warn!(error = chain(&error), "couldn't look for clients that have expired");
+    }
+}
+
+/// Looks for what has expired, until it is dropped.
+pub(super) async fn run(app: &App) {
+    loop {
+        if let Err(error) = look(app).await {
+            app.metrics.expired_clients.failures.add_one();
+            tracing::warn!(error = chain(&error), "couldn't look for clients that have expired");
+        }
+        sleep(CHECK_EVERY).await;
+    }
+}
+
+/// Whether the settings let anything expire.
+fn is_on(app: &App) -> bool {
+    let ClientsConfig { unused_days, idle_days, .. } = app.config.clients;
+    [unused_days, idle_days, app.config.audit.keep_days].iter().any(|days| *days > 0)
+}
+
+/// Looks through everything once, unless another node has done so within the hour.
+async fn look(app: &App) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    if !is_on(app) {
+        ended(app, now);
+        return Ok(());
+    }
+    if app.store.claim_mark(Mark::ExpiryClaimed, now, now.before_seconds(EVERY_SECONDS)).await? {
+        let counts_from = counts_from(app).await?;
+        let expired = expire_clients(app, counts_from).await?;
+        let forgotten = forget_events(app).await?;
+        app.store.put_mark(Mark::ExpiryEnded, app.clock.now()).await?;
+        let Expired { dormant, removed } = expired;
+        if dormant + removed + forgotten > 0 {
+            tracing::info!(dormant, removed, events = forgotten, "looked for what has expired");
+        }
+    }
+    if let Some(at) = moment(&app.store.marks().await?, Mark::ExpiryEnded) {
+        ended(app, at);
+    }
+    Ok(())
+}
+
+/// Shows when a node last came to the end.
+fn ended(app: &App, at: Timestamp) {
+    app.metrics.expired_clients.ended_at.set(at.as_seconds());
+    app.metrics.old_events.ended_at.set(at.as_seconds());
+}
+
+/// From when on time counts. The first look at a store notes the uses that its consents and grants prove: earlier
+/// releases have not recorded any.
+async fn counts_from(app: &App) -> Result<Timestamp, StoreError> {
+    let marks = app.store.marks().await?;
+    let now = app.clock.now();
+    if moment(&marks, Mark::ExpiryBegan).is_none() {
+        learn_uses(app).await?;
+        app.store.put_mark(Mark::ExpiryBegan, now).await?;
+    }
+    Ok(store::counts_from(&marks, now))
+}
+
+async fn learn_uses(app: &App) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let page = app.store.consents(after, PAGE_RECORDS).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(ConsentRecord::key(&last.subject, &last.client));
+        let uses = page.iter().map(|consent| (&consent.client, consent.allowed_at));
+        note_uses(app, uses.collect()).await?;
+    }
+    let mut after = None;
+    loop {
+        let page = app.store.grants(&GrantFilter::default(), after, PAGE_RECORDS).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.grant_id);
+        let uses = page.iter().map(|grant| (&grant.client, grant.issued_at));
+        note_uses(app, uses.collect()).await?;
+    }
+}
+
+/// Notes uses of registered clients; the record of a client with a document says when it was allowed.
+async fn note_uses(app: &App, uses: Vec<(&ClientIdentifier, Timestamp)>) -> Result<(), StoreError> {
+    let mut last: HashMap<ClientId, Timestamp> = HashMap::new();
+    for (client, used_at) in uses {
+        if let ClientIdentifier::Registered(id) = client {
+            let noted = last.entry(*id).or_insert(used_at);
+            *noted = used_at.max(*noted);
+        }
+    }
+    let uses = last.into_iter().map(|(client_id, used_at)| ClientUse { client_id, used_at });
+    let uses: Vec<_> = uses.collect();
+    patiently(|| app.store.note_client_uses(uses.clone())).await?;
+    sleep(PAUSE).await;
+    Ok(())
+}
+
+async fn expire_clients(app: &App, counts_from: Timestamp) -> Result<Expired, StoreError> {
+    let ClientsConfig { unused_days, idle_days, .. } = app.config.clients;
+    let expiry = Expiry { unused_days, idle_days, counts_from };
+    let mut all = Expired::default();
+    let mut walk = expiry.is_on().then_some(Walk::START);
+    while let Some(from) = walk.take() {
+        let now = app.clock.now();
+        let page = app.store.due_clients(&expiry, now, from, PAGE_RECORDS).await?;
+        for due in page.due.chunks(CLIENTS_AT_ONCE) {
+            let clients: Vec<_> = due.iter().map(|(client, _)| client.clone()).collect();
+            let by = app.system(Actor::System);
+            let expired =
+                patiently(|| app.store.expire_clients(clients.clone(), expiry, by.clone())).await?;
+            app.metrics.expired_clients.forgotten.add(expired.removed as u64);
+            app.metrics.made_dormant.add(expired.dormant as u64);
+            all.dormant += expired.dormant;
+            all.removed += expired.removed;
+            sleep(PAUSE).await;
+        }
+        walk = page.next;
+        sleep(PAUSE).await;
+    }
+    Ok(all)
+}
+
+/// Deletes old events; the pages of removed clients read theirs for longer.
+async fn forget_events(app: &App) -> Result<usize, StoreError> {
+    let (keep_days, tombstone_days) =
+        (app.config.audit.keep_days, app.config.clients.tombstone_days);
+    if keep_days == 0 {
+        return Ok(0);
+    }
+    let now = app.clock.now();
+    let before = now.before_days(keep_days);
+    let removals_before = match tombstone_days {
+        0 => Timestamp::from_millis(0),
+        days => now.before_days(days.max(keep_days)),
+    };
+    let (mut all, mut after) = (0, None);
+    loop {
+        let (forgotten, next) =
+            patiently(|| app.store.forget_events(before, removals_before, after, PAGE_RECORDS))
+                .await?;
+        all += forgotten;
+        app.metrics.old_events.forgotten.add(forgotten as u64);
+        if next.is_none() {
+            return Ok(all);
+        }
+        after = next;
+        sleep(PAUSE).await;
+    }
+}
+
+/// Tries again for as long as the store is busy: nothing waits for this.
+async fn patiently<T, F>(change: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match change().await {
+            Err(StoreError::Busy) => sleep(BUSY_PAUSE).await,
+            done => return done,
+        }
+    }
+}
