@@ -106,6 +106,12 @@ words! {
         SigninSucceeded = "signin.succeeded",
         /// A session ended.
         SessionEnded = "session.ended",
+        /// An operator created an initial access token.
+        InitialAccessTokenCreated = "initial_access_token.created",
+        /// A client registered with an initial access token.
+        InitialAccessTokenUsed = "initial_access_token.used",
+        /// An operator revoked an initial access token.
+        InitialAccessTokenRevoked = "initial_access_token.revoked",
         /// A signing key was made.
         KeyMade = "key.made",
         /// A signing key was discarded.

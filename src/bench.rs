@@ -30,5 +30,5 @@ pub fn app(config: Config, store: Arc<Store>) -> Result<Arc<App>, Box<dyn Error>
 /// What `POST /register` with this body would keep, and the body of its 201. `None` when it is refused.
 pub fn registration(app: &App, body: &[u8]) -> Option<(ClientRecord, Vec<u8>)> {
     const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    registration::prepare(&Profile::RFC7591, app, SOURCE, body).ok()
+    registration::prepare(&Profile::RFC7591, app, SOURCE, body, None).ok()
 }

@@ -176,6 +176,7 @@ async fn published(
         metadata: &metadata,
         document_host: Some(url.host()),
         source: Some(named_by.address.to_canonical()),
+        initial_access_token: None,
         is_imitation: &|| app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
     };
     let is_held = app.rules.current().admit(&candidate).map_err(IdentifyError::Rejected)?.is_held;

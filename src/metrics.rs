@@ -163,6 +163,10 @@ label! {
         TotalBytesLimit = "total_bytes_limit",
         /// The limits that nodes share could not be asked, and `closed` is set.
         LimiterUnreachable = "limiter_unreachable",
+        /// An initial access token is required.
+        NoToken = "no_token",
+        InvalidToken = "invalid_token",
+        FailureLimit = "failure_limit",
         MediaType = "media_type",
         ContentEncoding = "content_encoding",
         BodyTooLarge = "body_too_large",

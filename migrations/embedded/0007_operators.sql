@@ -38,3 +38,16 @@ CREATE TABLE rules (
     changed_at INTEGER NOT NULL,
     changed_by TEXT
 ) STRICT, WITHOUT ROWID;
+-- With which clients register (RFC 7591 section 3), and who registered a client that is no stranger.
+CREATE TABLE initial_access_tokens (
+    initial_access_token_id BLOB    NOT NULL PRIMARY KEY CHECK (length(initial_access_token_id) = 16),
+    name                    TEXT    NOT NULL UNIQUE,
+    policy                  TEXT    NOT NULL,
+    hash                    BLOB    NOT NULL,
+    created_at              INTEGER NOT NULL,
+    expires_at              INTEGER,
+    uses_max                INTEGER NOT NULL,
+    uses                    INTEGER NOT NULL,
+    used_at                 INTEGER
+) STRICT, WITHOUT ROWID;
+ALTER TABLE clients ADD COLUMN registered_by TEXT;

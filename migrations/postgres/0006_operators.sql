@@ -35,3 +35,16 @@ CREATE TABLE rules (
     changed_at bigint NOT NULL,
     changed_by text
 );
+-- With which clients register (RFC 7591 section 3), and who registered a client that is no stranger.
+CREATE TABLE initial_access_tokens (
+    initial_access_token_id uuid   NOT NULL PRIMARY KEY,
+    name                    text   NOT NULL UNIQUE,
+    policy                  text   NOT NULL,
+    hash                    bytea  NOT NULL,
+    created_at              bigint NOT NULL,
+    expires_at              bigint,
+    uses_max                bigint NOT NULL,
+    uses                    bigint NOT NULL,
+    used_at                 bigint
+);
+ALTER TABLE clients ADD COLUMN registered_by text;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{
     facts::Facts,
-    word::{SoftwareId, Word, names},
+    word::{RuleId, SoftwareId, Word, names},
 };
 use crate::{
     appearance,
@@ -73,6 +73,8 @@ conditions! {
     software_id: SoftwareId,
     /// The host at which the client publishes its metadata.
     document_host: HostPattern,
+    /// The policy of the initial access token with which the client registers.
+    initial_access_token: TokenPolicy,
     /// Where the request comes from.
     source: IpNet,
 }
@@ -93,6 +95,9 @@ impl Conditions {
             && is_any(&self.software_id, |id| facts.software_id() == Some(id.as_str()))
             && is_any(&self.document_host, |host| {
                 candidate.document_host.is_some_and(|own| host.matches(own))
+            })
+            && is_any(&self.initial_access_token, |policy| {
+                policy.is_of(candidate.initial_access_token)
             })
             && self.destinations_are_met_by(facts)
             && is_any(&self.name, |name| facts.names().short.contains(&name.letters))
@@ -171,6 +176,42 @@ impl Word for DestinationPattern {
         match self {
             Self::At(destination) => destination.to_string(),
             Self::Below(parent) => format!("*.{parent}"),
+        }
+    }
+}
+
+/// The policy of an initial access token, or that there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenPolicy {
+    /// The client registers without a token.
+    None,
+    /// It registers with a token of this policy.
+    Named(RuleId),
+}
+
+impl TokenPolicy {
+    const NONE: &str = "none";
+
+    fn is_of(&self, presented: Option<&str>) -> bool {
+        match (self, presented) {
+            (Self::None, None) => true,
+            (Self::Named(policy), Some(presented)) => policy.as_str() == presented,
+            (Self::None, Some(_)) | (Self::Named(_), None) => false,
+        }
+    }
+}
+
+impl Word for TokenPolicy {
+    const EXPECTED: &'static str = "the policy of initial access tokens (1 to 64 lower-case letters, digits, hyphens, and underscores), or none";
+
+    fn parse(text: &str) -> Result<Self, Option<String>> {
+        if text == Self::NONE { Ok(Self::None) } else { RuleId::parse(text).map(Self::Named) }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::None => Self::NONE.to_owned(),
+            Self::Named(policy) => policy.text(),
         }
     }
 }

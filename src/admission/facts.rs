@@ -20,17 +20,20 @@ pub struct Candidate<'a> {
     pub document_host: Option<&'a str>,
     /// Where the request comes from; `None` if that is unknown, and then no network matches.
     pub source: Option<IpAddr>,
+    /// The policy of its initial access token, if it registers with one.
+    pub initial_access_token: Option<&'a str>,
     /// Whether it goes by a protected name that is not its own.
     pub is_imitation: &'a dyn Fn() -> bool,
 }
 
 impl fmt::Debug for Candidate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { door, metadata, document_host, source, is_imitation } = self;
+        let Self { door, metadata, document_host, source, initial_access_token, is_imitation } =
+            self;
         let is_imitation = is_imitation();
         write!(
             f,
-            "{door:?} {metadata:?} at {document_host:?} from {source:?}, imitation: {is_imitation}"
+            "{door:?} {metadata:?} at {document_host:?} from {source:?} with {initial_access_token:?}, imitation: {is_imitation}"
         )
     }
 }

@@ -16,6 +16,7 @@ mod word;
 pub use self::{
     condition::{
         Conditions, DestinationPattern, Door, FamilyPattern, HostPattern, NamePart, NamePattern,
+        TokenPolicy,
     },
     facts::Candidate,
     json::RuleFault,

@@ -53,6 +53,8 @@ pub struct Rejection {
     pub by_destination: bool,
 }
 
+const ALLOW: &Effect = &Effect::Allow;
+
 const NO_TERMS: &Terms = &Terms { ceiling: None, label: None, expires_days: None };
 
 impl Rules {
@@ -89,11 +91,12 @@ impl Rules {
         Self { index, in_order, of_settings: self.of_settings, default, hits }
     }
 
-    /// The first enforced rule that matches decides. Counts nothing.
+    /// The first enforced rule that matches decides. If none does, an initial access token lets a client in whatever the
+    /// default is. Counts nothing.
     pub fn evaluate<'rules>(&'rules self, candidate: &Candidate<'_>) -> Outcome<'rules> {
         let mut outcome = Outcome {
             decided_by: None,
-            effect: &self.default,
+            effect: if candidate.initial_access_token.is_some() { ALLOW } else { &self.default },
             terms: NO_TERMS,
             by_destination: false,
             observed: Vec::new(),

@@ -57,6 +57,7 @@ impl Client {
             metadata: &metadata,
             document_host: self.document_host.as_deref(),
             source: self.source,
+            initial_access_token: None,
             is_imitation: &|| self.is_imitation,
         })
     }

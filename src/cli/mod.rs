@@ -19,6 +19,7 @@ mod openapi;
 mod output;
 mod progress;
 mod records;
+mod registration_token;
 mod rule;
 mod serve;
 mod session;
@@ -72,6 +73,8 @@ enum Command {
     Rule(rule::RuleCommand),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    RegistrationToken(registration_token::TokenCommand),
     #[command(subcommand)]
     Guard(guard::GuardCommand),
     #[command(subcommand)]
@@ -177,6 +180,7 @@ impl Command {
             Self::Session(command) => command.run(messages),
             Self::Rule(command) => command.run(messages),
             Self::Audit(command) => command.run(messages),
+            Self::RegistrationToken(command) => command.run(messages),
             Self::Guard(command) => command.run(),
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),

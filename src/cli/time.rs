@@ -54,8 +54,43 @@ fn from_rfc3339(text: &str) -> Option<Timestamp> {
     u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(Timestamp::from_millis)
 }
 
+/// For how long something that an operator creates is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    Seconds(u64),
+    Unlimited,
+}
+
+impl Lifetime {
+    /// When something expires that is created now; `None` for never.
+    pub(super) fn after(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Seconds(seconds) => Some(now.after_seconds(seconds)),
+            Self::Unlimited => None,
+        }
+    }
+}
+
+/// Reads what `--expires` takes: a number of seconds, minutes, hours, days, or weeks, or `never`.
+pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
+    const SECONDS_MAX: u64 = 100 * 366 * 86_400;
+    if text == "never" {
+        return Ok(Lifetime::Unlimited);
+    }
+    let is_sensible = |seconds: &u64| (1..=SECONDS_MAX).contains(seconds);
+    seconds(text).filter(is_sensible).map(Lifetime::Seconds).ok_or_else(|| {
+        "not a lifetime: write 90m, 12h, 90d, or 52w, at most 100 years, or never".to_owned()
+    })
+}
+
 /// A number of seconds, minutes, hours, days, or weeks before now.
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let millis = seconds(text)?.checked_mul(1_000)?;
+    now.as_millis().checked_sub(millis).map(Timestamp::from_millis)
+}
+
+/// `90m` and the like, in seconds.
+fn seconds(text: &str) -> Option<u64> {
     let (last, unit) = text.char_indices().next_back()?;
     let seconds = match unit {
         's' => 1,
@@ -69,8 +104,7 @@ fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let millis = number.parse::<u64>().ok()?.checked_mul(seconds)?.checked_mul(1_000)?;
-    now.as_millis().checked_sub(millis).map(Timestamp::from_millis)
+    number.parse::<u64>().ok()?.checked_mul(seconds)
 }
 
 #[cfg(test)]
@@ -119,6 +153,15 @@ mod tests {
         ];
         for text in refused {
             assert!(parse_at(text, now).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_a_number_with_a_unit_or_never() {
+        assert_eq!(lifetime("90d"), Ok(Lifetime::Seconds(90 * 86_400)));
+        assert_eq!(lifetime("never"), Ok(Lifetime::Unlimited));
+        for bad in ["", "90", "d", "0d", "-1d", "1.5h", "1y", "Never", "99999w", "2026-11-23"] {
+            assert!(lifetime(bad).is_err(), "{bad}");
         }
     }
 

@@ -48,7 +48,7 @@ use self::{
     setting::table,
     tables::entries,
     text::{
-        ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
+        ACCESS, ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
         KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE, word,
     },
 };
@@ -243,6 +243,12 @@ table! {
         ], entries::<AdmissionRule>();
         /// The decision about a client that no rule decides about.
         default: EffectName = "allow", word::<EffectName>();
+        /// Who may register: `open`, everyone; `token`, only clients with an initial access token (RFC 7591 §3), at every
+        /// registration endpoint; `either`, everyone, and a token that is presented has to be valid.
+        ///
+        /// `doorward registration-token create` makes tokens. Clients with a metadata document do not register: see
+        /// `client_documents.enabled`.
+        access: RegistrationAccess = "open", ACCESS;
         /// Whether clients can read, change, and remove their own registration (RFC 7592).
         ///
         /// If so, responses of `/oauth2/register` have `registration_client_uri` and `registration_access_token`. The
@@ -476,6 +482,17 @@ pub enum WhenUnreachable {
     Open,
     /// Nobody is.
     Closed,
+}
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationAccess {
+    /// Everyone.
+    Open,
+    /// Clients with an initial access token.
+    Token,
+    /// Everyone, and a token that is presented has to be valid.
+    Either,
 }
 
 /// How log events are written.

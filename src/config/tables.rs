@@ -25,7 +25,7 @@ use super::{
 use crate::{
     admission::{
         Conditions, DestinationPattern, Door, Effect, EffectName, FamilyPattern, HostPattern, Mode,
-        NamePart, NamePattern, Note, Reason, Rule, RuleId, Rules, SoftwareId, Terms,
+        NamePart, NamePattern, Note, Reason, Rule, RuleId, Rules, SoftwareId, Terms, TokenPolicy,
     },
     audit::ActionPattern,
     grant::ResourceIndicator,
@@ -136,6 +136,8 @@ table! {
         software_id: Option<Vec<SoftwareId>> = none, OneOrMore(word::<SoftwareId>());
         /// The client publishes its metadata document at one of these hosts.
         document_host: Option<Vec<HostPattern>> = none, OneOrMore(word::<HostPattern>());
+        /// The client registers with an initial access token of one of these policies; `none`: without a token.
+        initial_access_token: Option<Vec<TokenPolicy>> = none, OneOrMore(word::<TokenPolicy>());
         /// The request comes from one of these networks.
         source: Option<Vec<IpNet>> = none, OneOrMore(word::<IpNet>());
         /// Whether the client goes by one of `registration.protected_names` that is not its own.
@@ -193,6 +195,7 @@ impl AdmissionRule {
                 family: self.family.clone().unwrap_or_default(),
                 software_id: self.software_id.clone().unwrap_or_default(),
                 document_host: self.document_host.clone().unwrap_or_default(),
+                initial_access_token: self.initial_access_token.clone().unwrap_or_default(),
                 source: self.source.clone().unwrap_or_default(),
                 imitation: self.imitation,
             },

@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    LogFormat, PostgresUrl, Secret, SigningAlgorithm, StoreLocation, WhenUnreachable,
+    LogFormat, PostgresUrl, RegistrationAccess, Secret, SigningAlgorithm, StoreLocation,
+    WhenUnreachable,
     kind::{Refusal, SecretFile, Shown, Text},
 };
 use crate::{admission::Word, audit::ActionPattern, grant::ResourceIndicator};
@@ -397,6 +398,23 @@ pub(super) const WHEN_UNREACHABLE: Text<WhenUnreachable> = Text {
         WhenUnreachable::Local => "local".into(),
         WhenUnreachable::Open => "open".into(),
         WhenUnreachable::Closed => "closed".into(),
+    },
+    shown: Shown::Whole,
+};
+
+/// Who may register.
+pub(super) const ACCESS: Text<RegistrationAccess> = Text {
+    expected: "\"open\", \"token\" or \"either\"",
+    parse: |text| match text {
+        "open" => Ok(RegistrationAccess::Open),
+        "token" => Ok(RegistrationAccess::Token),
+        "either" => Ok(RegistrationAccess::Either),
+        _ => Err(None),
+    },
+    print: |choice| match choice {
+        RegistrationAccess::Open => "open".into(),
+        RegistrationAccess::Token => "token".into(),
+        RegistrationAccess::Either => "either".into(),
     },
     shown: Shown::Whole,
 };

@@ -20,7 +20,12 @@ pub(crate) use self::{
     registration::{datadog, read_registration, remove_registration, rfc7591, update_registration},
     tokens::{introspect, revoke, token},
 };
-use crate::{config::Config, error_code::ErrorCode, http::form::FORM, refusal::Refusal};
+use crate::{
+    config::{Config, RegistrationAccess},
+    error_code::ErrorCode,
+    http::form::FORM,
+    refusal::Refusal,
+};
 
 /// What an alias adds to the `operationId` of what it is an alias of.
 pub(crate) const ALIAS: &str = "AtAlias";
@@ -43,6 +48,16 @@ pub(crate) fn document(config: &Config, paths: &Map<String, Value>) -> String {
     if config.authorizes() {
         tokens::add_schemas(config, &mut schemas);
         authorization::add_schemas(config, &mut schemas);
+    }
+    if config.registration.access != RegistrationAccess::Open {
+        security_schemes.insert(
+            registration::INITIAL_ACCESS.to_owned(),
+            json!({
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An initial access token, from the administrator of this server.",
+            }),
+        );
     }
     if config.introspects() {
         security_schemes.insert(

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{add_errors, answers, by_status, error_with, headers_of_status, json_answer, schema};
 use crate::{
     client::ClientMetadata,
-    config::Config,
+    config::{Config, RegistrationAccess},
     metadata_policy::{BODY_BYTES_MAX, Profile, VIOLATIONS_MAX},
     refusal::Refusal,
     registration::refusals,
@@ -51,30 +51,46 @@ pub(crate) fn datadog(config: &Config) -> Value {
             // A code has no place in these.
             _ => (schema("Errors"), without_codes(&refused.texts)),
         };
-        let after = if status == 503 { headers_of_status(status) } else { &[] };
+        let after = if status == 429 { &[] } else { headers_of_status(status) };
         let headers = [&limit[..], after].concat();
         responses.insert(status.to_string(), json_answer(&said, &body, &headers));
     }
-    json!({
+    let described = json!({
         "operationId": "registerOAuthClient",
         "summary": "Register an OAuth2 client.",
         "tags": ["registration"],
         "requestBody": request_body("DatadogRegistrationRequest"),
         "responses": responses,
-    })
+    });
+    with_initial_access(config, described)
+}
+
+/// How an operator lets a client register.
+pub(super) const INITIAL_ACCESS: &str = "initial_access";
+
+/// Describes the token that an endpoint needs, or takes.
+fn with_initial_access(config: &Config, mut operation: Value) -> Value {
+    let token = json!({ (INITIAL_ACCESS): [] });
+    match config.registration.access {
+        RegistrationAccess::Open => {}
+        RegistrationAccess::Token => operation["security"] = json!([token]),
+        RegistrationAccess::Either => operation["security"] = json!([{}, token]),
+    }
+    operation
 }
 
 /// `POST /oauth2/register`.
 pub(crate) fn rfc7591(config: &Config) -> Value {
     let mut responses = answers([created("ClientInformation", &LIMIT)]);
     add_registration_errors(&mut responses, refusals::of_door(&Profile::RFC7591, config));
-    json!({
+    let described = json!({
         "operationId": "registerClient",
         "summary": "Register a client (RFC 7591).",
         "tags": ["registration"],
         "requestBody": request_body("RegistrationRequest"),
         "responses": responses,
-    })
+    });
+    with_initial_access(config, described)
 }
 
 /// The state of the limit, in the `rfc7591` profile.

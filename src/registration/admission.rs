@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Admission<'a> {
     pub(super) rules: &'a Rules,
     pub(super) protected_names: &'a ProtectedNames,
+    /// The policy of the initial access token, if there is one.
+    pub(super) initial_access_token: Option<&'a str>,
 }
 
 impl<'a> Admission<'a> {
@@ -31,6 +33,7 @@ impl<'a> Admission<'a> {
             metadata,
             document_host: None,
             source,
+            initial_access_token: self.initial_access_token,
             is_imitation: &|| self.protected_names.borrowed_by(metadata).is_some(),
         })
     }

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// Tries `body` at the door of `profile`: the metadata document that would be registered, or every
-/// violation in document order. Admission rules decide as if the address of the client were unknown.
+/// violation in document order. Admission rules decide as if the address of the client were unknown, and as if it had no
+/// initial access token.
 pub(crate) fn check(
     body: &[u8],
     profile: ProfileName,
@@ -21,7 +22,11 @@ pub(crate) fn check(
         let admitted = admit(request, profile, settings).map_err(MetadataError::from)?;
         let rules = settings.admission_rules();
         let protected_names = ProtectedNames::new(&settings.protected_names);
-        let admission = Admission { rules: &rules, protected_names: &protected_names };
+        let admission = Admission {
+            rules: &rules,
+            protected_names: &protected_names,
+            initial_access_token: None,
+        };
         admission.decide(profile.name, admitted.metadata(), None)?;
         Ok(admitted)
     };

@@ -11,12 +11,15 @@ use hyper::body::Incoming;
 use super::{
     admission::Admission,
     error::RegistrationError,
+    initial_access,
     issue::{self, Requester},
     response::{self, Management},
 };
 use crate::{
     app::App,
+    audit::Actor,
     client::ClientId,
+    config::RegistrationAccess,
     http::{
         answer::{self, Response},
         body::{self, BodyReader},
@@ -28,7 +31,7 @@ use crate::{
     metadata_policy::{
         Answers, BODY_BYTES_MAX, MetadataError, Profile, RegistrationRequest, admit,
     },
-    store::ClientRecord,
+    store::{ClientRecord, ClientRegistration, InitialAccessTokenRecord},
 };
 
 /// `POST` to a door: what is answered, whatever comes.
@@ -40,17 +43,31 @@ pub(crate) async fn register(
     body: Incoming,
 ) -> Response {
     let caller = Caller::of_program(source, &headers);
-    let mut count = charge(app, caller, 1, announced(&body)).await;
-    let refusal = judge(count).and_then(|()| check_head(&headers));
+    let token = presented(app, caller, &headers).await;
+    // Whoever may not register uses up no registrations of others.
+    let (requests, bytes) = if token.is_ok() { (1, announced(&body)) } else { (0, None) };
+    let mut count = charge(app, caller, requests, bytes).await;
+    let token = token.and_then(|token| {
+        judge(count)?;
+        check_head(&headers)?;
+        Ok(token)
+    });
     let reader = app.body_reader(source);
-    let outcome = if let Err(error) = refusal {
-        // Read all the same: an answer that overtakes the body costs the caller its connection.
-        reader.discard(&headers, body).await;
-        Err(error)
-    } else {
-        // A request that waits for the disk holds no more than it needs.
-        drop(headers);
-        keep(profile, app, source, received(app, caller, reader, body, &mut count).await).await
+    let outcome = match token {
+        Err(error) => {
+            // Read all the same: an answer that overtakes the body costs the caller its connection.
+            reader.discard(&headers, body).await;
+            Err(error)
+        }
+        Ok(token) => {
+            // A request that waits for the disk holds no more than it needs.
+            drop(headers);
+            let body = received(app, caller, reader, body, &mut count).await;
+            match token {
+                None => keep(profile, app, source, body).await,
+                Some(token) => Box::pin(keep_with(token, profile, app, source, body)).await,
+            }
+        }
     };
     let mut response = match outcome {
         Ok(created) => created,
@@ -64,6 +81,26 @@ pub(crate) async fn register(
         rate_limit_headers(profile, count, response.headers_mut());
     }
     response
+}
+
+/// The initial access token, if the endpoint looks at one. Too many tokens that are not valid may be guesses.
+async fn presented(
+    app: &App,
+    caller: Caller,
+    headers: &HeaderMap,
+) -> Result<Option<InitialAccessTokenRecord>, RegistrationError> {
+    if app.config.registration.access == RegistrationAccess::Open {
+        return Ok(None);
+    }
+    let error = match Box::pin(initial_access::presented(app, caller, headers)).await {
+        Err(error @ RegistrationError::InvalidToken) => error,
+        other => return other,
+    };
+    let counted = app.failure_limits.registration.count(caller, app.clock.now()).await;
+    Err(match counted {
+        Ok(()) => error,
+        Err(retry_after_seconds) => RegistrationError::TooManyFailures { retry_after_seconds },
+    })
 }
 
 /// The bytes that a body announces and that are read, if they are.
@@ -118,12 +155,32 @@ async fn keep(
     body: Result<Held<'_, Bytes>, RegistrationError>,
 ) -> Result<Response, RegistrationError> {
     let body = body?;
-    let (record, information) = prepare(profile, app, source, &body)?;
+    let (record, information) = prepare(profile, app, source, &body, None)?;
     drop(body);
     let record = Arc::new(record);
     // The store gives its own hold of the record up first: memory is cheapest to free where it was taken.
     app.store.register_client(Arc::clone(&record)).await?;
     Ok(created(information, record.client_id))
+}
+
+/// The same with an initial access token, one use of which is stored in the same change.
+async fn keep_with(
+    token: InitialAccessTokenRecord,
+    profile: &'static Profile,
+    app: &App,
+    source: IpAddr,
+    body: Result<Held<'_, Bytes>, RegistrationError>,
+) -> Result<Response, RegistrationError> {
+    let body = body?;
+    let (record, information) = prepare(profile, app, source, &body, Some(&token.policy))?;
+    drop(body);
+    let (record, id) = (Arc::new(record), token.initial_access_token_id);
+    let by = app.author(Actor::Client(record.client_id.into()), (Some(source), None));
+    if app.store.register_with_token(&record, id, &by).await? {
+        Ok(created(information, record.client_id))
+    } else {
+        Err(RegistrationError::InvalidToken)
+    }
 }
 
 /// The pure steps: what is to be kept, and the body of the 201.
@@ -132,17 +189,23 @@ pub(crate) fn prepare(
     app: &App,
     source: IpAddr,
     body: &[u8],
+    policy: Option<&str>,
 ) -> Result<(ClientRecord, Vec<u8>), RegistrationError> {
     let settings = &app.config.registration;
     let request = RegistrationRequest::parse(body)?;
     let admitted = admit(request, profile, settings).map_err(MetadataError::from)?;
     let rules = app.rules.current();
-    let admission = Admission { rules: &rules, protected_names: &app.protected_names };
+    let admission = Admission {
+        rules: &rules,
+        protected_names: &app.protected_names,
+        initial_access_token: policy,
+    };
     let let_in = admission.decide(profile.name, admitted.metadata(), Some(source))?;
     let source = settings.keep_source_address.then_some(source);
-    let requester = Requester { profile, source, is_held: let_in.is_held };
+    let registration = policy.map(ClientRegistration::by_token).unwrap_or_default();
+    let requester = Requester { profile, source, is_held: let_in.is_held, registration };
     let now = app.clock.now();
-    let record = issue::client(&admitted, &requester, &app.protected_names, &app.entropy, now);
+    let record = issue::client(&admitted, requester, &app.protected_names, &app.entropy, now);
     let information = response::client_information(
         profile,
         &record,

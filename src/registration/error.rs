@@ -8,6 +8,7 @@ use crate::{
     error_code::ErrorCode,
     http::{
         answer::{Response, Shape, refusal_with},
+        bearer,
         body::BodyError,
         rate_limit::{Count, Limit},
     },
@@ -16,7 +17,7 @@ use crate::{
     refusal::Refusal,
     store::{Standing, StoreError},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 
 /// Why a registration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,18 @@ pub(crate) enum RegistrationError {
     /// The limits that nodes share cannot be asked, and the operator admits nobody without.
     #[error("the rate limit cannot be asked")]
     LimitUnknown,
+    /// This server registers only clients with an initial access token.
+    #[error(
+        "registration needs an initial access token as a bearer token: ask the administrator of this server"
+    )]
+    NoToken,
+    #[error("the initial access token is not valid, has expired, or is used up")]
+    InvalidToken,
+    #[error("too many requests from this address have failed")]
+    TooManyFailures {
+        /// When it may try again.
+        retry_after_seconds: u32,
+    },
     #[error("Content-Type: must be application/json")]
     MediaType,
     #[error("Content-Encoding: must be absent or identity")]
@@ -70,6 +83,13 @@ impl RegistrationError {
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TemporarilyUnavailable)
             }
             Self::LimitUnknown => Refusal::BUSY,
+            Self::NoToken => Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidToken),
+            Self::InvalidToken => {
+                Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidToken).guess()
+            }
+            Self::TooManyFailures { retry_after_seconds } => {
+                Refusal::too_many(*retry_after_seconds)
+            }
             Self::MediaType | Self::ContentEncoding => Refusal::INVALID_REQUEST,
             Self::Body(error) => error.into(),
             Self::Metadata(error) => Refusal::bad_request(error.first(profile).code),
@@ -89,6 +109,9 @@ impl RegistrationError {
             Self::TooManyRequests(Limit::Total) => RefusalReason::TotalLimit,
             Self::TooManyRequests(Limit::BytesTotal) => RefusalReason::TotalBytesLimit,
             Self::LimitUnknown => RefusalReason::LimiterUnreachable,
+            Self::NoToken => RefusalReason::NoToken,
+            Self::InvalidToken => RefusalReason::InvalidToken,
+            Self::TooManyFailures { .. } => RefusalReason::FailureLimit,
             Self::MediaType => RefusalReason::MediaType,
             Self::ContentEncoding => RefusalReason::ContentEncoding,
             Self::Body(BodyError::TooLarge(_)) => RefusalReason::BodyTooLarge,
@@ -113,11 +136,16 @@ impl RegistrationError {
         match self {
             Self::Metadata(error) => error.first(profile).reason,
             // The API of this profile says nothing else; its headers tell the limit.
-            Self::TooManyRequests(_) if profile.answers == Answers::Datadog => {
+            Self::TooManyRequests(_) | Self::TooManyFailures { .. }
+                if profile.answers == Answers::Datadog =>
+            {
                 "Too many requests".to_owned()
             }
             Self::TooManyRequests(_)
             | Self::LimitUnknown
+            | Self::NoToken
+            | Self::InvalidToken
+            | Self::TooManyFailures { .. }
             | Self::MediaType
             | Self::ContentEncoding
             | Self::Body(_)
@@ -133,6 +161,9 @@ impl RegistrationError {
             Self::Rejected(Rejection { by_destination: true, .. }) => "/redirect_uris",
             Self::TooManyRequests(_)
             | Self::LimitUnknown
+            | Self::NoToken
+            | Self::InvalidToken
+            | Self::TooManyFailures { .. }
             | Self::MediaType
             | Self::ContentEncoding
             | Self::Body(_)
@@ -156,8 +187,28 @@ impl RegistrationError {
             refusal.retry_after_seconds = count.map(|count| count.reset_seconds);
         }
         let text = self.description(profile);
-        let response = refusal_with(shape, refusal.status, refusal.code(), &text, &violations);
+        let mut response = refusal_with(shape, refusal.status, refusal.code(), &text, &violations);
+        if let Some(challenge) = self.challenge() {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
         refusal.answered(response, self)
+    }
+
+    /// `WWW-Authenticate`, where a token is missing or not valid.
+    const fn challenge(&self) -> Option<HeaderValue> {
+        match self {
+            Self::NoToken => Some(bearer::CHALLENGE),
+            Self::InvalidToken => Some(bearer::INVALID_TOKEN),
+            Self::TooManyRequests(_)
+            | Self::LimitUnknown
+            | Self::TooManyFailures { .. }
+            | Self::MediaType
+            | Self::ContentEncoding
+            | Self::Body(_)
+            | Self::Metadata(_)
+            | Self::Rejected(_)
+            | Self::Store(_) => None,
+        }
     }
 }
 

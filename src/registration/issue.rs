@@ -18,12 +18,14 @@ pub(crate) struct Requester {
     pub(crate) source: Option<IpAddr>,
     /// Whether an operator has to approve the client first.
     pub(crate) is_held: bool,
+    /// Who vouches for it.
+    pub(crate) registration: ClientRegistration,
 }
 
 /// The record of a new client.
 pub(crate) fn client(
     admitted: &Admitted,
-    requester: &Requester,
+    requester: Requester,
     protected_names: &ProtectedNames,
     entropy: &Entropy,
     now: Timestamp,
@@ -37,7 +39,7 @@ pub(crate) fn client(
         flags: flags(admitted, protected_names),
         metadata: admitted.metadata().document(),
         state: ClientState { standing, ..ClientState::default() },
-        registration: ClientRegistration::default(),
+        registration: requester.registration,
     }
 }
 

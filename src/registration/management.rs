@@ -149,7 +149,12 @@ async fn replace(
         admit_update(&body, &id, PROFILE, settings).map_err(RegistrationError::Metadata)?;
     drop(body);
     let rules = app.rules.current();
-    let admission = Admission { rules: &rules, protected_names: &app.protected_names };
+    let admission = Admission {
+        rules: &rules,
+        protected_names: &app.protected_names,
+        // Whoever vouched for the client does so still.
+        initial_access_token: client.registration.policy(),
+    };
     let let_in = admission
         .decide(client.profile, admitted.metadata(), Some(source))
         .map_err(RegistrationError::Rejected)?;

@@ -7,7 +7,9 @@ mod admission;
 mod check;
 mod endpoint;
 mod error;
+mod initial_access;
 mod issue;
+mod make;
 mod management;
 pub(crate) mod refusals;
 mod response;
@@ -16,6 +18,8 @@ mod trial;
 pub(crate) use self::{
     check::check,
     endpoint::{prepare, register},
+    initial_access::InitialAccessToken,
+    make::make,
     management::{read, remove, update},
     trial::Trial,
 };

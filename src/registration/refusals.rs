@@ -7,7 +7,7 @@ use crate::{
         RedirectUri,
         fault::{Fault, Problem},
     },
-    config::Config,
+    config::{Config, RegistrationAccess},
     http::rate_limit::Limit,
     json::{JsonError, JsonProblem},
     metadata_policy::{BODY_BYTES_MAX, MetadataError, Profile},
@@ -17,6 +17,20 @@ use crate::{
 
 /// At the endpoint of this profile.
 pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<(Refusal, String)> {
+    let mut told = of_metadata(profile, config);
+    if config.registration.access != RegistrationAccess::Open {
+        let errors = [
+            RegistrationError::NoToken,
+            RegistrationError::InvalidToken,
+            RegistrationError::TooManyFailures { retry_after_seconds: 0 },
+        ];
+        told.extend(errors.map(|error| (error.refusal(profile), error.description(profile))));
+    }
+    told
+}
+
+/// Wherever client metadata is sent.
+fn of_metadata(profile: &Profile, config: &Config) -> Vec<(Refusal, String)> {
     let json = |problem| JsonError { pointer: String::new(), problem };
     let mut errors = vec![
         RegistrationError::MediaType,
@@ -81,6 +95,6 @@ pub(crate) fn of_updating(config: &Config) -> Vec<(Refusal, String)> {
     });
     let pending = ManagementError::Forbidden(Standing::Pending);
     let pending = (pending.refusal(profile), pending.description(profile));
-    let shared = of_removing().into_iter().chain(of_door(profile, config));
+    let shared = of_removing().into_iter().chain(of_metadata(profile, config));
     shared.chain(own).chain([pending]).collect()
 }

@@ -281,7 +281,8 @@ mod tests {
         let app = App::new(config, Arc::clone(&store), Clock::held_at(NOW), Entropy::seeded(1));
         let body = br#"{"client_name":"An app","redirect_uris":["https://app.example/cb"]}"#;
         let source = [192, 0, 2, 1].into();
-        let (client, _) = registration::prepare(&Profile::RFC7591, &app, source, body).unwrap();
+        let (client, _) =
+            registration::prepare(&Profile::RFC7591, &app, source, body, None).unwrap();
         let client_id = client.client_id;
         store.register_client(Arc::new(client)).await.unwrap();
 

@@ -18,6 +18,7 @@ mod events;
 mod expiry;
 mod failing;
 mod grants;
+mod initial_access_tokens;
 mod parts;
 pub mod postgres;
 mod record;
@@ -43,13 +44,14 @@ pub use self::{
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
+    initial_access_tokens::{InitialAccessTokenId, InitialAccessTokenRecord},
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
     record::{
         ClientFlags, ClientRecord, ClientRegistration, ClientState, CodeRecord, ConsentRecord,
-        DocumentClientId, DocumentClientRecord, EventRecord, Generation, GrantRecord, KeyRecord,
+        DocumentClientId, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
         RefreshRecord, ResourceOwner, SessionId, SessionRecord, Standing,
     },
-    registrations::{ClientUpdate, Updated},
+    registrations::{ClientUpdate, Generation, Updated},
     rules::{RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged, RuleRecord},
     standings::StandingCount,
     upkeep::{DatabaseFigures, KeyKept, QueueFigures, SweepPage, Swept},

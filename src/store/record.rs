@@ -3,7 +3,10 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::column::{Columns as _, Record, Row, Value, columns};
+use super::{
+    column::{Columns as _, Record, Row, Value, columns},
+    registrations::Generation,
+};
 use crate::{
     audit::{Action, ActorKind, Author, EventId, words},
     ceiling::Ceiling,
@@ -39,35 +42,16 @@ columns! {
 }
 
 columns! {
-    /// How far a client has changed its own registration (RFC 7592).
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    /// Who registered a client, and how far it has changed its own registration (RFC 7592).
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct ClientRegistration {
         /// The generation of its registration access token.
         pub generation: Generation = "generation",
         /// When its name or its redirect URIs last changed; consents from before do not count.
         pub changed_at: Option<Timestamp> = "changed_at",
-    }
-}
-
-/// Counts the registration access tokens of a client. The token of the current generation is valid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Generation(u64);
-
-impl Generation {
-    /// The generation of this number.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// Its number.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The one after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
+        /// Who vouches for it: `token:POLICY`, an initial access token of that policy, or `operator:ID`. `None` for a
+        /// stranger, who registered without either. A client that someone vouches for does not expire.
+        pub registered_by: Option<String> = "registered_by",
     }
 }
 

@@ -1,8 +1,6 @@
 //! What clients do with their own registration (RFC 7592).
 
-use super::{
-    ClientFlags, ClientRegistration, Generation, Standing, Store, StoreError, change, changes,
-};
+use super::{ClientFlags, ClientRegistration, Standing, Store, StoreError, change, changes};
 use crate::{audit::Author, client::ClientId};
 
 impl Store {
@@ -32,6 +30,53 @@ impl Store {
         change!(self, whole deleting, |change| {
             changes::remove_registration(change, id, generation, &by)
         })
+    }
+}
+
+impl ClientRegistration {
+    const TOKEN: &str = "token:";
+    const OPERATOR: &str = "operator:";
+
+    /// That of a client that this operator makes.
+    pub fn by_operator(id: &str) -> Self {
+        Self { registered_by: Some(format!("{}{id}", Self::OPERATOR)), ..Self::default() }
+    }
+
+    /// The operator who made it.
+    pub fn operator(&self) -> Option<&str> {
+        self.registered_by.as_deref()?.strip_prefix(Self::OPERATOR)
+    }
+
+    /// That of a client that registers with an initial access token of this policy.
+    pub fn by_token(policy: &str) -> Self {
+        Self { registered_by: Some(format!("{}{policy}", Self::TOKEN)), ..Self::default() }
+    }
+
+    /// The policy of the initial access token with which it registered.
+    pub fn policy(&self) -> Option<&str> {
+        self.registered_by.as_deref()?.strip_prefix(Self::TOKEN)
+    }
+}
+
+/// Counts the registration access tokens of a client. The token of the current generation is valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// The generation of this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
     }
 }
 

@@ -110,12 +110,13 @@ impl EventRecord {
             "profile": client.profile.as_str(),
             "flags": flags,
         });
+        let by_operator = client.registration.operator();
         Self {
             event_id: event_id(client.client_id),
             at: client.issued_at,
             action: Action::ClientRegistered,
-            actor_kind: ActorKind::Client,
-            actor: Some(client.client_id.to_string()),
+            actor_kind: if by_operator.is_some() { ActorKind::Operator } else { ActorKind::Client },
+            actor: Some(by_operator.map_or_else(|| client.client_id.to_string(), str::to_owned)),
             client: Some(ClientIdentifier::Registered(client.client_id)),
             family: metadata.as_ref().map(|metadata| FamilyKey::of(metadata).id()),
             grant_id: None,

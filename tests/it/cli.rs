@@ -14,6 +14,7 @@ mod log;
 mod metadata;
 mod migrate;
 mod proxy;
+mod registration_tokens;
 mod rules;
 mod secret_files;
 mod serve;

@@ -32,6 +32,7 @@ mod guard;
 mod harness;
 mod heads;
 mod http2;
+mod initial_access;
 mod last_use;
 mod management;
 mod mcp;

@@ -11,6 +11,11 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("import_consents", "imports copy records"),
     ("import_keys", "imports copy records"),
     ("import_rules", "imports copy records"),
+    (
+        "add_client",
+        "the record of a client is the event of its registration, and names the operator",
+    ),
+    ("import_initial_access_tokens", "imports copy records"),
     ("keep_sessions", "imports copy records"),
     ("supersede_refresh_token", "the grant counts its refreshes, and its last event sums them up"),
     ("prolong_session", "the use of a session decides nothing about access"),

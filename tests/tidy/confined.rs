@@ -31,6 +31,7 @@ const CONFINED: &[Confined] = &[
             "src/refusal.rs",
             "src/registration/endpoint.rs",
             "src/registration/error.rs",
+            "src/registration/initial_access.rs",
             "src/registration/management.rs",
             "src/server/",
             "src/sign_in/",

@@ -51,6 +51,9 @@ struct Line<'text> {
     changed_at: Option<&'text RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ceiling: Option<Ceiling>,
+    /// Who vouches for it; absent for a stranger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registered_by: Option<String>,
     #[serde(borrow)]
     metadata: &'text RawValue,
 }
@@ -85,7 +88,7 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
     let state = &client.state;
     let standing_at = state.standing_at.map(seconds).transpose();
     let used_at = state.used_at.map(seconds).transpose();
-    let ClientRegistration { generation, changed_at } = client.registration;
+    let ClientRegistration { generation, changed_at, registered_by } = &client.registration;
     let changed_at = changed_at.map(seconds).transpose();
     let standing = (state.standing != Standing::Active).then(|| state.standing.as_str().into());
     let metadata: Result<&RawValue, _> = serde_json::from_str(&client.metadata);
@@ -104,6 +107,7 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
                 generation: Some(generation.number()).filter(|number| *number > 0),
                 changed_at: changed_at?.as_deref(),
                 ceiling: state.ceiling.clone(),
+                registered_by: registered_by.clone(),
                 metadata,
             })
         })
@@ -144,6 +148,7 @@ pub(super) fn parse(text: &[u8]) -> Result<ClientRecord, LineError> {
         registration: ClientRegistration {
             generation: Generation::new(line.generation.unwrap_or_default()),
             changed_at: moment("changed_at", line.changed_at)?,
+            registered_by: line.registered_by,
         },
     })
 }

@@ -1,6 +1,7 @@
 //! `doorward client`: the registered clients, straight from the store. It works on a store that a server
 //! runs on: reads see what is committed, writes wait their turn.
 
+mod add;
 mod delete;
 mod export;
 mod filter;
@@ -25,9 +26,10 @@ use super::{
     output::Messages,
 };
 
-/// List, show, approve, suspend, restrict, remove, export, and import clients
+/// Add, list, show, approve, suspend, restrict, remove, export, and import clients
 #[derive(Subcommand, Debug)]
 pub(super) enum ClientCommand {
+    Add(add::AddArguments),
     List(list::ListArguments),
     #[command(visible_alias = "show")]
     Get(get::GetArguments),
@@ -65,6 +67,7 @@ Examples:
 impl ClientCommand {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         match self {
+            Self::Add(arguments) => arguments.run(messages),
             Self::List(arguments) => arguments.run(messages),
             Self::Get(arguments) => arguments.run(),
             Self::Approve(arguments) => arguments.run(Decision::Approve, messages),

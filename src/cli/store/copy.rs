@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock, Timestamp},
     store::{
         Access, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord,
-        KeyRecord, Mark, RuleRecord, SessionRecord,
+        InitialAccessTokenRecord, KeyRecord, Mark, RuleRecord, SessionRecord,
         copy::{self, Comparison, Copied, CopyError, Kind, Sum, Twin},
     },
 };
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(
     after_help = "Copied are clients, consents, grants with their codes and refresh tokens, sessions, admission \
-rules, and the signing keys, sealed as they are. So nobody has to register, to sign in or to consent again, and what was \
+rules, initial access tokens, and the signing keys, sealed as they are. So nobody has to register, to sign in or to consent again, and what was \
 signed can still be verified; but only where the servers of the target have the secret of those of the source \
 (token.keys_secret; a data folder has its own in keys.secret). Left out is what has expired, and sign-ins that \
 are on their way at a provider, which are begun again.
@@ -123,6 +123,7 @@ impl Pair<'_> {
         self.refuse::<SessionRecord>()?;
         self.refuse::<KeyRecord>()?;
         self.refuse::<RuleRecord>()?;
+        self.refuse::<InitialAccessTokenRecord>()?;
         self.refuse::<EventRecord>()
     }
 
@@ -154,6 +155,7 @@ impl Pair<'_> {
             parts.push(self.copy_kind::<SessionRecord>(None)?);
             parts.push(self.copy_kind::<KeyRecord>(None)?);
             parts.push(self.copy_kind::<RuleRecord>(None)?);
+            parts.push(self.copy_kind::<InitialAccessTokenRecord>(None)?);
             parts.push(self.copy_kind::<EventRecord>(None)?);
         }
         Ok(parts)

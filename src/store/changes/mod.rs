@@ -9,6 +9,7 @@ mod clients;
 mod events;
 mod expiry;
 mod grants;
+mod initial_access_tokens;
 mod keys;
 mod marks;
 mod registrations;
@@ -27,6 +28,10 @@ pub(super) use self::{
     grants::{
         Ending, allow, disconnect, import_consents, keep_grants, redeem_code, repeat_or_end,
         revoke_grant, supersede_refresh_token,
+    },
+    initial_access_tokens::{
+        add_client, create_initial_access_token, import_initial_access_tokens, register_with_token,
+        revoke_initial_access_token,
     },
     keys::{forget_key, import_keys, keep_key},
     marks::{claim_mark, put_mark},

@@ -39,13 +39,16 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
     }
     let (before, after) = (members(&client.metadata), members(&update.metadata));
     let changes = Changes::between(&before, &after);
+    let before_update = client.registration.clone();
     let registration = ClientRegistration {
         generation: update.generation.next(),
-        changed_at: if changes.need_consent { Some(by.at) } else { client.registration.changed_at },
+        changed_at: if changes.need_consent { Some(by.at) } else { before_update.changed_at },
+        ..before_update
     };
     let mut parameters =
         vec![client.client_id.value(), update.metadata.value(), update.flags.value()];
-    registration.write(&mut |value| parameters.push(value));
+    registration.generation.write(&mut |value| parameters.push(value));
+    registration.changed_at.write(&mut |value| parameters.push(value));
     change.execute(&clients::UPDATE_REGISTRATION, &parameters).await?;
     let identifier = client.client_id.into();
     let event = by.event(Action::ClientUpdated).about(&identifier);

@@ -8,6 +8,7 @@ pub(super) mod expiry;
 pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
+pub(super) mod initial_access_tokens;
 pub(super) mod registrations;
 pub(super) mod rules;
 pub(super) mod sessions;
@@ -78,6 +79,10 @@ macro_rules! store_contract {
             imports::consents_are_imported_and_the_later_one_stays,
             imports::sessions_are_imported_and_live_as_long_as_either,
             imports::imported_keys_stand_beside_those_that_are_there_and_are_followed,
+            initial_access_tokens::a_token_is_created_read_back_listed_and_revoked_with_events,
+            initial_access_tokens::of_fifty_who_register_at_once_as_many_do_as_the_token_has_uses,
+            initial_access_tokens::a_registration_that_is_repeated_uses_the_token_once,
+            initial_access_tokens::an_import_never_lowers_the_number_of_uses,
             registrations::an_update_begins_the_next_generation_and_is_read_back,
             registrations::an_update_that_is_held_makes_the_client_pending_and_ends_its_grants,
             registrations::of_fifty_updates_of_one_generation_one_is_made,

@@ -48,8 +48,9 @@ pub(in crate::store) async fn an_update_begins_the_next_generation_and_is_read_b
         let registration = ClientRegistration {
             generation: Generation::new(generation + 1),
             changed_at: Some(Timestamp::from_millis(changed_at)),
+            registered_by: None,
         };
-        assert_eq!(made.await.unwrap(), Updated::Now(registration));
+        assert_eq!(made.await.unwrap(), Updated::Now(registration.clone()));
         let expected = ClientRecord {
             metadata: metadata.to_owned(),
             flags: ClientFlags::LOOK_ALIKE,

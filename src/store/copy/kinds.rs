@@ -9,8 +9,9 @@ use crate::{
     grant::{GrantId, ResourceIndicator},
     store::{
         ClientFilter, ClientRecord, ClientRegistration, ClientState, ConsentRecord,
-        DocumentClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, KeyRecord,
-        RuleRecord, SessionId, SessionRecord, Standing, Store, StoreError,
+        DocumentClientRecord, EventRecord, GrantFilter, GrantRecord, Imported,
+        InitialAccessTokenId, InitialAccessTokenRecord, KeyRecord, RuleRecord, SessionId, SessionRecord,
+        Standing, Store, StoreError,
     },
 };
 
@@ -80,11 +81,13 @@ impl ClientState {
 }
 
 impl ClientRegistration {
-    /// Writes nothing for a client that has changed nothing, as earlier releases did.
-    fn put(self, to: &mut Written) {
-        if self != Self::default() {
-            to.bytes(&self.generation.number().to_be_bytes());
-            to.optional(self.changed_at, Written::moment);
+    /// Writes nothing for a stranger that has changed nothing, as earlier releases did.
+    fn put(&self, to: &mut Written) {
+        let Self { generation, changed_at, registered_by } = self;
+        if *self != Self::default() {
+            to.bytes(&generation.number().to_be_bytes());
+            to.optional(*changed_at, Written::moment);
+            to.optional(registered_by.as_deref(), Written::text);
         }
     }
 }
@@ -389,6 +392,63 @@ impl Kind for SessionRecord {
 
     async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_sessions(records).await
+    }
+}
+
+impl Kind for InitialAccessTokenRecord {
+    type Key = InitialAccessTokenId;
+
+    const PLURAL: &'static str = "initial access tokens";
+
+    fn key(&self) -> InitialAccessTokenId {
+        self.initial_access_token_id
+    }
+
+    fn name(&self) -> String {
+        format!("initial access token {}", self.name)
+    }
+
+    fn changed_at(&self) -> Timestamp {
+        self.used_at.unwrap_or(self.created_at)
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    fn write(&self, to: &mut Written) {
+        let Self {
+            initial_access_token_id,
+            name,
+            policy,
+            hash,
+            created_at,
+            expires_at,
+            uses_max,
+            uses,
+            used_at,
+        } = self;
+        to.bytes(initial_access_token_id.as_bytes());
+        to.text(name);
+        to.text(policy);
+        to.hash(hash);
+        to.moment(*created_at);
+        to.optional(*expires_at, Written::moment);
+        to.bytes(&uses_max.to_be_bytes());
+        to.bytes(&uses.to_be_bytes());
+        to.optional(*used_at, Written::moment);
+    }
+
+    async fn page(
+        store: &Store,
+        after: Option<InitialAccessTokenId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.initial_access_tokens(after, limit).await
+    }
+
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
+        store.import_initial_access_tokens(records).await
     }
 }
 

@@ -2,8 +2,8 @@
 //! side. Parameters have the same meaning and order in both.
 
 use super::{
-    ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
-    MarkRecord, RuleRecord, SessionRecord, Standing,
+    ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord,
+    InitialAccessTokenRecord, KeyRecord, MarkRecord, RuleRecord, SessionRecord, Standing,
     column::{Columns, Record},
     parts::{ClientAge, EventKey},
     rules::RulesMark,
@@ -89,6 +89,7 @@ pub(super) mod consents;
 pub(super) mod document_clients;
 pub(super) mod events;
 pub(super) mod grants;
+pub(super) mod initial_access_tokens;
 pub(super) mod keys;
 pub(super) mod rules;
 pub(super) mod marks;
