@@ -48,8 +48,8 @@ pub use self::{
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
     record::{
         ClientFlags, ClientRecord, ClientRegistration, ClientState, CodeRecord, ConsentRecord,
-        DocumentClientId, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
-        RefreshRecord, ResourceOwner, SessionId, SessionRecord, Standing,
+        DocumentClientId, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord, RefreshRecord,
+        ResourceOwner, SessionId, SessionRecord, Standing,
     },
     registrations::{ClientUpdate, Generation, Updated},
     rules::{RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged, RuleRecord},

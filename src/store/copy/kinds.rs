@@ -10,8 +10,8 @@ use crate::{
     store::{
         ClientFilter, ClientRecord, ClientRegistration, ClientState, ConsentRecord,
         DocumentClientRecord, EventRecord, GrantFilter, GrantRecord, Imported,
-        InitialAccessTokenId, InitialAccessTokenRecord, KeyRecord, RuleRecord, SessionId, SessionRecord,
-        Standing, Store, StoreError,
+        InitialAccessTokenId, InitialAccessTokenRecord, KeyRecord, RuleRecord, SessionId,
+        SessionRecord, Standing, Store, StoreError,
     },
 };
 
