@@ -37,6 +37,7 @@ impl Trial {
             metadata: &metadata,
             document_host: None,
             source: client.source,
+            initial_access_token: client.registration.policy(),
             is_imitation: &|| self.protected_names.borrowed_by(&metadata).is_some(),
         })
     }
@@ -53,6 +54,7 @@ impl Trial {
             metadata: &metadata,
             document_host: Some(url.host()),
             source: None,
+            initial_access_token: None,
             is_imitation: &|| self.protected_names.borrowed_at(url.host(), &metadata).is_some(),
         })
     }
