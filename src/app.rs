@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     config::Config,
     entropy::Entropy,
+    families::Families,
     http::{
         body::BodyReader,
         body_budget::BodyBudget,
@@ -59,6 +60,8 @@ pub struct App {
     pub(crate) rules: Arc<LiveRules>,
     /// The clients that publish what they are.
     pub(crate) client_documents: ClientDocuments,
+    /// What operators decided about families, and what is counted of them aside.
+    pub(crate) families: Families,
     /// When clients were last used, until it is stored.
     pub(crate) last_use: LastUse,
     /// How often each client may exchange valid codes and refresh tokens from each source.
@@ -115,6 +118,7 @@ impl App {
                 clock.clone(),
                 &entropy,
             ),
+            families: Families::default(),
             last_use: LastUse::default(),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
             decision_limit: OwnLimit::new(config.authorization.decisions_per_person, &entropy),

@@ -80,6 +80,12 @@ words! {
         ClientRestricted = "client.restricted",
         /// A client was removed.
         ClientRemoved = "client.removed",
+        /// An operator suspended a family.
+        FamilySuspended = "family.suspended",
+        /// An operator resumed a suspended family.
+        FamilyResumed = "family.resumed",
+        /// An operator removes the clients of a family.
+        FamilyRemoved = "family.removed",
         /// An operator added an admission rule.
         RuleCreated = "rule.created",
         /// An operator edited or moved an admission rule.

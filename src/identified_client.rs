@@ -106,7 +106,8 @@ pub(crate) async fn for_tokens(
     let Some(record) = app.store.client(id).await? else { return Ok(None) };
     let Part { grant_types } =
         serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
-    Ok(Some(TokenClient { grant_types, state: record.state }))
+    let state = app.families.state_of_stored(&record.metadata, record.state);
+    Ok(Some(TokenClient { grant_types, state }))
 }
 
 /// Whether a grant gives tokens, and has its client. Waits for the store alone, never for a document.
@@ -114,7 +115,10 @@ pub(crate) async fn is_live(app: &App, grant: &GrantRecord) -> Result<bool, Stor
     Ok(match &grant.client {
         ClientIdentifier::Registered(id) => {
             let record = app.store.client(*id).await?;
-            record.is_some_and(|record| gives_tokens(&record.state, grant))
+            record.is_some_and(|record| {
+                let state = app.families.state_of_stored(&record.metadata, record.state);
+                gives_tokens(&state, grant)
+            })
         }
         ClientIdentifier::Document(url) => app.client_documents.grant_types(url).is_some(),
     })
@@ -144,11 +148,12 @@ pub(crate) async fn identify(
 
 async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, IdentifyError> {
     let record = app.store.client(id).await?.ok_or(IdentifyError::Unknown(id))?;
+    let metadata = metadata(&record)?;
     Ok(IdentifiedClient {
         identifier: id.into(),
-        metadata: metadata(&record)?,
+        state: app.families.state_of(&metadata, record.state),
+        metadata,
         registered_at: Some(record.issued_at),
-        state: record.state,
         registration: record.registration,
         is_held: false,
     })
@@ -187,7 +192,7 @@ async fn published(
         registration: ClientRegistration::default(),
         // Once the client is known, an operator decides about it, and no rule holds it.
         is_held: is_held && known.is_none(),
-        state: known.map(|known| known.state).unwrap_or_default(),
+        state: app.families.state_of(&metadata, known.map(|known| known.state).unwrap_or_default()),
     })
 }
 

@@ -39,6 +39,7 @@ mod doctor;
 pub mod entropy;
 mod error_code;
 mod event_json;
+mod families;
 pub mod family;
 #[cfg(fuzzing)]
 pub mod fuzz;

@@ -337,6 +337,16 @@ pub(crate) struct AppMetrics {
     pub(crate) made_dormant: Counter,
     /// Uses of clients that did not fit into memory.
     pub(crate) uses_dropped: Counter,
+    pub(crate) families: FamilyMetrics,
+}
+
+/// What is counted of families aside.
+#[derive(Debug, Default)]
+pub(crate) struct FamilyMetrics {
+    /// How many families there are.
+    pub(crate) families: Gauge,
+    /// How long ago the newest counted client registered, while others wait to be counted; 0 when none does.
+    pub(crate) behind_seconds: Gauge,
 }
 
 impl AppMetrics {

@@ -48,3 +48,27 @@ CREATE TABLE initial_access_tokens (
     used_at                 bigint
 );
 ALTER TABLE clients ADD COLUMN registered_by text;
+-- Families of clients, counted aside, and the clients that are counted.
+CREATE TABLE families (
+    family_id     uuid   NOT NULL PRIMARY KEY,
+    family_key    text   NOT NULL,
+    names         text   NOT NULL, -- a JSON array
+    clients       bigint NOT NULL, -- that exist
+    removed       bigint NOT NULL, -- that existed
+    people        bigint NOT NULL, -- with a live grant, when last counted
+    flags         bigint NOT NULL,
+    first_seen_at bigint NOT NULL,
+    last_seen_at  bigint NOT NULL,
+    used_at       bigint,
+    standing      text,
+    standing_at   bigint
+);
+CREATE INDEX families_by_size ON families (clients, family_id);
+CREATE INDEX families_by_time ON families (last_seen_at, family_id);
+CREATE INDEX families_decided ON families (family_id) WHERE standing_at IS NOT NULL;
+CREATE TABLE family_clients (
+    family_id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    PRIMARY KEY (family_id, client_id)
+);
+CREATE INDEX events_of_family ON events (family, event_id) WHERE family IS NOT NULL;

@@ -341,6 +341,7 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
     match stored.await {
         Ok(Ok(())) => {
             identified_client::note_use(app, client);
+            app.families.note_allowed(&request.client.metadata);
             Ok(granted(request, &code, issuer))
         }
         // An operator decided in the same moment: the request is looked at anew.

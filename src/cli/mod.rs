@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod exit;
 mod export;
+mod family;
 mod grant;
 mod guard;
 mod key;
@@ -65,6 +66,8 @@ enum Command {
     Serve(serve::ServeArguments),
     #[command(subcommand)]
     Client(client::ClientCommand),
+    #[command(subcommand)]
+    Family(family::FamilyCommand),
     #[command(subcommand)]
     Grant(grant::GrantCommand),
     #[command(subcommand)]
@@ -176,6 +179,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => arguments.run(messages),
             Self::Client(command) => command.run(messages),
+            Self::Family(command) => command.run(messages),
             Self::Grant(command) => command.run(messages),
             Self::Session(command) => command.run(messages),
             Self::Rule(command) => command.run(messages),

@@ -97,6 +97,7 @@ impl ServerMetrics {
         self.tokens_on(&mut page);
         self.sweeps_on(&mut page);
         self.webhooks_on(&mut page);
+        self.families_on(&mut page);
         self.clients_on(&mut page);
         store_on(&mut page, store);
         if let Some(database) = &store.database {
@@ -278,6 +279,20 @@ impl ServerMetrics {
              metadata document were used since the last write.",
         );
         page.counter(name, "", &of.uses_dropped);
+    }
+
+    fn families_on(&self, page: &mut Page) {
+        let of = &self.app.families;
+        let name = "doorward_families";
+        page.head(name, "gauge", "Families of clients, when this node last counted them.");
+        page.gauge(name, "", &of.families);
+        let name = "doorward_families_behind_seconds";
+        page.head(
+            name,
+            "gauge",
+            "Time since the newest client registered that is counted in its family; 0 when all are counted.",
+        );
+        page.gauge(name, "", &of.behind_seconds);
     }
 
     fn clients_on(&self, page: &mut Page) {

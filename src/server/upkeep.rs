@@ -10,6 +10,7 @@ use crate::{
     app::App,
     audit::Actor,
     client::ClientIdentifier,
+    families::Counting,
     guard::{self, Guards},
     http::request_event::chain,
     metrics::{ClientStanding, SweepMetrics},
@@ -25,6 +26,9 @@ const RULES_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the last uses of clients are stored: a crash loses no more.
 const USES_EVERY: Duration = Duration::from_secs(30);
+
+/// How often registrations are counted in families, and decisions about families are looked up.
+const FAMILIES_EVERY: Duration = Duration::from_secs(2);
 
 /// How often everything is looked through for what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
@@ -47,6 +51,7 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             app.webhooks.run(&app.store),
             rules(app),
             expire(app),
+            families(app),
             keys(app),
             documents(app),
             last_uses(app),
@@ -59,7 +64,8 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             app.webhooks.run(&app.store),
             rules(app),
             expire(app),
-            clients(app)
+            clients(app),
+            families(app)
         );
     }
 }
@@ -128,6 +134,58 @@ async fn count_clients(app: &App) -> Result<(), StoreError> {
     clients[ClientStanding::Dormant].set(dormant);
     app.metrics.clients_counted_at.set(app.clock.now().as_seconds());
     Ok(())
+}
+
+async fn families(app: &App) {
+    tokio::join!(count_families(app), decided_families(app), people(app));
+}
+
+/// Counts registrations in their families.
+async fn count_families(app: &App) {
+    let mut counting = Counting::default();
+    loop {
+        sleep(FAMILIES_EVERY).await;
+        let step = counting.step(&app.store, &app.clock, &app.metrics.families).await;
+        if let Err(error) = step {
+            counting.begin_again();
+            tracing::warn!(error = chain(&error), "families are not counted now");
+        }
+    }
+}
+
+/// Learns what operators decide about families.
+async fn decided_families(app: &App) {
+    loop {
+        if let Err(error) = app.families.refresh(&app.store).await {
+            tracing::warn!(error = chain(&error), "decisions about families stay as they were");
+        }
+        sleep(FAMILIES_EVERY).await;
+    }
+}
+
+/// Counts the people of families.
+async fn people(app: &App) {
+    let families = &app.families;
+    let soon = async {
+        loop {
+            sleep(USES_EVERY).await;
+            if let Err(error) =
+                families.count_people(&app.store, &app.clock, &app.metrics.families).await
+            {
+                tracing::warn!(error = chain(&error), "the people of families are not counted now");
+            }
+        }
+    };
+    let sometimes = async {
+        loop {
+            sleep(SWEEP_EVERY).await;
+            let counted = families.count_all_people(&app.store, &app.clock, SWEEP_PAUSE).await;
+            if let Err(error) = counted {
+                tracing::warn!(error = chain(&error), "the people of families are not counted now");
+            }
+        }
+    };
+    tokio::join!(soon, sometimes);
 }
 
 /// Stores when clients were last used, in batches.

@@ -56,6 +56,19 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         self.check()?;
+        match filter.family {
+            Some(family) => self.clients_of_family(family, filter, after, limit).await,
+            None => self.clients_in_order(filter, after, limit).await,
+        }
+    }
+
+    /// The same from the table of clients alone.
+    pub(crate) async fn clients_in_order(
+        &self,
+        filter: &ClientFilter,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
         match &self.database {
             Database::Embedded(embedded) => embedded.clients(filter, after, limit).await,
             Database::Postgres(postgres) => postgres.clients(filter, after, limit).await,
@@ -210,10 +223,13 @@ impl Store {
         clients: Vec<ClientRecord>,
     ) -> Result<Vec<Imported>, StoreError> {
         self.check()?;
-        match &self.database {
-            Database::Embedded(embedded) => embedded.import_clients(clients).await,
-            Database::Postgres(postgres) => postgres.import_clients(clients).await,
-        }
+        let imported = match &self.database {
+            Database::Embedded(embedded) => embedded.import_clients(clients.clone()).await,
+            Database::Postgres(postgres) => postgres.import_clients(clients.clone()).await,
+        }?;
+        // Identifiers of other times: whoever counts registrations does not look for them.
+        self.count_in_families(&clients, None).await?;
+        Ok(imported)
     }
 }
 

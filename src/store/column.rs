@@ -159,13 +159,13 @@ pub(super) fn corrupt(what: String, source: impl Into<Unreadable>) -> StoreError
 macro_rules! columns {
     (
         $(#[$about:meta])*
-        pub struct $name:ident {
-            $($(#[$field_about:meta])* pub $field:ident: $type:ty = $column:expr,)+
+        $visibility:vis struct $name:ident {
+            $($(#[$field_about:meta])* $field_visibility:vis $field:ident: $type:ty = $column:expr,)+
         }
     ) => {
         $(#[$about])*
-        pub struct $name {
-            $($(#[$field_about])* pub $field: $type,)+
+        $visibility struct $name {
+            $($(#[$field_about])* $field_visibility $field: $type,)+
         }
 
         impl $name {

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     audit::{Action, EventId},
     client::ClientIdentifier,
+    family::FamilyId,
     grant::GrantId,
 };
 
@@ -18,6 +19,8 @@ pub enum EventsOf {
     Client(ClientIdentifier),
     /// A grant.
     Grant(GrantId),
+    /// A family: decisions about it, and removals of its clients.
+    Family(FamilyId),
     /// A person's access.
     Subject(String),
 }
@@ -67,6 +70,7 @@ impl Store {
                 (&events::SELECT_OF_CLIENT, Value::text(&client.to_string()))
             }
             Some(EventsOf::Grant(id)) => (&events::SELECT_OF_GRANT, Value::Id(*id.as_bytes())),
+            Some(EventsOf::Family(id)) => (&events::SELECT_OF_FAMILY, Value::Id(*id.as_bytes())),
             Some(EventsOf::Subject(subject)) => (&events::SELECT_OF_SUBJECT, Value::text(subject)),
         };
         self.select(statement, [key].into_iter().chain(rest).collect()).await

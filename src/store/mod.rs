@@ -17,6 +17,8 @@ pub mod embedded;
 mod events;
 mod expiry;
 mod failing;
+mod families;
+mod family_record;
 mod grants;
 mod initial_access_tokens;
 mod parts;
@@ -35,6 +37,7 @@ mod webhooks;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
+pub(crate) use self::families::first_id;
 pub use self::{
     approval::{Waiting, WaitingMax},
     client_filter::{ClientFilter, LastUsed},
@@ -43,6 +46,8 @@ pub use self::{
     events::EventsOf,
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
+    families::{FamilyFilter, FamilyOrder, FamilyPlace},
+    family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
     initial_access_tokens::{InitialAccessTokenId, InitialAccessTokenRecord},
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
@@ -124,6 +129,15 @@ impl Store {
         parameters: Vec<Value<'static>>,
     ) -> Result<Vec<R>, StoreError> {
         let _timed = self.timed(StoreOperation::Query);
+        self.select_aside(statement, parameters).await
+    }
+
+    /// The same for work in the background, which tests do not make fail.
+    async fn select_aside<R: Record + Send + 'static>(
+        &self,
+        statement: &'static Statement,
+        parameters: Vec<Value<'static>>,
+    ) -> Result<Vec<R>, StoreError> {
         match &self.database {
             Database::Embedded(embedded) => embedded.select(statement, parameters).await,
             Database::Postgres(postgres) => postgres.select(statement, &parameters).await,
@@ -158,7 +172,8 @@ impl Drop for Timed<'_> {
 }
 
 /// Makes a change, an expression over a [`transaction::Transaction`]: `one` of which only one statement changes
-/// anything, or `whole`, of several statements that happen together. `deleting` is for changes that only delete: a full
+/// anything, or `whole`, of several statements that happen together. `aside` is for work in the background, which tests do
+/// not make fail. `deleting` is for changes that only delete: a full
 /// disk does not refuse them.
 macro_rules! change {
     ($store:ident, one, |$transaction:ident| $change:expr) => {
@@ -173,9 +188,18 @@ macro_rules! change {
     ($store:ident, whole deleting, |$transaction:ident| $change:expr) => {
         change!($store, whole, delete, |$transaction| $change)
     };
+    ($store:ident, aside one, |$transaction:ident| $change:expr) => {
+        change!(@aside $store, alone, work, |$transaction| $change)
+    };
+    ($store:ident, aside whole, |$transaction:ident| $change:expr) => {
+        change!(@aside $store, whole, work, |$transaction| $change)
+    };
     ($store:ident, $scope:ident, $work:ident, |$transaction:ident| $change:expr) => {{
         $store.check()?;
         let _timed = $store.timed(change!(@operation $work));
+        change!(@aside $store, $scope, $work, |$transaction| $change)
+    }};
+    (@aside $store:ident, $scope:ident, $work:ident, |$transaction:ident| $change:expr) => {{
         match &$store.database {
             $crate::store::Database::Embedded(embedded) => {
                 let work = move |$transaction: &mut $crate::store::embedded::Direct<'_>| {

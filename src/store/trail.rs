@@ -75,7 +75,12 @@ impl Store {
                 };
                 found.into_iter().filter(is_before).collect()
             }
-            Some(EventsOf::Client(_) | EventsOf::Grant(_) | EventsOf::Subject(_)) => Vec::new(),
+            Some(
+                EventsOf::Client(_)
+                | EventsOf::Family(_)
+                | EventsOf::Grant(_)
+                | EventsOf::Subject(_),
+            ) => Vec::new(),
         };
         let mut merged = merge(events, &registrations);
         merged.sort_unstable_by_key(|event| std::cmp::Reverse(event.event_id));

@@ -42,6 +42,14 @@ pub(super) trait Transaction {
         records: &[R],
     ) -> Result<usize, Self::Fault>;
 
+    /// The records that a statement selects or returns for given ones: run once for each in SQLite, and once for all of
+    /// them in PostgreSQL, one column after the other.
+    async fn select_each<K: Record, R: Record>(
+        &mut self,
+        statement: &'static Statement,
+        given: &[K],
+    ) -> Result<Vec<R>, Self::Fault>;
+
     /// The records that a statement selects.
     async fn select<R: Record>(
         &mut self,

@@ -5,6 +5,7 @@ mod clients;
 mod copy;
 mod descriptors;
 mod doctor;
+mod families;
 mod files;
 mod grants;
 mod guard;
@@ -259,7 +260,7 @@ fn there_is_a_manual_page_for_every_command() {
     let page = doorward.read("man/doorward-client-import.1");
     assert!(page.contains(".SH EXAMPLES") && page.contains(".SH EXIT CODES"), "{page}");
     assert!(page.contains("\\fBdoorward client import\\fR"), "{page}");
-    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 47);
+    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 55);
 }
 
 #[test]

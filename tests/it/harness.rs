@@ -305,7 +305,7 @@ impl Answer {
 }
 
 /// Asks again and again until there is an answer.
-async fn until<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn until<T>(ask: impl AsyncFn() -> Option<T>) -> T {
     let asked = async {
         loop {
             if let Some(answer) = ask().await {

@@ -25,6 +25,7 @@ mod every_route;
 mod expiry;
 mod failing_store;
 mod failures;
+mod families;
 mod flow;
 mod granted;
 mod grants;

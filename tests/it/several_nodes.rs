@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::{
     granted::{TOOLS, config_on, member, redeeming, refreshing, refused},
     guard,
-    harness::{TestServer, by},
+    harness::{TestServer, by, until},
     postgres,
 };
 
@@ -186,4 +186,28 @@ async fn a_suspension_on_one_node_ends_tokens_on_another_within_five_seconds() {
             assert_eq!(node.exchange(&guarded).await.status, 401);
         }
     }
+}
+
+#[tokio::test]
+async fn three_nodes_that_write_at_once_count_every_client_once_within_five_seconds() {
+    let (ahead, behind, kept, folder) = nodes().await;
+    let config = config_on(folder.path().to_str().unwrap());
+    let third =
+        TestServer::kept_by_at(Arc::clone(&kept), config, Clock::System.now().after_seconds(20))
+            .await;
+    let nodes = [ahead, behind, third];
+    for _ in 0..10 {
+        let [one, two, three] = &nodes;
+        tokio::join!(one.new_client(), two.new_client(), three.new_client());
+    }
+    let counted = async || -> u64 {
+        let families = kept.families_by_id(None, 100).await.unwrap();
+        families.iter().map(|family| family.clients).sum()
+    };
+
+    until(async || (counted().await >= 30).then_some(())).await;
+
+    // Every node has looked once more.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(counted().await, 30);
 }

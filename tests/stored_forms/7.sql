@@ -167,3 +167,27 @@ CREATE TABLE initial_access_tokens (
     used_at                 INTEGER
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE clients ADD COLUMN registered_by TEXT;
+-- Families of clients, counted aside, and the clients that are counted.
+CREATE TABLE families (
+    family_id     BLOB    NOT NULL PRIMARY KEY CHECK (length(family_id) = 16),
+    family_key    TEXT    NOT NULL,
+    names         TEXT    NOT NULL, -- a JSON array
+    clients       INTEGER NOT NULL, -- that exist
+    removed       INTEGER NOT NULL, -- that existed
+    people        INTEGER NOT NULL, -- with a live grant, when last counted
+    flags         INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at  INTEGER NOT NULL,
+    used_at       INTEGER,
+    standing      TEXT,
+    standing_at   INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX families_by_size ON families (clients, family_id);
+CREATE INDEX families_by_time ON families (last_seen_at, family_id);
+CREATE INDEX families_decided ON families (family_id) WHERE standing_at IS NOT NULL;
+CREATE TABLE family_clients (
+    family_id BLOB NOT NULL,
+    client_id BLOB NOT NULL,
+    PRIMARY KEY (family_id, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX events_of_family ON events (family, event_id) WHERE family IS NOT NULL;

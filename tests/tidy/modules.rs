@@ -23,6 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "entropy",
+            "families",
             "http",
             "internet",
             "keys",
@@ -122,6 +123,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("entropy", &[]),
     ("error_code", &[]),
     ("event_json", &["clock", "store"]),
+    ("families", &["client", "clock", "family", "metrics", "store"]),
     ("family", &["appearance", "client", "id"]),
     // The doors of the fuzz targets, which no build but theirs has.
     (

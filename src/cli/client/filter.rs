@@ -38,7 +38,7 @@ pub(super) struct FilterArguments {
     /// Only clients with a redirect URI that leads there: a host, *.HOST, loopback, or scheme:NAME
     #[arg(long, value_name = "DESTINATION", value_parser = destination)]
     destination: Option<DestinationPattern>,
-    /// Only clients of this family: its identifier, or a key such as "claude code@loopback"
+    /// Only clients of this family (see `family list`): its identifier, or a key such as "claude code@loopback"
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     family: Option<FamilyId>,
     /// Only clients that registered from this network or address
@@ -105,12 +105,12 @@ fn flag_parser() -> impl clap::builder::TypedValueParser<Value = ClientFlags> {
     PossibleValuesParser::new(ClientFlags::LOOK_ALIKE.names()).map(|_| ClientFlags::LOOK_ALIKE)
 }
 
-fn standing_parser() -> impl clap::builder::TypedValueParser<Value = Standing> {
+pub(in crate::cli) fn standing_parser() -> impl clap::builder::TypedValueParser<Value = Standing> {
     let names = Standing::ALL.iter().map(|standing| standing.as_str());
     PossibleValuesParser::new(names).map(|name| name.parse().expect("a name of the list above"))
 }
 
-fn destination(text: &str) -> Result<DestinationPattern, String> {
+pub(in crate::cli) fn destination(text: &str) -> Result<DestinationPattern, String> {
     DestinationPattern::parse(text).map_err(|reason| {
         reason.unwrap_or_else(|| format!("write {}", DestinationPattern::EXPECTED))
     })

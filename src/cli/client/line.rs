@@ -187,7 +187,7 @@ fn moment(member: &'static str, text: Option<&RawValue>) -> Result<Option<Timest
 }
 
 /// The names of what is set; a bit that this release has no name for is `bit_<number>`.
-pub(super) fn flag_names(flags: ClientFlags) -> Vec<Cow<'static, str>> {
+pub(in crate::cli) fn flag_names(flags: ClientFlags) -> Vec<Cow<'static, str>> {
     let unnamed = (0..u32::BITS).filter(|bit| {
         let flag = ClientFlags::from_bits(1 << bit);
         flags.contains(flag) && flag.names().is_empty()

@@ -8,7 +8,7 @@ mod filter;
 mod get;
 mod import;
 mod known;
-mod line;
+pub(super) mod line;
 mod list;
 mod listing;
 mod note;
@@ -18,7 +18,7 @@ mod standing;
 use clap::Subcommand;
 
 use filter::FilterArguments;
-pub(super) use filter::profile_parser;
+pub(super) use filter::{destination, family, profile_parser, standing_parser};
 use standing::Decision;
 
 use super::{
@@ -84,7 +84,7 @@ impl ClientCommand {
 }
 
 /// What an operator writes about a client or a decision: one line, which a table can show.
-fn remark(text: &str) -> Result<String, String> {
+pub(super) fn remark(text: &str) -> Result<String, String> {
     const CHARS_MAX: usize = 500;
     let text = text.trim();
     if text.is_empty() || text.chars().count() > CHARS_MAX || text.chars().any(char::is_control) {

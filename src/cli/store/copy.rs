@@ -16,8 +16,8 @@ use crate::{
     },
     clock::{Clock, Timestamp},
     store::{
-        Access, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord,
-        InitialAccessTokenRecord, KeyRecord, Mark, RuleRecord, SessionRecord,
+        Access, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyRecord,
+        GrantRecord, InitialAccessTokenRecord, KeyRecord, Mark, RuleRecord, SessionRecord,
         copy::{self, Comparison, Copied, CopyError, Kind, Sum, Twin},
     },
 };
@@ -118,6 +118,7 @@ impl Pair<'_> {
     fn refuse_any(&self) -> Result<(), Failure> {
         self.refuse::<ClientRecord>()?;
         self.refuse::<DocumentClientRecord>()?;
+        self.refuse::<FamilyRecord>()?;
         self.refuse::<ConsentRecord>()?;
         self.refuse::<GrantRecord>()?;
         self.refuse::<SessionRecord>()?;
@@ -150,6 +151,7 @@ impl Pair<'_> {
         let mut parts = vec![self.copy_kind::<ClientRecord>(clients)?];
         if !clients_only {
             parts.push(self.copy_kind::<DocumentClientRecord>(None)?);
+            parts.push(self.copy_kind::<FamilyRecord>(None)?);
             parts.push(self.copy_kind::<ConsentRecord>(None)?);
             parts.push(self.copy_kind::<GrantRecord>(None)?);
             parts.push(self.copy_kind::<SessionRecord>(None)?);

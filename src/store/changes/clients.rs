@@ -4,11 +4,15 @@ use std::slice;
 
 use serde_json::json;
 
-use super::grants::{Ending, end_grants};
+use super::{
+    families::leave_family,
+    grants::{Ending, end_grants},
+};
 use crate::store::{
     ClientRecord, ClientState, ClientUse, Deleted, DocumentClientRecord, DocumentClientUse,
-    EventRecord, GrantRecord, Standing, StandingChanged, Transition,
+    EventRecord, FamilyClient, GrantRecord, Standing, StandingChanged, Transition,
     column::{Columns as _, Stored as _, Value},
+    family_record::family_of,
     statements::{clients, document_clients, events, grants},
     transaction::Transaction,
 };
@@ -196,7 +200,7 @@ pub(super) async fn remove<T: Transaction>(
     let Removed { client, standing: _, metadata, since } = removed;
     let grants = change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
     let ended = end_grants(change, grants, &Ending::ORPHANED, by).await?;
-    delete(change, &client).await?;
+    delete(change, &client, &metadata).await?;
     let tombstone = Tombstone {
         reason,
         metadata: &metadata,
@@ -209,12 +213,19 @@ pub(super) async fn remove<T: Transaction>(
     Ok(ended)
 }
 
+/// Deletes a client, which leaves its family.
 pub(super) async fn delete<T: Transaction>(
     change: &mut T,
     client: &ClientIdentifier,
+    metadata: &str,
 ) -> Result<usize, T::Fault> {
     match client {
-        ClientIdentifier::Registered(id) => change.execute(&clients::DELETE, &[id.value()]).await,
+        ClientIdentifier::Registered(id) => {
+            if let Some(family_id) = family_of(metadata) {
+                leave_family(change, FamilyClient { family_id, client_id: *id }, true).await?;
+            }
+            change.execute(&clients::DELETE, &[id.value()]).await
+        }
         ClientIdentifier::Document(url) => {
             change.execute(&document_clients::DELETE, &[Value::text(url.as_str())]).await
         }

@@ -95,7 +95,7 @@ pub(in crate::store) async fn expire_clients<T: Transaction>(
             }
             Some(Due::Removal(lapse)) => {
                 end_grants(change, grants, &Ending::EXPIRED, by).await?;
-                delete(change, client).await?;
+                delete(change, client, &locked.metadata).await?;
                 let tombstone = Tombstone {
                     reason: lapse.as_str(),
                     metadata: &locked.metadata,

@@ -7,12 +7,14 @@ use serde_json::json;
 use super::{
     clients::{client_state, document_state, put_standing},
     deleted,
+    families::family_standing,
 };
 use crate::store::{
-    Allowed, ConsentRecord, Deleted, EventRecord, GrantRecord, NotAllowed, Purchase, Redeemed,
-    Rotated, Rotation, Standing, Step,
+    Allowed, ClientRecord, ClientState, ConsentRecord, Deleted, DocumentClientRecord, EventRecord,
+    GrantRecord, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Standing, Step,
     column::{Stored as _, Value},
-    statements::{consents, document_clients, events, grants},
+    family_record::family_of,
+    statements::{clients, consents, document_clients, events, grants},
     transaction::Transaction,
 };
 use crate::{
@@ -192,16 +194,13 @@ pub(in crate::store) async fn allow<T: Transaction>(
     by: &Author,
 ) -> Result<Result<(), NotAllowed>, T::Fault> {
     let Allowed { consent, grant, document } = allowed;
-    let state = match document {
-        Some(document) => {
-            change.insert(&document_clients::ALLOW, slice::from_ref(document)).await?;
-            document_state(change, &document.url).await?
-        }
-        None => client_state(change, &grant.client).await?,
+    let Some((state, of_family)) = standings(change, grant, document.as_ref()).await? else {
+        return Ok(Err(NotAllowed::NotThere));
     };
-    let Some(state) = state else { return Ok(Err(NotAllowed::NotThere)) };
-    if !state.standing.is_usable() {
-        return Ok(Err(NotAllowed::Standing(state.standing)));
+    for standing in [state.standing, of_family] {
+        if !standing.is_usable() {
+            return Ok(Err(NotAllowed::Standing(standing)));
+        }
     }
     if state.ceiling.is_some_and(|ceiling| !ceiling.allows_all(grant.scope.as_ref())) {
         return Ok(Err(NotAllowed::Ceiling));
@@ -217,6 +216,26 @@ pub(in crate::store) async fn allow<T: Transaction>(
         .map(|action| by.event(action).about_grant(grant).with(&scope));
     change.insert(&events::INSERT, &events).await?;
     Ok(Ok(()))
+}
+
+/// The state of the client of a grant, and the standing of its family: neither changes until the transaction ends.
+async fn standings<T: Transaction>(
+    change: &mut T,
+    grant: &GrantRecord,
+    document: Option<&DocumentClientRecord>,
+) -> Result<Option<(ClientState, Standing)>, T::Fault> {
+    if let Some(document) = document {
+        change.insert(&document_clients::ALLOW, slice::from_ref(document)).await?;
+        let state = document_state(change, &document.url).await?;
+        let of_family = family_standing(change, family_of(&document.metadata), None).await?;
+        return Ok(state.map(|state| (state, of_family)));
+    }
+    let ClientIdentifier::Registered(id) = &grant.client else { return Ok(None) };
+    let found: Vec<ClientRecord> = change.select(&clients::SELECT_AND_LOCK, &[id.value()]).await?;
+    let Some(client) = found.into_iter().next() else { return Ok(None) };
+    let family = family_of(&client.metadata);
+    let of_family = family_standing(change, family, Some(&client)).await?;
+    Ok(Some((client.state, of_family)))
 }
 
 /// Stores consents that are new, or later than the stored ones. Returns how many were.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     clients::{locked, put_standing, remove_locked},
+    families::{change_family, family_standing},
     grants::{Ending, end_grants},
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     store::{
         ClientRecord, ClientRegistration, ClientUpdate, EventRecord, Generation, Standing, Updated,
         column::{Columns as _, Stored as _},
+        family_record::family_of,
         statements::{clients, events, grants},
         transaction::Transaction,
     },
@@ -34,8 +36,11 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
         return Ok(Updated::NotThere);
     };
     let standing = client.state.standing;
-    if !standing.is_usable() {
-        return Ok(Updated::Is(standing));
+    let family = family_of(&client.metadata);
+    for standing in [standing, family_standing(change, family, Some(&client)).await?] {
+        if !standing.is_usable() {
+            return Ok(Updated::Is(standing));
+        }
     }
     let (before, after) = (members(&client.metadata), members(&update.metadata));
     let changes = Changes::between(&before, &after);
@@ -50,6 +55,9 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
     registration.generation.write(&mut |value| parameters.push(value));
     registration.changed_at.write(&mut |value| parameters.push(value));
     change.execute(&clients::UPDATE_REGISTRATION, &parameters).await?;
+    let updated =
+        ClientRecord { metadata: update.metadata.clone(), flags: update.flags, ..client.clone() };
+    change_family(change, family, &updated).await?;
     let identifier = client.client_id.into();
     let event = by.event(Action::ClientUpdated).about(&identifier);
     let event = EventRecord { family: changes.family, ..event };

@@ -5,6 +5,7 @@ pub(super) mod approval;
 pub(super) mod ceilings;
 pub(super) mod clients;
 pub(super) mod expiry;
+pub(super) mod families;
 pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
@@ -51,6 +52,19 @@ macro_rules! store_contract {
             clients::an_import_keeps_what_is_new_and_leaves_what_is_there,
             clients::an_import_can_be_run_again,
             clients::an_import_that_cannot_be_kept_whole_keeps_nothing,
+            families::a_client_is_counted_once_by_however_many_nodes,
+            families::a_family_tells_what_its_clients_said,
+            families::families_are_listed_by_size_and_by_time,
+            families::a_removed_client_leaves_its_family_for_good,
+            families::clients_of_a_family_are_listed_counted_or_not,
+            families::imported_clients_are_counted_at_once,
+            families::a_suspended_family_ends_its_grants_and_blocks_its_clients,
+            families::a_grant_of_the_moment_of_a_family_suspension_does_not_survive_it,
+            families::removing_a_family_removes_its_clients_and_no_others,
+            families::a_rebuild_gives_equal_results,
+            families::a_rebuild_counts_what_was_never_counted,
+            families::a_decision_about_a_family_is_imported_and_the_later_one_stays,
+            families::identifiers_begin_with_their_time,
             filters::every_filter_finds_what_it_says,
             filters::clients_are_listed_by_their_last_use,
             filters::clients_with_a_document_pass_the_filters_that_apply_to_them,

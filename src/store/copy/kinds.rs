@@ -6,10 +6,11 @@ use crate::{
     audit::EventId,
     client::{ClientId, Scope},
     clock::Timestamp,
+    family::FamilyId,
     grant::{GrantId, ResourceIndicator},
     store::{
         ClientFilter, ClientRecord, ClientRegistration, ClientState, ConsentRecord,
-        DocumentClientRecord, EventRecord, GrantFilter, GrantRecord, Imported,
+        DocumentClientRecord, EventRecord, FamilyRecord, GrantFilter, GrantRecord, Imported,
         InitialAccessTokenId, InitialAccessTokenRecord, KeyRecord, RuleRecord, SessionId,
         SessionRecord, Standing, Store, StoreError,
     },
@@ -134,6 +135,47 @@ impl Kind for DocumentClientRecord {
 
     async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_document_clients(records).await
+    }
+}
+
+/// What operators decided about families. What is counted of them follows from their clients.
+impl Kind for FamilyRecord {
+    type Key = FamilyId;
+
+    const PLURAL: &'static str = "families";
+
+    fn key(&self) -> FamilyId {
+        self.family_id
+    }
+
+    fn name(&self) -> String {
+        format!("family {}", self.key)
+    }
+
+    fn changed_at(&self) -> Timestamp {
+        self.standing_at.max(Some(self.last_seen_at)).unwrap_or(self.last_seen_at)
+    }
+
+    fn is_over(&self, _: Timestamp) -> bool {
+        false
+    }
+
+    fn write(&self, to: &mut Written) {
+        to.bytes(self.family_id.as_bytes());
+        to.text(self.standing.as_str());
+        to.optional(self.standing_at, Written::moment);
+    }
+
+    async fn page(
+        store: &Store,
+        after: Option<FamilyId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.families_by_id(after, limit).await
+    }
+
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
+        store.import_families(records).await
     }
 }
 

@@ -77,6 +77,20 @@ impl Transaction for Direct<'_> {
         Ok(changed)
     }
 
+    async fn select_each<K: Record, R: Record>(
+        &mut self,
+        statement: &'static Statement,
+        given: &[K],
+    ) -> Result<Vec<R>, Stopped> {
+        let mut found = Vec::new();
+        for one in given {
+            let mut parameters = Vec::with_capacity(K::WRITTEN);
+            one.write_all(&mut |value| parameters.push(value));
+            found.append(&mut rows(self.0, statement, &parameters)?);
+        }
+        Ok(found)
+    }
+
     async fn select<R: Record>(
         &mut self,
         statement: &'static Statement,

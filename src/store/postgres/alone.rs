@@ -49,6 +49,17 @@ impl Transaction for Alone<'_> {
         self.0.change(statement, &parameters(&columns(all.iter()))).await
     }
 
+    async fn select_each<K: Record, R: Record>(
+        &mut self,
+        statement: &'static Statement,
+        given: &[K],
+    ) -> Result<Vec<R>, StoreError> {
+        if given.is_empty() {
+            return Ok(Vec::new());
+        }
+        records(&self.0.ask(statement, &parameters(&columns(given.iter()))).await?)
+    }
+
     async fn select<R: Record>(
         &mut self,
         statement: &'static Statement,

@@ -85,6 +85,20 @@ impl Transaction for Whole<'_> {
         self.connections.execute_on(&self.borrowed, statement, &parameters(&columns)).await
     }
 
+    async fn select_each<K: Record, R: Record>(
+        &mut self,
+        statement: &'static Statement,
+        given: &[K],
+    ) -> Result<Vec<R>, Fault> {
+        if given.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns = columns(given.iter());
+        let rows =
+            self.connections.query_on(&self.borrowed, statement, &parameters(&columns)).await?;
+        Ok(records(&rows)?)
+    }
+
     async fn select<R: Record>(
         &mut self,
         statement: &'static Statement,

@@ -31,3 +31,5 @@ pub(in crate::store) const DELETE: Statement = sql!(
     "DELETE FROM events WHERE event_id >= $1 AND event_id <= $2 \
      AND (event_id < $3 OR action NOT IN ('client.removed', 'client.rejected'))"
 );
+pub(in crate::store) const SELECT_OF_FAMILY: Statement =
+    select!(EventRecord, "WHERE family = $1 AND event_id < $2 ORDER BY event_id DESC LIMIT $3");

@@ -2,9 +2,10 @@
 //! side. Parameters have the same meaning and order in both.
 
 use super::{
-    ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, GrantRecord,
-    InitialAccessTokenRecord, KeyRecord, MarkRecord, RuleRecord, SessionRecord, Standing,
+    ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyClient, FamilyRecord,
+    GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord, RuleRecord, SessionRecord, Standing,
     column::{Columns, Record},
+    family_record::{ClientRef, Mark},
     parts::{ClientAge, EventKey},
     rules::RulesMark,
     sql::{Statement, parameters, sql},
@@ -88,6 +89,7 @@ pub(super) mod clients;
 pub(super) mod consents;
 pub(super) mod document_clients;
 pub(super) mod events;
+pub(super) mod families;
 pub(super) mod grants;
 pub(super) mod initial_access_tokens;
 pub(super) mod keys;

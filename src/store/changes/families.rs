@@ -1,0 +1,250 @@
+//! Families: counting their clients, and what operators decide about them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    slice,
+};
+
+use serde_json::json;
+
+use super::grants::{Ending, end_grants};
+use crate::store::{
+    ClientRecord, EventRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing, StandingChanged,
+    Transition,
+    column::{Columns as _, Stored as _, Value},
+    family_record::{ClientRef, Counted, FamilyRef, GrantsOf, family_of},
+    statements::{events, families},
+    transaction::Transaction,
+};
+use crate::{
+    audit::{Action, Author},
+    client::{ClientId, ClientIdentifier},
+    clock::Timestamp,
+    family::FamilyId,
+};
+
+/// Reads the clients of these identifiers.
+pub(in crate::store) async fn clients_of<T: Transaction>(
+    change: &mut T,
+    ids: &[ClientRef],
+) -> Result<Vec<ClientRecord>, T::Fault> {
+    change.select_each(&families::SELECT_EACH_CLIENT, ids).await
+}
+
+/// Counts clients in their families: each once, however often it is handed over, and by however many nodes. With
+/// `again`, also what is known of those that are counted adds up once more, which changes nothing unless it was lost.
+/// `mark` tells that every client of an earlier time is counted then. Returns how many clients were new.
+pub(in crate::store) async fn count_in_families<T: Transaction>(
+    change: &mut T,
+    counted: &[Counted],
+    again: bool,
+    mark: Option<Timestamp>,
+) -> Result<usize, T::Fault> {
+    let members: BTreeSet<FamilyClient> = counted.iter().map(|one| one.member).collect();
+    let members: Vec<FamilyClient> = members.into_iter().collect();
+    let new: Vec<FamilyClient> = change.select_each(&families::JOIN, &members).await?;
+    let mut new: BTreeSet<FamilyClient> = new.into_iter().collect();
+    let number = new.len();
+    let mut seen: BTreeMap<FamilyId, FamilyRecord> = BTreeMap::new();
+    for Counted { member, seen: one } in counted {
+        let is_new = new.remove(member);
+        if !(is_new || again) {
+            continue;
+        }
+        let one = FamilyRecord { clients: u64::from(is_new), ..one.clone() };
+        match seen.get_mut(&member.family_id) {
+            Some(family) => family.add(&one),
+            None => drop(seen.insert(member.family_id, one)),
+        }
+    }
+    add_to_families(change, seen).await?;
+    if let Some(mark) = mark {
+        change.execute(&families::PUT_MARK, &[mark.value()]).await?;
+    }
+    Ok(number)
+}
+
+/// Adds what was seen of clients to the rows of their families. Rows are made first, then locked in one order: two nodes
+/// that add to one family do it one after the other.
+async fn add_to_families<T: Transaction>(
+    change: &mut T,
+    seen: BTreeMap<FamilyId, FamilyRecord>,
+) -> Result<(), T::Fault> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let empty: Vec<FamilyRecord> =
+        seen.values().map(|family| FamilyRecord { clients: 0, ..family.clone() }).collect();
+    change.insert(&families::BEGIN, &empty).await?;
+    let keys: Vec<FamilyRef> =
+        seen.keys().map(|family_id| FamilyRef { family_id: *family_id }).collect();
+    let mut stored: Vec<FamilyRecord> =
+        change.select_each(&families::SELECT_AND_LOCK_EACH, &keys).await?;
+    for family in &mut stored {
+        if let Some(seen) = seen.get(&family.family_id) {
+            family.add(seen);
+        }
+    }
+    change.insert(&families::PUT, &stored).await.map(drop)
+}
+
+/// Counts a client no more in its family.
+pub(super) async fn leave_family<T: Transaction>(
+    change: &mut T,
+    member: FamilyClient,
+    is_removed: bool,
+) -> Result<(), T::Fault> {
+    let FamilyClient { family_id, client_id } = &member;
+    if change.execute(&families::LEAVE, &[family_id.value(), client_id.value()]).await? > 0 {
+        let removed = u64::from(is_removed);
+        change.execute(&families::LOSE, &[family_id.value(), removed.value()]).await?;
+    }
+    Ok(())
+}
+
+/// Counts a client that changed in the family that it has now. `before` is the family that it had.
+pub(super) async fn change_family<T: Transaction>(
+    change: &mut T,
+    before: Option<FamilyId>,
+    client: &ClientRecord,
+) -> Result<(), T::Fault> {
+    let counted = Counted::of(client);
+    if let Some(family_id) = before
+        && counted.as_ref().map(|counted| counted.member.family_id) != before
+    {
+        let member = FamilyClient { family_id, client_id: client.client_id };
+        leave_family(change, member, false).await?;
+    }
+    let counted: Vec<Counted> = counted.into_iter().collect();
+    count_in_families(change, &counted, true, None).await.map(drop)
+}
+
+/// The standing of the family of a client that a person is about to allow, which does not change until the transaction
+/// ends. A registered client is counted at once: whoever suspends the family finds its grants.
+pub(super) async fn family_standing<T: Transaction>(
+    change: &mut T,
+    family: Option<FamilyId>,
+    client: Option<&ClientRecord>,
+) -> Result<Standing, T::Fault> {
+    let Some(family) = family else { return Ok(Standing::Active) };
+    let counted: Vec<Counted> = client.and_then(Counted::of).into_iter().collect();
+    count_in_families(change, &counted, false, None).await?;
+    let found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
+    Ok(found.first().map_or(Standing::Active, |family: &FamilyRecord| family.standing))
+}
+
+/// Brings a family from one of the standings of `transition` to its next.
+pub(in crate::store) async fn decide_about_family<T: Transaction>(
+    change: &mut T,
+    id: FamilyId,
+    transition: &Transition,
+    reason: Option<&str>,
+    by: &Author,
+) -> Result<StandingChanged, T::Fault> {
+    let found: Vec<FamilyRecord> = change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
+    let Some(family) = found.first() else { return Ok(StandingChanged::NotThere) };
+    if !transition.from.contains(&family.standing) {
+        return Ok(StandingChanged::Is(family.standing));
+    }
+    let mut parameters = vec![id.value()];
+    transition.to.write(&mut |value| parameters.push(value));
+    parameters.push(by.at.value());
+    change.execute(&families::SET_STANDING, &parameters).await?;
+    let detail = json!({
+        "family": family.key,
+        "from": family.standing.as_str(),
+        "reason": reason,
+        "clients": family.clients,
+    });
+    let event = EventRecord { family: Some(id), ..by.event(transition.action).with(&detail) };
+    change.insert(&events::INSERT, slice::from_ref(&event)).await?;
+    Ok(StandingChanged::Now { ended: 0 })
+}
+
+/// Ends every grant of these clients. Returns how many there were.
+pub(in crate::store) async fn end_grants_of_clients<T: Transaction>(
+    change: &mut T,
+    clients: &[ClientIdentifier],
+    reason: &'static str,
+    by: &Author,
+) -> Result<usize, T::Fault> {
+    let clients: Vec<GrantsOf> =
+        clients.iter().map(|client| GrantsOf { client: client.clone() }).collect();
+    let found = change.select_each(&families::SELECT_GRANTS_OF_EACH, &clients).await?;
+    end_grants(change, found, &Ending::new(Action::GrantRevoked, reason), by).await
+}
+
+/// Stores what was counted of the use of a family.
+pub(in crate::store) async fn put_family_use<T: Transaction>(
+    change: &mut T,
+    id: FamilyId,
+    access: FamilyAccess,
+    used_at: Option<Timestamp>,
+) -> Result<usize, T::Fault> {
+    let used_at =
+        used_at.map_or(Timestamp::NULL, |at| Value::Number(i64::try_from(at.as_millis()).ok()));
+    change.execute(&families::SET_USE, &[id.value(), access.people.value(), used_at]).await
+}
+
+/// Counts those clients no more that do not exist, or belong to another family. Returns how many.
+pub(in crate::store) async fn check_members<T: Transaction>(
+    change: &mut T,
+    members: &[FamilyClient],
+) -> Result<usize, T::Fault> {
+    let clients: Vec<ClientRef> =
+        members.iter().map(|member| ClientRef { client_id: member.client_id }).collect();
+    let found: Vec<ClientRecord> =
+        change.select_each(&families::SELECT_EACH_CLIENT, &clients).await?;
+    let families: BTreeMap<ClientId, Option<FamilyId>> =
+        found.iter().map(|client| (client.client_id, family_of(&client.metadata))).collect();
+    let mut gone = 0;
+    for member in members {
+        let family = families.get(&member.client_id).copied().flatten();
+        if family != Some(member.family_id) {
+            leave_family(change, *member, false).await?;
+            gone += 1;
+        }
+    }
+    Ok(gone)
+}
+
+/// Counts the clients of a family anew.
+pub(in crate::store) async fn recount_family<T: Transaction>(
+    change: &mut T,
+    id: FamilyId,
+) -> Result<(), T::Fault> {
+    let _locked: Vec<FamilyRecord> =
+        change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
+    change.execute(&families::COUNT_CLIENTS, &[id.value()]).await.map(drop)
+}
+
+/// Stores families of another store: what was seen adds up, and the later decision stays. Clients are counted when they
+/// are imported. Returns how many families were new or changed.
+pub(in crate::store) async fn import_families<T: Transaction>(
+    change: &mut T,
+    imported: &[FamilyRecord],
+) -> Result<usize, T::Fault> {
+    let seen: BTreeMap<FamilyId, FamilyRecord> = imported
+        .iter()
+        .map(|family| (family.family_id, FamilyRecord { clients: 0, ..family.clone() }))
+        .collect();
+    add_to_families(change, seen).await?;
+    let mut changed = 0;
+    for family in imported {
+        let id = family.family_id;
+        let stored: Vec<FamilyRecord> =
+            change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
+        let Some(stored) = stored.first() else { continue };
+        let removed = stored.removed.max(family.removed);
+        let decided = if stored.standing_at < family.standing_at { family } else { stored };
+        if decided.standing_at == stored.standing_at && removed == stored.removed {
+            continue;
+        }
+        let mut parameters = vec![id.value()];
+        decided.standing.write(&mut |value| parameters.push(value));
+        decided.standing_at.write(&mut |value| parameters.push(value));
+        parameters.push(removed.value());
+        changed += change.execute(&families::PUT_DECISION, &parameters).await?;
+    }
+    Ok(changed)
+}

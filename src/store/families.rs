@@ -1,0 +1,512 @@
+//! Families: what is counted of them aside, and what operators decide about them.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::time::sleep;
+
+use super::{
+    ClientFilter, ClientRecord, Deleted, FamilyAccess, FamilyClient, FamilyRecord, Standing,
+    StandingChanged, Store, StoreError, Transition, change, changes,
+    column::{Value, first_after},
+    family_record::{ClientRef, Counted, FamilyUse, Mark, Number},
+    statements::families,
+};
+use crate::{
+    admission::DestinationPattern,
+    audit::{Action, Author},
+    client::{ClientId, ClientIdentifier, DocumentUrl},
+    clock::Timestamp,
+    family::{FamilyId, FamilyKey},
+};
+
+/// How many clients one change counts, or ends the grants of.
+const CLIENTS_AT_ONCE: usize = 500;
+
+/// How many removals wait for the store at once, which makes few transactions of them.
+const REMOVALS_AT_ONCE: usize = 64;
+
+/// How long before the mark clients of other nodes may have registered that are not counted yet.
+const MARGIN_MILLIS: u64 = 60_000;
+
+/// The first identifier of a moment: identifiers begin with their time.
+pub(crate) fn first_id(at: Timestamp) -> ClientId {
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&at.as_millis().to_be_bytes()[2..]);
+    ClientId::from_bytes(bytes)
+}
+
+/// The last identifier before another; `None` before the first.
+fn last_before(id: ClientId) -> Option<ClientId> {
+    let number = u128::from_be_bytes(*id.as_bytes()).checked_sub(1)?;
+    Some(ClientId::from_bytes(number.to_be_bytes()))
+}
+
+/// In which order families are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FamilyOrder {
+    /// The family with the most clients first.
+    #[default]
+    Clients,
+    /// The family that a client joined last first.
+    LastSeen,
+}
+
+impl FamilyOrder {
+    /// Where a list goes on behind a family.
+    pub const fn place(self, family: &FamilyRecord) -> FamilyPlace {
+        let value = match self {
+            Self::Clients => family.clients,
+            Self::LastSeen => family.last_seen_at.as_millis(),
+        };
+        FamilyPlace { value, family_id: family.family_id }
+    }
+}
+
+/// Where a list of families goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FamilyPlace {
+    value: u64,
+    /// The last family of the page before.
+    pub family_id: FamilyId,
+}
+
+/// Which families a list shows; an absent bound lets everything through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FamilyFilter {
+    /// In which order.
+    pub order: FamilyOrder,
+    /// Only families whose key or a name contains this text, without regard to ASCII case.
+    pub name_contains: Option<String>,
+    /// Only families with this redirect destination.
+    pub destination: Option<DestinationPattern>,
+    /// Only families of this standing.
+    pub standing: Option<Standing>,
+}
+
+impl FamilyFilter {
+    fn passes(&self, family: &FamilyRecord) -> bool {
+        let holds = |text: &str, part: &String| {
+            text.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
+        };
+        let is_named =
+            |part| holds(&family.key, part) || family.names.iter().any(|name| holds(name, part));
+        let leads_to = |wanted: &DestinationPattern| {
+            let key = family.key.parse::<FamilyKey>();
+            key.is_ok_and(|key| key.destinations().any(|place| wanted.matches(place)))
+        };
+        self.standing.is_none_or(|standing| standing == family.standing)
+            && self.name_contains.as_ref().is_none_or(is_named)
+            && self.destination.as_ref().is_none_or(leads_to)
+    }
+}
+
+impl Transition {
+    /// An operator suspends a family.
+    pub const SUSPEND_FAMILY: Self = Self {
+        from: &[Standing::Active],
+        to: Standing::Suspended,
+        action: Action::FamilySuspended,
+    };
+    /// An operator resumes a suspended family.
+    pub const RESUME_FAMILY: Self =
+        Self { from: &[Standing::Suspended], to: Standing::Active, action: Action::FamilyResumed };
+}
+
+impl Store {
+    /// The family of this identifier, if any client was ever counted in it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn family(&self, id: FamilyId) -> Result<Option<FamilyRecord>, StoreError> {
+        self.select_one(&families::SELECT, vec![Value::Id(*id.as_bytes())]).await
+    }
+
+    /// At most `limit` families that pass `filter`, in its order, beginning behind `after`. The last page is the empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn families(
+        &self,
+        filter: &FamilyFilter,
+        after: Option<FamilyPlace>,
+        limit: usize,
+    ) -> Result<Vec<FamilyRecord>, StoreError> {
+        let statement = match filter.order {
+            FamilyOrder::Clients => &families::SELECT_PAGE_BY_SIZE,
+            FamilyOrder::LastSeen => &families::SELECT_PAGE_BY_TIME,
+        };
+        let (mut found, mut after) = (Vec::new(), after);
+        while found.len() < limit {
+            let (value, id) = after.map_or((i64::MAX, Value::LAST), |place| {
+                let value = i64::try_from(place.value).unwrap_or(i64::MAX);
+                (value, Value::Id(*place.family_id.as_bytes()))
+            });
+            let parameters = vec![Value::Number(Some(value)), id, Value::limit(CLIENTS_AT_ONCE)];
+            let page: Vec<FamilyRecord> = self.select(statement, parameters).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(filter.order.place(last));
+            found.extend(page.into_iter().filter(|family| filter.passes(family)));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// At most `limit` families in the order of their identifiers, beginning after `after`. The last page is the empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn families_by_id(
+        &self,
+        after: Option<FamilyId>,
+        limit: usize,
+    ) -> Result<Vec<FamilyRecord>, StoreError> {
+        let Some(first) = first_after(after) else { return Ok(Vec::new()) };
+        self.select(&families::SELECT_PAGE, vec![Value::Id(first), Value::limit(limit)]).await
+    }
+
+    /// The families that operators have decided about: few.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn decided_families(&self) -> Result<Vec<FamilyRecord>, StoreError> {
+        let mut all: Vec<FamilyRecord> = Vec::new();
+        loop {
+            let after = all.last().map(|family| family.family_id);
+            let Some(first) = first_after(after) else { return Ok(all) };
+            let parameters = vec![Value::Id(first), Value::limit(CLIENTS_AT_ONCE)];
+            let page: Vec<FamilyRecord> =
+                self.select_aside(&families::SELECT_DECIDED, parameters).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    /// How many families there are.
+    pub(crate) async fn count_families(&self) -> Result<u64, StoreError> {
+        let counted: Vec<Number> = self.select_aside(&families::COUNT, Vec::new()).await?;
+        Ok(counted.first().map_or(0, |counted| counted.number))
+    }
+
+    /// How many clients of a family that are counted registered at `since` or later.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn family_registrations(
+        &self,
+        id: FamilyId,
+        since: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let parameters = vec![Value::Id(*id.as_bytes()), Value::Id(*first_id(since).as_bytes())];
+        let counted: Option<Number> = self.select_one(&families::COUNT_SINCE, parameters).await?;
+        Ok(counted.map_or(0, |counted| counted.number))
+    }
+
+    /// The access that people gave to the registered clients of a family, as of now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn family_access(
+        &self,
+        id: FamilyId,
+        now: Timestamp,
+    ) -> Result<FamilyAccess, StoreError> {
+        let now = Value::Number(i64::try_from(now.as_millis()).ok());
+        let parameters = vec![Value::Id(*id.as_bytes()), now];
+        let found: Vec<FamilyAccess> = self.select_aside(&families::ACCESS, parameters).await?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// Counts the people of a family anew, and looks up its last use.
+    pub(crate) async fn count_family_use(
+        &self,
+        id: FamilyId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let access = self.family_access(id, now).await?;
+        let key = vec![Value::Id(*id.as_bytes())];
+        let used: Vec<FamilyUse> = self.select_aside(&families::LAST_USE, key).await?;
+        let used_at = used.first().and_then(|used| used.used_at);
+        let put = change!(self, aside one, |change| {
+            changes::put_family_use(change, id, access, used_at)
+        });
+        put.map(drop)
+    }
+
+    /// Every client from before this moment is counted in its family, as far as the clocks of all nodes agree.
+    pub(crate) async fn families_mark(&self) -> Result<Option<Timestamp>, StoreError> {
+        let found: Vec<Mark> = self.select_aside(&families::SELECT_MARK, Vec::new()).await?;
+        Ok(found.first().map(|mark| mark.at))
+    }
+
+    /// Counts clients in their families, each once. `mark` tells that all earlier ones are counted then. Returns how many
+    /// were not counted before.
+    pub(crate) async fn count_in_families(
+        &self,
+        clients: &[ClientRecord],
+        mark: Option<Timestamp>,
+    ) -> Result<usize, StoreError> {
+        let counted: Vec<Counted> = clients.iter().filter_map(Counted::of).collect();
+        change!(self, aside whole, |change| {
+            changes::count_in_families(change, &counted, false, mark)
+        })
+    }
+
+    /// The identifiers of at most `limit` clients behind `after` and up to `last`.
+    pub(crate) async fn client_ids(
+        &self,
+        after: ClientId,
+        last: ClientId,
+        limit: usize,
+    ) -> Result<Vec<ClientId>, StoreError> {
+        let ids = [after, last].map(|id| Value::Id(*id.as_bytes()));
+        let parameters = ids.into_iter().chain([Value::limit(limit)]).collect();
+        let found: Vec<ClientRef> =
+            self.select_aside(&families::SELECT_CLIENT_IDS, parameters).await?;
+        Ok(found.into_iter().map(|client| client.client_id).collect())
+    }
+
+    /// The clients of these identifiers that exist.
+    pub(crate) async fn clients_of(
+        &self,
+        ids: &[ClientId],
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let ids: Vec<ClientRef> = ids.iter().map(|id| ClientRef { client_id: *id }).collect();
+        change!(self, aside one, |change| changes::clients_of(change, &ids))
+    }
+
+    /// At most `limit` clients of a family: those that are counted by an index, and behind them the latest registrations,
+    /// which may not be counted yet.
+    pub(super) async fn clients_of_family(
+        &self,
+        family: FamilyId,
+        filter: &ClientFilter,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let mark = self.families_mark().await?.unwrap_or(Timestamp::from_millis(0));
+        let mark = Timestamp::from_millis(mark.as_millis().saturating_sub(MARGIN_MILLIS));
+        let (behind, mut found, mut after) = (first_id(mark), Vec::new(), after);
+        while found.len() < limit
+            && let Some(first) = first_after(after)
+        {
+            let ids = [*family.as_bytes(), first, *behind.as_bytes()].map(Value::Id);
+            let parameters = ids.into_iter().chain([Value::limit(CLIENTS_AT_ONCE)]).collect();
+            let page: Vec<ClientRecord> =
+                self.select(&families::SELECT_CLIENTS, parameters).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.client_id);
+            found.extend(page.into_iter().filter(|client| filter.passes(client)));
+        }
+        if found.len() < limit {
+            let after = after.max(last_before(behind));
+            found.extend(self.clients_in_order(filter, after, limit - found.len()).await?);
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Suspends a family: nobody can allow its clients from then on, those included that register later, and every grant
+    /// ends, a page a change. A family that is suspended already loses the grants that it still has. `progress` is told of
+    /// the clients that were looked at, and the grants that ended. Returns the outcome with the number of grants.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a suspension that fails halfway goes on when it is made again.
+    pub async fn suspend_family(
+        &self,
+        id: FamilyId,
+        reason: Option<&str>,
+        by: Author,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<StandingChanged, StoreError> {
+        let decided =
+            self.decide_about_family(id, &Transition::SUSPEND_FAMILY, reason, by.clone()).await?;
+        if decided == StandingChanged::NotThere {
+            return Ok(decided);
+        }
+        let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
+        let (mut ended, mut after) = (0, None);
+        loop {
+            let page = self.clients(&filter, after, CLIENTS_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.client_id);
+            let clients: Vec<ClientIdentifier> =
+                page.iter().map(|client| client.client_id.into()).collect();
+            let grants = self.end_grants_of(clients, by.clone()).await?;
+            ended += grants;
+            progress(page.len(), grants);
+        }
+        let mut after: Option<String> = None;
+        loop {
+            let page =
+                self.document_clients_behind(&filter, after.as_deref(), CLIENTS_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.url.clone());
+            let urls = page.iter().filter_map(|client| client.url.parse::<DocumentUrl>().ok());
+            let grants = self
+                .end_grants_of(urls.map(ClientIdentifier::Document).collect(), by.clone())
+                .await?;
+            ended += grants;
+            progress(page.len(), grants);
+        }
+        self.count_family_use(id, by.at).await?;
+        Ok(match decided {
+            StandingChanged::Now { .. } => StandingChanged::Now { ended },
+            other => other,
+        })
+    }
+
+    /// Resumes a suspended family: people can allow its clients again, unless they are suspended themselves. Nothing that
+    /// ended comes back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn resume_family(
+        &self,
+        id: FamilyId,
+        reason: Option<&str>,
+        by: Author,
+    ) -> Result<StandingChanged, StoreError> {
+        self.decide_about_family(id, &Transition::RESUME_FAMILY, reason, by).await
+    }
+
+    async fn decide_about_family(
+        &self,
+        id: FamilyId,
+        transition: &'static Transition,
+        reason: Option<&str>,
+        by: Author,
+    ) -> Result<StandingChanged, StoreError> {
+        let reason = reason.map(str::to_owned);
+        change!(self, whole, |change| {
+            changes::decide_about_family(change, id, transition, reason.as_deref(), &by)
+        })
+    }
+
+    async fn end_grants_of(
+        &self,
+        clients: Vec<ClientIdentifier>,
+        by: Author,
+    ) -> Result<usize, StoreError> {
+        change!(self, whole deleting, |change| {
+            changes::end_grants_of_clients(change, &clients, "family_suspended", &by)
+        })
+    }
+
+    /// Removes every registered client of a family with its grants, a few at a time; later registrations stay possible.
+    /// `progress` is told of removed clients. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a removal that fails halfway goes on when it is made again.
+    pub async fn remove_family(
+        self: &Arc<Self>,
+        id: FamilyId,
+        reason: &str,
+        by: Author,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<u64, StoreError> {
+        let Some(family) = self.family(id).await? else { return Ok(0) };
+        let detail = serde_json::json!({
+            "family": family.key, "reason": reason, "clients": family.clients,
+        });
+        let event = by.event(Action::FamilyRemoved).with(&detail);
+        self.record_events(vec![super::EventRecord { family: Some(id), ..event }]).await?;
+        let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
+        let (mut removed, mut after) = (0, None);
+        loop {
+            let page = self.clients(&filter, after, REMOVALS_AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(removed) };
+            after = Some(last.client_id);
+            let began = Instant::now();
+            let number = self.remove_together(&page, reason, &by).await?;
+            removed += number as u64;
+            progress(number);
+            // Others have the disk for at least as long as this had it.
+            sleep(began.elapsed()).await;
+        }
+    }
+
+    async fn remove_together(
+        self: &Arc<Self>,
+        clients: &[ClientRecord],
+        reason: &str,
+        by: &Author,
+    ) -> Result<usize, StoreError> {
+        let mut calls = tokio::task::JoinSet::new();
+        for client in clients {
+            let (store, id) = (Arc::clone(self), client.client_id);
+            let (reason, by) = (reason.to_owned(), by.clone());
+            calls.spawn(async move {
+                store.remove_client(id, Action::ClientRemoved, &reason, by).await
+            });
+        }
+        let mut removed = 0;
+        for outcome in calls.join_all().await {
+            removed += usize::from(outcome? == Deleted::Forgotten);
+        }
+        Ok(removed)
+    }
+
+    /// Counts every family anew from the clients, also beside running servers. `progress` is told of the clients that were
+    /// looked at. Returns how many families there are.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is lost when it fails halfway.
+    pub async fn rebuild_families(
+        &self,
+        now: Timestamp,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<u64, StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.clients(&ClientFilter::default(), after, CLIENTS_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.client_id);
+            let counted: Vec<Counted> = page.iter().filter_map(Counted::of).collect();
+            let done = change!(self, whole, |change| {
+                changes::count_in_families(change, &counted, true, None)
+            });
+            done?;
+            progress(page.len());
+        }
+        self.check_family_members().await?;
+        let mut after = None;
+        loop {
+            let page = self.families_by_id(after, CLIENTS_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.family_id);
+            for family in page {
+                let id = family.family_id;
+                change!(self, whole, |change| changes::recount_family(change, id))?;
+                self.count_family_use(id, now).await?;
+            }
+        }
+        self.count_families().await
+    }
+
+    async fn check_family_members(&self) -> Result<(), StoreError> {
+        let mut last = FamilyClient {
+            family_id: FamilyId::from_bytes([0; 16]),
+            client_id: ClientId::from_bytes([0; 16]),
+        };
+        loop {
+            let ids = [*last.family_id.as_bytes(), *last.client_id.as_bytes()].map(Value::Id);
+            let parameters = ids.into_iter().chain([Value::limit(CLIENTS_AT_ONCE)]).collect();
+            let members: Vec<FamilyClient> =
+                self.select(&families::SELECT_MEMBERS, parameters).await?;
+            let Some(end) = members.last() else { return Ok(()) };
+            last = *end;
+            change!(self, whole, |change| changes::check_members(change, &members))?;
+        }
+    }
+
+    /// Stores families of another store as one change: what was seen adds up, and the later decision stays. Returns how
+    /// many were changed by a decision or a removal.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import_families(&self, families: Vec<FamilyRecord>) -> Result<usize, StoreError> {
+        change!(self, whole, |change| changes::import_families(change, &families))
+    }
+}

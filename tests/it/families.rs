@@ -1,0 +1,111 @@
+//! Families, as people and clients meet them.
+
+use std::time::Duration;
+
+use doorward::{
+    audit::Author,
+    client::{ClientId, ClientMetadata},
+    family::{FamilyId, FamilyKey},
+    store::StandingChanged,
+};
+
+use crate::{
+    flow::{self, Browser, Client, Request},
+    granted::{self, TOOLS, refused},
+    harness::{TestServer, by, until},
+};
+
+const SUSPENDED: &str = "An administrator blocked this app";
+
+fn request(client: &Client) -> Request {
+    client.request().and("resource", TOOLS)
+}
+
+async fn family_of(server: &TestServer, client: &Client) -> FamilyId {
+    let record = server.record(&client.id).await;
+    FamilyKey::of(&serde_json::from_str::<ClientMetadata>(&record.metadata).unwrap()).id()
+}
+
+fn by_now(server: &TestServer) -> Author {
+    Author { at: server.clock.now(), ..by() }
+}
+
+#[tokio::test]
+async fn a_suspended_family_gets_a_page_whenever_its_clients_registered() {
+    let mut config = flow::config();
+    config.authorization.resources = granted::config().authorization.resources;
+    config.token.per_client = 0;
+    let server = TestServer::with(config).await;
+    let [client, stranger] = [Client::register(&server).await, Client::register(&server).await];
+    let other = Client::with(
+        &server,
+        serde_json::json!({ "client_name": "Other", "redirect_uris": [granted::REDIRECT_URI] }),
+    )
+    .await;
+    let tokens = flow::tokens(&server, &client, &request(&client)).await;
+    let refresh_token = tokens["refresh_token"].as_str().unwrap().to_owned();
+    let mut browser = Browser::signed_in(&server).await;
+    let asked = browser.get(&request(&client).path()).await;
+    let family = family_of(&server, &client).await;
+    assert_eq!(family, family_of(&server, &stranger).await);
+    server.clock.advance(Duration::from_millis(1));
+
+    let suspended = server.kept.suspend_family(family, None, by_now(&server), &|_, _| {}).await;
+
+    assert_eq!(suspended.unwrap(), StandingChanged::Now { ended: 1 });
+    let refreshed = client.refresh(&server, &refresh_token).await;
+    assert_eq!(refused(&refreshed), (400, "invalid_grant".to_owned()));
+    // The page of the question was loaded before: the store itself refuses.
+    let late = browser.submit(&asked, "decision", "allow").await;
+    assert_eq!(late.answer.status, 403, "{late:?}");
+    assert!(late.text().starts_with(SUSPENDED), "{late:?}");
+    let newcomer = Client::register(&server).await;
+    for client in [&client, &stranger, &newcomer] {
+        let page = until(async || {
+            let page = Browser::new(&server).get(&request(client).path()).await;
+            Some(page).filter(|page| page.answer.status == 403)
+        })
+        .await;
+        assert!(page.text().starts_with(SUSPENDED), "{page:?}");
+        assert_eq!(page.answer.header("location"), None);
+    }
+    let harmless = Browser::new(&server).get(&request(&other).path()).await;
+    assert_eq!(harmless.answer.status, 200, "another family: {harmless:?}");
+
+    server.clock.advance(Duration::from_millis(1));
+    server.kept.resume_family(family, None, by_now(&server)).await.unwrap();
+
+    until(async || {
+        let page = Browser::new(&server).get(&request(&client).path()).await;
+        (page.answer.status == 200).then_some(())
+    })
+    .await;
+    let again = browser.get(&request(&client).path()).await;
+    assert!(again.text().starts_with("Allow access to your account?"), "{again:?}");
+    let code = browser.submit(&again, "decision", "allow").await.code();
+    assert_eq!(client.redeem(&server, &code).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_server_counts_registrations_in_families_and_says_how_far_it_is() {
+    let server = TestServer::start().await;
+    let mut metadata = serde_json::json!({ "redirect_uris": ["http://127.0.0.1:7/cb"] });
+    for name in ["Probe 1.0", "probe 2.0", "Other"] {
+        metadata["client_name"] = name.into();
+        let answer = server.post("/register", &metadata.to_string()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let _: ClientId = answer.json()["client_id"].as_str().unwrap().parse().unwrap();
+    }
+
+    let families = until(async || {
+        let families = server.kept.families_by_id(None, 10).await.unwrap();
+        let clients: u64 = families.iter().map(|family| family.clients).sum();
+        Some(families).filter(|_| clients == 3)
+    })
+    .await;
+
+    let mut sizes: Vec<_> = families.iter().map(|it| (it.key.as_str(), it.clients)).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [("other@loopback", 1), ("probe@loopback", 2)]);
+    assert_eq!(server.metric("doorward_families_behind_seconds").await, 0.0);
+}
