@@ -110,7 +110,8 @@ impl Store {
         parameters: Vec<Value<'static>>,
     ) -> Result<Vec<R>, StoreError> {
         self.check()?;
-        self.select_unchecked(statement, parameters).await
+        let _timed = self.timed(StoreOperation::Query);
+        self.answer(statement, parameters).await
     }
 
     /// As [`Self::select`], beside requests: a test that lets some calls succeed before one fails does not count it.
@@ -120,20 +121,10 @@ impl Store {
         parameters: Vec<Value<'static>>,
     ) -> Result<Vec<R>, StoreError> {
         self.check_aside()?;
-        self.select_unchecked(statement, parameters).await
+        self.answer(statement, parameters).await
     }
 
-    async fn select_unchecked<R: Record + Send + 'static>(
-        &self,
-        statement: &'static Statement,
-        parameters: Vec<Value<'static>>,
-    ) -> Result<Vec<R>, StoreError> {
-        let _timed = self.timed(StoreOperation::Query);
-        self.select_aside(statement, parameters).await
-    }
-
-    /// The same for work in the background, which tests do not make fail.
-    async fn select_aside<R: Record + Send + 'static>(
+    async fn answer<R: Record + Send + 'static>(
         &self,
         statement: &'static Statement,
         parameters: Vec<Value<'static>>,

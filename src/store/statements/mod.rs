@@ -3,7 +3,8 @@
 
 use super::{
     ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyClient, FamilyRecord,
-    GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord, RuleRecord, SessionRecord, Standing,
+    GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord, RuleRecord, SessionRecord,
+    Standing,
     column::{Columns, Record},
     family_record::{ClientRef, Mark},
     parts::{ClientAge, EventKey},
