@@ -28,6 +28,7 @@ CREATE TABLE webhook_cursors (
     failures      bigint NOT NULL,
     failing_since bigint,
     failure       text
+);
 CREATE TABLE rules (
     rule_id    text   NOT NULL PRIMARY KEY,
     position   bigint NOT NULL,
