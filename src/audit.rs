@@ -74,7 +74,7 @@ words! {
         ClientDormant = "client.dormant",
         /// A dormant client was authorized again.
         ClientReactivated = "client.reactivated",
-        /// A client changed its registration (RFC 7592).
+        /// A client changed its registration (RFC 7592), or an operator the note about it.
         ClientUpdated = "client.updated",
         /// The scopes that a client may hold were changed.
         ClientRestricted = "client.restricted",
@@ -122,6 +122,10 @@ words! {
         KeyMade = "key.made",
         /// A signing key was discarded.
         KeyDiscarded = "key.discarded",
+        /// An operator token was created.
+        OperatorTokenCreated = "operator_token.created",
+        /// An operator token was revoked.
+        OperatorTokenRevoked = "operator_token.revoked",
     }
 }
 

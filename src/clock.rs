@@ -52,6 +52,12 @@ impl Timestamp {
             .unwrap_or_else(|| self.to_decimal_seconds())
     }
 
+    /// The time that an RFC 3339 text stands for; `None` before 1970.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
+
     /// Seconds since the epoch as a JSON number: whole, or with exactly three decimals.
     pub fn to_decimal_seconds(self) -> String {
         match self.0 % 1_000 {

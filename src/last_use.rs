@@ -1,4 +1,4 @@
-//! When clients were last used. Requests note it in memory of a fixed size; batches bring it to the store.
+//! When clients and operator tokens were last used. Requests note it in memory of a fixed size; batches bring it to the store.
 
 use std::{
     collections::HashMap,
@@ -9,13 +9,16 @@ use std::{
 use crate::{
     client::{ClientId, ClientIdentifier, DocumentUrl},
     clock::Timestamp,
-    store::{ClientUse, DocumentClientUse, Store, StoreError},
+    operator::OperatorTokenId,
+    store::{ClientUse, DocumentClientUse, OperatorTokenUse, Store, StoreError},
 };
 
 /// How many registered clients can wait for a batch: together less than 4 MiB.
 const CLIENTS_MAX: usize = 1 << 16;
 /// How many clients with a metadata document can: their URLs are long.
 const DOCUMENTS_MAX: usize = 1 << 12;
+/// How many operator tokens can.
+const OPERATOR_TOKENS_MAX: usize = 1 << 10;
 /// How many clients one statement updates.
 const BATCH: usize = 1_000;
 
@@ -24,6 +27,7 @@ const BATCH: usize = 1_000;
 pub(crate) struct LastUse {
     clients: Noted<ClientId>,
     documents: Noted<DocumentUrl>,
+    operator_tokens: Noted<OperatorTokenId>,
 }
 
 impl LastUse {
@@ -33,6 +37,11 @@ impl LastUse {
             ClientIdentifier::Registered(id) => self.clients.note(id, now, CLIENTS_MAX),
             ClientIdentifier::Document(url) => self.documents.note(url, now, DOCUMENTS_MAX),
         }
+    }
+
+    /// Notes that an operator token is used now; `false` if there is no room.
+    pub(crate) fn note_operator_token(&self, id: OperatorTokenId, now: Timestamp) -> bool {
+        self.operator_tokens.note(&id, now, OPERATOR_TOKENS_MAX)
     }
 
     /// Stores what is noted. What could not be stored stays noted, also if the caller stops waiting.
@@ -54,6 +63,15 @@ impl LastUse {
             };
             store.note_document_client_uses(batch.iter().map(use_of).collect()).await?;
             self.documents.stored(&batch);
+        }
+        for _ in 0..self.operator_tokens.batches() {
+            let batch = self.operator_tokens.batch();
+            let use_of = |(operator_token_id, used_at): &(OperatorTokenId, _)| OperatorTokenUse {
+                operator_token_id: *operator_token_id,
+                used_at: *used_at,
+            };
+            store.note_operator_token_uses(batch.iter().map(use_of).collect()).await?;
+            self.operator_tokens.stored(&batch);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
 //!    ([`sign_in`], at a [`provider`]), allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
 //!    signed with [`keys`].
+//!    What operators may do, and the tokens of their programs: [`operator`], at the API of [`operator_api`].
 //! 4. What is kept, and with which promise: [`store`], [`secret`], [`private_file`]; who did what: [`audit`], as
 //!    programs read it ([`event_json`]).
 //! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes in
@@ -59,6 +60,8 @@ mod look_alike;
 mod metadata_policy;
 mod metrics;
 mod openapi;
+pub mod operator;
+mod operator_api;
 mod pages;
 mod paths;
 mod private_file;
@@ -71,5 +74,6 @@ mod server_metadata;
 mod sign_in;
 mod special_use;
 pub mod store;
+mod timeline;
 mod token;
 mod webhook;

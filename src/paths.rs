@@ -11,6 +11,14 @@ pub(crate) const AUTHORIZE: &str = "/oauth2/authorize";
 pub(crate) const AUTHORIZE_ALIAS: &str = "/authorize";
 /// Where the consent page sends a person's decision.
 pub(crate) const CONSENT: &str = "/oauth2/consent";
+/// Audit events, for operators.
+pub(crate) const AUDIT_EVENTS: &str = "/api/v2/audit/events";
+/// A client, for operators.
+pub(crate) const CLIENT: &str = "/api/v2/oauth2/clients/{client_id}";
+/// Clients, for operators.
+pub(crate) const CLIENTS: &str = "/api/v2/oauth2/clients";
+/// The OpenID document of the documented family.
+pub(crate) const DATADOG_OPENID: &str = "/api/v2/oauth2/.well-known/openid-configuration";
 /// The documented registration endpoint of Datadog.
 pub(crate) const DATADOG_REGISTER: &str = "/api/v2/oauth2/register";
 /// A person's connected apps.
@@ -29,6 +37,12 @@ pub(crate) const HOME: &str = "/";
 pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
 /// The public keys (RFC 7517).
 pub(crate) const JWKS: &str = "/oauth2/jwks";
+/// A grant, for operators.
+pub(crate) const OPERATOR_GRANT: &str = "/api/v2/oauth2/grants/{grant_id}";
+/// Grants, for operators.
+pub(crate) const OPERATOR_GRANTS: &str = "/api/v2/oauth2/grants";
+/// The numbers of the first page, for operators.
+pub(crate) const OVERVIEW: &str = "/api/v2/oauth2/overview";
 /// The description of the interface.
 pub(crate) const OPENAPI: &str = "/openapi.json";
 /// Protected resource metadata (RFC 9728 §3), for the resource of a host.
@@ -45,6 +59,28 @@ pub(crate) const REGISTRATION: &str = "/oauth2/register/{client_id}";
 pub(crate) const REGISTRATION_ALIAS: &str = "/register/{client_id}";
 /// Token revocation (RFC 7009).
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
+/// The scopes that a client may hold.
+pub(crate) const SCOPES_RESTRICTION: &str = "/api/v2/oauth2/clients/{client_id}/scopes_restriction";
+/// The sites of the documented family.
+pub(crate) const SITES: &str = "/api/v2/oauth2/.well-known/sites";
+/// The clients that people have authorized.
+pub(crate) const ORG_CLIENTS: &str = "/api/v2/org_authorized_clients";
+/// One of them.
+pub(crate) const ORG_CLIENT: &str = "/api/v2/org_authorized_clients/{org_authorized_client_id}";
+/// Who has authorized it.
+pub(crate) const ORG_CLIENT_USERS: &str =
+    "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients";
+/// What one person has authorized it.
+pub(crate) const ORG_CLIENT_USER: &str = "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients/{user_authorized_client_id}";
+/// Everything that one person has authorized it.
+pub(crate) const ORG_CLIENT_ALL_OF_USER: &str =
+    "/api/v2/org_authorized_clients/{org_authorized_client_id}/user/{user_id}";
+/// What a person has authorized.
+pub(crate) const USER_CLIENTS: &str = "/api/v2/user_authorized_clients";
+/// What a person has authorized one client.
+pub(crate) const USER_CLIENT: &str = "/api/v2/user_authorized_clients/{user_authorized_client_id}";
+/// Everything that a person has authorized one client.
+pub(crate) const USER_CLIENT_ALL: &str = "/api/v2/user_authorized_clients/client/{client_id}";
 /// Where a person signs in, or chooses a provider.
 pub(crate) const SIGN_IN: &str = "/oauth2/sign-in";
 /// Where a provider sends people back to.

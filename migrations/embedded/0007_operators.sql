@@ -37,6 +37,14 @@ CREATE TABLE rules (
     rule       TEXT    NOT NULL, -- a JSON object
     changed_at INTEGER NOT NULL,
     changed_by TEXT
+CREATE TABLE operator_tokens (
+    operator_token_id BLOB    NOT NULL PRIMARY KEY CHECK (length(operator_token_id) = 16),
+    name              TEXT    NOT NULL UNIQUE,
+    role              TEXT    NOT NULL,
+    hash              BLOB    NOT NULL,
+    created_at        INTEGER NOT NULL,
+    expires_at        INTEGER,
+    used_at           INTEGER
 ) STRICT, WITHOUT ROWID;
 -- With which clients register (RFC 7591 section 3), and who registered a client that is no stranger.
 CREATE TABLE initial_access_tokens (

@@ -35,6 +35,14 @@ CREATE TABLE rules (
     rule       text   NOT NULL, -- a JSON object
     changed_at bigint NOT NULL,
     changed_by text
+CREATE TABLE operator_tokens (
+    operator_token_id uuid   NOT NULL PRIMARY KEY,
+    name              text   NOT NULL UNIQUE,
+    role              text   NOT NULL,
+    hash              bytea  NOT NULL,
+    created_at        bigint NOT NULL,
+    expires_at        bigint,
+    used_at           bigint
 );
 -- With which clients register (RFC 7591 section 3), and who registered a client that is no stranger.
 CREATE TABLE initial_access_tokens (

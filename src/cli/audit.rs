@@ -19,7 +19,7 @@ use crate::{
     clock::Timestamp,
     event_json::event_json,
     grant::GrantId,
-    store::{EventRecord, EventsOf, Store, StoreError},
+    store::{EventFilter, EventOrder, EventRecord, Store, StoreError},
 };
 
 /// List and export audit events: who did what
@@ -107,10 +107,11 @@ impl ListArguments {
             client: self.client,
             grant: self.grant,
             subject: self.subject,
+            actor: None,
             action: self.action,
             since: self.period.since,
             until: self.period.until,
-            order: Order::NewestFirst,
+            order: EventOrder::NewestFirst,
         };
         records::list::<EventRecord>(self.store, filter, part, messages)
     }
@@ -122,93 +123,13 @@ impl ExportArguments {
             client: None,
             grant: None,
             subject: None,
+            actor: None,
             action: None,
             since: self.period.since,
             until: self.period.until,
-            order: Order::OldestFirst,
+            order: EventOrder::OldestFirst,
         };
         export::<EventRecord>(self.store, filter, self.file, messages)
-    }
-}
-
-/// Which events, in which order. An absent member admits every event.
-#[derive(Clone, Debug)]
-pub(super) struct EventFilter {
-    client: Option<ClientIdentifier>,
-    grant: Option<GrantId>,
-    subject: Option<String>,
-    action: Option<Action>,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-    order: Order,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    NewestFirst,
-    OldestFirst,
-}
-
-/// The least number of events to read at once: a filter may let few of them through.
-const READ_MIN: usize = 500;
-
-impl EventFilter {
-    /// The next events in order, before the filter.
-    async fn read(
-        &self,
-        store: &Store,
-        after: Option<EventId>,
-        limit: usize,
-    ) -> Result<Vec<EventRecord>, StoreError> {
-        let [since, until] = [self.since, self.until].map(|time| time.map(first_at));
-        match self.order {
-            Order::NewestFirst => {
-                let of = self.narrowest();
-                store.newest_trail(of.as_ref(), self.action, earlier(after, until), limit).await
-            }
-            Order::OldestFirst => store.trail(self.action, after.or(since), until, limit).await,
-        }
-    }
-
-    /// The filter that lets the fewest events through, of those that the store has an index for.
-    fn narrowest(&self) -> Option<EventsOf> {
-        let grant = self.grant.map(EventsOf::Grant);
-        let subject = || self.subject.clone().map(EventsOf::Subject);
-        grant.or_else(subject).or_else(|| self.client.clone().map(EventsOf::Client))
-    }
-
-    fn admits(&self, event: &EventRecord) -> bool {
-        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
-            wanted.is_none() || wanted == found
-        }
-        is(self.client.as_ref(), event.client.as_ref())
-            && is(self.grant.as_ref(), event.grant_id.as_ref())
-            && is(self.subject.as_ref(), event.subject.as_ref())
-            && is(self.action.as_ref(), Some(&event.action))
-            && self.since.is_none_or(|since| since <= event.at)
-            && self.until.is_none_or(|until| event.at < until)
-    }
-
-    /// Whether no event after this one can be admitted.
-    fn ends_at(&self, event: &EventRecord) -> bool {
-        match self.order {
-            Order::NewestFirst => self.since.is_some_and(|since| event.at < since),
-            Order::OldestFirst => self.until.is_some_and(|until| until <= event.at),
-        }
-    }
-}
-
-/// Sorts before every event at `time` or later, and after every earlier one.
-fn first_at(time: Timestamp) -> EventId {
-    const MILLIS_MAX: u128 = (1 << 48) - 1;
-    let millis = u128::from(time.as_millis()).min(MILLIS_MAX);
-    EventId::from_bytes((millis << 80).to_be_bytes())
-}
-
-fn earlier(one: Option<EventId>, other: Option<EventId>) -> Option<EventId> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
 
@@ -221,19 +142,10 @@ impl Listed for EventRecord {
     async fn page(
         store: &Store,
         filter: &EventFilter,
-        mut after: Option<EventId>,
+        after: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        loop {
-            let mut events = filter.read(store, after, limit.max(READ_MIN)).await?;
-            let Some(last) = events.last() else { return Ok(events) };
-            after = Some(last.event_id);
-            let is_over = filter.ends_at(last);
-            events.retain(|event| filter.admits(event));
-            if is_over || !events.is_empty() {
-                return Ok(events);
-            }
-        }
+        store.find_events(filter, after, limit).await
     }
 
     fn id(&self) -> EventId {

@@ -16,7 +16,6 @@ use super::{
     records::{self, Doomed, Forgotten, Listed, Part},
     settings::StoreArguments,
     time::to_rfc3339,
-    timeline::timeline,
 };
 use crate::{
     audit::Action,
@@ -25,6 +24,7 @@ use crate::{
     event_json::{EventJson, event_json},
     grant::{GrantId, ResourceIndicator},
     store::{Access, Deleted, EventRecord, EventsOf, GrantFilter, GrantRecord, Store, StoreError},
+    timeline::timeline,
 };
 
 /// List, show, and revoke what people have allowed clients

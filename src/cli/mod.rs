@@ -17,6 +17,7 @@ mod man;
 mod metadata;
 mod migrate;
 mod openapi;
+mod operator;
 mod output;
 mod progress;
 mod records;
@@ -27,7 +28,6 @@ mod session;
 mod settings;
 mod store;
 mod time;
-mod timeline;
 mod upgrade_check;
 mod version;
 
@@ -78,6 +78,8 @@ enum Command {
     Audit(audit::AuditCommand),
     #[command(subcommand)]
     RegistrationToken(registration_token::TokenCommand),
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
     #[command(subcommand)]
     Guard(guard::GuardCommand),
     #[command(subcommand)]
@@ -185,6 +187,7 @@ impl Command {
             Self::Rule(command) => command.run(messages),
             Self::Audit(command) => command.run(messages),
             Self::RegistrationToken(command) => command.run(messages),
+            Self::Operator(command) => command.run(messages),
             Self::Guard(command) => command.run(),
             Self::Metadata(command) => command.run(),
             Self::Store(command) => command.run(messages),

@@ -16,12 +16,14 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::{Actor, Author},
     clock::Clock,
     config::Config,
     entropy::Entropy,
     keys, log,
+    operator::{OperatorToken, Role},
     server::{self, Addresses, Ended, Signals},
-    store::{self, Access},
+    store::{self, Access, OperatorTokenRecord, StoreError},
 };
 
 /// Run the server until it is told to stop
@@ -59,6 +61,10 @@ impl ServeArguments {
             keys::with_secret(config, &Entropy::System).map_err(Failure::of(cannot_start))?;
         let app = App::new(config, store, Clock::System, Entropy::System);
         announcement.password = app.take_local_password();
+        if is_dev {
+            let created = runtime.block_on(dev_token(&app));
+            announcement.operator_token = Some(created.map_err(Failure::of(cannot_start))?);
+        }
         let ended = runtime.block_on(async {
             let signals = Signals::system().map_err(Failure::of(cannot_start))?;
             let ready = |addresses: Addresses| {
@@ -86,6 +92,38 @@ impl ServeArguments {
     }
 }
 
+/// The name of the operator token of a server for development.
+const DEV_TOKEN: &str = "serve --dev";
+/// How long it is valid: a data folder may outlive its time as a toy.
+const DEV_TOKEN_DAYS: u64 = 7;
+
+/// Creates an operator token for whoever starts a server for development, in the place of the last one.
+async fn dev_token(app: &App) -> Result<String, StoreError> {
+    let (store, now) = (&app.store, app.clock.now());
+    let by = || Author::new(Actor::System, now, app.entropy.clone());
+    let mut after = None;
+    loop {
+        let page = store.operator_tokens(after, 100).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.operator_token_id);
+        for token in page.iter().filter(|token| token.name == DEV_TOKEN) {
+            store.revoke_operator_token(token.operator_token_id, by()).await?;
+        }
+    }
+    let token = OperatorToken::generate(now, &app.entropy);
+    let record = OperatorTokenRecord {
+        operator_token_id: token.id,
+        name: DEV_TOKEN.to_owned(),
+        role: Role::Admin,
+        hash: token.secret.hash(),
+        created_at: now,
+        expires_at: Some(now.after_days(DEV_TOKEN_DAYS)),
+        used_at: None,
+    };
+    store.create_operator_token(record, by()).await?;
+    Ok(token.to_string())
+}
+
 /// What a person reads when the server is ready.
 struct Announcement {
     scheme: &'static str,
@@ -94,6 +132,8 @@ struct Announcement {
     is_dev: bool,
     /// The password of the local sign-in.
     password: Option<String>,
+    /// The operator token of a server for development.
+    operator_token: Option<String>,
     /// The resources that the built-in proxy protects.
     protected: Vec<Protected>,
 }
@@ -136,6 +176,7 @@ impl Announcement {
             store: config.store.to_string(),
             is_dev,
             password: None,
+            operator_token: None,
             protected: Protected::all(config),
         }
     }
@@ -151,6 +192,13 @@ impl Announcement {
             text += password;
         }
         text.extend(self.protected.iter().map(Protected::lines));
+        if let Some(token) = &self.operator_token {
+            text += "\n\nList clients as an operator:\n  ";
+            text += &self.request(public, "/api/v2/oauth2/clients");
+            text += " -H 'Authorization: Bearer ";
+            text += token;
+            text += "'";
+        }
         if self.is_dev && self.protected.is_empty() {
             text += "\n\nRegister a client:\n  ";
             text += &self.curl(public);
@@ -160,6 +208,14 @@ impl Announcement {
 
     /// A line that registers a client when it is pasted into a shell.
     fn curl(&self, public: SocketAddr) -> String {
+        self.request(public, "/register")
+            + " -H 'Content-Type: application/json' \
+               -d '{\"client_name\":\"My first client\",\
+               \"redirect_uris\":[\"http://localhost:8765/callback\"]}'"
+    }
+
+    /// A line that sends a request when it is pasted into a shell.
+    fn request(&self, public: SocketAddr, path: &str) -> String {
         let ip = match public.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -167,9 +223,7 @@ impl Announcement {
         };
         let insecure = if self.scheme == "https" { " --insecure" } else { "" };
         format!(
-            "curl -sS{insecure} '{}://{}/register' -H 'Content-Type: application/json' \
-             -d '{{\"client_name\":\"My first client\",\
-             \"redirect_uris\":[\"http://localhost:8765/callback\"]}}'",
+            "curl -sS{insecure} '{}://{}{path}'",
             self.scheme,
             SocketAddr::new(ip, public.port()),
         )
@@ -187,6 +241,7 @@ mod tests {
             store: "x".into(),
             is_dev: true,
             password: None,
+            operator_token: None,
             protected: Vec::new(),
         };
         let lines = [

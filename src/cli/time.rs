@@ -1,8 +1,6 @@
 //! Times as operators write and read them: RFC 3339, or seconds since the Unix epoch with at most three
 //! decimals. The store knows milliseconds, and no printed form loses them.
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-
 use crate::clock::{Clock, Timestamp};
 
 /// See [`Timestamp::to_rfc3339`].
@@ -40,8 +38,8 @@ fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let midnight = format!("{text}T00:00:00Z");
     from_seconds(text)
         .or_else(|| ago(text, now))
-        .or_else(|| from_rfc3339(text))
-        .or_else(|| from_rfc3339(&midnight))
+        .or_else(|| Timestamp::from_rfc3339(text))
+        .or_else(|| Timestamp::from_rfc3339(&midnight))
         .ok_or_else(|| {
             "not a time: write 2026-11-23T19:30:00Z, a day such as 2026-11-23, how long ago such as 90m, \
              12h, or 30d, or seconds since 1970"
@@ -49,9 +47,33 @@ fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         })
 }
 
-fn from_rfc3339(text: &str) -> Option<Timestamp> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(Timestamp::from_millis)
+/// For how long something that an operator creates is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    Seconds(u64),
+    Unlimited,
+}
+
+impl Lifetime {
+    /// When something expires that is created now; `None` for never.
+    pub(super) fn after(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Seconds(seconds) => Some(now.after_seconds(seconds)),
+            Self::Unlimited => None,
+        }
+    }
+}
+
+/// Reads what `--expires` takes: a number of seconds, minutes, hours, days, or weeks, or `never`.
+pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
+    const SECONDS_MAX: u64 = 100 * 366 * 86_400;
+    if text == "never" {
+        return Ok(Lifetime::Unlimited);
+    }
+    let is_sensible = |seconds: &u64| (1..=SECONDS_MAX).contains(seconds);
+    seconds(text).filter(is_sensible).map(Lifetime::Seconds).ok_or_else(|| {
+        "not a lifetime: write 90m, 12h, 90d, or 52w, at most 100 years, or never".to_owned()
+    })
 }
 
 /// For how long something that an operator creates is valid.

@@ -83,6 +83,11 @@ impl<'text> Form<'text> {
         }
     }
 
+    /// The name of each parameter.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// Every value of `name` that is not empty: for the one parameter that may be repeated, `resource`
     /// (RFC 8707 §2).
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {

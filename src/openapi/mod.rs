@@ -24,6 +24,7 @@ use crate::{
     config::{Config, RegistrationAccess},
     error_code::ErrorCode,
     http::form::FORM,
+    operator_api,
     refusal::Refusal,
 };
 
@@ -45,6 +46,7 @@ pub(crate) fn document(config: &Config, paths: &Map<String, Value>) -> String {
             }),
         );
     }
+    operator_api::add_components(&mut schemas, &mut security_schemes);
     if config.authorizes() {
         tokens::add_schemas(config, &mut schemas);
         authorization::add_schemas(config, &mut schemas);

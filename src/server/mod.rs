@@ -38,7 +38,7 @@ use self::{
 };
 pub use self::{
     description::description,
-    routes::{PublicRoute, public_routes},
+    routes::{OperatorOperation, PublicRoute, operator_operations, public_routes},
     signals::{Signal, Signals},
     tls::TlsError,
 };

@@ -1,5 +1,6 @@
 //! Routes: which row of the table a request belongs to, and what answers where there is none.
 
+mod operator_api;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ use crate::{
         answer::{Response, Shape, refusal},
         request_id::Origin,
     },
+    operator::OperatorScope,
+    operator_api::Needs,
     pages,
 };
 
@@ -76,7 +79,8 @@ impl Route {
 /// Every route, in the order of the table, and last those of guarded resources and unknown paths. Made once.
 pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let labels = LABELS.map(|label| (label, false, &NOTHING));
-    let of_table = ENDPOINTS.iter().flat_map(|endpoint| {
+    let endpoints = ENDPOINTS.iter().chain(&operator_api::ENDPOINTS);
+    let of_table = endpoints.flat_map(|endpoint| {
         let paths = endpoint.paths.iter().enumerate();
         paths.map(move |(place, template)| (*template, place > 0, endpoint))
     });
@@ -132,6 +136,37 @@ pub fn public_routes() -> impl Iterator<Item = PublicRoute> {
         open_to_scripts: route.is_open_to_scripts(),
         needs_sign_in: !route.exists(&without_sign_in),
     })
+}
+
+/// An operation of the operator API, as tests walk them.
+#[derive(Clone, Debug)]
+pub struct OperatorOperation {
+    /// The path, with its parameters in braces.
+    pub template: &'static str,
+    /// The method.
+    pub method: String,
+    /// The scope that the operation needs; `None` for one about what a person has authorized.
+    pub scope: Option<OperatorScope>,
+    /// Whether anyone may call it.
+    pub is_public: bool,
+}
+
+/// Every operation of the operator API.
+pub fn operator_operations() -> impl Iterator<Item = OperatorOperation> {
+    let of_route = |route: &'static Route| {
+        let operations = route.endpoint.operations.iter();
+        operations.filter_map(move |operation| {
+            let needs = operation.needs?;
+            let scope = match needs {
+                Needs::Scope(scope) => Some(scope),
+                Needs::Person | Needs::Nothing => None,
+            };
+            let is_public = needs == Needs::Nothing;
+            let method = operation.method.to_string();
+            Some(OperatorOperation { template: route.template, method, scope, is_public })
+        })
+    };
+    ROUTES.iter().flat_map(of_route)
 }
 
 /// The routes that exist with the settings of one server, by path.

@@ -65,6 +65,7 @@ pub(super) async fn run(app: &App, guards: &Guards) {
             rules(app),
             expire(app),
             clients(app),
+            last_uses(app),
             families(app)
         );
     }

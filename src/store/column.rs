@@ -10,6 +10,7 @@ use crate::{
     clock::Timestamp,
     grant::{CodeChallenge, ResourceIndicator},
     id::Id,
+    operator::Role,
     secret::SecretHash,
 };
 
@@ -362,6 +363,8 @@ texts! {
     ClientIdentifier: |client| client.to_string(), |text| Ok(text.parse()?);
     Action: |action| action.as_str(),
         |text| text.parse().map_err(|()| format!("no action is called {text:?}").into());
+    Role: |role| role.as_str(),
+        |text| text.parse().map_err(|()| format!("no role is called {text:?}").into());
     ActorKind: |kind| kind.as_str(),
         |text| text.parse().map_err(|()| format!("no actor is called {text:?}").into());
     Ceiling: |ceiling| serde_json::to_string(ceiling).expect("a ceiling is lists of strings"),

@@ -6,7 +6,9 @@
 //! outside this folder.
 
 mod approval;
+mod authorizations;
 mod changes;
+mod client_edits;
 mod client_filter;
 mod clients;
 mod column;
@@ -14,6 +16,7 @@ mod column;
 mod contract;
 pub(crate) mod copy;
 pub mod embedded;
+mod event_filter;
 mod events;
 mod expiry;
 mod failing;
@@ -21,6 +24,8 @@ mod families;
 mod family_record;
 mod grants;
 mod initial_access_tokens;
+mod operator_tokens;
+mod overview;
 mod parts;
 pub mod postgres;
 mod record;
@@ -40,9 +45,12 @@ use std::{path::Path, sync::Arc, time::Instant};
 pub(crate) use self::families::first_id;
 pub use self::{
     approval::{Waiting, WaitingMax},
+    authorizations::{Authorization, AuthorizationId},
+    client_edits::{ClientEdit, ClientEdited},
     client_filter::{ClientFilter, LastUsed},
     clients::{Deleted, Imported, StandingChanged, Transition},
     embedded::Access,
+    event_filter::{EventFilter, EventOrder},
     events::EventsOf,
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
@@ -50,6 +58,8 @@ pub use self::{
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
     initial_access_tokens::{InitialAccessTokenId, InitialAccessTokenRecord},
+    operator_tokens::{OperatorTokenRecord, OperatorTokenUse},
+    overview::Overview,
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
     record::{
         ClientFlags, ClientRecord, ClientRegistration, ClientState, CodeRecord, ConsentRecord,

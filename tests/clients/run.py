@@ -17,6 +17,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from doorward import Doorward, free_port  # noqa: E402
+from doorward import run as doorward  # noqa: E402
+from person import Person  # noqa: E402
 from programs import NODE, PYTHON, outcome, run_chosen  # noqa: E402
 
 CLIENT_SECONDS_MAX = 180
@@ -28,12 +30,34 @@ LIMITED = {"DOORWARD_RATE_LIMIT__PER_SOURCE": str(LIMIT), "DOORWARD_RATE_LIMIT__
 CLIENTS = [
     ("Datadog SDK for Python", [PYTHON, "-W", "ignore", "datadog_python.py"]),
     ("Datadog SDK for TypeScript", [*NODE, "datadog_typescript.mjs"]),
+    ("Datadog SDK for Python, operators", [PYTHON, "-W", "ignore", "operators_python.py"]),
+    ("Datadog SDK for TypeScript, operators", [*NODE, "operators_typescript.mjs"]),
     ("MCP SDK for Python", [PYTHON, "mcp_python.py"]),
     ("MCP SDK for TypeScript", [*NODE, "mcp_typescript.mjs"]),
     ("oauth4webapi", [*NODE, "oauth4webapi.mjs"]),
     ("Standard Webhooks for Python", [PYTHON, "webhooks_python.py"]),
     ("Standard Webhooks for JavaScript", [*NODE, "webhooks.mjs"]),
 ]
+
+
+def operators(server, name):
+    """What a client needs to administer a server: operator tokens, and a person who has authorized four clients."""
+
+    def token(role):
+        words = ["--quiet", "operator", "token", "create", "--name", f"{name} {role}", "--role", role]
+        return doorward(*words, "--data", server.store).strip()
+
+    person = Person(server)
+    clients = [person.register(f"{name} {number}") for number in range(4)]
+    for client in clients:
+        person.allow(client)
+    return {
+        "DOORWARD_ADMIN_TOKEN": token("admin"),
+        "DOORWARD_VIEWER_TOKEN": token("viewer"),
+        "DOORWARD_PERSON": person.allow(person.register("Another app")),
+        "DOORWARD_CLIENTS": " ".join(clients),
+        "DOORWARD_NAME": name,
+    }
 
 
 def run(command, folder, store):
@@ -54,6 +78,7 @@ def run(command, folder, store):
     with open_server, limited_server:
         return outcome(command, HERE, CLIENT_SECONDS_MAX, {
             **os.environ,
+            **(operators(open_server, command[-1]) if command[-1].startswith("operators") else {}),
             "DOORWARD_URL": open_server.url,
             "DOORWARD_LIMITED_URL": limited_server.url,
             "DOORWARD_LIMIT": str(LIMIT),

@@ -14,6 +14,7 @@ mod lists;
 mod log;
 mod metadata;
 mod migrate;
+mod operators;
 mod proxy;
 mod registration_tokens;
 mod rules;

@@ -46,7 +46,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 31] = {
+const ANSWERS: [(&str, [&str; 6]); 48] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -71,11 +71,37 @@ const ANSWERS: [(&str, [&str; 6]); 31] = {
     // Neither time nor people take a registration access token away.
     const OWN_REGISTRATION: [&str; 6] =
         ["401 invalid_token", "200", "401 invalid_token", "200", "200", "401 invalid_token"];
+    // What these clients hold is for another audience.
+    const NO_OPERATOR: [&str; 6] = ["401"; 6];
+    const NO_METHOD: [&str; 6] = ["405"; 6];
     // No path of the resource is meant.
     const GUARDED_ROOT: [&str; 6] = ["403 invalid_request"; 6];
     [
         ("/", OK),
         ("/api/v2/oauth2/register", REGISTERED),
+        ("/api/v2/oauth2/clients", NO_OPERATOR),
+        ("/api/v2/oauth2/clients/{client_id}", NO_OPERATOR),
+        ("/api/v2/oauth2/clients/{client_id}/scopes_restriction", NO_OPERATOR),
+        ("/api/v2/oauth2/grants", NO_OPERATOR),
+        ("/api/v2/oauth2/grants/{grant_id}", NO_OPERATOR),
+        ("/api/v2/audit/events", NO_OPERATOR),
+        ("/api/v2/oauth2/overview", NO_OPERATOR),
+        ("/api/v2/oauth2/.well-known/sites", OK),
+        ("/api/v2/oauth2/.well-known/openid-configuration", OK),
+        ("/api/v2/org_authorized_clients", NO_OPERATOR),
+        ("/api/v2/org_authorized_clients/{org_authorized_client_id}", NO_OPERATOR),
+        (
+            "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients",
+            NO_OPERATOR,
+        ),
+        (
+            "/api/v2/org_authorized_clients/{org_authorized_client_id}/user_authorized_clients/{user_authorized_client_id}",
+            NO_METHOD,
+        ),
+        ("/api/v2/org_authorized_clients/{org_authorized_client_id}/user/{user_id}", NO_METHOD),
+        ("/api/v2/user_authorized_clients", NO_OPERATOR),
+        ("/api/v2/user_authorized_clients/{user_authorized_client_id}", NO_OPERATOR),
+        ("/api/v2/user_authorized_clients/client/{client_id}", NO_METHOD),
         ("/oauth2/register", REGISTERED),
         ("/register", REGISTERED),
         ("/oauth2/register/{client_id}", OWN_REGISTRATION),

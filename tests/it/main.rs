@@ -37,6 +37,7 @@ mod initial_access;
 mod last_use;
 mod management;
 mod mcp;
+mod operators;
 mod postgres;
 mod random_walk;
 mod rate_limit;

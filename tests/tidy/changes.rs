@@ -30,6 +30,8 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
         "forget_events",
         "the settings say how long events are stored; an event about it would be the next to go",
     ),
+    ("note_operator_token_uses", "uses are counted aside, and decide nothing about access"),
+    ("import_operator_tokens", "imports copy records"),
     ("put_note", "a note decides nothing about access"),
 ];
 

@@ -26,6 +26,7 @@ const CONFINED: &[Confined] = &[
             "src/authorization/",
             "src/discovery.rs",
             "src/guard/",
+            "src/operator_api/",
             "src/pages/",
             "src/provider/",
             "src/refusal.rs",

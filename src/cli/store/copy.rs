@@ -17,7 +17,8 @@ use crate::{
     clock::{Clock, Timestamp},
     store::{
         Access, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyRecord,
-        GrantRecord, InitialAccessTokenRecord, KeyRecord, Mark, RuleRecord, SessionRecord,
+        GrantRecord, InitialAccessTokenRecord, KeyRecord, Mark, OperatorTokenRecord, RuleRecord,
+        SessionRecord,
         copy::{self, Comparison, Copied, CopyError, Kind, Sum, Twin},
     },
 };
@@ -25,8 +26,8 @@ use crate::{
 /// Copy everything that must outlive a move from one store into another, and compare both
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Copied are clients, consents, grants with their codes and refresh tokens, sessions, admission \
-rules, initial access tokens, and the signing keys, sealed as they are. So nobody has to register, to sign in or to consent again, and what was \
+    after_help = "Copied are clients, consents, grants with their codes and refresh tokens, sessions, operator tokens, \
+admission rules, initial access tokens, and the signing keys, sealed as they are. So nobody has to register, to sign in or to consent again, and what was \
 signed can still be verified; but only where the servers of the target have the secret of those of the source \
 (token.keys_secret; a data folder has its own in keys.secret). Left out is what has expired, and sign-ins that \
 are on their way at a provider, which are begun again.
@@ -125,6 +126,7 @@ impl Pair<'_> {
         self.refuse::<KeyRecord>()?;
         self.refuse::<RuleRecord>()?;
         self.refuse::<InitialAccessTokenRecord>()?;
+        self.refuse::<OperatorTokenRecord>()?;
         self.refuse::<EventRecord>()
     }
 
@@ -158,6 +160,7 @@ impl Pair<'_> {
             parts.push(self.copy_kind::<KeyRecord>(None)?);
             parts.push(self.copy_kind::<RuleRecord>(None)?);
             parts.push(self.copy_kind::<InitialAccessTokenRecord>(None)?);
+            parts.push(self.copy_kind::<OperatorTokenRecord>(None)?);
             parts.push(self.copy_kind::<EventRecord>(None)?);
         }
         Ok(parts)

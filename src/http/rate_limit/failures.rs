@@ -38,6 +38,8 @@ pub(crate) struct FailureLimits {
     pub(crate) introspection: FailureLimit,
     /// The registration of a client, as the client manages it.
     pub(crate) registration: FailureLimit,
+    /// The operator API.
+    pub(crate) operator: FailureLimit,
 }
 
 impl FailureLimits {
@@ -54,6 +56,7 @@ impl FailureLimits {
             token: of("token"),
             introspection: of("introspection"),
             registration: of("registration"),
+            operator: of("operator"),
         }
     }
 }

@@ -21,7 +21,9 @@ use crate::{
     guard::{self, Dialect, Guards},
     http::answer::{self, Response},
     metadata_policy::Profile,
-    openapi, pages, paths,
+    openapi,
+    operator_api::Needs,
+    pages, paths,
     registration::{self, register},
     server::description::description,
     sign_in, token,
@@ -50,6 +52,8 @@ pub(crate) struct Operation {
     pub(super) head: bool,
     /// Whether every method is answered so.
     pub(super) any: bool,
+    /// What the operation asks of its caller; `None` outside the operator API.
+    pub(super) needs: Option<Needs>,
     pub(super) handler: Handler,
     /// Describes the operation for `/openapi.json`; `None` for a page, which no program asks for.
     pub(in crate::server) description: Option<Description>,
@@ -82,32 +86,39 @@ pub(super) struct Call<'a> {
 pub(super) type Description = fn(&Config) -> Value;
 
 const fn get(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::GET, head: true, any: false, handler, description }
+    Operation { method: Method::GET, head: true, any: false, needs: None, handler, description }
 }
 
 /// GET that changes something, so that HEAD must not do the same (RFC 9110 §9.2.1).
 const fn get_without_head(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::GET, head: false, any: false, handler, description }
+    Operation { method: Method::GET, head: false, any: false, needs: None, handler, description }
 }
 
 const fn post(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::POST, head: false, any: false, handler, description }
+    Operation { method: Method::POST, head: false, any: false, needs: None, handler, description }
 }
 
 const fn put(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::PUT, head: false, any: false, handler, description }
+    Operation { method: Method::PUT, head: false, any: false, needs: None, handler, description }
 }
 
 const fn delete(handler: Handler, description: Option<Description>) -> Operation {
-    Operation { method: Method::DELETE, head: false, any: false, handler, description }
+    Operation { method: Method::DELETE, head: false, any: false, needs: None, handler, description }
 }
 
 /// What proxies ask about, by any method. It is between servers, and in no description.
 const fn any(handler: Handler) -> Operation {
-    Operation { method: Method::GET, head: true, any: true, handler, description: None }
+    Operation {
+        method: Method::GET,
+        head: true,
+        any: true,
+        needs: None,
+        handler,
+        description: None,
+    }
 }
 
-const fn always(_: &Config) -> bool {
+pub(super) const fn always(_: &Config) -> bool {
     true
 }
 

@@ -5,6 +5,7 @@
 //! insert is one more statement at the end of the function here that makes the change.
 
 mod approval;
+mod client_edits;
 mod clients;
 mod events;
 mod expiry;
@@ -13,6 +14,7 @@ mod grants;
 mod initial_access_tokens;
 mod keys;
 mod marks;
+mod operator_tokens;
 mod registrations;
 mod rules;
 mod sessions;
@@ -20,6 +22,7 @@ mod webhooks;
 
 pub(super) use self::{
     approval::{hold_document, reject_client},
+    client_edits::{edit_client, remove_unchanged_client},
     clients::{
         change_standing, import_document_clients, note_client_uses, note_document_client_uses,
         put_note, remove_client, restrict_client,
@@ -40,6 +43,10 @@ pub(super) use self::{
     },
     keys::{forget_key, import_keys, keep_key},
     marks::{claim_mark, put_mark},
+    operator_tokens::{
+        create_operator_token, import_operator_tokens, note_operator_token_uses,
+        revoke_operator_token,
+    },
     registrations::{remove_registration, update_registration},
     rules::{change_rules, import_rules},
     sessions::{begin_session, end_session, keep_sessions, prolong_session},

@@ -10,6 +10,7 @@ pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod initial_access_tokens;
+pub(super) mod operator_tokens;
 pub(super) mod registrations;
 pub(super) mod rules;
 pub(super) mod sessions;
@@ -107,6 +108,9 @@ macro_rules! store_contract {
             rules::changes_of_rules_at_once_happen_one_after_another,
             rules::imported_rules_are_those_that_are_new_or_were_changed_later,
             rules::no_more_rules_are_kept_than_may_be,
+            operator_tokens::an_operator_token_is_created_used_and_revoked_with_events,
+            operator_tokens::a_name_belongs_to_one_operator_token_at_a_time,
+            operator_tokens::operator_tokens_are_listed_in_order_and_imported_once,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
             sessions::sessions_are_listed_in_their_order_and_by_subject,
             sessions::of_all_who_make_a_key_at_once_one_does,

@@ -8,11 +8,12 @@ use crate::{
     clock::Timestamp,
     family::FamilyId,
     grant::{GrantId, ResourceIndicator},
+    operator::OperatorTokenId,
     store::{
         ClientFilter, ClientRecord, ClientRegistration, ClientState, ConsentRecord,
         DocumentClientRecord, EventRecord, FamilyRecord, GrantFilter, GrantRecord, Imported,
-        InitialAccessTokenId, InitialAccessTokenRecord, KeyRecord, RuleRecord, SessionId,
-        SessionRecord, Standing, Store, StoreError,
+        InitialAccessTokenId, InitialAccessTokenRecord, KeyRecord, OperatorTokenRecord, RuleRecord,
+        SessionId, SessionRecord, Standing, Store, StoreError,
     },
 };
 
@@ -434,6 +435,51 @@ impl Kind for SessionRecord {
 
     async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
         store.import_sessions(records).await
+    }
+}
+
+impl Kind for OperatorTokenRecord {
+    type Key = OperatorTokenId;
+
+    const PLURAL: &'static str = "operator tokens";
+
+    fn key(&self) -> OperatorTokenId {
+        self.operator_token_id
+    }
+
+    fn name(&self) -> String {
+        format!("operator token {}", self.name)
+    }
+
+    fn changed_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    fn write(&self, to: &mut Written) {
+        // A use in the meantime is no difference.
+        let Self { operator_token_id, name, role, hash, created_at, expires_at, used_at: _ } = self;
+        to.bytes(operator_token_id.as_bytes());
+        to.text(name);
+        to.text(role.as_str());
+        to.hash(hash);
+        to.moment(*created_at);
+        to.optional(*expires_at, Written::moment);
+    }
+
+    async fn page(
+        store: &Store,
+        after: Option<OperatorTokenId>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        store.operator_tokens(after, limit).await
+    }
+
+    async fn import(store: &Store, records: Vec<Self>) -> Result<usize, StoreError> {
+        store.import_operator_tokens(records).await
     }
 }
 

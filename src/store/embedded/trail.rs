@@ -9,12 +9,15 @@ use crate::store::{
     webhooks::{Placed, clients_behind, events_behind},
 };
 
+/// Events and clients behind a place.
+type Behind = (Vec<Placed<EventRecord>>, Vec<Placed<ClientRecord>>);
+
 /// Events and clients, of one snapshot.
 pub(super) fn behind(
     connection: &Connection,
     position: &TrailPosition,
     limit: usize,
-) -> Result<(Vec<Placed<EventRecord>>, Vec<Placed<ClientRecord>>), StoreError> {
+) -> Result<Behind, StoreError> {
     let snapshot = connection.unchecked_transaction().map_err(store_error)?;
     let events = rows(&snapshot, &webhooks::SELECT_EVENTS, &events_behind(position, limit, None))?;
     let clients =

@@ -33,6 +33,9 @@ pub(in crate::store) const IMPORT: Statement = insert!(
 
 pub(in crate::store) const SELECT: Statement = select!(DocumentClientRecord, "WHERE url = $1");
 
+pub(in crate::store) const SELECT_BY_ID: Statement =
+    select!(DocumentClientRecord, "WHERE document_client_id = $1");
+
 pub(in crate::store) const SELECT_AND_LOCK: Statement =
     select_and_lock!(DocumentClientRecord, "WHERE url = $1");
 

@@ -3,8 +3,8 @@
 
 use super::{
     ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyClient, FamilyRecord,
-    GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord, RuleRecord, SessionRecord,
-    Standing,
+    GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord, OperatorTokenRecord, RuleRecord,
+    SessionRecord, Standing,
     column::{Columns, Record},
     family_record::{ClientRef, Mark},
     parts::{ClientAge, EventKey},
@@ -95,6 +95,7 @@ pub(super) mod grants;
 pub(super) mod initial_access_tokens;
 pub(super) mod keys;
 pub(super) mod marks;
+pub(super) mod operator_tokens;
 pub(super) mod rules;
 pub(super) mod sessions;
 pub(super) mod sweep;

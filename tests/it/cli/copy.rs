@@ -179,7 +179,7 @@ fn servers_may_run_on_both_sides() {
     let serve = |place| {
         let listen = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
         let words = [&["serve", "--dev", "--data", place], &listen[..]].concat();
-        Server::start(&doorward, &words, "curl ")
+        Server::start(&doorward, &words, "/register'")
     };
     let servers = [serve("old"), serve("new")];
 
@@ -384,7 +384,7 @@ fn keys_that_were_copied_are_opened_where_the_secret_was_brought_along() {
     let listen = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     let serve = |place: &str, words: &[&str]| {
         let words = [&["serve", "--dev", "--data", place], &listen[..], words].concat();
-        Server::start(&doorward, &words, "curl ").stop().code
+        Server::start(&doorward, &words, "/register'").stop().code
     };
     assert_eq!(serve("old", &[]), Some(0));
     let report = whole_report(&copy(&doorward, "old", &new, &[]), 0);

@@ -37,7 +37,7 @@ fn with_few_descriptors_a_flood_of_connections_takes_none_from_the_store_or_the_
     let [public, management] = [free_port(), free_port()];
     let addresses = [public, management].map(|port| format!("127.0.0.1:{port}"));
     let words = ["serve", "--dev", "--listen", &addresses[0], "--management", &addresses[1]];
-    let server = Server::run(&doorward, limited(&doorward, "256", &words), "curl ");
+    let server = Server::run(&doorward, limited(&doorward, "256", &words), "/register'");
 
     // Each is in the middle of a head, so that none of them idles.
     let flood: Vec<TcpStream> = (0..400)

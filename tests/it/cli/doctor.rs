@@ -289,7 +289,7 @@ fn a_taken_address_is_a_problem_unless_a_doorward_has_it() {
     assert_eq!(look().problem(), ["address", "another program listens on it", advice]);
     drop(other);
 
-    let server = Server::start(&doorward, &[&["serve"], &words[..]].concat(), "curl ");
+    let server = Server::start(&doorward, &[&["serve"], &words[..]].concat(), "/register'");
     let looked = look();
     assert_eq!(looked.code, Some(0), "{}", looked.text);
     let told: Vec<_> = looked.of_check("address").iter().map(|it| it[1]).collect();
@@ -308,7 +308,7 @@ fn the_keys_are_opened_with_the_secret_of_the_settings() {
     doorward.write("doorward.toml", &settings(&secret));
     let words = ["serve", "--dev", "-c", "doorward.toml", "--listen", "127.0.0.1:0"];
     let words = [&words[..], &["--management", "127.0.0.1:0"]].concat();
-    assert_eq!(Server::start(&doorward, &words, "curl ").stop().code, Some(0));
+    assert_eq!(Server::start(&doorward, &words, "/register'").stop().code, Some(0));
 
     let looked = Looked::at(&doorward, &settings(&secret));
     assert_eq!(looked.code, Some(0), "{}", looked.text);

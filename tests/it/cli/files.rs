@@ -36,7 +36,8 @@ fn every_file_is_its_owners_alone_whatever_folder_and_umask_say() {
         assert_eq!(run_openly(&doorward, words).code, Some(0), "{words}");
     }
     let listen = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
-    let server = Server::start(&doorward, &[&["serve", "--dev"], &listen[..]].concat(), "curl ");
+    let server =
+        Server::start(&doorward, &[&["serve", "--dev"], &listen[..]].concat(), "/register'");
     for name in ["doorward.toml", "export.jsonl", "backup.sqlite3"] {
         assert_eq!(mode(&doorward.path(name)), 0o600, "{name}");
     }

@@ -16,7 +16,7 @@ fn with_a_key() -> Doorward {
 fn serve(doorward: &Doorward) -> Server {
     let addresses = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     let words = [&["serve", "--dev", "-c", "doorward.toml"][..], &addresses].concat();
-    Server::start(doorward, &words, "curl ")
+    Server::start(doorward, &words, "/register'")
 }
 
 /// The `kid` of each key that is kept, oldest first.

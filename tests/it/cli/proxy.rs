@@ -41,7 +41,7 @@ async fn no_proxy_of_the_environment_is_asked_for_a_document() {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env(name, &proxy_url).env(name.to_lowercase(), &proxy_url);
     }
-    let running = Server::run(&doorward, command, "curl ");
+    let running = Server::run(&doorward, command, "/register'");
 
     let said = running.announced.concat();
     let (_, rest) = said.split_once("Clients register at http://").unwrap();

@@ -27,7 +27,7 @@ fn after_a_start() -> Doorward {
 
 fn start(doorward: &Doorward) -> Server {
     let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
-    Server::start(doorward, &words, "curl ")
+    Server::start(doorward, &words, "/register'")
 }
 
 /// The findings of a run of `doctor`.
@@ -131,7 +131,7 @@ fn doctor_right_after_the_quick_start_finds_nothing_to_repair() {
     let [public, management] = [free_port(), free_port()].map(|it| format!("127.0.0.1:{it}"));
     let addresses = ["--listen", &public, "--management", &management];
     let quick_start = [&["serve", "--dev"], &addresses[..]].concat();
-    let server = Server::start(&doorward, &quick_start, "curl ");
+    let server = Server::start(&doorward, &quick_start, "/register'");
     sh(server.announced.last().unwrap()).result();
     let assert_green = |when: &str| {
         let findings = doctor(&doorward, &addresses, &[]);

@@ -43,7 +43,7 @@ impl Server {
 
     fn dev(doorward: &Doorward) -> Self {
         let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
-        Self::start(doorward, &words, "curl ")
+        Self::start(doorward, &words, "/register'")
     }
 
     pub(super) fn stop(mut self) -> Ran {
@@ -96,6 +96,31 @@ fn the_printed_curl_line_registers_a_client_that_every_command_sees_at_once() {
 
     assert_eq!(server.stop().result(), "");
     assert_eq!(doorward.run(&["client", "list"]).lines().len(), 2);
+}
+
+#[test]
+fn a_server_for_development_prints_a_line_that_lists_clients() {
+    if !is_in_path("curl") {
+        eprintln!("left out: there is no curl to run the printed line with");
+        return;
+    }
+    let doorward = Doorward::new();
+    let list = |server: &Server| {
+        let line = server.announced.iter().find(|line| line.contains("/api/v2/oauth2/clients"));
+        serde_json::from_str::<Value>(&sh(line.unwrap()).result()).unwrap()
+    };
+    let first = Server::dev(&doorward);
+    sh(first.announced.last().unwrap()).result();
+    assert_eq!(list(&first)["data"][0]["attributes"]["name"], "My first client");
+    let announced = first.announced.clone();
+    assert_eq!(first.stop().result(), "");
+
+    let second = Server::dev(&doorward);
+    assert_ne!(announced, second.announced);
+    assert_eq!(list(&second)["data"].as_array().unwrap().len(), 1);
+    let tokens = doorward.run(&["-q", "operator", "token", "list"]).lines();
+    assert_eq!(tokens.len(), 1, "the last one is revoked: {tokens:?}");
+    assert_eq!(tokens[0]["role"], "admin");
 }
 
 #[test]
@@ -177,7 +202,7 @@ fn a_loss_of_redis_and_its_return_are_logged_once_each_and_no_password() {
     doorward.write("doorward.toml", &format!("[rate_limit]\ntotal = 9\nredis = \"{url}\"\n"));
     let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     let words = [&words[..], &["--config", "doorward.toml"]].concat();
-    let server = Server::start(&doorward, &words, "curl ");
+    let server = Server::start(&doorward, &words, "/register'");
     let logged = |message: &str| doorward.read("log").matches(message).count();
     let wait = |message: &str, times: usize| {
         let started = Instant::now();

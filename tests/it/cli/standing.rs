@@ -54,7 +54,7 @@ fn with_connections() -> Doorward {
 
 fn serve(doorward: &Doorward) -> Server {
     let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
-    Server::start(doorward, &words, "curl ")
+    Server::start(doorward, &words, "/register'")
 }
 
 fn get(doorward: &Doorward, client: &str) -> Value {

@@ -39,7 +39,7 @@ fn a_server_runs_on_a_restored_backup() {
     let listen = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     let serve = |data| {
         let words = [&["serve", "--dev", "--data", data], &listen[..]].concat();
-        Server::start(&doorward, &words, "curl ")
+        Server::start(&doorward, &words, "/register'")
     };
     let old = serve("doorward-data");
     let register = |server: &Server| -> String {

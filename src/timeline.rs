@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::time::to_rfc3339;
 use crate::{
     audit::{Action, ActorKind},
     clock::Timestamp,
@@ -10,7 +9,7 @@ use crate::{
 };
 
 /// Tells the story of a grant from its record, absent after its end, and its events in order.
-pub(super) fn timeline(
+pub(crate) fn timeline(
     grant: Option<&GrantRecord>,
     events: &[EventRecord],
     now: Timestamp,
@@ -38,7 +37,7 @@ pub(super) fn timeline(
 }
 
 fn shown(time: Timestamp) -> String {
-    to_rfc3339(time)
+    time.to_rfc3339()
 }
 
 const fn is_ending(action: Action) -> bool {

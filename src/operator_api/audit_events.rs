@@ -1,0 +1,153 @@
+//! Audit events, as the documented audit API of the family answers them.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    authentication::Needs,
+    document::{Answer, moment},
+    error::ApiError,
+    operation::{Operation, Request, handler},
+    page::{self, CURSOR, Page},
+    query::Parameter,
+};
+use crate::{
+    audit::EventId,
+    event_json::event_json,
+    operator::OperatorScope,
+    store::{EventFilter, EventOrder, EventRecord},
+};
+
+/// `GET /api/v2/audit/events`
+pub(crate) const LIST: Operation = Operation {
+    needs: Needs::Scope(OperatorScope::AuditRead),
+    id: "listAuditEvents",
+    summary: "List audit events, newest first unless `sort` is `timestamp`.",
+    parameters: &[
+        Parameter {
+            name: QUERY,
+            about: "Terms such as `@action:grant.reused`, all of which must match: `@action`, `@actor.id`, \
+                `@client_id`, `@grant_id`, and `@sub`. A value with spaces stands in double quotes.",
+        },
+        Parameter { name: "filter[from]", about: "At this time or later (RFC 3339)." },
+        Parameter { name: "filter[to]", about: "Before this time (RFC 3339)." },
+        Parameter { name: "sort", about: "`timestamp` or `-timestamp`." },
+        CURSOR,
+        Parameter { name: "page[limit]", about: "How many at most: 1 to 1000; 10 if omitted." },
+    ],
+    body: None,
+    schema: Some(|| page::schema(&resource_schema())),
+    refusals: &[StatusCode::BAD_REQUEST],
+    handler: handler!(list),
+};
+
+const QUERY: &str = "filter[query]";
+
+async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
+    let page = Page::with_limit(&request, 10, 1_000)?;
+    let mut filter = EventFilter {
+        since: request.query.moment("filter[from]")?,
+        until: request.query.moment("filter[to]")?,
+        order: match request.query.text("sort")? {
+            None | Some("-timestamp") => EventOrder::NewestFirst,
+            Some("timestamp") => EventOrder::OldestFirst,
+            Some(_) => {
+                let detail = "The value must be timestamp or -timestamp.";
+                return Err(ApiError::parameter("sort", detail));
+            }
+        },
+        ..EventFilter::default()
+    };
+    for (name, value) in terms(request.query.text(QUERY)?.unwrap_or_default())? {
+        narrow(&mut filter, name, &value)?;
+    }
+    let cursor = page.cursor.map(str::parse).transpose();
+    let mut after: Option<EventId> = cursor.map_err(|_| page::bad_cursor())?;
+    let mut found: Vec<EventRecord> = Vec::new();
+    while found.len() <= page.limit {
+        let wanted = page.limit + 1 - found.len();
+        let events = request.app.store.find_events(&filter, after, wanted).await?;
+        let Some(last) = events.last() else { break };
+        after = Some(last.event_id);
+        found.extend(events);
+    }
+    Ok(page.answer(&request, found, |event| event.event_id.to_string(), resource))
+}
+
+fn bad_query(detail: String) -> ApiError {
+    ApiError::parameter(QUERY, detail)
+}
+
+/// Splits a query into names and values.
+fn terms(text: &str) -> Result<Vec<(&str, String)>, ApiError> {
+    let mut terms = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (name, value) = rest
+            .split_once(':')
+            .ok_or_else(|| bad_query(format!("{rest} is not a term: write @name:value")))?;
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => quoted
+                .split_once('"')
+                .ok_or_else(|| bad_query("A quotation mark is missing.".to_owned()))?,
+            None => value.split_once(' ').unwrap_or((value, "")),
+        };
+        terms.push((name.trim_start_matches('@'), value.to_owned()));
+        rest = after.trim_start();
+    }
+    Ok(terms)
+}
+
+fn narrow(filter: &mut EventFilter, name: &str, value: &str) -> Result<(), ApiError> {
+    fn parsed<T: std::str::FromStr>(name: &str, value: &str) -> Result<Option<T>, ApiError> {
+        let refused = |_| bad_query(format!("{value} cannot be the value of @{name}."));
+        value.parse().map(Some).map_err(refused)
+    }
+    match name {
+        "action" => filter.action = parsed(name, value)?,
+        "actor.id" => filter.actor = Some(value.to_owned()),
+        "client_id" => filter.client = parsed(name, value)?,
+        "grant_id" => filter.grant = parsed(name, value)?,
+        "sub" => filter.subject = Some(value.to_owned()),
+        _ => return Err(bad_query(format!("Events have no @{name}."))),
+    }
+    Ok(())
+}
+
+fn resource(event: &EventRecord) -> Value {
+    let of_kind = format!("actor_type:{}", event.actor_kind);
+    json!({
+        "id": event.event_id.to_string(),
+        "type": "audit",
+        "attributes": {
+            "timestamp": moment(Some(event.at)),
+            "service": "doorward",
+            "message": event.action.as_str(),
+            "tags": [format!("action:{}", event.action), of_kind],
+            "attributes": event_json(event),
+        },
+    })
+}
+
+fn resource_schema() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "required": ["id", "type", "attributes"],
+        "properties": {
+            "id": { "type": "string", "format": "uuid" },
+            "type": { "const": "audit" },
+            "attributes": {
+                "type": "object",
+                "required": ["timestamp", "service", "message", "tags", "attributes"],
+                "properties": {
+                    "timestamp": text,
+                    "service": { "const": "doorward" },
+                    "message": { "type": "string", "description": "The action." },
+                    "tags": { "type": "array", "items": text },
+                    "attributes": { "type": "object", "description": "The event, as `doorward audit` writes it." },
+                },
+            },
+        },
+    })
+}

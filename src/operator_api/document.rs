@@ -1,0 +1,64 @@
+//! Documents as JSON:API writes them.
+
+use http::{HeaderValue, StatusCode, header::ETAG};
+use serde_json::{Value, json};
+
+use crate::{
+    clock::Timestamp,
+    http::answer::{self, Response},
+};
+
+/// What an operation answers.
+pub(crate) struct Answer {
+    status: StatusCode,
+    /// `None` for an empty body.
+    body: Option<Value>,
+    etag: Option<String>,
+}
+
+impl Answer {
+    /// 200 with a document.
+    pub(super) fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, body: Some(body), etag: None }
+    }
+
+    /// 200 with one resource.
+    pub(super) fn one(resource: &Value) -> Self {
+        Self::ok(json!({ "data": resource }))
+    }
+
+    /// 204.
+    pub(super) const fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: None, etag: None }
+    }
+
+    /// With the version of the resource.
+    #[must_use]
+    pub(super) fn tagged(self, version: &str) -> Self {
+        Self { etag: Some(format!("\"{version}\"")), ..self }
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let mut response = if let Some(body) = self.body {
+            answer::json(self.status, body.to_string())
+        } else {
+            let mut response = Response::default();
+            *response.status_mut() = self.status;
+            response
+        };
+        if let Some(etag) = self.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+            response.headers_mut().insert(ETAG, etag);
+        }
+        response
+    }
+}
+
+/// A moment, or `null`.
+pub(super) fn moment(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, |at| at.to_rfc3339().into())
+}
+
+/// Names a resource in a relationship.
+pub(super) fn link(kind: &str, id: &str) -> Value {
+    json!({ "data": { "type": kind, "id": id } })
+}

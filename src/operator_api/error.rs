@@ -1,0 +1,169 @@
+//! Why a call is refused, and the two documented shapes of a refusal: texts (`{"errors":["Unauthorized"]}`) for what every
+//! operation of the family answers alike, and JSON:API errors for what is wrong with this call.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use serde_json::{Value, json};
+
+use crate::{
+    error_code::ErrorCode,
+    http::{
+        answer::{self, Response, Shape},
+        body::BodyError,
+        form::FormError,
+    },
+    json::JsonError,
+    refusal::Refusal,
+    store::StoreError,
+};
+
+/// Why a call is refused. `Display` is the detail, for the developer of the caller.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("Unauthorized")]
+    Unauthorized,
+    #[error("Too many requests")]
+    TooManyFailures {
+        /// When the caller may fail again.
+        retry_after_seconds: u32,
+    },
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// A parameter of the path or the query.
+    #[error("{detail}")]
+    Parameter {
+        /// Its name.
+        name: String,
+        /// The rule that it breaks.
+        detail: String,
+    },
+    #[error("The query cannot be read: {0}.")]
+    Query(#[from] FormError),
+    /// A member of the body.
+    #[error("{detail}")]
+    Member {
+        /// Where it is, as a JSON pointer.
+        pointer: String,
+        /// The rule that it breaks.
+        detail: String,
+    },
+    #[error("The body is not one JSON object: {0}.")]
+    Json(#[from] JsonError),
+    #[error("Content-Type is not application/json.")]
+    MediaType,
+    /// The call is well-formed, and the state of the resource forbids it.
+    #[error("{detail}")]
+    Unprocessable {
+        /// Where it is, as a JSON pointer; empty for no place.
+        pointer: &'static str,
+        /// Why not.
+        detail: String,
+    },
+    #[error("The resource was changed since it was read: read it again.")]
+    Superseded,
+    #[error("{0}")]
+    Body(#[from] BodyError),
+    #[error("The server cannot look it up or store it now.")]
+    Store(#[from] StoreError),
+}
+
+impl ApiError {
+    /// A parameter that breaks a rule.
+    pub(super) fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self::Parameter { name: name.to_owned(), detail: detail.into() }
+    }
+
+    /// A member that breaks a rule.
+    pub(super) fn member(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::Member { pointer: pointer.to_owned(), detail: detail.into() }
+    }
+
+    fn refusal(&self) -> Refusal {
+        let of = |status| Refusal::new(status, ErrorCode::InvalidRequest).without_code();
+        match self {
+            Self::Unauthorized => of(StatusCode::UNAUTHORIZED).guess(),
+            Self::TooManyFailures { retry_after_seconds } => {
+                Refusal::too_many(*retry_after_seconds).without_code()
+            }
+            Self::Forbidden(_) => of(StatusCode::FORBIDDEN),
+            Self::NotFound(_) => of(StatusCode::NOT_FOUND),
+            Self::Parameter { .. }
+            | Self::Query(_)
+            | Self::Member { .. }
+            | Self::Json(_)
+            | Self::MediaType => of(StatusCode::BAD_REQUEST),
+            Self::Unprocessable { .. } => of(StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Superseded => of(StatusCode::PRECONDITION_FAILED),
+            Self::Body(error) => Refusal::from(error).without_code(),
+            Self::Store(error) => Refusal::from(error).without_code(),
+        }
+    }
+
+    /// Whether the refusal counts against the failure limit of the caller's source.
+    pub(super) fn may_be_a_guess(&self) -> bool {
+        self.refusal().may_be_a_guess
+    }
+
+    /// The answer.
+    pub(super) fn answer(self) -> Response {
+        let refusal = self.refusal();
+        let mut response = match &self {
+            Self::Unauthorized | Self::TooManyFailures { .. } | Self::Body(_) | Self::Store(_) => {
+                answer::refusal(Shape::Errors, refusal.status, "", &self.to_string())
+            }
+            Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::Parameter { .. }
+            | Self::Query(_)
+            | Self::Member { .. }
+            | Self::Json(_)
+            | Self::MediaType
+            | Self::Unprocessable { .. }
+            | Self::Superseded => {
+                let error = document(refusal.status, &self.to_string(), self.source());
+                answer::json(refusal.status, json!({ "errors": [error] }).to_string())
+            }
+        };
+        if refusal.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"doorward\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        refusal.answered(response, self)
+    }
+
+    /// What the error is about (JSON:API 1.1, error objects).
+    fn source(&self) -> Option<Value> {
+        match self {
+            Self::Parameter { name, .. } => Some(json!({ "parameter": name })),
+            Self::Member { pointer, .. } => Some(json!({ "pointer": pointer })),
+            Self::Json(error) => Some(json!({ "pointer": error.pointer })),
+            Self::Unprocessable { pointer, .. } if !pointer.is_empty() => {
+                Some(json!({ "pointer": pointer }))
+            }
+            Self::MediaType => Some(json!({ "header": "Content-Type" })),
+            Self::Superseded => Some(json!({ "header": "If-Match" })),
+            Self::Unauthorized
+            | Self::TooManyFailures { .. }
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::Query(_)
+            | Self::Unprocessable { .. }
+            | Self::Body(_)
+            | Self::Store(_) => None,
+        }
+    }
+}
+
+fn document(status: StatusCode, detail: &str, source: Option<Value>) -> Value {
+    let mut error = json!({
+        "status": status.as_str(),
+        "title": status.canonical_reason().unwrap_or_default(),
+        "detail": detail,
+    });
+    if let Some(source) = source {
+        error["source"] = source;
+    }
+    error
+}

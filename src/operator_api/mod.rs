@@ -1,0 +1,29 @@
+//! The operator API: JSON:API under `/api/v2`, for people's programs that administer this server.
+//!
+//! `operation.rs` says what an operation is and takes a request through it: authenticate, authorize, read the query and
+//! the body, call the handler, answer. `authentication.rs` decides who calls, `query.rs` reads parameters, `document.rs`
+//! writes documents, and `error.rs` is every refusal. Each other file has the operations of one kind of resource, as
+//! constants; the table of routes names them.
+
+pub(crate) mod audit_events;
+mod authentication;
+mod authorized;
+pub(crate) mod clients;
+mod description;
+mod document;
+mod error;
+pub(crate) mod grants;
+mod operation;
+pub(crate) mod org_clients;
+pub(crate) mod overview;
+mod page;
+mod query;
+pub(crate) mod scopes_restriction;
+pub(crate) mod user_clients;
+pub(crate) mod well_known;
+
+pub(crate) use self::{
+    authentication::Needs,
+    description::{add_components, describe},
+    operation::{Call, answer},
+};

@@ -1,0 +1,205 @@
+//! The documented scopes restriction of a client: its scope ceiling.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    authentication::Needs,
+    clients::{CLIENT_ID, Known},
+    document::Answer,
+    error::ApiError,
+    operation::{Operation, Request, handler},
+};
+use crate::{ceiling::Ceiling, client::Scope, operator::OperatorScope};
+
+const TYPE: &str = "scopes_restriction";
+const UPSERT: &str = "upsert_scopes_restriction";
+/// The scopes that the family keeps apart from permissions.
+const OIDC: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
+/// `GET /api/v2/oauth2/clients/{client_id}/scopes_restriction`
+pub(crate) const READ: Operation = Operation {
+    needs: Needs::Scope(OperatorScope::AuthorizedAppsRead),
+    id: "getScopesRestriction",
+    summary: "Read which scopes a client may hold.",
+    parameters: &[],
+    body: None,
+    schema: Some(schema),
+    refusals: &[StatusCode::NOT_FOUND],
+    handler: handler!(read),
+};
+
+/// `POST /api/v2/oauth2/clients/{client_id}/scopes_restriction`
+pub(crate) const PUT: Operation = Operation {
+    needs: Needs::Scope(OperatorScope::AuthorizedAppsWrite),
+    id: "upsertScopesRestriction",
+    summary: "Restrict the scopes of a client, which ends every grant with another scope.",
+    parameters: &[],
+    body: Some(body_schema),
+    schema: Some(schema),
+    refusals: &[StatusCode::NOT_FOUND],
+    handler: handler!(put),
+};
+
+/// `DELETE /api/v2/oauth2/clients/{client_id}/scopes_restriction`
+pub(crate) const LIFT: Operation = Operation {
+    needs: Needs::Scope(OperatorScope::AuthorizedAppsWrite),
+    id: "deleteScopesRestriction",
+    summary: "Let a client hold every scope; this adds nothing to existing grants.",
+    parameters: &[],
+    body: None,
+    schema: None,
+    refusals: &[StatusCode::NOT_FOUND],
+    handler: handler!(lift),
+};
+
+fn schema() -> Value {
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
+    json!({ "type": "object", "required": ["data"], "properties": { "data": {
+        "type": "object",
+        "required": ["id", "type", "attributes"],
+        "properties": {
+            "id": { "type": "string", "format": "uuid" },
+            "type": { "const": TYPE },
+            "attributes": {
+                "type": "object",
+                "required": ["required_permission_scopes", "scopes_restriction"],
+                "properties": {
+                    "required_permission_scopes": { "type": "null" },
+                    "scopes_restriction": {
+                        "type": ["object", "null"],
+                        "description": "The scopes that the client may hold; null without a restriction, and where only \
+                            the forbidden scopes are known.",
+                        "properties": { "oidc_scopes": texts, "permission_scopes": texts },
+                    },
+                    "ceiling": {
+                        "type": ["object", "null"],
+                        "description": "`only` or `except` with scopes.",
+                    },
+                },
+            },
+        },
+    } } })
+}
+
+fn body_schema() -> Value {
+    let oidc = json!({ "type": "array", "items": { "enum": OIDC } });
+    let permissions = json!({ "type": "array", "items": { "type": "string" } });
+    json!({ "type": "object", "required": ["data"], "properties": { "data": {
+        "type": "object",
+        "required": ["type", "attributes"],
+        "properties": {
+            "type": { "const": UPSERT },
+            "attributes": {
+                "type": "object",
+                "description": "At least one of the two; the other is empty if omitted.",
+                "properties": { "oidc_scopes": oidc, "permission_scopes": permissions },
+            },
+        },
+    } } })
+}
+
+/// The document of a client with a ceiling, or without.
+fn document(request: &Request<'_>, client: &Known, ceiling: Option<&Ceiling>) -> Answer {
+    let allowed: Option<Vec<&str>> = match ceiling {
+        None => None,
+        Some(Ceiling::Only(tokens)) => Some(tokens.iter().map(String::as_str).collect()),
+        // Without a catalogue, what is left cannot be listed.
+        Some(ceiling @ Ceiling::Except(_)) => {
+            let known = request.app.config.registration.scopes.iter();
+            let known: Vec<&str> = known.map(|known| known.scope.as_str()).collect();
+            let left = known.iter().copied().filter(|scope| ceiling.allows(scope)).collect();
+            (!known.is_empty()).then_some(left)
+        }
+    };
+    let restriction = allowed.map(|allowed| {
+        let (oidc, permissions): (Vec<&str>, Vec<&str>) =
+            allowed.into_iter().partition(|scope| OIDC.contains(scope));
+        json!({ "oidc_scopes": oidc, "permission_scopes": permissions })
+    });
+    Answer::one(&json!({
+        "id": client.id(),
+        "type": TYPE,
+        "attributes": {
+            "required_permission_scopes": null,
+            "scopes_restriction": restriction,
+            "ceiling": ceiling,
+        },
+    }))
+}
+
+async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
+    let client = Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await?;
+    Ok(document(&request, &client, client.state().ceiling.as_ref()))
+}
+
+async fn put(request: Request<'_>) -> Result<Answer, ApiError> {
+    let client = Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await?;
+    let ceiling = Ceiling::Only(scopes(&request)?);
+    restrict(&request, &client, Some(ceiling.clone())).await?;
+    Ok(document(&request, &client, Some(&ceiling)))
+}
+
+async fn lift(request: Request<'_>) -> Result<Answer, ApiError> {
+    let client = Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await?;
+    restrict(&request, &client, None).await?;
+    Ok(Answer::nothing())
+}
+
+async fn restrict(
+    request: &Request<'_>,
+    client: &Known,
+    ceiling: Option<Ceiling>,
+) -> Result<(), ApiError> {
+    let store = &request.app.store;
+    let restricted =
+        store.restrict_client(&client.identifier()?, ceiling, request.author()).await?;
+    restricted.map(drop).ok_or(ApiError::NotFound("client"))
+}
+
+/// The scopes in the body.
+fn scopes(request: &Request<'_>) -> Result<Vec<String>, ApiError> {
+    let data = &request.body["data"];
+    if data["type"].as_str() != Some(UPSERT) {
+        return Err(ApiError::member("/data/type", format!("The value must be {UPSERT}.")));
+    }
+    let attributes = &data["attributes"];
+    let lists = [("oidc_scopes", true), ("permission_scopes", false)];
+    if lists.iter().all(|(name, _)| attributes[name].is_null()) {
+        let detail = "oidc_scopes or permission_scopes is required.";
+        return Err(ApiError::member("/data/attributes", detail));
+    }
+    let mut scopes = Vec::new();
+    for (name, is_oidc) in lists {
+        let pointer = format!("/data/attributes/{name}");
+        let list = match &attributes[name] {
+            Value::Null => continue,
+            Value::Array(list) => list,
+            _ => return Err(ApiError::member(&pointer, "The value must be a list of scopes.")),
+        };
+        for (nth, scope) in list.iter().enumerate() {
+            let text = scope.as_str().unwrap_or_default();
+            if !is_valid(request, text, is_oidc) {
+                let detail = if is_oidc {
+                    format!("The value must be one of {}.", OIDC.join(", "))
+                } else {
+                    "The value must be the name of a known scope.".to_owned()
+                };
+                return Err(ApiError::member(&format!("{pointer}/{nth}"), detail));
+            }
+            scopes.push(text.to_owned());
+        }
+    }
+    Ok(scopes)
+}
+
+/// Whether a text names a scope: one of the catalogue, if there is one.
+fn is_valid(request: &Request<'_>, text: &str, is_oidc: bool) -> bool {
+    if is_oidc {
+        return OIDC.contains(&text);
+    }
+    let catalogue = &request.app.config.registration.scopes;
+    let scope = Scope::parse(text).ok().flatten();
+    scope.is_some_and(|scope| scope.tokens().count() == 1)
+        && (catalogue.is_empty() || catalogue.iter().any(|known| known.scope == text))
+}

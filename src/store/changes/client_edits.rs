@@ -1,0 +1,67 @@
+//! What operators change of a client.
+
+use std::slice;
+
+use serde_json::json;
+
+use super::clients::{change_standing, client_state, put_note, remove_client};
+use crate::{
+    audit::{Action, Author},
+    client::{ClientId, ClientIdentifier},
+    store::{
+        ClientEdit, ClientEdited, Deleted, StandingChanged, Transition, statements::events,
+        transaction::Transaction,
+    },
+};
+
+/// Makes an edit, if the client is in one of `versions`: it stays locked until the transaction ends.
+pub(in crate::store) async fn edit_client<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    edit: &ClientEdit,
+    versions: Option<&[String]>,
+    by: &Author,
+) -> Result<ClientEdited, T::Fault> {
+    let Some(state) = client_state(change, client).await? else {
+        return Ok(ClientEdited::NotThere);
+    };
+    if !state.is_in(versions) {
+        return Ok(ClientEdited::Superseded);
+    }
+    if let Some(to) = edit.standing.filter(|to| *to != state.standing) {
+        let Some(transition) = Transition::between(state.standing, to) else {
+            return Ok(ClientEdited::Is(state.standing));
+        };
+        match change_standing(change, client, transition, edit.reason.as_deref(), by).await? {
+            StandingChanged::Now { .. } => {}
+            StandingChanged::Is(standing) => return Ok(ClientEdited::Is(standing)),
+            StandingChanged::NotThere => return Ok(ClientEdited::NotThere),
+        }
+    }
+    if let Some(note) = edit.note.as_ref().filter(|note| **note != state.note) {
+        put_note(change, client, note.as_deref()).await?;
+        let detail = json!({ "members": ["note"], "reason": edit.reason });
+        let event = by.event(Action::ClientUpdated).about(client).with(&detail);
+        change.insert(&events::INSERT, slice::from_ref(&event)).await?;
+    }
+    Ok(ClientEdited::Now)
+}
+
+/// Removes a client and its grants, if it is in one of `versions`.
+pub(in crate::store) async fn remove_unchanged_client<T: Transaction>(
+    change: &mut T,
+    id: ClientId,
+    versions: Option<&[String]>,
+    (action, reason): (Action, &str),
+    by: &Author,
+) -> Result<ClientEdited, T::Fault> {
+    let state = client_state(change, &ClientIdentifier::Registered(id)).await?;
+    let Some(state) = state else { return Ok(ClientEdited::NotThere) };
+    if !state.is_in(versions) {
+        return Ok(ClientEdited::Superseded);
+    }
+    Ok(match remove_client(change, id, action, reason, by).await? {
+        Deleted::Forgotten => ClientEdited::Now,
+        Deleted::NotThere => ClientEdited::NotThere,
+    })
+}

@@ -1,0 +1,132 @@
+//! Which events a search finds, and in which order.
+
+use super::{EventRecord, EventsOf, Store, StoreError};
+use crate::{
+    audit::{Action, EventId},
+    client::ClientIdentifier,
+    clock::Timestamp,
+    grant::GrantId,
+};
+
+/// Which events, in which order. An absent member admits every event.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Only events about this client.
+    pub client: Option<ClientIdentifier>,
+    /// Only events about this grant.
+    pub grant: Option<GrantId>,
+    /// Only events about this person's access.
+    pub subject: Option<String>,
+    /// Only events by this actor.
+    pub actor: Option<String>,
+    /// Only events of this action.
+    pub action: Option<Action>,
+    /// Only events at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only events before this time.
+    pub until: Option<Timestamp>,
+    /// In which order.
+    pub order: EventOrder,
+}
+
+/// The order of events.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum EventOrder {
+    /// The newest first.
+    #[default]
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
+}
+
+/// The least number of events to read at once: a filter may let few of them through.
+const READ_MIN: usize = 500;
+
+impl Store {
+    /// At most `limit` events that pass `filter`, in its order, beginning after `after`. A page may hold fewer and not be
+    /// the last: the last page is the empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_events(
+        &self,
+        filter: &EventFilter,
+        mut after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRecord>, StoreError> {
+        loop {
+            let mut events = filter.read(self, after, limit.max(READ_MIN)).await?;
+            let Some(last) = events.last() else { return Ok(events) };
+            after = Some(last.event_id);
+            let is_over = filter.ends_at(last);
+            events.retain(|event| filter.admits(event));
+            events.truncate(limit);
+            if is_over || !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+}
+
+impl EventFilter {
+    /// The next events in order, before the filter.
+    async fn read(
+        &self,
+        store: &Store,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<EventRecord>, StoreError> {
+        let [since, until] = [self.since, self.until].map(|time| time.map(first_at));
+        match self.order {
+            EventOrder::NewestFirst => {
+                let of = self.narrowest();
+                store.newest_trail(of.as_ref(), self.action, earlier(after, until), limit).await
+            }
+            EventOrder::OldestFirst => {
+                store.trail(self.action, after.or(since), until, limit).await
+            }
+        }
+    }
+
+    /// The filter that lets the fewest events through, of those that the store has an index for.
+    fn narrowest(&self) -> Option<EventsOf> {
+        let grant = self.grant.map(EventsOf::Grant);
+        let subject = || self.subject.clone().map(EventsOf::Subject);
+        grant.or_else(subject).or_else(|| self.client.clone().map(EventsOf::Client))
+    }
+
+    fn admits(&self, event: &EventRecord) -> bool {
+        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        is(self.client.as_ref(), event.client.as_ref())
+            && is(self.grant.as_ref(), event.grant_id.as_ref())
+            && is(self.subject.as_ref(), event.subject.as_ref())
+            && is(self.actor.as_ref(), event.actor.as_ref())
+            && is(self.action.as_ref(), Some(&event.action))
+            && self.since.is_none_or(|since| since <= event.at)
+            && self.until.is_none_or(|until| event.at < until)
+    }
+
+    /// Whether no event after this one can be admitted.
+    fn ends_at(&self, event: &EventRecord) -> bool {
+        match self.order {
+            EventOrder::NewestFirst => self.since.is_some_and(|since| event.at < since),
+            EventOrder::OldestFirst => self.until.is_some_and(|until| until <= event.at),
+        }
+    }
+}
+
+/// Sorts before every event at `time` or later, and after every earlier one.
+fn first_at(time: Timestamp) -> EventId {
+    const MILLIS_MAX: u128 = (1 << 48) - 1;
+    let millis = u128::from(time.as_millis()).min(MILLIS_MAX);
+    EventId::from_bytes((millis << 80).to_be_bytes())
+}
+
+fn earlier(one: Option<EventId>, other: Option<EventId>) -> Option<EventId> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,74 @@
+//! The numbers of the first page.
+
+use super::{
+    Store, StoreError,
+    column::{Record, Row, Value, columns},
+    sql::{Statement, sql},
+};
+use crate::clock::Timestamp;
+
+columns! {
+    /// How many there are of what operators look at first.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Overview {
+        /// Registered clients of every standing.
+        pub clients: u64 = "clients",
+        /// Clients with a metadata document that a person has allowed.
+        pub document_clients: u64 = "document_clients",
+        /// Clients that wait for an operator.
+        pub pending: u64 = "pending",
+        /// Clients that an operator blocked.
+        pub suspended: u64 = "suspended",
+        /// Clients that were not used for a long time.
+        pub dormant: u64 = "dormant",
+        /// Registrations of the last 24 hours whose clients exist.
+        pub registered_last_day: u64 = "registered_last_day",
+        /// The same of the last 7 days.
+        pub registered_last_week: u64 = "registered_last_week",
+        /// Grants that have not ended.
+        pub grants: u64 = "grants",
+        /// People with such a grant.
+        pub people: u64 = "people",
+    }
+}
+
+/// No table has it: the row is counted.
+impl Record for Overview {
+    const TABLE: &'static str = "overview";
+    const NAMES: &'static str = Self::COLUMNS;
+
+    fn name(_: &impl Row) -> String {
+        "the overview".to_owned()
+    }
+}
+
+/// Identifiers of clients sort by time, so that a period is a range of the primary key.
+const COUNT: Statement = sql!(
+    "SELECT (SELECT count(*) FROM clients) AS clients, \
+     (SELECT count(*) FROM document_clients) AS document_clients, \
+     (SELECT count(*) FROM clients WHERE standing = 'pending') AS pending, \
+     (SELECT count(*) FROM clients WHERE standing = 'suspended') AS suspended, \
+     (SELECT count(*) FROM clients WHERE standing = 'dormant') AS dormant, \
+     (SELECT count(*) FROM clients WHERE client_id >= $1) AS registered_last_day, \
+     (SELECT count(*) FROM clients WHERE client_id >= $2) AS registered_last_week, \
+     (SELECT count(*) FROM grants WHERE expires_at > $3) AS grants, \
+     (SELECT count(DISTINCT subject) FROM grants WHERE expires_at > $3) AS people"
+);
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+impl Store {
+    /// Counts what operators look at first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn overview(&self, now: Timestamp) -> Result<Overview, StoreError> {
+        let since = |days: u64| {
+            let millis = now.before_seconds(days * DAY_SECONDS).as_millis();
+            Value::Id((u128::from(millis) << 80).to_be_bytes())
+        };
+        let now = Value::Number(i64::try_from(now.as_millis()).ok());
+        let counted = self.select_one(&COUNT, vec![since(1), since(7), now]).await?;
+        counted.ok_or_else(|| StoreError::Unavailable("the store counted nothing".into()))
+    }
+}
