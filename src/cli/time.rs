@@ -76,35 +76,6 @@ pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
     })
 }
 
-/// For how long something that an operator creates is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lifetime {
-    Seconds(u64),
-    Unlimited,
-}
-
-impl Lifetime {
-    /// When something expires that is created now; `None` for never.
-    pub(super) fn after(self, now: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Seconds(seconds) => Some(now.after_seconds(seconds)),
-            Self::Unlimited => None,
-        }
-    }
-}
-
-/// Reads what `--expires` takes: a number of seconds, minutes, hours, days, or weeks, or `never`.
-pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
-    const SECONDS_MAX: u64 = 100 * 366 * 86_400;
-    if text == "never" {
-        return Ok(Lifetime::Unlimited);
-    }
-    let is_sensible = |seconds: &u64| (1..=SECONDS_MAX).contains(seconds);
-    seconds(text).filter(is_sensible).map(Lifetime::Seconds).ok_or_else(|| {
-        "not a lifetime: write 90m, 12h, 90d, or 52w, at most 100 years, or never".to_owned()
-    })
-}
-
 /// A number of seconds, minutes, hours, days, or weeks before now.
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
     let millis = seconds(text)?.checked_mul(1_000)?;
