@@ -76,6 +76,11 @@ const MEMBERS: &[(&str, &str)] = &[
         "{ id = \"a\", name = \"A\", issuer = \"https://h\", client_secret = {} }",
     ),
     ("sign_in.providers", "{}"),
+    ("webhooks", "{ name = \"a\", url = {}, secret_file = \"./s\" }"),
+    ("webhooks", "{ name = \"a\", url = \"https://u:{}@h/\", secret_file = \"./s\" }"),
+    ("webhooks", "{ name = \"a\", url = \"https://h/\", secret_file = {} }"),
+    ("webhooks", "{ name = \"a\", url = \"https://h/\", secret = {} }"),
+    ("webhooks", "{}"),
 ];
 
 /// Neither the faults nor, where it is accepted, the dump shows it.
