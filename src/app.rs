@@ -130,6 +130,7 @@ impl App {
             description: OnceLock::new(),
             webhooks: Arc::new(Webhooks::new(
                 &config.webhooks,
+                config.audit.keep_days,
                 &internet,
                 clock.clone(),
                 entropy.clone(),

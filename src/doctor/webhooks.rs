@@ -4,7 +4,7 @@ use super::{Examined, Finding, Look};
 use crate::{
     http::request_event::chain,
     store::{self, Access, WebhookCursor},
-    webhook::Keys,
+    webhook::{Keys, deletes_events},
 };
 
 /// Can each secret be read, and does a server deliver? The receivers are not asked.
@@ -19,7 +19,10 @@ pub(super) fn delivering(examined: &Examined<'_>) -> Vec<Finding> {
         let look = Look::at("webhook", &webhook.name);
         match Keys::read(&webhook.secret_file) {
             Err(error) => look.problem(chain(&error), SECRET),
-            Ok(_) => of_cursor(look, cursors.iter().find(|cursor| cursor.webhook == webhook.name)),
+            Ok(_) => {
+                let cursor = cursors.iter().find(|cursor| cursor.webhook == webhook.name);
+                of_cursor(look, cursor, examined)
+            }
         }
     });
     judged.collect()
@@ -40,13 +43,22 @@ fn cursors(examined: &Examined<'_>) -> Option<Vec<WebhookCursor>> {
     })
 }
 
-fn of_cursor(look: Look, cursor: Option<&WebhookCursor>) -> Finding {
+fn of_cursor(look: Look, cursor: Option<&WebhookCursor>, examined: &Examined<'_>) -> Finding {
     match cursor {
         None => look.ok("it begins when a server starts"),
         Some(WebhookCursor { failing_since: Some(since), failures, failure, .. }) => {
+            let (days, now) = (examined.config.audit.keep_days, examined.clock.now());
+            let deleted = if deletes_events(Some(*since), days, now) {
+                format!("; events older than {days} days are deleted before they are sent")
+            } else {
+                String::new()
+            };
             let (since, why) = (since.to_rfc3339(), failure.as_deref().unwrap_or_default());
             let times = if *failures == 1 { "attempt" } else { "attempts" };
-            look.warning(format!("{failures} {times} failed since {since}: {why}"), RECEIVER)
+            look.warning(
+                format!("{failures} {times} failed since {since}: {why}{deleted}"),
+                RECEIVER,
+            )
         }
         Some(_) => look.ok("its last event was accepted, or it has none to send"),
     }

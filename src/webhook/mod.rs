@@ -55,8 +55,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Between two looks at the lease of another node, and after a failure of the store.
 const STAND_BY: Duration = Duration::from_secs(2);
 
-/// How often a lease is prolonged: well before it ends, although one delivery may come between.
-const PROLONG_EVERY: Duration = Duration::from_secs(10);
+/// How often a lease is prolonged: a lookup and a delivery that take as long as they may end before it does.
+const PROLONG_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the cursor is stored while receivers are quick. After a crash, no more than this is sent again.
 const STORE_EVERY: Duration = Duration::from_millis(100);
@@ -68,6 +68,8 @@ const BACK_OFF_SECONDS_MAX: u64 = 3_600;
 pub(crate) struct Webhooks {
     all: Vec<Webhook>,
     holder: LeaseHolder,
+    /// Days for which events are stored; 0 for always.
+    keep_days: u64,
     clock: Clock,
     entropy: Entropy,
 }
@@ -92,6 +94,7 @@ enum DeliveryError {
 impl Webhooks {
     pub(crate) fn new(
         settings: &[config::Webhook],
+        keep_days: u64,
         internet: &Internet,
         clock: Clock,
         entropy: Entropy,
@@ -108,7 +111,13 @@ impl Webhooks {
             settings: settings.clone(),
         };
         let all = settings.iter().map(webhook).collect();
-        Self { all, holder: LeaseHolder::generate(clock.now(), &entropy), clock, entropy }
+        Self {
+            all,
+            holder: LeaseHolder::generate(clock.now(), &entropy),
+            keep_days,
+            clock,
+            entropy,
+        }
     }
 
     /// What is counted, by the name of the webhook.
@@ -273,6 +282,7 @@ impl<'a> Sending<'a> {
                     self.advance(&mut stored, delivered).await?;
                     let before = if delivered == cursor.position { cursor.failures } else { 0 };
                     self.note_failure(before + 1, &error).await?;
+                    self.warn_of_deleted_events(cursor.failing_since);
                     return Ok(Next::Later);
                 }
                 self.note_success(&cursor, delivered);
@@ -367,11 +377,33 @@ impl<'a> Sending<'a> {
         self.store.note_webhook_failure(webhook, now, error).await
     }
 
+    /// Says that a receiver failed for so long that the oldest of its events are gone.
+    fn warn_of_deleted_events(&self, failing_since: Option<Timestamp>) {
+        let (keep_days, now) = (self.all.keep_days, self.all.clock.now());
+        if deletes_events(failing_since, keep_days, now) {
+            let webhook = self.name();
+            tracing::error!(
+                webhook,
+                keep_days,
+                "old events are deleted before a webhook sends them"
+            );
+        }
+    }
+
     fn note_lag(&self) {
         let now = self.all.clock.now().as_seconds();
         let lag = self.oldest.map_or(0, |oldest| now.saturating_sub(oldest.as_seconds()));
         self.webhook.metrics.lag.set(lag);
     }
+}
+
+/// Whether events of a webhook that fails are as old as they may get.
+pub(crate) fn deletes_events(
+    failing_since: Option<Timestamp>,
+    keep_days: u64,
+    now: Timestamp,
+) -> bool {
+    keep_days > 0 && failing_since.is_some_and(|since| since.after_days(keep_days) <= now)
 }
 
 /// How long to wait after so many failures: a second, doubled each time, up to an hour. Between half of it and all, so

@@ -105,7 +105,7 @@ fn webhooks() -> Webhooks {
         actions: Vec::new(),
         allow_private_networks: false,
     };
-    Webhooks::new(&[webhook], &Internet::System, Clock::System, Entropy::System)
+    Webhooks::new(&[webhook], 0, &Internet::System, Clock::System, Entropy::System)
 }
 
 /// The page of a server that uses everything there is.

@@ -464,6 +464,23 @@ fn doctor_tells_of_webhooks_that_fail_and_secrets_that_cannot_be_read() {
     );
     assert!(advice.contains("receiver"), "{advice}");
 
+    in_store(&doorward, async |store| {
+        store.begin_webhooks(Vec::new()).await.unwrap();
+        store.begin_webhooks(vec!["audit".to_owned()]).await.unwrap();
+        let at = Timestamp::from_millis(1_500_000_000_000);
+        store.note_webhook_failure("audit", at, "status 500".to_owned()).await.unwrap();
+    });
+    for (keep_days, expected) in [(400, true), (0, false)] {
+        let settings = format!("{settings}[audit]\nkeep_days = {keep_days}\n");
+        let looked = Looked::at(&doorward, &settings);
+        let [verdict, what, _] = looked.of_check("webhook")[0];
+        assert_eq!(
+            (verdict, what.contains("400 days are deleted")),
+            ("warning", expected),
+            "{what}"
+        );
+    }
+
     doorward.write("webhook.secret", "hunter2");
     let looked = Looked::at(&doorward, settings);
     let [check, what, advice] = looked.problem();
