@@ -16,8 +16,8 @@ use crate::{
     clock::Timestamp,
     grant::RefreshToken,
     store::{
-        ClientRecord, ClientState, EventRecord, EventsOf, Expired, Expiry, GrantRecord, Mark,
-        NotAllowed, Redeemed, Standing, Store, Swept, Walk, moment,
+        ClientRecord, ClientRegistration, ClientState, EventRecord, EventsOf, Expired, Expiry,
+        GrantRecord, Mark, NotAllowed, Redeemed, Standing, Store, Swept, Walk, moment,
     },
 };
 
@@ -60,6 +60,36 @@ fn used(at: Timestamp) -> ClientState {
 
 fn standing(standing: Standing, at: Timestamp) -> ClientState {
     ClientState { standing, standing_at: Some(at), ..ClientState::default() }
+}
+
+pub(in crate::store) async fn a_client_that_someone_vouches_for_does_not_expire(store: Arc<Store>) {
+    let mut records = Records::new();
+    let long_ago = NOW.before_days(1_000);
+    let registrations = [
+        ClientRegistration::by_operator("uid:0"),
+        ClientRegistration::by_token("partners"),
+        ClientRegistration::default(),
+    ];
+    let mut clients: Vec<ClientRecord> = Vec::new();
+    for registration in registrations {
+        for state in [ClientState::default(), used(long_ago)] {
+            let client = registered(&mut records, long_ago, state);
+            clients.push(ClientRecord { registration: registration.clone(), ..client });
+        }
+    }
+    register_all(&store, &clients).await;
+
+    for limit in [1, 100] {
+        let expired = expire(&store, EXPIRY, NOW, limit).await;
+        let number = usize::from(limit == 1);
+        assert_eq!(expired, Expired { dormant: number, removed: number }, "the strangers");
+    }
+
+    let (vouched, strangers) = clients.split_at(4);
+    for client in vouched {
+        assert_eq!(store.client(client.client_id).await.unwrap().as_ref(), Some(client));
+    }
+    assert!(!is_there(&store, &strangers[0].client_id.into()).await);
 }
 
 pub(in crate::store) async fn unused_clients_are_removed_and_idle_ones_become_dormant_first(

@@ -69,6 +69,7 @@ macro_rules! store_contract {
             filters::every_filter_finds_what_it_says,
             filters::clients_are_listed_by_their_last_use,
             filters::clients_with_a_document_pass_the_filters_that_apply_to_them,
+            expiry::a_client_that_someone_vouches_for_does_not_expire,
             expiry::unused_clients_are_removed_and_idle_ones_become_dormant_first,
             expiry::a_client_with_a_document_expires_as_if_it_had_been_used_when_it_was_allowed,
             expiry::a_grant_proves_a_use_that_was_never_stored,

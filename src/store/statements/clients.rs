@@ -99,9 +99,12 @@ pub(in crate::store) const SELECT_BETWEEN: Statement =
 pub(in crate::store) const SELECT_NEWEST: Statement =
     select!(ClientRecord, "WHERE client_id < $1 ORDER BY client_id DESC LIMIT $2");
 
-/// What decides when clients expire, a page of them.
-pub(in crate::store) const SELECT_AGES: Statement =
-    select!(ClientAge, "WHERE client_id >= $1 ORDER BY client_id LIMIT $2");
+/// What decides when clients expire, a page of them. A client that an operator made, or that registered with an initial
+/// access token, does not expire.
+pub(in crate::store) const SELECT_AGES: Statement = select!(
+    ClientAge,
+    "WHERE client_id >= $1 AND registered_by IS NULL ORDER BY client_id LIMIT $2"
+);
 
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM clients");
 
