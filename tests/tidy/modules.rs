@@ -16,7 +16,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admission",
             "audit",
             "client",
             "client_document",
@@ -150,20 +149,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "guard",
         &[
-            "admission",
-            "app",
-            "client",
-            "clock",
-            "config",
-            "grant",
-            "http",
-            "internet",
-            "json",
-            "keys",
-            "paths",
-            "secret",
-            "store",
-            "token",
+            "app", "client", "clock", "config", "grant", "http", "internet", "json", "keys",
+            "paths", "secret", "store", "token",
         ],
     ),
     ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
@@ -269,6 +256,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "guard",
             "http",
             "keys",
+            "live_rules",
             "log",
             "metadata_policy",
             "metrics",

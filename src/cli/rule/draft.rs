@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::{admission::Rule, cli::exit::Failure};
+use crate::{admission::Rule, cli::exit::Failure, json};
 
 /// More than any rule that the store keeps.
 const JSON_BYTES_MAX: u64 = 1 << 20;
@@ -182,11 +182,13 @@ fn object(json: &str) -> Result<Map<String, Value>, Failure> {
             .read_to_string(&mut text)
             .map_err(Failure::of("cannot read the rule"))?;
     }
-    // The strict reader says what is wrong, also of a member that stands twice.
-    let read = serde_json::from_str::<Value>(&text).ok();
-    let Some(Value::Object(members)) = read else {
-        parse(&text)?;
-        return Err(Failure::Usage("the rule is no JSON object".to_owned()));
-    };
-    Ok(members)
+    // The strict reader finds a member that stands twice, too.
+    let read = json::read(text.as_bytes()).map(drop);
+    let fault = read.err().map(|error| format!("rule: {} {}", error.pointer, error.problem));
+    match (fault, serde_json::from_str::<Value>(&text)) {
+        (None, Ok(Value::Object(members))) => Ok(members),
+        (fault, _) => {
+            Err(Failure::Usage(fault.unwrap_or_else(|| "rule: is no JSON object".to_owned())))
+        }
+    }
 }

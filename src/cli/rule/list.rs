@@ -53,7 +53,7 @@ impl ListArguments {
             .chain(of_store.into_iter().map(Shown::OfStore))
             .collect();
         let format = self.output.format();
-        if all.is_empty() && format == Format::Table {
+        if all.is_empty() && format != Format::Json {
             messages.say("There are no admission rules.");
         } else {
             print(text(&all, format))?;

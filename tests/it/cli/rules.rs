@@ -156,7 +156,7 @@ fn the_rules_of_the_settings_come_first_and_are_not_changed() {
     assert_eq!(with(&["rule", "remove", "mine", "--yes"]).code, Some(3));
     let table = with(&["rule", "list", "-o", "table"]);
     assert!(table.err.contains("Clients that no rule decides about: allow."), "{table:?}");
-    let table = table.result();
+    let table = table.out;
     for part in
         ["no-tunnels", "any_destination: *.tunnel.example", "reason: no tunnels", "settings"]
     {
@@ -199,7 +199,7 @@ fn a_rule_is_tried_on_the_registrations_of_the_last_days() {
     let said = "Rule draft would reject 3 of 4 clients of the last 30 days, of which 1 is in use:";
     assert!(text.starts_with(said), "{text}");
     assert!(text.contains(&id(1)), "{text}");
-    assert_eq!(doorward.run(&["rule", "list"]).result(), "", "nothing is stored");
+    assert_eq!(doorward.run(&["rule", "list"]).out, "", "nothing is stored");
 
     // A rule before it decides about some; one that only observes is tried as if it decided.
     let allow = ["rule", "add", "b", "--any-destination", "b.tunnel.example", "--effect", "allow"];
