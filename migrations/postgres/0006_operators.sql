@@ -35,6 +35,7 @@ CREATE TABLE rules (
     rule       text   NOT NULL, -- a JSON object
     changed_at bigint NOT NULL,
     changed_by text
+);
 CREATE TABLE operator_tokens (
     operator_token_id uuid   NOT NULL PRIMARY KEY,
     name              text   NOT NULL UNIQUE,

@@ -153,6 +153,7 @@ CREATE TABLE rules (
     rule       TEXT    NOT NULL, -- a JSON object
     changed_at INTEGER NOT NULL,
     changed_by TEXT
+) STRICT, WITHOUT ROWID;
 CREATE TABLE operator_tokens (
     operator_token_id BLOB    NOT NULL PRIMARY KEY CHECK (length(operator_token_id) = 16),
     name              TEXT    NOT NULL UNIQUE,
