@@ -5,7 +5,11 @@ use std::io::{self, Read as _};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::{admission::Rule, cli::exit::Failure, json};
+use crate::{
+    admission::{Rule, Terms},
+    cli::exit::Failure,
+    json,
+};
 
 /// More than any rule that the store keeps.
 const JSON_BYTES_MAX: u64 = 1 << 20;
@@ -28,9 +32,6 @@ macro_rules! members {
             $($(#[doc = $text_about])+
             #[arg(long, value_name = $text_value)]
             $text: Option<String>,)+
-            /// Remove the client after this many days
-            #[arg(long, value_name = "DAYS")]
-            expires_days: Option<u32>,
         }
 
         impl MemberArguments {
@@ -42,7 +43,6 @@ macro_rules! members {
                 })+
                 given.extend(self.imitation.map(|is_imitation| ("imitation", json!(is_imitation))));
                 $(given.extend(self.$text.as_ref().map(|text| (stringify!($text), json!(text))));)+
-                given.extend(self.expires_days.map(|days| ("expires_days", json!(days))));
                 given
             }
         }
@@ -75,8 +75,6 @@ members! {
     effect as "EFFECT",
     /// The text for the developer of a rejected client
     reason as "TEXT",
-    /// How operators find a client that the rule lets in
-    label as "TEXT",
     /// Whether the rule decides or only counts: enforce or observe [default: enforce]
     mode as "MODE",
     /// Why the rule exists
@@ -155,13 +153,19 @@ impl DraftArguments {
             members.insert(name.to_owned(), value);
         }
         let rule = parse(&Value::Object(members).to_string())?;
-        if rule.terms.ceiling.is_some() {
-            return Err(Failure::Usage(format!(
-                "rule {}: ceiling: is not supported",
-                rule.id.as_str()
-            )));
+        let Terms { ceiling, label, expires_days } = &rule.terms;
+        let unsupported = [
+            ("ceiling", ceiling.is_some()),
+            ("label", label.is_some()),
+            ("expires_days", expires_days.is_some()),
+        ];
+        match unsupported.iter().find(|(_, is_given)| *is_given) {
+            None => Ok(rule),
+            Some((member, _)) => {
+                let id = rule.id.as_str();
+                Err(Failure::Usage(format!("rule {id}: {member}: is not supported")))
+            }
         }
-        Ok(rule)
     }
 }
 
