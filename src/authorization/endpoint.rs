@@ -345,7 +345,12 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
             Ok(granted(request, &code, issuer))
         }
         // An operator decided in the same moment: the request is looked at anew.
-        Ok(Err(_)) => Ok(see_other(&sign_in::go_on(app, question.text))),
+        Ok(Err(_)) => {
+            if let Err(error) = app.families.refresh(&app.store).await {
+                tracing::warn!(%error, "decisions about families stay as they were");
+            }
+            Ok(see_other(&sign_in::go_on(app, question.text)))
+        }
         Err(error) => {
             tracing::error!(%error, "a grant could not be kept");
             Ok(refused(request, &AuthorizationError::from(&error), issuer))

@@ -5,18 +5,18 @@ use std::{sync::Arc, time::Instant};
 use tokio::time::sleep;
 
 use super::{
-    ClientFilter, ClientRecord, Deleted, FamilyAccess, FamilyClient, FamilyRecord, Standing,
-    StandingChanged, Store, StoreError, Transition, change, changes,
+    ClientFilter, ClientRecord, Deleted, FamilyAccess, FamilyClient, FamilyFilter, FamilyOrder,
+    FamilyPlace, FamilyRecord, Standing, StandingChanged, Store, StoreError, Transition, change,
+    changes,
     column::{Value, first_after},
     family_record::{ClientRef, Counted, FamilyUse, Mark, Number},
     statements::families,
 };
 use crate::{
-    admission::DestinationPattern,
     audit::{Action, Author},
     client::{ClientId, ClientIdentifier, DocumentUrl},
     clock::Timestamp,
-    family::{FamilyId, FamilyKey},
+    family::FamilyId,
 };
 
 /// How many clients one change counts, or ends the grants of.
@@ -39,65 +39,6 @@ pub(crate) fn first_id(at: Timestamp) -> ClientId {
 fn last_before(id: ClientId) -> Option<ClientId> {
     let number = u128::from_be_bytes(*id.as_bytes()).checked_sub(1)?;
     Some(ClientId::from_bytes(number.to_be_bytes()))
-}
-
-/// In which order families are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FamilyOrder {
-    /// The family with the most clients first.
-    #[default]
-    Clients,
-    /// The family that a client joined last first.
-    LastSeen,
-}
-
-impl FamilyOrder {
-    /// Where a list goes on behind a family.
-    pub const fn place(self, family: &FamilyRecord) -> FamilyPlace {
-        let value = match self {
-            Self::Clients => family.clients,
-            Self::LastSeen => family.last_seen_at.as_millis(),
-        };
-        FamilyPlace { value, family_id: family.family_id }
-    }
-}
-
-/// Where a list of families goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FamilyPlace {
-    value: u64,
-    /// The last family of the page before.
-    pub family_id: FamilyId,
-}
-
-/// Which families a list shows; an absent bound lets everything through.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FamilyFilter {
-    /// In which order.
-    pub order: FamilyOrder,
-    /// Only families whose key or a name contains this text, without regard to ASCII case.
-    pub name_contains: Option<String>,
-    /// Only families with this redirect destination.
-    pub destination: Option<DestinationPattern>,
-    /// Only families of this standing.
-    pub standing: Option<Standing>,
-}
-
-impl FamilyFilter {
-    fn passes(&self, family: &FamilyRecord) -> bool {
-        let holds = |text: &str, part: &String| {
-            text.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
-        };
-        let is_named =
-            |part| holds(&family.key, part) || family.names.iter().any(|name| holds(name, part));
-        let leads_to = |wanted: &DestinationPattern| {
-            let key = family.key.parse::<FamilyKey>();
-            key.is_ok_and(|key| key.destinations().any(|place| wanted.matches(place)))
-        };
-        self.standing.is_none_or(|standing| standing == family.standing)
-            && self.name_contains.as_ref().is_none_or(is_named)
-            && self.destination.as_ref().is_none_or(leads_to)
-    }
 }
 
 impl Transition {

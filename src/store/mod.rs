@@ -21,6 +21,7 @@ mod events;
 mod expiry;
 mod failing;
 mod families;
+mod family_filter;
 mod family_record;
 mod grants;
 mod initial_access_tokens;
@@ -54,7 +55,7 @@ pub use self::{
     events::EventsOf,
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
-    families::{FamilyFilter, FamilyOrder, FamilyPlace},
+    family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
     initial_access_tokens::{InitialAccessTokenId, InitialAccessTokenRecord},

@@ -32,6 +32,12 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ),
     ("note_operator_token_uses", "uses are counted aside, and decide nothing about access"),
     ("import_operator_tokens", "imports copy records"),
+    ("clients_of", "it reads"),
+    ("count_in_families", "families are counted aside, and decide nothing about access"),
+    ("check_members", "families are counted aside"),
+    ("recount_family", "families are counted aside"),
+    ("put_family_use", "the people of families are counted aside"),
+    ("import_families", "imports copy records"),
     ("put_note", "a note decides nothing about access"),
 ];
 
