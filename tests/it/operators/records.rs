@@ -294,14 +294,14 @@ async fn audit_events_are_found_by_terms_and_times_in_the_documented_shape() {
 
     let of = |query: &str| format!("filter[query]={}", query.replace(' ', "+").replace('"', "%22"));
     let by_client = list(&of(&format!("@client_id:{first}"))).await;
-    assert_eq!(ids(&by_client).len(), 1);
+    assert_eq!(ids(&by_client).len(), 2, "the suspension, and the registration");
     let terms = format!("@actor.id:\"on call\" action:client.suspended @client_id:{second}");
     assert_eq!(ids(&list(&of(&terms)).await), [newest_id]);
     assert_eq!(ids(&list(&of("@sub:nobody")).await), [""; 0]);
     assert_eq!(ids(&list("filter[from]=2027-01-15T08:02:00Z").await), [newest_id]);
     assert_eq!(
         ids(&list("filter[to]=2027-01-15T08:02:00Z&sort=-timestamp").await)[..1],
-        ids(&by_client)
+        ids(&by_client)[..1]
     );
     let oldest = list("sort=timestamp&page[limit]=1").await;
     let after = oldest["meta"]["page"]["after"].as_str().unwrap();
