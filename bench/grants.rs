@@ -146,6 +146,7 @@ fn new_grant(
         refreshes: 0,
         graced: 0,
         refresh: None,
+        identity: None,
     };
     (grant, code)
 }

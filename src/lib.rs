@@ -74,6 +74,7 @@ mod server_metadata;
 mod sign_in;
 mod special_use;
 pub mod store;
+mod stored_identity;
 mod timeline;
 mod token;
 mod webhook;

@@ -48,7 +48,12 @@ impl LocalPassword {
 
 /// How they are called.
 pub(crate) fn owner() -> ResourceOwner {
-    ResourceOwner { subject: SUBJECT.to_owned(), name: Some("Developer".to_owned()), email: None }
+    ResourceOwner {
+        subject: SUBJECT.to_owned(),
+        name: Some("Developer".to_owned()),
+        email: None,
+        identity: None,
+    }
 }
 
 #[cfg(test)]

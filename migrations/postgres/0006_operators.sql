@@ -82,3 +82,6 @@ CREATE TABLE family_clients (
     PRIMARY KEY (family_id, client_id)
 );
 CREATE INDEX events_of_family ON events (family, event_id) WHERE family IS NOT NULL;
+-- What servers behind the guard are told of a person, as JSON.
+ALTER TABLE sessions ADD COLUMN identity text;
+ALTER TABLE grants ADD COLUMN identity text;

@@ -20,6 +20,7 @@ use crate::{
     store::{
         ClientState, CodeRecord, ConsentRecord, DocumentClientId, DocumentClientRecord, GrantRecord,
     },
+    stored_identity::StoredIdentity,
 };
 
 /// How much of a redirect URI on the device is shown: where it leads, and not all that a client appends, which would
@@ -341,8 +342,18 @@ pub(super) fn grant(
         refreshes: 0,
         graced: 0,
         refresh: None,
+        identity: app.config.guards().then(|| identity(question)).flatten(),
     };
     (record, code)
+}
+
+/// What servers behind the guard are told of the person and the client.
+fn identity(question: &Question<'_>) -> Option<String> {
+    let Question { request, session, .. } = question;
+    let identity = StoredIdentity::read(session.owner.identity.as_deref());
+    let client_name =
+        request.client.metadata.client_name.as_ref().map(|name| name.as_str().to_owned());
+    StoredIdentity { client_name, ..identity }.text()
 }
 
 #[cfg(test)]

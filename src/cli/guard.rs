@@ -20,8 +20,9 @@ use crate::{
     entropy::Entropy,
     grant::GrantId,
     guard::{
-        Asked, Authorized, Decided, Decision, Found, Guarded, Guards, Tool, decide, find, misfits,
-        split_address,
+        Asked, Authorized, Decided, Decision, Found, Guarded, Guards, Tool, decide, find,
+        mcp::{self, MessageFault, MessageKind},
+        misfits, split_address,
     },
     keys::{self, KeysError},
     store::Access,
@@ -51,7 +52,9 @@ impl GuardCommand {
 Examples:
   doorward guard explain -c doorward.toml --resource tools --method POST --url https://mcp.example.com/mcp
   doorward guard explain -c doorward.toml --resource tools --method POST --url https://mcp.example.com/mcp \\
-    --tool delete_repo --scope 'tools:read'")]
+    --tool delete_repo --scope 'tools:read'
+  doorward guard explain -c doorward.toml --resource tools --method POST --url https://mcp.example.com/mcp \\
+    --scope 'tools:read' --body - < message.json")]
 pub(super) struct ExplainArguments {
     /// The resource: the id of its guard, or its URI
     #[arg(long, value_name = "RESOURCE")]
@@ -65,6 +68,9 @@ pub(super) struct ExplainArguments {
     /// The tool that the request calls
     #[arg(long, value_name = "TOOL")]
     tool: Option<String>,
+    /// Read the request body on standard input, which names the tool; the value is -
+    #[arg(long, value_name = "-", value_parser = ["-"], conflicts_with_all = ["tool", "token"])]
+    body: Option<String>,
     /// The origin of the page that sends the request
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
@@ -85,13 +91,27 @@ impl ExplainArguments {
         let (address, target) = split_address(&self.url).ok_or_else(|| {
             Failure::Usage("--url is a whole URL, such as https://mcp.example.com/mcp".into())
         })?;
+        let called = match self.body {
+            Some(_) => called_by_body(&guarded)?,
+            None => Ok(self.tool),
+        };
+        let called = match called {
+            Ok(called) => called,
+            Err(fault) => {
+                let mut results = Results::open();
+                results.line(format_args!("resource  {}", guarded.uri))?;
+                results.line(format_args!("decision  400: {fault}"))?;
+                results.finish()?;
+                return Ok(Outcome::from_verdict(false));
+            }
+        };
         let asked = Asked {
             method: &self.method,
             address,
             target: target.as_bytes(),
             origin: self.origin.as_deref().map(str::as_bytes),
             is_preflight: false,
-            tool: self.tool.as_deref().map_or(Tool::None, Tool::Called),
+            tool: called.as_deref().map_or(Tool::None, Tool::Called),
             ambiguity: None,
         };
         let found = match (self.token, self.scope) {
@@ -115,6 +135,22 @@ impl ExplainArguments {
         results.finish()?;
         Ok(Outcome::from_verdict(goes_on))
     }
+}
+
+/// The tool that the body on standard input calls, as the built-in proxy reads it.
+fn called_by_body(guarded: &Guarded) -> Result<Result<Option<String>, MessageFault>, Failure> {
+    if guarded.settings.upstream.is_none() {
+        let what = "a proxy in front sends no body to the guard: name the tool with --tool instead";
+        return Err(Failure::Usage(what.into()));
+    }
+    let mut body = Vec::new();
+    let max = guarded.settings.body_max as u64;
+    let read = io::stdin().lock().take(max).read_to_end(&mut body);
+    read.map_err(Failure::of("cannot read standard input"))?;
+    Ok(mcp::read_body(&body).map(|message| match message.kind {
+        MessageKind::Call(tool) => Some(tool),
+        _ => None,
+    }))
 }
 
 /// The resource with the guard of this id, or of this URI.
@@ -159,6 +195,7 @@ fn assumed(scope: String) -> Authorized {
         granted: scope.clone(),
         scope,
         expires_at: Timestamp::from_millis(u64::MAX),
+        identity: Arc::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use url::Url;
 use super::{
     Config, Resource,
     fault::Faults,
+    identity::{IDENTITY_HEADER, TOLD_CLAIM},
     kind::{Boolean, Given, Integer, Kind as _, List, Refusal, Shown, Text},
     pattern::covers,
     setting::table,
@@ -80,6 +81,10 @@ table! {
         default: bool = false, Boolean;
         /// The headers in which the server behind the guard reads who sends a request, beside `Doorward-Assertion`.
         identity_headers: IdentityHeaders = {}, entry::<IdentityHeaders>();
+        /// The claims of the provider that `Doorward-Assertion` has beside the verified email address, as they were at
+        /// sign-in. `groups` is the claim that `groups_claim` of the provider names. Claims that are together larger than
+        /// 4 KiB are left out.
+        claims: Vec<String> = [] example ["groups"], List(TOLD_CLAIM);
         /// The server that the built-in proxy protects. Its path takes the place of the resource's path. Without it,
         /// a proxy in front asks the guard about each request.
         upstream: Option<Url> = none example "http://127.0.0.1:3000/mcp", UPSTREAM;
@@ -107,6 +112,10 @@ table! {
     entry IdentityHeaders {
         /// The header for the subject of the token.
         subject: Option<String> = none example "X-Forwarded-User", IDENTITY_HEADER;
+        /// The header for the email address, if the provider has verified it.
+        email: Option<String> = none example "X-Forwarded-Email", IDENTITY_HEADER;
+        /// The header for the groups at sign-in, separated by commas. A group with a comma in its name is left out.
+        groups: Option<String> = none example "X-Forwarded-Groups", IDENTITY_HEADER;
         /// The header for the identifier of the client.
         client_id: Option<String> = none, IDENTITY_HEADER;
         /// The header for the scopes, separated by spaces.
@@ -117,7 +126,8 @@ table! {
 impl IdentityHeaders {
     /// The headers that are set.
     pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
-        [&self.subject, &self.client_id, &self.scope].into_iter().flatten()
+        let Self { subject, email, groups, client_id, scope } = self;
+        [subject, email, groups, client_id, scope].into_iter().flatten()
     }
 }
 
@@ -142,6 +152,12 @@ pub enum Ask {
 }
 
 impl Guard {
+    /// The claims that the server behind the guard is told in one way or another.
+    pub(crate) fn needed_claims(&self) -> impl Iterator<Item = &str> {
+        let of_header = self.identity_headers.groups.as_ref().map(|_| "groups");
+        self.claims.iter().map(String::as_str).chain(of_header)
+    }
+
     /// Every scope that the guard requires somewhere, each once.
     pub(crate) fn all_scopes(&self) -> Vec<&str> {
         let of_rules = self.rules.iter().flat_map(|rule| &rule.scopes);
@@ -375,28 +391,6 @@ const ASK: Text<Ask> = Text {
         Ask::Minimum => "minimum".into(),
         Ask::All => "all".into(),
     },
-    shown: Shown::Whole,
-};
-
-/// A header that only a proxy sets.
-const IDENTITY_HEADER: Text<String> = Text {
-    expected: "the name of a header such as X-Forwarded-User, of letters, digits, and hyphens",
-    parse: |text| {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if text.is_empty() || text.len() > 64 || !is_plain {
-            return Err(None);
-        }
-        let name = text.to_ascii_lowercase();
-        let is_taken =
-            ["accept", "connection", "content-", "doorward-", "mcp-", "sec-", "transfer-encoding"];
-        let others =
-            ["authorization", "cookie", "expect", "host", "origin", "te", "trailer", "upgrade"];
-        if is_taken.iter().any(|taken| name.starts_with(taken)) || others.contains(&name.as_str()) {
-            return Err(Some("that header means something else".into()));
-        }
-        Ok(text.to_owned())
-    },
-    print: String::clone,
     shown: Shown::Whole,
 };
 

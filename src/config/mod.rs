@@ -9,6 +9,7 @@
 mod algorithm;
 mod fault;
 mod guard;
+mod identity;
 mod kind;
 mod load;
 mod location;
@@ -42,6 +43,11 @@ pub use self::{
     source::{Sources, environment},
     tables::{AdmissionRule, CatalogueScope, ProtectedName, Provider, Resource, Webhook},
 };
+pub(crate) use self::{
+    identity::OWN_CLAIMS,
+    pattern::{Strictness, ToolMatch, path_matches, tool_matches},
+    text::without_credentials,
+};
 use self::{
     kind::{Boolean, Integer, List},
     redis_url::REDIS,
@@ -51,10 +57,6 @@ use self::{
         ACCESS, ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
         KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE, word,
     },
-};
-pub(crate) use self::{
-    pattern::{Strictness, ToolMatch, path_matches, tool_matches},
-    text::without_credentials,
 };
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
@@ -448,6 +450,16 @@ impl Config {
     /// Whether any resource may ask about tokens.
     pub fn introspects(&self) -> bool {
         self.authorization.resources.iter().any(|resource| resource.introspection().is_some())
+    }
+
+    /// The claims that servers behind guards are told, each once; `None` without guards.
+    pub(crate) fn claims_of_guards(&self) -> Option<Vec<&str>> {
+        let resources = self.authorization.resources.iter();
+        let guards = resources.filter_map(|resource| resource.guard.as_ref());
+        let mut claims: Vec<&str> = guards.flat_map(Guard::needed_claims).collect();
+        claims.sort_unstable();
+        claims.dedup();
+        self.guards().then_some(claims)
     }
 
     /// Whether any resource has a guard.

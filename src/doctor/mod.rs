@@ -7,6 +7,7 @@ mod certificate;
 mod clock;
 mod descriptors;
 mod expiry;
+mod guards;
 mod keys;
 mod limiter;
 mod providers;
@@ -39,6 +40,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     limiter::redis,
     certificate::files,
     providers::reachable,
+    guards::guarded,
     webhooks::delivering,
     descriptors::enough,
     addresses::listeners,

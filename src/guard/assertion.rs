@@ -6,8 +6,10 @@
 use http::HeaderValue;
 use serde::Serialize;
 
+use super::{Authorized, Guarded};
 use crate::{
     clock::Timestamp,
+    config::OWN_CLAIMS,
     grant::GrantId,
     keys::{Keys, KeysError},
 };
@@ -51,22 +53,23 @@ struct Claims<'a> {
     email_verified: Option<bool>,
 }
 
-/// The names that no listed claim may have.
-const RESERVED: [&str; 13] = [
-    "iss",
-    "aud",
-    "sub",
-    "iat",
-    "exp",
-    "nbf",
-    "jti",
-    "client_id",
-    "client_name",
-    "scope",
-    "grant",
-    "email",
-    "email_verified",
-];
+impl Identity {
+    /// Who is authorized, as the server behind a guard is told.
+    pub(super) fn of(authorized: &Authorized, guarded: &Guarded) -> Self {
+        let identity = &authorized.identity;
+        let is_told = |name: &String| guarded.settings.claims.contains(name);
+        let claims = identity.claims.iter().filter(|(name, _)| is_told(name));
+        Self {
+            subject: authorized.subject.clone(),
+            email: identity.email.clone(),
+            claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            client_id: authorized.client_id.clone(),
+            client_name: identity.client_name.clone(),
+            scope: authorized.scope.clone(),
+            grant: authorized.grant,
+        }
+    }
+}
 
 /// An assertion of `identity` for `resource`.
 pub(crate) fn assertion(
@@ -90,7 +93,7 @@ pub(crate) fn assertion(
         email_verified: identity.email.as_ref().map(|_| true),
     };
     let mut json = serde_json::to_vec(&claims).expect("claims are strings and numbers");
-    let listed = identity.claims.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str()));
+    let listed = identity.claims.iter().filter(|(name, _)| !OWN_CLAIMS.contains(&name.as_str()));
     for (name, value) in listed {
         json.pop();
         json.extend_from_slice(

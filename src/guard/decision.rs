@@ -1,7 +1,7 @@
 //! The decision about one request to a guarded resource. Pure: settings, token, grant, and request come in; the built-in
 //! proxy, each dialect of forward-auth, and `doorward guard explain` carry it out.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
@@ -17,7 +17,9 @@ use crate::{
         Ask, Config, Guard, GuardRule, Resource, Strictness, ToolMatch, path_matches, tool_matches,
     },
     grant::GrantId,
+    metrics::{GuardMetrics, GuardOutcome},
     paths,
+    stored_identity::StoredIdentity,
 };
 
 /// A guarded resource, with what follows from its settings.
@@ -32,6 +34,7 @@ pub(crate) struct Guarded {
     pub(crate) metadata: Bytes,
     /// Where clients read it.
     pub(crate) metadata_url: String,
+    pub(crate) metrics: Arc<GuardMetrics>,
     /// Scheme, host, and port, as browsers write an origin.
     pub(crate) origin: String,
     /// The path of the resource, without a slash at its end; empty for all of the host.
@@ -91,6 +94,8 @@ pub(crate) struct Authorized {
     pub(crate) granted: String,
     /// When the token expires.
     pub(crate) expires_at: Timestamp,
+    /// What else is known of the person and the client.
+    pub(crate) identity: Arc<StoredIdentity>,
 }
 
 /// What becomes of a request.
@@ -148,6 +153,23 @@ impl Rejection {
     }
 }
 
+impl Decision<'_> {
+    /// How the decision is counted.
+    pub(super) const fn outcome(&self) -> GuardOutcome {
+        match self {
+            Self::Public => GuardOutcome::Public,
+            Self::Allow(_) => GuardOutcome::Allowed,
+            Self::Preflight => GuardOutcome::Preflight,
+            Self::SignIn { .. } => GuardOutcome::Unauthorized,
+            Self::StepUp { .. } => GuardOutcome::InsufficientScope,
+            Self::Denied => GuardOutcome::Denied,
+            Self::Rejected(Rejection::Origin) => GuardOutcome::RejectedOrigin,
+            Self::Rejected(Rejection::Unavailable) => GuardOutcome::Unavailable,
+            Self::Rejected(_) => GuardOutcome::Rejected,
+        }
+    }
+}
+
 /// A decision, and the rule that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decided<'a> {
@@ -173,6 +195,7 @@ impl Guarded {
             uri: resource.uri.as_str().to_owned(),
             name: resource.name.clone(),
             metadata: Bytes::new(),
+            metrics: Arc::default(),
             metadata_url: format!("{origin}{}{path}", paths::PROTECTED_RESOURCE),
             origin,
             path,

@@ -3,7 +3,7 @@
 //!
 //! Each dialect has an address of its own for each resource, so that no header of another dialect is believed.
 
-use std::{error::Error, fmt, net::IpAddr, sync::Arc};
+use std::{error::Error, net::IpAddr, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -13,10 +13,10 @@ use http::{
 use uuid::Uuid;
 
 use super::{
-    Asked, Authorized, Decision, Found, Guarded, Guards, Identity, Tool, assertion,
+    Asked, Decision, Found, Guarded, Guards, Identity, Reason, Tool, assertion,
     challenge::{self, Told},
     decide, find,
-    headers::ambiguity,
+    headers::{ambiguity, joined},
     split_address,
     tool::tool_of,
 };
@@ -97,10 +97,11 @@ pub(crate) async fn check(
         is_preflight: facts.method == "OPTIONS"
             && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD),
         tool: Tool::None,
-        ambiguity: ambiguity(&head.headers),
+        ambiguity: ambiguity(&head.headers).or_else(|| joined(&head.headers)),
     };
     let name = tool_of(facts.method, &head.headers, &guarded.settings);
     let decided = decide(guarded, &Asked { tool: name.as_tool(), ..asked }, found.presented());
+    guarded.metrics.decisions[decided.decision.outcome()].add_one();
     let client_id = match &found {
         Found::Valid(authorized) => Uuid::parse_str(&authorized.client_id).ok(),
         _ => None,
@@ -113,7 +114,7 @@ pub(crate) async fn check(
     let is_mcp = head.headers.keys().any(|name| name.as_str().starts_with("mcp-"));
     let cause: Arc<dyn Error + Send + Sync> = match &found {
         Found::Unknown(error) => Arc::<StoreError>::clone(error),
-        _ => Arc::new(Reason(format!("{}: {}", guarded.settings.id, told.description))),
+        _ => Arc::new(Reason::new(guarded, &decided, name.as_tool(), &told.description)),
     };
     let outcome = Outcome { error_code: Some(told.code), client_id, cause: Some(cause) };
     let mut response = refused(told, is_mcp);
@@ -206,36 +207,16 @@ fn refused(told: Told, is_mcp: bool) -> Response {
     response
 }
 
-/// Why a request was refused, for the log.
-#[derive(Debug)]
-struct Reason(String);
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Reason {}
-
 fn allowed(app: &App, dialect: Dialect, guarded: &Guarded, decision: &Decision<'_>) -> Response {
     let mut response = answer::json(StatusCode::OK, "{}");
     if let Decision::Allow(authorized) = decision {
-        let identity = Identity {
-            subject: authorized.subject.clone(),
-            email: None,
-            claims: serde_json::Map::new(),
-            client_id: authorized.client_id.clone(),
-            client_name: None,
-            scope: authorized.scope.clone(),
-            grant: authorized.grant,
-        };
+        let identity = Identity::of(authorized, guarded);
         let now = app.clock.now();
         match assertion(&app.keys, &app.config.server.issuer, &guarded.uri, &identity, now) {
             Ok(assertion) => drop(response.headers_mut().insert(ASSERTION, assertion)),
             Err(error) => return unsigned(error),
         }
-        set_plain(response.headers_mut(), guarded, authorized);
+        response.headers_mut().extend(guarded.identity_headers(authorized));
     }
     if dialect == Dialect::Envoy {
         // Where nothing is set, the client's own copies would stay.
@@ -248,21 +229,6 @@ fn allowed(app: &App, dialect: Dialect, guarded: &Guarded, decision: &Decision<'
         }
     }
     response
-}
-
-/// Sets the plain headers of identity. What no header can hold is left out.
-fn set_plain(headers: &mut HeaderMap, guarded: &Guarded, authorized: &Authorized) {
-    let names = &guarded.settings.identity_headers;
-    for (name, value) in [
-        (&names.subject, &authorized.subject),
-        (&names.client_id, &authorized.client_id),
-        (&names.scope, &authorized.scope),
-    ] {
-        let name = name.as_ref().and_then(|name| HeaderName::try_from(name).ok());
-        if let (Some(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
-            headers.insert(name, value);
-        }
-    }
 }
 
 /// No identity, no request: an upstream may take a request without one for its own.

@@ -14,6 +14,7 @@ use http::{
 };
 
 use super::{Authorized, Guarded};
+use crate::config::IdentityHeaders;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
@@ -60,19 +61,27 @@ const OF_THE_HOST: [HeaderName; 4] =
     [ALT_SVC, CLEAR_SITE_DATA, SERVICE_WORKER_ALLOWED, STRICT_TRANSPORT_SECURITY];
 
 impl Guarded {
-    /// The plain headers that carry identity, with what they carry.
-    pub(crate) fn identity_headers<'a>(
+    /// The plain headers that carry identity. What no header can hold in ASCII is in the assertion alone.
+    pub(crate) fn identity_headers(
         &self,
-        authorized: &'a Authorized,
-    ) -> Vec<(HeaderName, &'a str)> {
-        let names = &self.settings.identity_headers;
+        authorized: &Authorized,
+    ) -> Vec<(HeaderName, HeaderValue)> {
+        let IdentityHeaders { subject, email, groups, client_id, scope } =
+            &self.settings.identity_headers;
+        let identity = &authorized.identity;
+        let value_of_groups = groups.as_ref().and_then(|_| identity.groups());
         let values = [
-            (&names.subject, &authorized.subject),
-            (&names.client_id, &authorized.client_id),
-            (&names.scope, &authorized.scope),
+            (subject, Some(&*authorized.subject)),
+            (email, identity.email.as_deref()),
+            (groups, value_of_groups.as_deref()),
+            (client_id, Some(&*authorized.client_id)),
+            (scope, Some(&*authorized.scope)),
         ];
         let header = |name: &Option<String>| HeaderName::from_bytes(name.as_ref()?.as_bytes()).ok();
-        values.into_iter().filter_map(|(name, value)| Some((header(name)?, &**value))).collect()
+        let pairs = values.into_iter();
+        pairs
+            .filter_map(|(name, value)| Some((header(name)?, HeaderValue::from_str(value?).ok()?)))
+            .collect()
     }
 
     /// The names of the plain headers that carry identity.
@@ -97,6 +106,16 @@ pub(crate) fn ambiguity(headers: &HeaderMap) -> Option<&'static str> {
         return Some("Connection names a header that is not hop-by-hop");
     }
     None
+}
+
+/// The same of the question of a proxy: Envoy joins a repeated header with commas before it asks.
+pub(super) fn joined(headers: &HeaderMap) -> Option<&'static str> {
+    let has_comma = |name: &str| {
+        headers.get(name).is_some_and(|value: &HeaderValue| value.as_bytes().contains(&b','))
+    };
+    // No value of these has a comma: names that a header cannot hold come in Base64.
+    let names = ["mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id"];
+    names.into_iter().any(has_comma).then_some("Mcp-* headers must not be repeated or have a comma")
 }
 
 fn decides(name: &HeaderName) -> bool {

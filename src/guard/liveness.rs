@@ -17,6 +17,7 @@ use crate::{
     grant::GrantId,
     secret::SecretHash,
     store::StoreError,
+    stored_identity::StoredIdentity,
     token::{self, Verified},
 };
 
@@ -45,7 +46,7 @@ struct Known {
 #[derive(Clone)]
 enum State {
     Ended,
-    Alive { scope: Option<Arc<Scope>>, expires_at: Timestamp },
+    Alive { scope: Option<Arc<Scope>>, expires_at: Timestamp, identity: Arc<StoredIdentity> },
 }
 
 /// What a token is found to be.
@@ -109,9 +110,11 @@ impl Liveness {
         }
         let state = match token::live_grant(app, id, now).await? {
             None => State::Ended,
-            Some(grant) => {
-                State::Alive { scope: grant.scope.map(Arc::new), expires_at: grant.expires_at }
-            }
+            Some(grant) => State::Alive {
+                scope: grant.scope.map(Arc::new),
+                expires_at: grant.expires_at,
+                identity: Arc::new(StoredIdentity::read(grant.identity.as_deref())),
+            },
         };
         if let Some(grants) = &self.grants {
             grants.put(id, Known { asked_at: now, state: state.clone() });
@@ -139,14 +142,18 @@ pub(crate) async fn find(
     }
     match guards.liveness.state(app, verified.grant, now).await {
         Err(error) => Found::Unknown(Arc::new(error)),
-        Ok(State::Alive { scope, expires_at }) if now < expires_at => {
-            Found::Valid(authorized(&verified, scope.as_deref()))
+        Ok(State::Alive { scope, expires_at, identity }) if now < expires_at => {
+            Found::Valid(authorized(&verified, scope.as_deref(), identity))
         }
         Ok(_) => Found::Invalid("access was revoked or has ended"),
     }
 }
 
-fn authorized(verified: &Verified, granted: Option<&Scope>) -> Authorized {
+fn authorized(
+    verified: &Verified,
+    granted: Option<&Scope>,
+    identity: Arc<StoredIdentity>,
+) -> Authorized {
     let granted = granted.map_or("", Scope::as_str);
     let is_granted = |scope: &&str| granted.split(' ').any(|held| held == *scope);
     let held: Vec<&str> = verified.scope.split(' ').filter(is_granted).collect();
@@ -157,5 +164,6 @@ fn authorized(verified: &Verified, granted: Option<&Scope>) -> Authorized {
         scope: held.join(" "),
         granted: granted.to_owned(),
         expires_at: verified.expires_at,
+        identity,
     }
 }

@@ -80,6 +80,11 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, MessageF
     if headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
         return Err(MessageFault::Encoded);
     }
+    read_body(body)
+}
+
+/// Reads a body that is known to be plain JSON.
+pub(crate) fn read_body(body: &[u8]) -> Result<Message, MessageFault> {
     read_message(&json::read_within(body, DEPTH_MAX)?)
 }
 

@@ -34,7 +34,12 @@ pub(crate) use self::{
     liveness::{Found, find},
     proxy::{Proxies, Sender, answer, end_streams},
 };
-use crate::{config::Config, internet::Internet};
+use std::{error::Error, fmt, sync::Arc};
+
+use crate::{config::Config, internet::Internet, metrics::GuardMetrics};
+
+/// How much of the name of a tool the log has.
+const LOGGED_CHARS_MAX: usize = 128;
 
 /// The guarded resources of a server, with what their handlers remember. The server holds it beside `App`.
 pub(crate) struct Guards {
@@ -47,8 +52,9 @@ pub(crate) struct Guards {
 impl Guards {
     pub(crate) fn new(config: &Config, internet: &Internet) -> Self {
         let resources = config.authorization.resources.iter();
-        let all = resources.filter_map(|resource| Guarded::of(resource, config)).collect();
-        let proxies = Proxies::new(config, internet);
+        let all: Vec<Guarded> =
+            resources.filter_map(|resource| Guarded::of(resource, config)).collect();
+        let proxies = Proxies::new(&all, config, internet);
         Self { all, liveness: Liveness::new(config), proxies }
     }
 
@@ -56,11 +62,43 @@ impl Guards {
         self.all.iter()
     }
 
+    /// What is counted of each resource, by the id of its guard.
+    pub(crate) fn metrics(&self) -> Vec<(String, Arc<GuardMetrics>)> {
+        let of = |guarded: &Guarded| (guarded.settings.id.clone(), Arc::clone(&guarded.metrics));
+        self.all.iter().map(of).collect()
+    }
+
     /// The resource with the guard of this id.
     pub(crate) fn by_id(&self, id: &str) -> Option<&Guarded> {
         self.all.iter().find(|guarded| guarded.settings.id == id)
     }
 }
+
+/// What the log says of a request that does not go on: the resource, the reason, the tool, and the rule.
+#[derive(Debug)]
+struct Reason(String);
+
+impl Reason {
+    fn new(guarded: &Guarded, decided: &Decided<'_>, tool: Tool<'_>, description: &str) -> Self {
+        let tool = match tool {
+            Tool::Called(name) => {
+                let name: String = name.chars().take(LOGGED_CHARS_MAX).collect();
+                format!(", tool {name:?}")
+            }
+            Tool::None | Tool::Hidden(_) => String::new(),
+        };
+        let rule = decided.rule.map_or_else(String::new, |rule| format!(", rules[{rule}]"));
+        Self(format!("{}: {description}{tool}{rule}", guarded.settings.id))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Reason {}
 
 /// The door of a fuzz target: any bytes as a target.
 #[cfg(fuzzing)]

@@ -1,6 +1,13 @@
 //! What the server counts, and the page on which it is read.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod guards;
+mod store;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::StatusCode;
 
@@ -12,8 +19,8 @@ use crate::{
     live_rules::LiveRules,
     log,
     metrics::{
-        AppMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, Page, RateLimitMetrics,
-        RegistrationMetrics, RouteMetrics, StoreMetrics,
+        AppMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, GuardMetrics, Page,
+        RateLimitMetrics, RegistrationMetrics, RouteMetrics, StoreMetrics,
     },
     store::{DatabaseFigures, QueueFigures},
     webhook::Webhooks,
@@ -32,6 +39,8 @@ pub(crate) struct ServerMetrics {
     app: Arc<AppMetrics>,
     rules: Option<Arc<LiveRules>>,
     webhooks: Option<Arc<Webhooks>>,
+    /// By the id of each guard; set when the listeners start.
+    pub(crate) guards: OnceLock<Vec<(String, Arc<GuardMetrics>)>>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
@@ -96,12 +105,13 @@ impl ServerMetrics {
         self.sign_ins_on(&mut page);
         self.tokens_on(&mut page);
         self.sweeps_on(&mut page);
+        guards::on(&mut page, self.guards.get().map_or(&[], Vec::as_slice));
         self.webhooks_on(&mut page);
         self.families_on(&mut page);
         self.clients_on(&mut page);
-        store_on(&mut page, store);
+        store::store_on(&mut page, store);
         if let Some(database) = &store.database {
-            database_on(&mut page, database);
+            store::database_on(&mut page, database);
         }
         self.requests_on(&mut page);
         self.connections_on(&mut page);
@@ -404,89 +414,6 @@ pub(crate) struct StoreFigures<'a> {
     /// Of the disk of the data folder, if there is one.
     pub(crate) free_bytes: Option<u64>,
     pub(crate) database: Option<DatabaseFigures>,
-}
-
-fn store_on(page: &mut Page, store: &StoreFigures<'_>) {
-    if let Some(metrics) = store.metrics {
-        let name = "doorward_store_operation_duration_seconds";
-        page.head(
-            name,
-            "histogram",
-            "Time that a caller waits for the store, failures included. `lookup` is one client or grant; a registration \
-             includes its commit.",
-        );
-        page.histograms(name, &metrics.durations);
-    }
-    let name = "doorward_store_queue_length";
-    page.head(
-        name,
-        "gauge",
-        "Callers that wait in a queue of the store. The embedded store has `changes` and `lookups`, PostgreSQL has \
-         `registrations`.",
-    );
-    for queue in &store.queues {
-        page.sample(name, &format!("queue=\"{}\"", queue.name), queue.length);
-    }
-    let name = "doorward_store_queue_capacity";
-    page.head(name, "gauge", "Places in a queue of the store; callers beyond them get 503.");
-    for queue in &store.queues {
-        page.sample(name, &format!("queue=\"{}\"", queue.name), queue.capacity);
-    }
-    if let Some(free_bytes) = store.free_bytes {
-        let name = "doorward_store_disk_free_bytes";
-        page.head(name, "gauge", "Free space on the disk of the data folder, if there is one.");
-        page.sample(name, "", free_bytes);
-    }
-}
-
-fn database_on(page: &mut Page, database: &DatabaseFigures) {
-    let name = "doorward_postgres_connections";
-    page.head(name, "gauge", "Connections to PostgreSQL, if it is the store.");
-    page.sample(name, "state=\"idle\"", database.idle);
-    page.sample(name, "state=\"used\"", database.open.saturating_sub(database.idle));
-    for (name, kind, help, value) in [
-        (
-            "doorward_postgres_waiting",
-            "gauge",
-            "Callers that wait for a connection to PostgreSQL.",
-            database.waiting,
-        ),
-        (
-            "doorward_postgres_connections_discarded_total",
-            "counter",
-            "Connections to PostgreSQL closed after an error or a timeout, with the idle ones.",
-            database.discarded,
-        ),
-        (
-            "doorward_postgres_batches_total",
-            "counter",
-            "Batches of registrations sent to PostgreSQL.",
-            database.batches,
-        ),
-        (
-            "doorward_postgres_batched_registrations_total",
-            "counter",
-            "Registrations in those batches: divided by the batches, their size.",
-            database.batched,
-        ),
-        (
-            "doorward_postgres_retries_total",
-            "counter",
-            "Retried statements: reads, and changes that were certainly not made.",
-            database.retries,
-        ),
-    ] {
-        page.head(name, kind, help);
-        page.sample(name, "", value);
-    }
-    let name = "doorward_postgres_lost_answers_total";
-    page.head(
-        name,
-        "counter",
-        "Batches whose commit response was lost; `settled` if their outcome was found in time.",
-    );
-    page.sample(name, "outcome=\"settled\"", database.settled);
-    page.sample(name, "outcome=\"unsettled\"", database.unsettled);
 }
 
 /// The page size of every Linux that Rust supports and that does not say otherwise.

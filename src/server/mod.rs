@@ -177,6 +177,8 @@ impl Running {
             management_draining: CancellationToken::new(),
             management_tasks: TaskTracker::new(),
         };
+        // Set once: a server starts once.
+        let _again = metrics.guards.set(running.guards.metrics());
         let caps = &app.config.connections;
         let time = TimeLimits::of(caps);
         let limits = Limits {

@@ -325,7 +325,12 @@ mod tests {
         SessionRecord {
             session_id: SessionId::generate(NOW, entropy),
             hash: SecretHash::of(b"a cookie"),
-            owner: ResourceOwner { subject: "a".to_owned(), name: None, email: None },
+            owner: ResourceOwner {
+                subject: "a".to_owned(),
+                name: None,
+                email: None,
+                identity: None,
+            },
             signed_in_at: NOW,
             idle_at: expires_at,
             expires_at,

@@ -7,6 +7,7 @@ use crate::{
     config::{Provider, SignInConfig},
     local_password,
     store::ResourceOwner,
+    stored_identity::StoredIdentity,
 };
 
 /// The most bytes of what tells people apart. OpenID Connect Core 1.0 §2 knows 255.
@@ -29,10 +30,12 @@ pub(super) enum ClaimsError {
     Address,
 }
 
-/// The resource owner of these claims, if the settings let them in.
+/// The resource owner of these claims, if the settings let them in. Servers behind the guard are told of the claims in
+/// `told`, if there are any such servers.
 pub(super) fn owner(
     provider: &Provider,
     claims: &Map<String, Value>,
+    told: Option<&[&str]>,
 ) -> Result<ResourceOwner, ClaimsError> {
     let subject = match claims.get(&provider.subject_claim) {
         Some(Value::String(subject)) => subject.clone(),
@@ -68,7 +71,28 @@ pub(super) fn owner(
         name: text(claims, &provider.name_claim)
             .map(|name| shown(name).take(NAME_CHARS_MAX).collect()),
         email: email.map(|email| email.trim().to_owned()),
+        identity: told.and_then(|told| identity(provider, claims, email, told).text()),
     })
+}
+
+/// What servers behind the guard are told.
+fn identity(
+    provider: &Provider,
+    claims: &Map<String, Value>,
+    email: Option<&str>,
+    told: &[&str],
+) -> StoredIdentity {
+    let is_verified =
+        claims.get("email_verified").is_some_and(is_true) && text(claims, "email") == email;
+    let email = email.filter(|_| is_verified).map(|email| email.trim().to_owned());
+    let mut identity = StoredIdentity { email, ..StoredIdentity::default() };
+    for name in told {
+        let source = if *name == "groups" { &*provider.groups_claim } else { name };
+        if let Some(value) = claims.get(source) {
+            identity.add(name, value);
+        }
+    }
+    identity
 }
 
 /// Whether somebody who has signed in would be let in by the settings of now, as far as it is kept what they were
@@ -153,7 +177,27 @@ mod tests {
     }
 
     fn owner_of(provider: &Provider, claims: &Value) -> Result<ResourceOwner, ClaimsError> {
-        owner(provider, claims.as_object().unwrap())
+        owner(provider, claims.as_object().unwrap(), None)
+    }
+
+    #[test]
+    fn servers_are_told_verified_addresses_and_the_claims_that_are_listed() {
+        let mut provider = provider(&[], &[]);
+        provider.groups_claim = "roles".into();
+        let told = |claims: &Value, names: Option<&[&str]>| {
+            let owner = owner(&provider, claims.as_object().unwrap(), names).unwrap();
+            owner.identity.map(|text| serde_json::from_str::<Value>(&text).unwrap())
+        };
+        let ada = json!({
+            "sub": "7", "email": "ada@acme.example", "email_verified": true,
+            "roles": ["eng"], "groups": ["not these"], "secret": "x",
+        });
+        let expected = json!({ "email": "ada@acme.example", "claims": { "groups": ["eng"] } });
+        assert_eq!(told(&ada, Some(&["groups", "department"])), Some(expected));
+        assert_eq!(told(&ada, Some(&[])), Some(json!({ "email": "ada@acme.example" })));
+        assert_eq!(told(&ada, None), None);
+        let typed = json!({ "sub": "7", "email": "ada@acme.example", "email_verified": false });
+        assert_eq!(told(&typed, Some(&["groups"])), None);
     }
 
     #[test]
@@ -256,6 +300,7 @@ mod tests {
                 subject: "acme:1".to_owned(),
                 name: None,
                 email: Some(email.to_owned()),
+                identity: None,
             };
             let settings = settings(vec![provider(&["acme.example"], &[])]);
             assert!(!may_stay(&settings, &owner), "{email}: in a session of an earlier release");

@@ -151,7 +151,8 @@ pub(super) async fn finish(
         now,
     };
     let claims = app.providers.claims(provider, &exchange).await?;
-    let owner = claims::owner(&provider.settings, &claims)?;
+    let told = app.config.claims_of_guards();
+    let owner = claims::owner(&provider.settings, &claims, told.as_deref())?;
     let mut response = see_other(&go_on(app, &begun.authorization_request));
     session::begin(app, head, owner, &mut response).await?;
     want_any_account(app, &head.headers, &mut response);

@@ -266,6 +266,8 @@ columns! {
         pub graced: u64 = "graced",
         /// The refresh tokens; `None` before the code was redeemed, and for a client that gets none.
         pub refresh: Option<RefreshRecord> = RefreshRecord::COLUMNS,
+        /// What servers behind the guard are told of the person and the client, as JSON.
+        pub identity: Option<String> = "identity",
     }
 }
 
@@ -374,6 +376,8 @@ columns! {
         pub name: Option<String> = "name",
         /// For pages.
         pub email: Option<String> = "email",
+        /// What servers behind the guard are told of them, as JSON.
+        pub identity: Option<String> = "identity",
     }
 }
 

@@ -196,6 +196,7 @@ fn grant(client: ClientId, entropy: &Entropy) -> GrantRecord {
         refreshes: 0,
         graced: 0,
         refresh: None,
+        identity: None,
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) const TOOLS: &str = "https://tools.example/mcp";
 /// Another one, as `notes`.
 pub(crate) const NOTES: &str = "https://notes.example";
 pub(crate) const SECRET: &str = "b9f1c7e04a5d4c1f8f6f6a0d3d2b9a77";
+/// What servers behind the guard are told of the person and the client of each grant.
+pub(crate) const IDENTITY: &str = r#"{"email":"ada@acme.example","claims":{"groups":["eng","a,b","ops"],"floor":3},"client_name":"Tools"}"#;
 /// How long a code lives, in seconds.
 pub(crate) const CODE_SECONDS: u64 = 60;
 
@@ -174,6 +176,7 @@ impl TestServer {
             refreshes: 0,
             graced: 0,
             refresh: None,
+            identity: Some(IDENTITY.to_owned()),
         };
         self.kept.keep_grant(grant).await.unwrap();
         code.to_string()

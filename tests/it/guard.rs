@@ -1,9 +1,12 @@
 //! The guard, as proxies and clients meet it: forward-auth in each dialect, challenges, and metadata documents.
 
 mod caddy;
+mod envoy;
 mod haproxy;
 mod nginx;
 mod proxies;
+mod traefik;
+mod verify;
 
 use crate::harness::by;
 use std::time::Duration;
@@ -125,6 +128,14 @@ fn rows(token: &str) -> Vec<Row> {
         ("a tool", "POST", "/mcp", calls("list_repos"), "200"),
         ("a tool beyond the scope", "POST", "/mcp", calls("delete_repo"), "403 insufficient_scope"),
         ("a tool in another case", "POST", "/mcp", calls("Delete_repo"), "403 invalid_request"),
+        (
+            "two methods",
+            "POST",
+            "/mcp",
+            format!("{own}{MCP}tools/list,tools/call\r\nmcp-name: delete_repo\r\n"),
+            "403 invalid_request",
+        ),
+        ("two tools", "POST", "/mcp", calls("list_repos,delete_repo"), "403 invalid_request"),
         ("no tool", "POST", "/mcp", format!("{own}{MCP}tools/list\r\n"), "200"),
         ("a tool in the body alone", "POST", "/mcp", own.clone(), "403 invalid_request"),
         (
@@ -417,5 +428,37 @@ async fn metadata_describes_the_resource_as_the_settings_spell_it() {
     }
     for path in [format!("{path}/other"), format!("{path}/mcpx")] {
         assert_eq!(get(&path, "tools.example").await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_is_told_what_the_provider_vouched_for_and_what_the_operator_lists() {
+    let mut config = config();
+    let members = format!(
+        "{}\nclaims = [\"floor\", \"department\"]",
+        RULES.replace(
+            "identity_headers = {",
+            "identity_headers = { email = \"X-Email\", groups = \"X-Groups\","
+        )
+    );
+    config.authorization.resources[0].guard = Some(guard("tools", &members));
+    let server = TestServer::with(config).await;
+    let (token, grant) = token(&server).await;
+    for dialect in DIALECTS {
+        let answer = server.exchange(&asking(dialect, "GET", "/mcp", &bearer(&token))).await;
+        assert_eq!(answer.header("x-email"), Some("ada@acme.example"), "{dialect}");
+        assert_eq!(answer.header("x-groups"), Some("eng,ops"), "no group is read as two");
+        let mut told = crate::flow::claims(answer.header("doorward-assertion").unwrap());
+        for moment in ["iat", "exp"] {
+            assert!(told.as_object_mut().unwrap().remove(moment).is_some());
+        }
+        let client = crate::flow::claims(&token)["client_id"].clone();
+        let expected = serde_json::json!({
+            "iss": granted::config().server.issuer, "aud": TOOLS, "sub": "local:developer",
+            "client_id": client, "client_name": "Tools", "scope": "read write",
+            "grant": grant.to_string(), "email": "ada@acme.example", "email_verified": true,
+            "floor": 3,
+        });
+        assert_eq!(told, expected, "{dialect}");
     }
 }

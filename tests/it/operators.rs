@@ -122,6 +122,7 @@ async fn allow(server: &TestServer, client: ClientId, subject: &str, scope: &str
         refreshes: 0,
         graced: 0,
         refresh: None,
+        identity: None,
     };
     server.kept.keep_grant(grant).await.unwrap();
     code.to_string()

@@ -189,7 +189,7 @@ async fn sign_in_with(
     provider: &OpenIdProvider,
     more: &Value,
 ) -> Page {
-    let back = way_back(browser, client, server, provider, more).await;
+    let back = way_back(browser, &client.request().path(), server, provider, more).await;
     let returned = browser.get(&back).await;
     if returned.answer.status != 303 {
         return returned;
@@ -198,15 +198,15 @@ async fn sign_in_with(
     browser.get(&location).await
 }
 
-/// Goes to the provider, which knows who it is; returns the path by which it comes back.
+/// Goes to the provider by a path, which knows who it is; returns the path by which it comes back.
 async fn way_back(
     browser: &mut Browser<'_>,
-    client: &Client,
+    path: &str,
     server: &TestServer,
     provider: &OpenIdProvider,
     more: &Value,
 ) -> String {
-    let page = browser.get(&client.request().path()).await;
+    let page = browser.get(path).await;
     let sent: BTreeMap<String, String> = browser.submit(&page, "provider", "acme").await.brought();
     let now = server.clock.now().as_seconds();
     let mut claims = json!({
@@ -284,11 +284,13 @@ async fn whoever_comes_while_new_keys_are_asked_for_waits_for_them() {
     let (mut first, mut second) = (Browser::new(&server), Browser::new(&server));
     provider.may_have_keys.forget_permits(Semaphore::MAX_PERMITS);
 
-    let back = way_back(&mut first, &client, &server, &provider, &Value::Null).await;
+    let back =
+        way_back(&mut first, &client.request().path(), &server, &provider, &Value::Null).await;
     let first_returns = async { first.get(&back).await.answer.status };
     let second_returns = async {
         until(|| provider.asked_for("/keys") == 2).await;
-        let back = way_back(&mut second, &client, &server, &provider, &Value::Null).await;
+        let back =
+            way_back(&mut second, &client.request().path(), &server, &provider, &Value::Null).await;
         let returns = async { second.get(&back).await.answer.status };
         let published = async {
             until(|| provider.exchanges() == 3).await;
@@ -497,7 +499,7 @@ async fn a_cookie_that_is_replayed_reaches_the_provider_within_the_limit() {
     let client = Client::register(&server).await;
     let mut browser = Browser::new(&server);
     let wrong = json!({ "aud": "another" });
-    let back = way_back(&mut browser, &client, &server, &provider, &wrong).await;
+    let back = way_back(&mut browser, &client.request().path(), &server, &provider, &wrong).await;
     let mut statuses = Vec::new();
     for _ in 0..6 {
         let page = browser.clone().get(&back).await;
@@ -516,4 +518,37 @@ async fn a_cookie_that_is_replayed_reaches_the_provider_within_the_limit() {
     }
     provider.said.lock().unwrap().claims["aud"] = json!("doorward");
     assert_eq!(browser.get(&back).await.answer.status, 303);
+}
+
+#[tokio::test]
+async fn a_server_behind_the_guard_is_told_whom_the_provider_vouched_for() {
+    const RESOURCE: &str = "https://tools.example/mcp";
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let mut config = settings(&provider);
+    config.authorization.resources = crate::granted::config().authorization.resources;
+    let guard = crate::guard::guard("tools", "claims = [\"groups\"]");
+    config.authorization.resources[0].guard = Some(guard);
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let person = json!({
+        "email": "ada@acme.example", "email_verified": true, "groups": ["eng"], "secret": "x",
+    });
+    let mut browser = Browser::new(&server);
+    let path = client.request().and("resource", RESOURCE).path();
+    let back = way_back(&mut browser, &path, &server, &provider, &person).await;
+    let location = browser.get(&back).await.location().to_owned();
+    let page = browser.get(&location).await;
+    let code = browser.submit(&page, "decision", "allow").await.code();
+    let bought = client.redeem(&server, &code).await.json();
+    let token = bought["access_token"].as_str().unwrap();
+    let asked = crate::guard::asked_at("/guard/nginx/{resource}", Some(token));
+    let answer = server.exchange(&asked).await;
+    let told = claims(answer.header("doorward-assertion").expect("the request is allowed"));
+    assert_eq!(told["sub"], "acme:7");
+    assert_eq!(
+        (&told["email"], &told["email_verified"]),
+        (&json!("ada@acme.example"), &json!(true))
+    );
+    assert_eq!((&told["groups"], &told["secret"]), (&json!(["eng"]), &Value::Null));
+    assert!(told["client_name"].is_string(), "{told}");
 }

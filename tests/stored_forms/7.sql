@@ -200,3 +200,6 @@ CREATE TABLE family_clients (
     PRIMARY KEY (family_id, client_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_of_family ON events (family, event_id) WHERE family IS NOT NULL;
+-- What servers behind the guard are told of a person, as JSON.
+ALTER TABLE sessions ADD COLUMN identity TEXT;
+ALTER TABLE grants ADD COLUMN identity TEXT;

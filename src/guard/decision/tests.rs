@@ -51,6 +51,7 @@ fn with_scopes(scope: &str, granted: &str) -> Authorized {
         scope: scope.into(),
         granted: granted.into(),
         expires_at: Timestamp::from_millis(0),
+        identity: Arc::default(),
     }
 }
 

@@ -8,10 +8,14 @@ use http::{
     header::{ACCEPT, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{streams::Full, upstream::Failure};
 use crate::{
-    guard::{Decision, Guarded, challenge::told, liveness::Found, mcp::MessageFault},
+    guard::{
+        Decided, Decision, Guarded, Reason, Tool, challenge::told, liveness::Found,
+        mcp::MessageFault,
+    },
     http::{
         answer::{self, Response},
         request_event::Outcome,
@@ -117,26 +121,31 @@ impl Asking {
     pub(super) fn challenged(
         &self,
         guarded: &Guarded,
-        decision: &Decision<'_>,
+        decided: &Decided<'_>,
+        tool: Tool<'_>,
         token: &Found,
     ) -> Response {
-        let Some(told) = told(guarded, decision) else {
+        let Some(told) = told(guarded, &decided.decision) else {
             return self.refused(
                 StatusCode::FORBIDDEN,
                 "access_denied",
                 "the request is not allowed",
             );
         };
-        let status = match decision {
+        let status = match decided.decision {
             Decision::Denied if self.is_mcp => StatusCode::OK,
             _ => StatusCode::from_u16(told.status).unwrap_or(StatusCode::BAD_REQUEST),
         };
-        let mut response = match token {
-            Found::Unknown(error) => {
-                self.caused(status, told.code, &told.description, Arc::clone(error) as _)
-            }
-            _ => self.refused(status, told.code, &told.description),
+        let cause: Arc<dyn Error + Send + Sync> = match token {
+            Found::Unknown(error) => Arc::clone(error) as _,
+            _ => Arc::new(Reason::new(guarded, decided, tool, &told.description)),
         };
+        let mut response = self.caused(status, told.code, &told.description, cause);
+        if let (Found::Valid(authorized), Some(outcome)) =
+            (token, response.extensions_mut().get_mut::<Outcome>())
+        {
+            outcome.client_id = Uuid::parse_str(&authorized.client_id).ok();
+        }
         if let Some(challenge) = told.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }

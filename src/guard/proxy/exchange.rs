@@ -1,6 +1,10 @@
 //! One request through the proxy, step by step.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{
@@ -14,6 +18,7 @@ use http::{
 use http_body::Body as _;
 use http_body_util::{Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
+use uuid::Uuid;
 
 use super::{
     Place, Proxied,
@@ -28,7 +33,7 @@ use crate::{
     app::App,
     config::ShownTools,
     guard::{
-        Asked, Authorized, Decision, Guarded, Guards, Presented, Tool,
+        Asked, Authorized, Decided, Decision, Guarded, Guards, Presented, Tool,
         assertion::{self, Identity},
         decide, headers,
         liveness::{self, Found},
@@ -42,6 +47,7 @@ use crate::{
         body::{BodyError, BodyReader},
         body_budget::Holding,
         client_address::Source,
+        request_event::Outcome,
         request_id::X_REQUEST_ID,
     },
 };
@@ -112,19 +118,21 @@ impl<'a> Exchange<'a> {
         let guarded = &*self.proxied.guarded;
         let token = self.token().await;
         let first = self.decide(Tool::None, token.presented());
-        if matches!(first, Decision::Rejected(_) | Decision::SignIn { .. } | Decision::Preflight) {
-            return self.refused(&token, &first, Some(body)).await;
+        let Decided { decision, .. } = &first;
+        if matches!(decision, Decision::Rejected(_) | Decision::SignIn { .. } | Decision::Preflight)
+        {
+            return self.refused(&token, &first, Tool::None, Some(body)).await;
         }
         if !guarded.has_tool_rules() || body.is_end_stream() {
-            return match first {
+            return match decision {
                 Decision::Allow(_) | Decision::Public => {
                     let max = guarded.settings.body_max;
                     Ok(match RequestBody::passing(body, max) {
-                        Ok(body) => self.forward(authorized(&first), None, body).await,
+                        Ok(body) => self.forward(decision, None, body).await,
                         Err(too_large) => self.asking.too_large(&too_large.to_string()),
                     })
                 }
-                other => self.refused(&token, &other, Some(body)).await,
+                _ => self.refused(&token, &first, Tool::None, Some(body)).await,
             };
         }
         self.answered_by_tool(&token, body).await
@@ -162,15 +170,15 @@ impl<'a> Exchange<'a> {
             MessageKind::Call(name) => Tool::Called(name),
             MessageKind::List | MessageKind::Other | MessageKind::Response => Tool::None,
         };
-        let decision = self.decide(tool, token.presented());
-        if !matches!(decision, Decision::Allow(_) | Decision::Public) {
-            return self.refused(token, &decision, None).await;
+        let decided = self.decide(tool, token.presented());
+        if !matches!(decided.decision, Decision::Allow(_) | Decision::Public) {
+            return self.refused(token, &decided, tool, None).await;
         }
         let passing = RequestBody::Whole(Full::new(Bytes::clone(&body)));
-        Ok(self.forward(authorized(&decision), Some(&message.kind), passing).await)
+        Ok(self.forward(&decided.decision, Some(&message.kind), passing).await)
     }
 
-    fn decide<'t>(&self, tool: Tool<'_>, presented: Presented<'t>) -> Decision<'t> {
+    fn decide<'t>(&self, tool: Tool<'_>, presented: Presented<'t>) -> Decided<'t> {
         let guarded = &self.proxied.guarded;
         let target = self.head.uri.path_and_query().map_or("", |target| target.as_str());
         let origin = cors::origin(&self.head.headers);
@@ -183,26 +191,27 @@ impl<'a> Exchange<'a> {
             tool,
             ambiguity: headers::ambiguity(&self.head.headers),
         };
-        decide(guarded, &asked, presented).decision
+        decide(guarded, &asked, presented)
     }
 
     /// The answer to a request that does not go on.
     async fn refused(
         &self,
         token: &Found,
-        decision: &Decision<'_>,
+        decided: &Decided<'_>,
+        tool: Tool<'_>,
         body: Option<Incoming>,
     ) -> Result<Response, Response> {
+        let guarded = &self.proxied.guarded;
+        guarded.metrics.decisions[decided.decision.outcome()].add_one();
         if let Some(body) = body {
             let deadline = Duration::from_secs(self.app.config.connections.body_timeout_seconds);
             self.reader(deadline).discard(&self.head.headers, body).await;
         }
-        match decision {
+        match decided.decision {
             Decision::Preflight => Ok(cors::preflight(&self.head.headers)),
-            Decision::Rejected(_) => {
-                Err(self.asking.challenged(&self.proxied.guarded, decision, token))
-            }
-            _ => Ok(self.asking.challenged(&self.proxied.guarded, decision, token)),
+            Decision::Rejected(_) => Err(self.asking.challenged(guarded, decided, tool, token)),
+            _ => Ok(self.asking.challenged(guarded, decided, tool, token)),
         }
     }
 
@@ -224,10 +233,13 @@ impl<'a> Exchange<'a> {
     /// Passes an allowed request to the upstream.
     async fn forward(
         &self,
-        authorized: Option<&Authorized>,
+        decision: &Decision<'_>,
         kind: Option<&MessageKind>,
         body: RequestBody,
     ) -> Response {
+        let metrics = &self.proxied.guarded.metrics;
+        metrics.decisions[decision.outcome()].add_one();
+        let authorized = authorized(decision);
         let grant = authorized.map(|authorized| (authorized.grant, authorized.expires_at));
         let source = Source::of(self.sender.address);
         let stream = match self.proxied.streams.open(source, grant) {
@@ -238,10 +250,17 @@ impl<'a> Exchange<'a> {
             Ok(request) => request,
             Err(unfit) => return self.asking.unfit(unfit),
         };
-        match self.proxied.upstream.send(request).await {
-            Ok(answer) => self.answer_of(answer, stream, authorized, kind).await,
+        let began = Instant::now();
+        let mut response = match self.proxied.upstream.send(request).await {
+            Ok(answer) => {
+                metrics.upstream.record(began.elapsed());
+                self.answer_of(answer, stream, authorized, kind).await
+            }
             Err(failure) => self.asking.failed(failure),
-        }
+        };
+        let client_id = authorized.and_then(|it| Uuid::parse_str(&it.client_id).ok());
+        response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;
+        response
     }
 
     /// The request as the upstream gets it.
@@ -286,25 +305,12 @@ impl<'a> Exchange<'a> {
 
     fn identify(&self, headers: &mut HeaderMap, authorized: &Authorized) -> Result<(), Unfit> {
         let guarded = &self.proxied.guarded;
-        let identity = Identity {
-            subject: authorized.subject.clone(),
-            email: None,
-            claims: serde_json::Map::new(),
-            client_id: authorized.client_id.clone(),
-            client_name: None,
-            scope: authorized.scope.clone(),
-            grant: authorized.grant,
-        };
+        let identity = Identity::of(authorized, guarded);
         let (app, now) = (self.app, self.app.clock.now());
         let issuer = &app.config.server.issuer;
         let signed = assertion::assertion(&app.keys, issuer, &guarded.uri, &identity, now);
         headers.insert(DOORWARD_ASSERTION, signed.map_err(Unfit::Unsigned)?);
-        for (name, value) in guarded.identity_headers(authorized) {
-            // A subject that is no header is only in the assertion.
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        }
+        headers.extend(guarded.identity_headers(authorized));
         Ok(())
     }
 

@@ -70,9 +70,8 @@ pub(crate) enum Place<'a> {
 }
 
 impl Proxies {
-    pub(crate) fn new(config: &Config, internet: &Internet) -> Self {
-        let resources = config.authorization.resources.iter();
-        let guarded = resources.filter_map(|resource| Guarded::of(resource, config));
+    pub(crate) fn new(all: &[Guarded], config: &Config, internet: &Internet) -> Self {
+        let guarded = all.iter().cloned();
         let connections = &config.connections;
         let body = Duration::from_secs(connections.body_timeout_seconds);
         Self {
@@ -132,7 +131,7 @@ impl Proxied {
         Some(Self {
             authority: authority_of(&guarded.origin).to_owned(),
             upstream: Arc::new(upstream),
-            streams: Streams::new(streams),
+            streams: Streams::new(streams, Arc::clone(&guarded.metrics)),
             guarded: Arc::new(guarded),
         })
     }

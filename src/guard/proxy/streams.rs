@@ -8,7 +8,9 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Timestamp, grant::GrantId, http::client_address::Source};
+use crate::{
+    clock::Timestamp, grant::GrantId, http::client_address::Source, metrics::GuardMetrics,
+};
 
 /// The part of all streams that one source may open.
 const SHARE_OF_SOURCE: usize = 4;
@@ -24,6 +26,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Streams {
     limits: Limits,
+    metrics: Arc<GuardMetrics>,
     table: Mutex<Table>,
 }
 
@@ -58,8 +61,8 @@ pub(crate) struct Open {
 }
 
 impl Streams {
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, table: Mutex::default() })
+    pub(crate) fn new(limits: Limits, metrics: Arc<GuardMetrics>) -> Arc<Self> {
+        Arc::new(Self { limits, metrics, table: Mutex::default() })
     }
 
     /// A place for a request, until it is dropped. Another request of the grant with a later token lets all its streams
@@ -96,6 +99,7 @@ impl Streams {
             }
         };
         *in_all += 1;
+        self.metrics.streams.add(1);
         by_source.insert(source, of_source + 1);
         Ok(Stream { streams: Arc::clone(self), source, grant: grant.map(|(id, _)| id), end })
     }
@@ -139,6 +143,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let mut table = self.streams.table();
         table.in_all -= 1;
+        self.streams.metrics.streams.sub(1);
         take_one(&mut table.by_source, &self.source);
         // Those that were told to end are counted no longer: the entry may be one of a later stream.
         let is_told = self.end.as_ref().is_some_and(CancellationToken::is_cancelled);
@@ -178,7 +183,7 @@ mod tests {
 
     #[test]
     fn streams_are_bounded_by_grant_by_source_and_in_all() {
-        let streams = Streams::new(Limits { in_all: 8, per_grant: 2 });
+        let streams = Streams::new(Limits { in_all: 8, per_grant: 2 }, Arc::default());
         let mut held = Vec::new();
         let mut open = |from: u8, of| {
             let opened = streams.open(source(from), of);
@@ -200,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_grant_that_ends_ends_all_its_streams_and_no_other() {
-        let streams = Streams::new(Limits { in_all: 100, per_grant: 10 });
+        let streams = Streams::new(Limits { in_all: 100, per_grant: 10 }, Arc::default());
         let ended = streams.open(source(1), Some(grant(1))).unwrap();
         let other = streams.open(source(1), Some(grant(2))).unwrap();
         streams.end(GrantId::from_bytes([1; 16]));
@@ -216,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_later_token_lets_the_streams_of_its_grant_go_on() {
-        let streams = Streams::new(Limits { in_all: 100, per_grant: 10 });
+        let streams = Streams::new(Limits { in_all: 100, per_grant: 10 }, Arc::default());
         let id = GrantId::from_bytes([1; 16]);
         let _first = streams.open(source(1), Some((id, NOW))).unwrap();
         let later = NOW.after_seconds(900);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Labels whose values come from the settings or the build.
-const OPEN_LABELS: [&str; 5] = ["provider", "route", "rule", "version", "webhook"];
+const OPEN_LABELS: [&str; 6] = ["provider", "resource", "route", "rule", "version", "webhook"];
 
 const TOP: &str = "\
 # Metrics
@@ -20,8 +20,8 @@ const TOP: &str = "\
 <!-- Made from src/server/metrics.rs by `UPDATE_DOCS=1 cargo test`. Do not edit. -->
 
 The management listener serves these metrics at `/metrics`, in the text format of Prometheus. Every series exists from the
-start, at zero, except those of admission rules, sign-in providers, webhooks, and PostgreSQL, which depend on the settings. No
-label has a value that a caller chose. `packaging/observability/` has alert rules and dashboards.
+start, at zero, except those of admission rules, sign-in providers, guarded resources, webhooks, and PostgreSQL, which
+depend on the settings. No label has a value that a caller chose. `packaging/observability/` has alert rules and dashboards.
 
 | Metric | Type | Labels | Meaning |
 |---|---|---|---|
@@ -118,6 +118,7 @@ fn whole_page() -> String {
         Arc::new(LiveRules::new(rules)),
         Arc::new(webhooks()),
     );
+    metrics.guards.set(vec![("tools".to_owned(), Arc::default())]).unwrap();
     let queue = |name| QueueFigures { name, length: 0, capacity: 1 };
     let store = StoreFigures {
         metrics: Some(&StoreMetrics::default()),

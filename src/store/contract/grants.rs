@@ -60,6 +60,7 @@ impl Grants {
             refreshes: 0,
             graced: 0,
             refresh: None,
+            identity: Some(r#"{"email":"\u00e9@acme.example"}"#.to_owned()),
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) fn session(entropy: &Entropy) -> SessionRecord {
             subject: "acme:7".to_owned(),
             name: Some("Ada \u{1f980}".to_owned()),
             email: None,
+            identity: Some(r#"{"claims":{"groups":["a"]}}"#.to_owned()),
         },
         signed_in_at: NOW,
         idle_at: NOW.after_seconds(60),

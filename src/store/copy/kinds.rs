@@ -347,6 +347,7 @@ impl Kind for GrantRecord {
             refreshes,
             graced,
             refresh,
+            identity,
         } = self;
         to.bytes(grant_id.as_bytes());
         to.text(&client.to_string());
@@ -376,6 +377,9 @@ impl Kind for GrantRecord {
         if *refreshes > 0 || *graced > 0 {
             to.bytes(&refreshes.to_be_bytes());
             to.bytes(&graced.to_be_bytes());
+        }
+        if let Some(identity) = identity {
+            to.text(identity);
         }
     }
 
@@ -423,6 +427,10 @@ impl Kind for SessionRecord {
         to.optional(owner.email.as_deref(), Written::text);
         to.moment(*signed_in_at);
         to.moment(*expires_at);
+        // As earlier releases wrote a session.
+        if let Some(identity) = &owner.identity {
+            to.text(identity);
+        }
     }
 
     async fn page(

@@ -43,6 +43,7 @@ pub(super) fn grant(nth: u32, client: &str, subject: &str, entropy: &Entropy) ->
         refreshes: 0,
         graced: 0,
         refresh: None,
+        identity: None,
     }
 }
 
@@ -162,6 +163,7 @@ fn sessions_are_listed_and_revoked_by_name_or_all_of_a_subject() {
                 subject: format!("acme:{}", nth % 2),
                 name: Some("Ada".to_owned()),
                 email: None,
+                identity: None,
             },
             signed_in_at: NOW,
             idle_at: NOW.after_seconds(60),

@@ -152,3 +152,33 @@ async fn a_token_is_tried_by_the_keys_and_the_grant_in_the_store() {
     assert_eq!(explain(&token), (Some(3), revoked));
     server.stop().await;
 }
+
+#[test]
+fn a_body_on_standard_input_names_the_tool_as_the_built_in_proxy_reads_it() {
+    let doorward = Doorward::new();
+    let explain = |settings: &str, body: &str| {
+        doorward.write("doorward.toml", settings);
+        let words = ["guard", "explain", "-c", "doorward.toml", "--resource", "tools"];
+        let words = [&words[..], &["--method", "POST", "--url", "https://mcp.example.com/mcp"]];
+        let words = [&words.concat()[..], &["--scope", "tools:read", "--body", "-"]].concat();
+        doorward.run_with(&words, body)
+    };
+    let proxied = SETTINGS
+        .replace("upstream_validates_headers = true", "upstream = \"http://127.0.0.1:3000/mcp\"");
+    let call = |tool: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}"}}}}"#)
+    };
+    for (body, code, told) in [
+        (call("list_repos"), 0, "200: the token has all scopes"),
+        (call("delete_repo"), 3, "403: needs a token with the scopes tools:read tools:write"),
+        ("[]".to_owned(), 3, "400: the body must be one JSON-RPC message"),
+    ] {
+        let ran = explain(&proxied, &body);
+        assert_eq!(ran.code, Some(code), "{body}: {}", ran.err);
+        let last = ran.out.lines().last().unwrap();
+        assert!(last.starts_with(&format!("decision  {told}")), "{body}: {last}");
+    }
+    let ran = explain(SETTINGS, "{}");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("--tool"), "{}", ran.err);
+}

@@ -22,6 +22,7 @@ async fn sign_in(server: &TestServer, subject: &str, name: &str) {
             subject: subject.to_owned(),
             name: Some(name.to_owned()),
             email: Some(format!("{}@acme.example", name.to_lowercase())),
+            identity: None,
         },
         signed_in_at: now,
         idle_at: now.after_days(1),
