@@ -7,6 +7,7 @@
 //! A new setting needs a default with which yesterday's file behaves as yesterday.
 
 mod algorithm;
+mod choices;
 mod fault;
 mod guard;
 mod identity;
@@ -33,6 +34,7 @@ use crate::admission::EffectName;
 
 pub use self::{
     algorithm::SigningAlgorithm,
+    choices::{LogFormat, RegistrationAccess, WhenUnreachable},
     fault::ConfigErrors,
     guard::{Ask, Guard, GuardRule, IdentityHeaders, ShownTools},
     load::load,
@@ -483,37 +485,4 @@ impl Config {
         let path = issuer.bytes().skip(authority).position(|byte| byte == b'/');
         issuer.split_at(path.map_or(issuer.len(), |at| authority + at))
     }
-}
-
-/// What holds while the limits that nodes share cannot be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenUnreachable {
-    /// Each node counts for itself.
-    Local,
-    /// Everybody is admitted.
-    Open,
-    /// Nobody is.
-    Closed,
-}
-
-/// Who may register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RegistrationAccess {
-    /// Everyone.
-    Open,
-    /// Clients with an initial access token.
-    Token,
-    /// Everyone, and a token that is presented has to be valid.
-    Either,
-}
-
-/// How log events are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// Lines for people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }

@@ -270,6 +270,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "discovery",
+            "families",
             "guard",
             "http",
             "keys",
