@@ -202,3 +202,81 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        client::ProfileName,
+        clock::Clock,
+        config::Config,
+        entropy::Entropy,
+        store::{Access, ClientFlags, ClientRecord, ClientRegistration, ClientState, Store},
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// A client of an earlier release, which has not recorded uses.
+    async fn registered(store: &Store, entropy: &Entropy) -> ClientId {
+        let issued_at = NOW.before_days(1_000);
+        let client_id = ClientId::generate(issued_at, entropy);
+        let client = ClientRecord {
+            client_id,
+            issued_at,
+            profile: ProfileName::Rfc7591,
+            source: None,
+            flags: ClientFlags::default(),
+            metadata: "{}".to_owned(),
+            state: ClientState::default(),
+            registration: ClientRegistration::default(),
+        };
+        store.register_client(Arc::new(client)).await.unwrap();
+        client_id
+    }
+
+    #[tokio::test]
+    async fn the_first_look_learns_from_consents_which_clients_were_used() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let config = Config::default();
+        let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
+        let (entropy, clock) = (Entropy::seeded(1), Clock::held_at(NOW));
+        let app = App::new(config, Arc::clone(&store), clock.clone(), entropy.clone());
+        let [used, unused] =
+            [registered(&store, &entropy).await, registered(&store, &entropy).await];
+        let allowed_at = NOW.before_days(50);
+        let consent = ConsentRecord {
+            subject: "acme:7".to_owned(),
+            client: used.into(),
+            scope: None,
+            redirect_uri: String::new(),
+            metadata_hash: [0; 32],
+            allowed_at,
+            expires_at: NOW.after_days(1),
+        };
+        store.import_consents(vec![consent]).await.unwrap();
+        let used_at = async |id| store.client(id).await.unwrap().map(|it| it.state.used_at);
+
+        begin(&app).await;
+        assert_eq!(
+            (used_at(used).await, used_at(unused).await),
+            (Some(Some(allowed_at)), Some(None))
+        );
+        look(&app).await.unwrap();
+        assert_eq!(used_at(unused).await, Some(None), "no time before the first look counts");
+
+        // Another node may have looked within the hour.
+        clock.advance(Duration::from_hours(30 * 24));
+        let now = clock.now();
+        store.put_mark(Mark::ExpiryClaimed, now.before_seconds(EVERY_SECONDS - 1)).await.unwrap();
+        look(&app).await.unwrap();
+        assert_eq!(used_at(unused).await, Some(None));
+        clock.advance(Duration::from_secs(1));
+        look(&app).await.unwrap();
+        assert_eq!((used_at(used).await, used_at(unused).await), (Some(Some(allowed_at)), None));
+        assert_eq!(app.metrics.expired_clients.forgotten.value(), 1);
+        let ended_at = u64::try_from(app.metrics.expired_clients.ended_at.value()).unwrap();
+        assert_eq!(ended_at, clock.now().as_seconds());
+    }
+}
