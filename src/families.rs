@@ -25,7 +25,7 @@ const CLIENTS_AT_ONCE: usize = 500;
 const IDS_AT_ONCE: usize = 5_000;
 
 /// By how much clocks of nodes may differ, and how long a registration may take, without one being missed.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// How many counted clients are remembered to find those that committed late. At the highest rates fewer seconds fit.
 const REMEMBERED_MAX: usize = 250_000;
@@ -236,8 +236,9 @@ impl Counting {
 
 /// The time at which an identifier begins.
 fn time_of(id: ClientId) -> Timestamp {
-    let [a, b, c, d, e, f, ..] = *id.as_bytes();
-    Timestamp::from_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    let mut millis = [0; 8];
+    millis[2..].copy_from_slice(&id.as_bytes()[..6]);
+    Timestamp::from_millis(u64::from_be_bytes(millis))
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {

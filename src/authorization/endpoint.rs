@@ -268,7 +268,7 @@ fn form_token(app: &App, question: &Question<'_>) -> String {
 /// `POST /oauth2/consent`: what the resource owner decided.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await;
-    let decided = async { decide(app, source, head, &text?).await };
+    let decided = async { Box::pin(decide(app, source, head, &text?)).await };
     counted(app, source, head, decided).await.unwrap_or_else(|error| shown(app, head, error))
 }
 

@@ -17,13 +17,11 @@ pub(super) fn delivering(examined: &Examined<'_>) -> Vec<Finding> {
     let cursors = cursors(examined).unwrap_or_default();
     let judged = webhooks.iter().map(|webhook| {
         let look = Look::at("webhook", &webhook.name);
-        match Keys::read(&webhook.secret_file) {
-            Err(error) => look.problem(chain(&error), SECRET),
-            Ok(_) => {
-                let cursor = cursors.iter().find(|cursor| cursor.webhook == webhook.name);
-                of_cursor(look, cursor, examined)
-            }
+        if let Err(error) = Keys::read(&webhook.secret_file) {
+            return look.problem(chain(&error), SECRET);
         }
+        let cursor = cursors.iter().find(|cursor| cursor.webhook == webhook.name);
+        of_cursor(look, cursor, examined)
     });
     judged.collect()
 }

@@ -285,6 +285,8 @@ async fn all_answers_being_sent_are_bounded_and_those_who_take_theirs_are_served
     server.wait_for_metric(HELD_TOO_MUCH, 6.0).await;
 
     let mut caller = Http2::connect(&server, &root, 1 << 20).await;
+    // The answer is larger than the window of a connection is at first.
+    caller.take(0, 1 << 20).await.unwrap();
     let stream = caller.ask("GET", "/openapi.json", true).await.unwrap();
     while caller.until(DATA, stream).await.unwrap().flags & END_STREAM == 0 {}
     drop(callers);

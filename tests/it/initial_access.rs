@@ -110,8 +110,8 @@ async fn a_server_that_requires_a_token_registers_no_one_without_a_valid_one() {
         let record = server.record(created.json()["client_id"].as_str().unwrap()).await;
         assert_eq!(record.registration.registered_by.as_deref(), Some("token:partners"));
     }
-    let mut uses = uses(&server.kept).await;
-    uses.sort_unstable();
+    let mut counted = uses(&server.kept).await;
+    counted.sort_unstable();
     assert_eq!(uses, [1, 3]);
     assert_eq!(server.clients().await.len(), 4);
 }

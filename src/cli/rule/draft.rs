@@ -61,7 +61,7 @@ members! {
     name as "NAME",
     /// Part of a name of the client looks like one of these
     name_contains as "TEXT",
-    /// What the client says it is in software_id
+    /// The software identifier that the client states
     software_id as "ID",
     /// The host at which the client publishes its metadata document, or *.host
     document_host as "HOST",

@@ -36,7 +36,7 @@ pub(in crate::cli) struct ListArguments {
 
 /// A rule of either origin.
 enum Shown {
-    OfSettings(Rule),
+    OfSettings(Box<Rule>),
     OfStore(RuleRecord),
 }
 
@@ -49,7 +49,7 @@ impl ListArguments {
         let of_store = of_store(&store)?;
         let all: Vec<Shown> = of_settings
             .into_iter()
-            .map(Shown::OfSettings)
+            .map(|rule| Shown::OfSettings(Box::new(rule)))
             .chain(of_store.into_iter().map(Shown::OfStore))
             .collect();
         let format = self.output.format();

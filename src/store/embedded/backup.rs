@@ -94,8 +94,12 @@ pub fn backup(
         .and_then(|()| copy_and_check(&source, &partial, to, progress))
         .and_then(|report| keep(&partial, to).map(|()| report).map_err(target));
     if outcome.is_err() {
-        // The fault that is reported is the one that matters.
-        let _left = fs::remove_file(&partial);
+        // The fault that is reported is the one that matters. SQLite may leave its journal beside the file.
+        let mut journal = partial.clone().into_os_string();
+        journal.push("-journal");
+        for left in [partial, journal.into()] {
+            let _gone = fs::remove_file(left);
+        }
     }
     outcome
 }

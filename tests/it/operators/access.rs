@@ -142,7 +142,7 @@ async fn the_last_use_of_an_operator_token_is_stored_when_the_server_stops() {
     let server = TestServer::kept_by(kept, config.clone()).await;
     let viewer = token(&server, "viewer", Role::Viewer).await;
     token(&server, "unused", Role::Viewer).await;
-    server.clock.advance(Duration::from_secs(60));
+    server.clock.advance(Duration::from_mins(1));
     get(&server, "/api/v2/oauth2/clients", &viewer).await;
     let used_at = server.clock.now();
     assert_eq!(record(&server.kept, "viewer").await.used_at, None, "aside");

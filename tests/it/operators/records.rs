@@ -274,7 +274,7 @@ async fn audit_events_are_found_by_terms_and_times_in_the_documented_shape() {
     let first = client(&server, "An app").await;
     let second = client(&server, "Another app").await;
     for client in [first, second] {
-        server.clock.advance(Duration::from_secs(60));
+        server.clock.advance(Duration::from_mins(1));
         let suspended = json!({ "standing": "suspended" });
         assert_eq!(change(&server, client, (&operator, ""), &suspended).await.status, 200);
     }
