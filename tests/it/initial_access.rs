@@ -112,7 +112,7 @@ async fn a_server_that_requires_a_token_registers_no_one_without_a_valid_one() {
     }
     let mut counted = uses(&server.kept).await;
     counted.sort_unstable();
-    assert_eq!(uses, [1, 3]);
+    assert_eq!(counted, [1, 3]);
     assert_eq!(server.clients().await.len(), 4);
 }
 
