@@ -39,6 +39,7 @@ FORMS = [
     (r"\b\d\d:\d\d:\d\dZ", "TIME"),
     (r'"client_id_issued_at":\d+', "TIME"),
     (r"(?<=with the password )\S+", "PASSWORD"),
+    (r"\bdw[mo]_[A-Za-z0-9_-]+", "TOKEN"),
     (r"\b\d+ MiB are free\b", "ROOM"),
     (r"\b[A-Za-z0-9_-]{43}\b", "KEY"),
     (r"\d+\.\d+\.\d+(?=\s|$)", "VERSION"),
