@@ -41,10 +41,15 @@ for (const path of ["/oauth2/register", "/register"]) {
   test(`a client is registered at ${path}, with all that it sent`, async () => {
     const answer = await oauth.processDynamicClientRegistrationResponse(await request(METADATA, path));
 
-    const { client_id, client_id_issued_at, ...metadata } = answer;
+    const { client_id, client_id_issued_at, registration_access_token, registration_client_uri, ...metadata } = answer;
     assert.match(client_id, /^[0-9a-f-]{36}$/);
     assert.ok(Number.isInteger(client_id_issued_at));
     assert.deepEqual(metadata, { ...METADATA, token_endpoint_auth_method: "none" });
+    // RFC 7592 §2.1: what the answer names gives the registration back.
+    const headers = { authorization: `Bearer ${registration_access_token}` };
+    const read = await fetch(registration_client_uri, { headers });
+    assert.equal(read.status, 200);
+    assert.deepEqual(await read.json(), answer);
   });
 }
 
