@@ -50,7 +50,7 @@ columns! {
     /// The identifier of an event.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct EventKey {
-        /// See [`EventRecord::event_id`].
+        /// See [`event_id`](super::EventRecord::event_id).
         pub event_id: EventId = "event_id",
     }
 }

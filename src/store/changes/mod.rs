@@ -1,4 +1,4 @@
-//! Changes, each written once for both databases, over a [`Transaction`].
+//! Changes, each written once for both databases, over a [`Transaction`](super::transaction::Transaction).
 //!
 //! A change that ends with one statement needs no `BEGIN`: its conditions are in the statement, and what it reads
 //! afterwards only explains why nothing was changed. An event about a change belongs in the same transaction: its
