@@ -16,8 +16,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from doorward import Doorward, Fault, run  # noqa: E402
 
 DATADOG, RFC7591 = "/api/v2/oauth2/register", "/oauth2/register"
-# What the server adds to the metadata in its answer (RFC 7591 §3.2.1).
-ADDED = {"client_id", "client_id_issued_at"}
+# What the server adds to the metadata in its answer (RFC 7591 §3.2.1, RFC 7592 §3).
+ADDED = {"client_id", "client_id_issued_at", "registration_access_token", "registration_client_uri"}
 
 CALLERS_PER_DOOR = 4
 
@@ -40,8 +40,9 @@ def doorward(data, **options):
 class Caller(threading.Thread):
     """Registers over one connection, again and again, until told to end or until the server is gone."""
 
-    def __init__(self, port, door, ending):
+    def __init__(self, port, door, ending, pause):
         super().__init__(daemon=True)
+        self.pause = pause  # seconds after each registration
         self.port, self.door, self.ending = port, door, ending
         self.registered = {}  # client_id -> the whole answer
         self.refused = {}  # client_name -> status
@@ -53,6 +54,7 @@ class Caller(threading.Thread):
         try:
             while not self.ending.is_set():
                 self.register(connection)
+                self.ending.wait(self.pause)
         except (OSError, http.client.HTTPException):
             pass  # The server was killed: what was in flight is neither answered nor promised.
         except Exception as fault:  # Else the thread would end in silence, and the check would pass.
@@ -95,10 +97,10 @@ def register(connection, door):
 class Load:
     """Callers on both doors of a server, and what became of all that they asked for."""
 
-    def __init__(self, server):
+    def __init__(self, server, pause=0):
         self.ending = threading.Event()
         self.callers = [
-            Caller(server.port, door, self.ending)
+            Caller(server.port, door, self.ending, pause)
             for door in (DATADOG, RFC7591)
             for _ in range(CALLERS_PER_DOOR)
         ]

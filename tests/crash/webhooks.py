@@ -166,7 +166,8 @@ def three_nodes(folder, chance, rounds=3):
             server.start()
         loads, before = [], {server: 0 for server in servers}
         for _ in range(rounds):
-            running = {server: Load(server) for server in servers}
+            # No more than a receiver that refuses some can be sent in time.
+            running = {server: Load(server, pause=0.05) for server in servers}
             sending = lambda: [server for server in servers if delivered(server) > before[server]]  # noqa: E731
             [sender] = wait_for(sending, TAKE_OVER_SECONDS_MAX, "nothing was delivered")
             time.sleep(chance.uniform(0.2, 0.8))
