@@ -64,6 +64,8 @@ def run(command, folder, store):
     """Runs one client between the start and the end of its servers, whose clients are in `store`, or in a
     folder each. Returns its counts and its output.
     """
+    if "://" in str(store) and command[-1].startswith("operators"):
+        return 0, 0, "LEFT OUT on PostgreSQL: a server there prints its password elsewhere"
     port, secret = free_port(), f"whsec_{base64.b64encode(os.urandom(32)).decode()}"
     secret_file = pathlib.Path(folder, "webhook.secret")
     secret_file.touch(0o600)
