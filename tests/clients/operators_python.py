@@ -2,7 +2,8 @@
 "Org authorized clients", "User authorized clients", "OAuth2 client public", and "Audit").
 
 DOORWARD_ADMIN_TOKEN and DOORWARD_VIEWER_TOKEN are operator tokens. DOORWARD_PERSON is the access token of a person who has
-authorized the clients in DOORWARD_CLIENTS, separated by spaces, whose names begin with DOORWARD_NAME.
+authorized the clients in DOORWARD_CLIENTS, separated by spaces, whose names begin with DOORWARD_NAME. It was issued to
+DOORWARD_OWN_CLIENT.
 """
 
 import os

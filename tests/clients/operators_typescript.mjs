@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { client, v2 } from "@datadog/datadog-api-client";
 
-const { DOORWARD_URL, DOORWARD_NAME, DOORWARD_ADMIN_TOKEN, DOORWARD_VIEWER_TOKEN, DOORWARD_PERSON } = process.env;
+const { DOORWARD_URL, DOORWARD_NAME, DOORWARD_ADMIN_TOKEN, DOORWARD_VIEWER_TOKEN, DOORWARD_PERSON, DOORWARD_OWN_CLIENT } =
+  process.env;
 const CLIENTS = process.env.DOORWARD_CLIENTS.split(" ");
 const UNKNOWN = "0199f2a4-7c11-7abc-8def-001122334455";
 
@@ -115,7 +116,8 @@ test("the authorizations of one person are revoked, and a client is disabled for
   await org().deleteOrgAuthorizedClientAllUserAuthorizations(user);
   await refused(404, org().getOrgAuthorizedClient(named));
   const remaining = await mine().listUserAuthorizedClients();
-  const clientId = remaining.data[0].relationships.oauth2Client.data.id;
+  const clientId = DOORWARD_OWN_CLIENT;
+  assert.ok(remaining.data.some((one) => one.relationships.oauth2Client.data.id === clientId));
   await org().deleteOrgAuthorizedClient({ orgAuthorizedClientId: clientId });
   await refused(401, mine().listUserAuthorizedClients());
 });

@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import json
 import re
-import time
 import urllib.parse
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -17,21 +16,12 @@ class Person:
 
     def __init__(self, server):
         self.server = server
-        password = self.printed(r"with the password (\S+)")
+        password = re.findall(r"with the password (\S+)", server.log.read_text())[-1]
         status, headers, body = self.post("/oauth2/sign-in", {"request": "client_id=x", "password": password})
         assert status == 303, f"the sign-in failed: {status} {body!r}"
         self.cookie = headers["set-cookie"].split(";")[0]
 
     cookie = ""
-
-    def printed(self, pattern):
-        """The last thing of this kind in the log of the server, which prints it once it listens."""
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            if found := re.findall(pattern, self.server.log.read_text()):
-                return found[-1]
-            time.sleep(0.05)
-        raise AssertionError(f"nothing like {pattern} was printed")
 
     def send(self, method, path, body=None, headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)

@@ -69,7 +69,8 @@ test("every event is verified and arrives in order", () => {
 });
 
 test("a body that was changed is not verified", () => {
-  const { headers, body } = accepted[0];
+  // Other events may come first: a server for development makes an operator token.
+  const { headers, body } = accepted.find(({ event }) => event.action === "client.registered");
   webhook.verify(body, headers);
   assert.throws(() => webhook.verify(body.replace("client.registered", "client.suspended"), headers));
 });

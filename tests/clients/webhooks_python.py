@@ -72,7 +72,7 @@ class Receiving(unittest.TestCase):
 
     @classmethod
     def arrived(cls):
-        ids = [event["client_id"] for event, _, _ in Receiver.accepted]
+        ids = [event.get("client_id") for event, _, _ in Receiver.accepted]
         return all(client in ids for client in cls.registered)
 
     def test_every_event_is_verified_and_arrives_in_order_though_each_is_refused_once(self):
@@ -82,7 +82,9 @@ class Receiving(unittest.TestCase):
         self.assertEqual(Receiver.unverified, [])
 
     def test_a_body_that_was_changed_is_not_verified(self):
-        _, headers, body = Receiver.accepted[0]
+        # Other events may come first: a server for development makes an operator token.
+        registrations = (one for one in Receiver.accepted if one[0]["action"] == "client.registered")
+        _, headers, body = next(registrations)
         Webhook(SECRET).verify(body, headers)
         with self.assertRaises(WebhookVerificationError):
             Webhook(SECRET).verify(body.replace(b"client.registered", b"client.suspended"), headers)
