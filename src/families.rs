@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, Timestamp},
     family::{FamilyId, FamilyKey},
     metrics::FamilyMetrics,
-    store::{ClientFilter, ClientRecord, ClientState, Standing, Store, StoreError, first_id},
+    store::{ClientFilter, ClientRecord, ClientState, MARGIN_SECONDS, Standing, Store, StoreError},
 };
 
 /// How many clients one change counts.
@@ -23,9 +23,6 @@ const CLIENTS_AT_ONCE: usize = 500;
 
 /// How many identifiers one question reads.
 const IDS_AT_ONCE: usize = 5_000;
-
-/// By how much clocks of nodes may differ, and how long a registration may take, without one being missed.
-const MARGIN: Duration = Duration::from_mins(1);
 
 /// How many counted clients are remembered to find those that committed late. At the highest rates fewer seconds fit.
 const REMEMBERED_MAX: usize = 250_000;
@@ -150,7 +147,7 @@ fn together(own: ClientState, family: Option<Decided>) -> ClientState {
 pub(crate) struct Counting {
     /// Behind which clients were not read yet.
     front: Option<ClientId>,
-    /// The identifiers that were read since [`MARGIN`] before the front.
+    /// The identifiers that were read since [`MARGIN_SECONDS`] before the front.
     read: BTreeSet<ClientId>,
     /// Before which nothing is read again.
     floor: Option<Timestamp>,
@@ -166,7 +163,7 @@ impl Counting {
     ) -> Result<(), StoreError> {
         if self.front.is_none() {
             self.floor = store.families_mark().await?;
-            self.front = Some(first_id(self.floor()));
+            self.front = Some(ClientId::first_of(self.floor()));
         }
         self.count_late(store).await?;
         loop {
@@ -177,7 +174,7 @@ impl Counting {
             self.front = Some(last);
             self.forget(clock.now());
             store.count_in_families(&page, Some(self.floor())).await?;
-            let behind = clock.now().as_millis().saturating_sub(time_of(last).as_millis());
+            let behind = clock.now().as_millis().saturating_sub(last.at().as_millis());
             metrics.behind_seconds.set(behind / 1_000);
             // Registrations have the store for at least half of the time.
             sleep(began.elapsed()).await;
@@ -195,7 +192,7 @@ impl Counting {
     async fn next(&self, store: &Store, now: Timestamp) -> Result<Vec<ClientRecord>, StoreError> {
         let filter = ClientFilter::default();
         let mut page = store.clients_in_order(&filter, self.front, CLIENTS_AT_ONCE).await?;
-        let end = first_id(later(now, MARGIN));
+        let end = ClientId::first_of(now.after_seconds(MARGIN_SECONDS));
         page.retain(|client| client.client_id < end);
         Ok(page)
     }
@@ -207,7 +204,7 @@ impl Counting {
     /// Counts the clients that are there now between the floor and the front, and were not before.
     async fn count_late(&mut self, store: &Store) -> Result<(), StoreError> {
         let Some(front) = self.front else { return Ok(()) };
-        let mut after = first_id(self.floor());
+        let mut after = ClientId::first_of(self.floor());
         loop {
             let ids = store.client_ids(after, front, IDS_AT_ONCE).await?;
             let Some(last) = ids.last() else { return Ok(()) };
@@ -224,29 +221,14 @@ impl Counting {
 
     /// Forgets the identifiers that are older than the margin, and more if there are too many.
     fn forget(&mut self, now: Timestamp) {
-        let front = self.front.map_or(now, |front| time_of(front).min(now));
-        let mut floor = self.floor().max(earlier(front, MARGIN));
+        let front = self.front.map_or(now, |front| front.at().min(now));
+        let mut floor = self.floor().max(front.before_seconds(MARGIN_SECONDS));
         if let Some(id) = self.read.iter().rev().nth(REMEMBERED_MAX) {
-            floor = floor.max(time_of(*id).min(now));
+            floor = floor.max(id.at().min(now));
         }
-        self.read = self.read.split_off(&first_id(floor));
+        self.read = self.read.split_off(&ClientId::first_of(floor));
         self.floor = Some(floor);
     }
-}
-
-/// The time at which an identifier begins.
-fn time_of(id: ClientId) -> Timestamp {
-    let mut millis = [0; 8];
-    millis[2..].copy_from_slice(&id.as_bytes()[..6]);
-    Timestamp::from_millis(u64::from_be_bytes(millis))
-}
-
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_millis(at.as_millis().saturating_add(by.as_secs() * 1_000))
-}
-
-fn earlier(at: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_millis(at.as_millis().saturating_sub(by.as_secs() * 1_000))
 }
 
 #[cfg(test)]

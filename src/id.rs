@@ -40,6 +40,11 @@ impl<Kind: Copy> Id<Kind> {
         Self(Uuid::from_u128(millis << 80), PhantomData)
     }
 
+    /// The moment at which it was made, to the millisecond.
+    pub fn at(self) -> Timestamp {
+        Timestamp::from_millis(u64::try_from(self.millis()).expect("48 bits"))
+    }
+
     const fn millis(self) -> u128 {
         self.0.as_u128() >> 80
     }

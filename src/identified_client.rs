@@ -27,7 +27,7 @@ pub(crate) struct IdentifiedClient {
     pub(crate) state: ClientState,
     /// How far it has changed its own registration.
     pub(crate) registration: ClientRegistration,
-    /// Whether a rule holds it, and the store does not know it: nobody who is signed in has asked for it yet.
+    /// Whether a rule holds it, and the store does not know it: no person who is signed in has asked for it yet.
     pub(crate) is_held: bool,
 }
 

@@ -35,6 +35,7 @@ pub mod client;
 mod client_document;
 pub mod clock;
 pub mod config;
+mod credential;
 mod discovery;
 mod doctor;
 pub mod entropy;

@@ -6,6 +6,7 @@ mod author;
 mod client;
 mod completions;
 mod config;
+mod credential;
 mod doctor;
 mod exit;
 mod export;

@@ -7,15 +7,17 @@ use serde::Serialize;
 
 use super::{
     author::author,
+    credential::{self, Named, time_or_never},
     exit::{Failure, Outcome},
-    output::{Messages, RecordOutput, insist, is_confirmed, needs_a_terminal, print},
-    records::{self, Listed, Pages, Part},
-    settings::{OpenStore, StoreArguments},
+    output::{Messages, RecordOutput, insist, print},
+    records::{self, Listed, Part},
+    settings::StoreArguments,
     time::{self, Lifetime, to_rfc3339},
 };
 use crate::{
     admission::{RuleId, Word as _},
-    clock::{Clock, Timestamp},
+    audit::Author,
+    clock::Clock,
     entropy::Entropy,
     registration::InitialAccessToken,
     store::{Access, Deleted, InitialAccessTokenId, InitialAccessTokenRecord, Store, StoreError},
@@ -139,9 +141,7 @@ impl CreateArguments {
             return Ok(Outcome::No);
         }
         let clients = if record.uses_max == 1 { "client" } else { "clients" };
-        let expires = record
-            .expires_at
-            .map_or("never expires".to_owned(), |at| format!("expires at {}", to_rfc3339(at)));
+        let expires = credential::expiry(record.expires_at);
         messages.say(format_args!(
             "Created {name} for {} {clients}. It {expires} and is not shown again:",
             record.uses_max
@@ -160,47 +160,22 @@ impl ListArguments {
 
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        needs_a_terminal(self.yes, "revoke")?;
-        let store = self.store.open(Access::Command)?;
-        let named = self.tokens.len();
-        let found = find(&store, self.tokens)?;
-        let mut is_complete = found.len() == named;
-        let tokens = if found.len() == 1 { "token" } else { "tokens" };
-        let question = format!("Revoke {} initial access {tokens}?", found.len());
-        if self.yes || found.is_empty() || is_confirmed(&question) {
-            for token in found {
-                let id = token.initial_access_token_id;
-                match store.wait(store.handle.revoke_initial_access_token(id, author()))? {
-                    Deleted::Forgotten => messages.say(format_args!("Revoked {}.", token.name)),
-                    Deleted::NotThere => {
-                        insist(format_args!("{} was revoked in the meantime.", token.name));
-                    }
-                }
-            }
-        } else {
-            insist("Nothing was revoked.");
-            is_complete = false;
-        }
-        store.close()?;
-        Ok(Outcome::from_verdict(is_complete))
+        credential::revoke::<InitialAccessTokenRecord>(self.store, self.tokens, self.yes, messages)
     }
 }
 
-/// The tokens of these names or identifiers; says which ones do not exist.
-fn find(store: &OpenStore, named: Vec<String>) -> Result<Vec<InitialAccessTokenRecord>, Failure> {
-    let all: Vec<InitialAccessTokenRecord> =
-        Pages::<InitialAccessTokenRecord>::new(store, (), None, None).collect::<Result<_, _>>()?;
-    let mut found: Vec<InitialAccessTokenRecord> = Vec::new();
-    for name in named {
-        let is_named = |token: &&InitialAccessTokenRecord| {
-            token.name == name || token.initial_access_token_id.to_string() == name
-        };
-        match all.iter().find(is_named) {
-            Some(token) => found.push(token.clone()),
-            None => insist(format_args!("There is no initial access token {name}.")),
-        }
+impl Named for InitialAccessTokenRecord {
+    fn name(&self) -> &str {
+        &self.name
     }
-    Ok(found)
+
+    async fn revoke(
+        store: &Store,
+        id: InitialAccessTokenId,
+        by: Author,
+    ) -> Result<Deleted, StoreError> {
+        store.revoke_initial_access_token(id, by).await
+    }
 }
 
 /// A token as programs read it: never its secret.
@@ -253,14 +228,13 @@ impl Listed for InitialAccessTokenRecord {
     }
 
     fn row(&self) -> Vec<String> {
-        let time = |at: Option<Timestamp>| at.map_or("never".to_owned(), to_rfc3339);
         vec![
             self.name.clone(),
             self.policy.clone(),
             format!("{} of {}", self.uses, self.uses_max),
             to_rfc3339(self.created_at),
-            time(self.expires_at),
-            time(self.used_at),
+            time_or_never(self.expires_at),
+            time_or_never(self.used_at),
             self.initial_access_token_id.to_string(),
         ]
     }

@@ -97,7 +97,7 @@ const DEV_TOKEN: &str = "serve --dev";
 /// How long it is valid: a data folder may outlive its time as a toy.
 const DEV_TOKEN_DAYS: u64 = 7;
 
-/// Creates an operator token for whoever starts a server for development, in the place of the last one.
+/// Creates the operator token of a server for development, and revokes the one of its last start.
 async fn dev_token(app: &App) -> Result<String, StoreError> {
     let (store, now) = (&app.store, app.clock.now());
     let by = || Author::new(Actor::System, now, app.entropy.clone());

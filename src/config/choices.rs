@@ -5,9 +5,9 @@
 pub enum WhenUnreachable {
     /// Each node counts for itself.
     Local,
-    /// Everybody is admitted.
+    /// Every caller is admitted.
     Open,
-    /// Nobody is.
+    /// No caller is admitted.
     Closed,
 }
 

@@ -65,7 +65,7 @@ pub(super) fn guarded(examined: &Examined<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether the upstream accepts connections, and from whom.
+/// Whether the upstream accepts connections from this server, and from other addresses.
 async fn upstream_findings(guarded: &Guarded, upstream: &Url) -> Vec<Finding> {
     let look = || Look::at("guard", upstream);
     let (Some(host), Some(port)) = (upstream.host_str(), upstream.port_or_known_default()) else {

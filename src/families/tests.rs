@@ -62,11 +62,11 @@ async fn registrations_that_commit_late_or_with_another_clock_are_counted_once()
     node.register(NOW).await;
     assert_eq!(node.step().await, 1);
     // Of a node whose clock is behind, and of one whose clock is ahead.
-    node.register(earlier(NOW, Duration::from_secs(50))).await;
-    node.register(later(NOW, Duration::from_secs(50))).await;
+    node.register(NOW.before_seconds(50)).await;
+    node.register(NOW.after_seconds(50)).await;
     assert_eq!(node.step().await, 3);
-    node.register(earlier(NOW, Duration::from_secs(1))).await;
-    node.register(later(NOW, Duration::from_secs(49))).await;
+    node.register(NOW.before_seconds(1)).await;
+    node.register(NOW.after_seconds(49)).await;
     assert_eq!(node.step().await, 5);
     assert_eq!(node.step().await, 5);
 
@@ -74,13 +74,13 @@ async fn registrations_that_commit_late_or_with_another_clock_are_counted_once()
     node.counting.begin_again();
     assert_eq!(node.step().await, 5);
     let mark = node.store.families_mark().await.unwrap().unwrap();
-    assert!(mark <= earlier(NOW, MARGIN), "{mark:?}");
+    assert!(mark <= NOW.before_seconds(MARGIN_SECONDS), "{mark:?}");
 }
 
 #[tokio::test]
 async fn a_registration_of_a_far_future_hides_none_of_the_present() {
     let mut node = Node::new();
-    node.register(later(NOW, Duration::from_hours(48))).await;
+    node.register(NOW.after_seconds(48 * 3_600)).await;
     assert_eq!(node.step().await, 0);
     node.register(NOW).await;
     assert_eq!(node.step().await, 1);
@@ -92,7 +92,7 @@ async fn a_registration_of_a_far_future_hides_none_of_the_present() {
 async fn what_is_remembered_stays_within_the_margin() {
     let mut node = Node::new();
     for second in 0..200 {
-        node.register(later(NOW, Duration::from_secs(second))).await;
+        node.register(NOW.after_seconds(second)).await;
     }
     node.clock.advance(Duration::from_secs(200));
 

@@ -1,12 +1,13 @@
 //! Who calls the operator API, and what they may do there.
 
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderName};
 
 use super::error::ApiError;
 use crate::{
     app::App,
     audit::Actor,
     clock::Timestamp,
+    http::bearer::bearer,
     operator::{OperatorScope, OperatorToken, Role},
     token,
 };
@@ -81,11 +82,10 @@ pub(super) async fn identify(
 
 /// `Authorization: Bearer`, or what the SDKs of the documented family send: an application key, whatever the API key.
 fn credential(headers: &HeaderMap) -> Option<&str> {
-    let Some(sent) = headers.get(AUTHORIZATION) else {
-        return headers.get(DD_APPLICATION_KEY)?.to_str().ok().map(str::trim);
-    };
-    let (scheme, token) = sent.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    match bearer(headers) {
+        Some(sent) => sent.ok(),
+        None => headers.get(DD_APPLICATION_KEY)?.to_str().ok().map(str::trim),
+    }
 }
 
 async fn of_operator_token(

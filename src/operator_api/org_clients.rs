@@ -1,4 +1,4 @@
-//! The documented family for the organization: the clients that somebody has authorized, and who did.
+//! The documented family for the organization: the clients that people have authorized, and those people.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -211,7 +211,7 @@ impl Entry {
     }
 }
 
-/// Every client that somebody has authorized, or that is suspended, by identifier.
+/// Every client that a person has authorized, or that is suspended, by identifier.
 async fn entries(request: &Request<'_>) -> Result<Vec<Entry>, ApiError> {
     let (store, now) = (&request.app.store, request.now);
     let mut entries = Vec::new();
@@ -339,7 +339,7 @@ async fn resource(
     }))
 }
 
-/// The client of the path, if somebody has authorized it or it is suspended.
+/// The client of the path, if a person has authorized it or it is suspended.
 async fn named(request: &Request<'_>) -> Result<Known, ApiError> {
     // Identifiers of this resource are plain texts: one that is no UUID is unknown.
     let found = Known::find(request.app, &request.path(ID)?, ID).await;

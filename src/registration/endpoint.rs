@@ -44,7 +44,7 @@ pub(crate) async fn register(
 ) -> Response {
     let caller = Caller::of_program(source, &headers);
     let token = presented(app, caller, &headers).await;
-    // Whoever may not register uses up no registrations of others.
+    // A caller that may not register uses up no registrations of others.
     let (requests, bytes) = if token.is_ok() { (1, announced(&body)) } else { (0, None) };
     let mut count = charge(app, caller, requests, bytes).await;
     let token = token.and_then(|token| {

@@ -1,59 +1,18 @@
-//! Initial access tokens (RFC 7591 §3): an operator gives them to whoever may register. A token contains the identifier
-//! of its record, so that the record is found by its key; the store has only the hash of the rest.
-
-use std::{fmt, str::FromStr};
+//! Initial access tokens (RFC 7591 §3): an operator gives them to the developers of clients that may register.
 
 use http::HeaderMap;
 
 use super::error::RegistrationError;
 use crate::{
     app::App,
-    clock::Timestamp,
     config::RegistrationAccess,
-    entropy::Entropy,
+    credential::Credential,
     http::{bearer::bearer, caller::Caller},
-    secret::{self, SECRET_BYTES, Secret},
-    store::{InitialAccessTokenId, InitialAccessTokenRecord},
+    store::{InitialAccessTokenKind, InitialAccessTokenRecord},
 };
 
-/// How many bytes the identifier has.
-const ID_BYTES: usize = 16;
-
 /// An initial access token, as it is shown once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InitialAccessToken {
-    /// Its record.
-    pub(crate) id: InitialAccessTokenId,
-    /// What proves it.
-    pub(crate) secret: Secret,
-}
-
-impl InitialAccessToken {
-    const PREFIX: &str = "dwi_";
-
-    /// A new token.
-    pub(crate) fn generate(now: Timestamp, entropy: &Entropy) -> Self {
-        Self { id: InitialAccessTokenId::generate(now, entropy), secret: Secret::generate(entropy) }
-    }
-}
-
-impl fmt::Display for InitialAccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: [&[u8]; 2] = [self.id.as_bytes(), self.secret.as_bytes()];
-        f.write_str(&secret::text(Self::PREFIX, &parts))
-    }
-}
-
-impl FromStr for InitialAccessToken {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let bytes = secret::read::<{ ID_BYTES + SECRET_BYTES }>(text, Self::PREFIX).ok_or(())?;
-        let (id, secret) = bytes.split_first_chunk::<ID_BYTES>().ok_or(())?;
-        let secret = secret.try_into().map_err(|_| ())?;
-        Ok(Self { id: InitialAccessTokenId::from_bytes(*id), secret: Secret::from_bytes(secret) })
-    }
-}
+pub(crate) type InitialAccessToken = Credential<InitialAccessTokenKind>;
 
 /// The token that lets a registration in; `None` where none is needed. Uses nothing up.
 pub(super) async fn presented(
@@ -80,6 +39,7 @@ pub(super) async fn presented(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{clock::Timestamp, entropy::Entropy};
 
     #[test]
     fn an_initial_access_token_reads_back_as_itself_and_as_nothing_else() {

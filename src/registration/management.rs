@@ -152,7 +152,7 @@ async fn replace(
     let admission = Admission {
         rules: &rules,
         protected_names: &app.protected_names,
-        // Whoever vouched for the client does so still.
+        // The token with which the client registered still counts.
         initial_access_token: client.registration.policy(),
     };
     let let_in = admission

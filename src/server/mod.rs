@@ -100,7 +100,7 @@ pub enum ServeError {
     /// Nothing can be signed.
     #[error("nothing can be signed")]
     Keys(#[from] KeysError),
-    /// It is not known whom to admit.
+    /// The admission rules cannot be read, so that no one knows which clients to admit.
     #[error(transparent)]
     Rules(#[from] RulesError),
     /// The store did not close.

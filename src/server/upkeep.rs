@@ -45,30 +45,21 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything, until it is dropped.
 pub(super) async fn run(app: &App, guards: &Guards) {
-    if app.config.authorizes() {
-        tokio::join!(
-            app.rate_limit.keep_connected(),
-            app.webhooks.run(&app.store),
-            rules(app),
-            expire(app),
-            families(app),
-            keys(app),
-            documents(app),
-            last_uses(app),
-            clients(app),
-            guard::end_streams(app, guards)
-        );
-    } else {
-        tokio::join!(
-            app.rate_limit.keep_connected(),
-            app.webhooks.run(&app.store),
-            rules(app),
-            expire(app),
-            clients(app),
-            last_uses(app),
-            families(app)
-        );
-    }
+    let of_sign_in = async {
+        if app.config.authorizes() {
+            tokio::join!(keys(app), documents(app), guard::end_streams(app, guards));
+        }
+    };
+    tokio::join!(
+        app.rate_limit.keep_connected(),
+        app.webhooks.run(&app.store),
+        rules(app),
+        expire(app),
+        families(app),
+        last_uses(app),
+        clients(app),
+        of_sign_in
+    );
 }
 
 /// Follows the admission rules in the store. The log has each reason of a failure once.

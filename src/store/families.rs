@@ -25,15 +25,8 @@ const CLIENTS_AT_ONCE: usize = 500;
 /// How many removals wait for the store at once, which makes few transactions of them.
 const REMOVALS_AT_ONCE: usize = 64;
 
-/// How long before the mark clients of other nodes may have registered that are not counted yet.
-const MARGIN_MILLIS: u64 = 60_000;
-
-/// The first identifier of a moment: identifiers begin with their time.
-pub(crate) fn first_id(at: Timestamp) -> ClientId {
-    let mut bytes = [0; 16];
-    bytes[..6].copy_from_slice(&at.as_millis().to_be_bytes()[2..]);
-    ClientId::from_bytes(bytes)
-}
+/// By how much clocks of nodes may differ, and how long a registration may take, without one being missed, in seconds.
+pub(crate) const MARGIN_SECONDS: u64 = 60;
 
 /// The last identifier before another; `None` before the first.
 fn last_before(id: ClientId) -> Option<ClientId> {
@@ -139,7 +132,8 @@ impl Store {
         id: FamilyId,
         since: Timestamp,
     ) -> Result<u64, StoreError> {
-        let parameters = vec![Value::Id(*id.as_bytes()), Value::Id(*first_id(since).as_bytes())];
+        let parameters =
+            vec![Value::Id(*id.as_bytes()), Value::Id(*ClientId::first_of(since).as_bytes())];
         let counted: Option<Number> = self.select_one(&families::COUNT_SINCE, parameters).await?;
         Ok(counted.map_or(0, |counted| counted.number))
     }
@@ -227,8 +221,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let mark = self.families_mark().await?.unwrap_or(Timestamp::from_millis(0));
-        let mark = Timestamp::from_millis(mark.as_millis().saturating_sub(MARGIN_MILLIS));
-        let (behind, mut found, mut after) = (first_id(mark), Vec::new(), after);
+        let mark = mark.before_seconds(MARGIN_SECONDS);
+        let (behind, mut found, mut after) = (ClientId::first_of(mark), Vec::new(), after);
         while found.len() < limit
             && let Some(first) = first_after(after)
         {

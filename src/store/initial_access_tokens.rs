@@ -7,14 +7,18 @@ use super::{
     column::{Record, Row, Value, columns, first_after},
     statements::initial_access_tokens,
 };
-use crate::{audit::Author, clock::Timestamp, id::Id, secret::SecretHash};
+use crate::{audit::Author, clock::Timestamp, credential::Purpose, id::Id, secret::SecretHash};
 
 /// Identifies an initial access token; not a secret.
 pub type InitialAccessTokenId = Id<InitialAccessTokenKind>;
 
 /// What an [`InitialAccessTokenId`] names.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InitialAccessTokenKind {}
+
+impl Purpose for InitialAccessTokenKind {
+    const PREFIX: &'static str = "dwi_";
+}
 
 columns! {
     /// A token with which clients register.

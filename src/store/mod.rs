@@ -43,7 +43,7 @@ mod webhooks;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-pub(crate) use self::families::first_id;
+pub(crate) use self::families::MARGIN_SECONDS;
 pub use self::{
     approval::{Waiting, WaitingMax},
     authorizations::{Authorization, AuthorizationId},
@@ -58,7 +58,9 @@ pub use self::{
     family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
-    initial_access_tokens::{InitialAccessTokenId, InitialAccessTokenRecord},
+    initial_access_tokens::{
+        InitialAccessTokenId, InitialAccessTokenKind, InitialAccessTokenRecord,
+    },
     operator_tokens::{OperatorTokenRecord, OperatorTokenUse},
     overview::Overview,
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},

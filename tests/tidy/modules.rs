@@ -59,6 +59,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("credential", &["clock", "entropy", "id", "secret"]),
     // The door of the benches.
     (
         "bench",
@@ -206,7 +207,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     // `words!` of `audit` declares roles and scopes.
-    ("operator", &["audit", "clock", "entropy", "id", "secret"]),
+    ("operator", &["audit", "credential", "id"]),
     // The handlers take `app`.
     (
         "operator_api",
@@ -244,6 +245,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "client",
             "clock",
             "config",
+            "credential",
             "entropy",
             "error_code",
             "http",
@@ -323,6 +325,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "client",
             "clock",
             "config",
+            "credential",
             "family",
             "grant",
             "id",

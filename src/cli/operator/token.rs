@@ -6,15 +6,17 @@ use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueP
 use serde::Serialize;
 
 use crate::{
+    audit::Author,
     cli::{
         author::author,
+        credential::{self, Named, time_or_never},
         exit::{Failure, Outcome},
-        output::{Messages, RecordOutput, insist, is_confirmed, needs_a_terminal, print},
-        records::{self, Listed, Pages, Part},
-        settings::{OpenStore, StoreArguments},
+        output::{Messages, RecordOutput, insist, print},
+        records::{self, Listed, Part},
+        settings::StoreArguments,
         time::{self, Lifetime, to_rfc3339},
     },
-    clock::{Clock, Timestamp},
+    clock::Clock,
     entropy::Entropy,
     operator::{OperatorToken, OperatorTokenId, Role},
     store::{Access, Deleted, OperatorTokenRecord, Store, StoreError},
@@ -137,9 +139,7 @@ impl CreateArguments {
             ));
             return Ok(Outcome::No);
         }
-        let expires = record
-            .expires_at
-            .map_or("never expires".to_owned(), |at| format!("expires at {}", to_rfc3339(at)));
+        let expires = credential::expiry(record.expires_at);
         messages.say(format_args!(
             "Created {} with the role {}. It {expires} and is not shown again:",
             record.name, record.role
@@ -158,47 +158,18 @@ impl ListArguments {
 
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        needs_a_terminal(self.yes, "revoke")?;
-        let store = self.store.open(Access::Command)?;
-        let named = self.tokens.len();
-        let found = find(&store, self.tokens)?;
-        let mut is_complete = found.len() == named;
-        let tokens = if found.len() == 1 { "token" } else { "tokens" };
-        let question = || format!("Revoke {} operator {tokens}?", found.len());
-        if self.yes || found.is_empty() || is_confirmed(&question()) {
-            for token in found {
-                let id = token.operator_token_id;
-                match store.wait(store.handle.revoke_operator_token(id, author()))? {
-                    Deleted::Forgotten => messages.say(format_args!("Revoked {}.", token.name)),
-                    Deleted::NotThere => {
-                        insist(format_args!("{} was revoked in the meantime.", token.name));
-                    }
-                }
-            }
-        } else {
-            insist("Nothing was revoked.");
-            is_complete = false;
-        }
-        store.close()?;
-        Ok(Outcome::from_verdict(is_complete))
+        credential::revoke::<OperatorTokenRecord>(self.store, self.tokens, self.yes, messages)
     }
 }
 
-/// The tokens of these names or identifiers; says which ones do not exist.
-fn find(store: &OpenStore, named: Vec<String>) -> Result<Vec<OperatorTokenRecord>, Failure> {
-    let all: Vec<OperatorTokenRecord> =
-        Pages::<OperatorTokenRecord>::new(store, (), None, None).collect::<Result<_, _>>()?;
-    let mut found: Vec<OperatorTokenRecord> = Vec::new();
-    for name in named {
-        let is_named = |token: &&OperatorTokenRecord| {
-            token.name == name || token.operator_token_id.to_string() == name
-        };
-        match all.iter().find(is_named) {
-            Some(token) => found.push(token.clone()),
-            None => insist(format_args!("There is no operator token {name}.")),
-        }
+impl Named for OperatorTokenRecord {
+    fn name(&self) -> &str {
+        &self.name
     }
-    Ok(found)
+
+    async fn revoke(store: &Store, id: OperatorTokenId, by: Author) -> Result<Deleted, StoreError> {
+        store.revoke_operator_token(id, by).await
+    }
 }
 
 /// A token as programs read it: never its secret.
@@ -251,13 +222,12 @@ impl Listed for OperatorTokenRecord {
     }
 
     fn row(&self) -> Vec<String> {
-        let time = |at: Option<Timestamp>| at.map_or("never".to_owned(), to_rfc3339);
         vec![
             self.name.clone(),
             self.role.to_string(),
             to_rfc3339(self.created_at),
-            time(self.expires_at),
-            time(self.used_at),
+            time_or_never(self.expires_at),
+            time_or_never(self.used_at),
             self.operator_token_id.to_string(),
         ]
     }

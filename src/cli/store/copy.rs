@@ -27,7 +27,7 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(
     after_help = "Copied are clients, consents, grants with their codes and refresh tokens, sessions, operator tokens, \
-admission rules, initial access tokens, and the signing keys, sealed as they are. So nobody has to register, to sign in or to consent again, and what was \
+admission rules, initial access tokens, and the signing keys, sealed as they are. So no one has to register, sign in, or consent again, and what was \
 signed can still be verified; but only where the servers of the target have the secret of those of the source \
 (token.keys_secret; a data folder has its own in keys.secret). Left out is what has expired, and sign-ins that \
 are on their way at a provider, which are begun again.

@@ -13,6 +13,7 @@ use crate::store::{
     EventRecord, FamilyClient, GrantRecord, Standing, StandingChanged, Transition,
     column::{Columns as _, Stored as _, Value},
     family_record::family_of,
+    sql::Statement,
     statements::{clients, document_clients, events, grants},
     transaction::Transaction,
 };
@@ -44,19 +45,26 @@ pub(super) async fn document_state<T: Transaction>(
     Ok(found.into_iter().next().map(|client: DocumentClientRecord| client.state))
 }
 
+/// The statement for the table of a client, `registered` or `document`, and its key there.
+fn row_of<'a>(
+    client: &'a ClientIdentifier,
+    registered: &'static Statement,
+    document: &'static Statement,
+) -> (&'static Statement, Value<'a>) {
+    match client {
+        ClientIdentifier::Registered(id) => (registered, id.value()),
+        ClientIdentifier::Document(url) => (document, Value::text(url.as_str())),
+    }
+}
+
 /// Writes a standing, and the event about it.
 pub(super) async fn put_standing<T: Transaction>(
     change: &mut T,
     standing: Standing,
     event: EventRecord,
 ) -> Result<(), T::Fault> {
-    let (statement, key) = match &event.client {
-        Some(ClientIdentifier::Registered(id)) => (&clients::SET_STANDING, id.value()),
-        Some(ClientIdentifier::Document(url)) => {
-            (&document_clients::SET_STANDING, Value::text(url.as_str()))
-        }
-        None => return Ok(()),
-    };
+    let Some(client) = &event.client else { return Ok(()) };
+    let (statement, key) = row_of(client, &clients::SET_STANDING, &document_clients::SET_STANDING);
     let mut parameters = vec![key];
     standing.write(&mut |value| parameters.push(value));
     parameters.push(event.at.value());
@@ -108,12 +116,7 @@ pub(in crate::store) async fn restrict_client<T: Transaction>(
     let above = found.into_iter().filter(is_above).collect();
     let ending = Ending::new(Action::GrantRevoked, "client_restricted");
     let ended = end_grants(change, above, &ending, by).await?;
-    let (statement, key) = match client {
-        ClientIdentifier::Registered(id) => (&clients::SET_CEILING, id.value()),
-        ClientIdentifier::Document(url) => {
-            (&document_clients::SET_CEILING, Value::text(url.as_str()))
-        }
-    };
+    let (statement, key) = row_of(client, &clients::SET_CEILING, &document_clients::SET_CEILING);
     let value = ceiling.map_or(Ceiling::NULL, Ceiling::value);
     change.execute(statement, &[key, value]).await?;
     let detail = json!({ "from": before.ceiling, "to": ceiling, "grants": ended });
@@ -219,17 +222,13 @@ pub(super) async fn delete<T: Transaction>(
     client: &ClientIdentifier,
     metadata: &str,
 ) -> Result<usize, T::Fault> {
-    match client {
-        ClientIdentifier::Registered(id) => {
-            if let Some(family_id) = family_of(metadata) {
-                leave_family(change, FamilyClient { family_id, client_id: *id }, true).await?;
-            }
-            change.execute(&clients::DELETE, &[id.value()]).await
-        }
-        ClientIdentifier::Document(url) => {
-            change.execute(&document_clients::DELETE, &[Value::text(url.as_str())]).await
-        }
+    if let ClientIdentifier::Registered(id) = client
+        && let Some(family_id) = family_of(metadata)
+    {
+        leave_family(change, FamilyClient { family_id, client_id: *id }, true).await?;
     }
+    let (statement, key) = row_of(client, &clients::DELETE, &document_clients::DELETE);
+    change.execute(statement, &[key]).await
 }
 
 /// What the event about its removal tells of a client.
@@ -277,14 +276,8 @@ pub(in crate::store) async fn put_note<T: Transaction>(
     note: Option<&str>,
 ) -> Result<usize, T::Fault> {
     let note = Value::Text(note.map(Into::into));
-    match client {
-        ClientIdentifier::Registered(id) => {
-            change.execute(&clients::SET_NOTE, &[id.value(), note]).await
-        }
-        ClientIdentifier::Document(url) => {
-            change.execute(&document_clients::SET_NOTE, &[Value::text(url.as_str()), note]).await
-        }
-    }
+    let (statement, key) = row_of(client, &clients::SET_NOTE, &document_clients::SET_NOTE);
+    change.execute(statement, &[key, note]).await
 }
 
 /// Stores later uses of registered clients. Returns how many clients have one.

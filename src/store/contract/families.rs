@@ -14,14 +14,14 @@ use super::{
 };
 use crate::{
     audit::{Action, Author},
-    client::{ClientIdentifier, ClientMetadata},
+    client::{ClientId, ClientIdentifier, ClientMetadata},
     clock::Timestamp,
     entropy::Entropy,
     family::{FamilyId, FamilyKey},
     store::{
         Allowed, ClientFilter, ClientFlags, ClientRecord, ClientState, DocumentClientId,
         DocumentClientRecord, EventsOf, FamilyFilter, FamilyOrder, FamilyRecord, GrantFilter,
-        GrantRecord, NotAllowed, Standing, StandingChanged, Store, first_id,
+        GrantRecord, NotAllowed, Standing, StandingChanged, Store,
     },
 };
 
@@ -429,7 +429,7 @@ pub(in crate::store) async fn identifiers_begin_with_their_time(store: Arc<Store
     let clients = Records::new().take(3);
     register_all(&store, &clients).await;
     let [first, second, third] = [0, 1, 2].map(|nth: usize| clients[nth].client_id);
-    let from = first_id(clients[1].issued_at);
+    let from = ClientId::first_of(clients[1].issued_at);
     assert!(first < from && from < second);
     assert_eq!(store.client_ids(from, third, 10).await.unwrap(), [second, third]);
     assert_eq!(store.client_ids(first, second, 10).await.unwrap(), [second]);
