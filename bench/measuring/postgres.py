@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from . import goals, machine, servers
 from .bench import SMALL, end_in_order, say
-from .process import WrongAnswer, free_port
+from .process import WrongAnswer
 from .report import spread
 from .section import Section
 
@@ -192,10 +192,7 @@ def on(url, environment):
     """A node as shipped but for `environment`."""
 
     def command(port, _folder):
-        return [
-            servers.program("doorward"), "serve", "--dev", "--data", url,
-            "--listen", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{free_port()}",
-        ]  # fmt: skip
+        return servers.serving(servers.program("doorward"), port, url)
 
     return servers.Server("doorward-postgres", "Doorward on PostgreSQL", command, environment=environment)
 

@@ -18,6 +18,8 @@ CACHE = BENCH / ".cache"
 PEERS = BENCH / "peers"
 PYTHON = CACHE / "python" / "bin" / "python"
 REGISTER = "/register"
+# The Cargo profile that is built and measured. Figures come from `dist`.
+profile = "dist"
 CLIENTS = "/clients"
 
 
@@ -68,14 +70,26 @@ def every_server():
     ]  # fmt: skip
 
 
+def use_profile(name):
+    """Builds and measures this Cargo profile from now on."""
+    global profile
+    profile = name
+
+
 def program(name, example=False):
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    return str(target / "dist" / ("examples" if example else "") / name)
+    folder = "debug" if profile == "dev" else profile
+    return str(target / folder / ("examples" if example else "") / name)
 
 
 def doorward(port, folder):
+    return serving(program("doorward"), port, folder)
+
+
+def serving(binary, port, data):
+    """The command that serves from this data folder or database."""
     return [
-        program("doorward"), "serve", "--dev", "--data", str(folder),
+        str(binary), "serve", "--dev", "--data", str(data),
         "--listen", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{free_port()}",
     ]  # fmt: skip
 
@@ -98,6 +112,12 @@ def shipped(**environment):
     """Doorward as shipped, or with these settings."""
     return Server("doorward", "Doorward as shipped", doorward,
                   environment=environment, stored=clients_in_store)  # fmt: skip
+
+
+def at(name, binary):
+    """Another `doorward` binary, as shipped."""
+    return Server(name, f"Doorward as shipped, {name}",
+                  lambda port, folder: serving(binary, port, folder), stored=clients_in_store)  # fmt: skip
 
 
 def ceiling_quiet():
@@ -175,7 +195,7 @@ def build(servers):
     """Builds and installs what these servers need; what is up to date is left alone."""
     needs = {server.needs for server in servers}
     if "cargo" in needs:
-        command = ["cargo", "build", "--profile", "dist", "--locked", "--bins", "--examples"]
+        command = ["cargo", "build", "--profile", profile, "--locked", "--bins", "--examples"]
         subprocess.run(command, cwd=REPOSITORY, check=True, timeout=3600)
     if "node" in needs:
         install_node_peers()

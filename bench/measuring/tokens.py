@@ -122,10 +122,11 @@ def exchanges(bench, running, path, requests):
     return found
 
 
-def reads(bench, running, requests):
+def reads(bench, running, requests, names=tuple(READS)):
     (requests / "nothing").write_text("\n")
     found = {}
-    for name, path in READS.items():
+    for name in names:
+        path = READS[name]
         lines = requests / ("queries" if path.endswith("?") else "nothing")
         found[name] = bench.generator.gets(running, CONNECTIONS, bench.options.seconds, path, lines)
     return found
