@@ -1,5 +1,7 @@
 //! `doorward audit`: who did what, straight from the store, also beside a running server.
 
+mod follow;
+
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
@@ -22,10 +24,11 @@ use crate::{
     store::{EventFilter, EventOrder, EventRecord, Store, StoreError},
 };
 
-/// List and export audit events: who did what
+/// List, follow, and export audit events: who did what
 #[derive(Subcommand, Debug)]
 pub(super) enum AuditCommand {
     List(ListArguments),
+    Follow(follow::FollowArguments),
     Export(ExportArguments),
 }
 
@@ -33,6 +36,7 @@ impl AuditCommand {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         match self {
             Self::List(arguments) => arguments.run(messages),
+            Self::Follow(arguments) => arguments.run(messages),
             Self::Export(arguments) => arguments.run(messages),
         }
     }
@@ -45,18 +49,8 @@ impl AuditCommand {
   doorward audit list --client 019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e
   doorward audit list --subject acme:248289761001 --output jsonl | jq -r .action")]
 pub(super) struct ListArguments {
-    /// Only events about this client: a UUID, or the URL of a metadata document
-    #[arg(long, value_name = "CLIENT_ID", value_parser = grant::client)]
-    client: Option<ClientIdentifier>,
-    /// Only events about this grant
-    #[arg(long, value_name = "GRANT_ID")]
-    grant: Option<GrantId>,
-    /// Only events about this person's access, as access tokens name the person in `sub`
-    #[arg(long, value_name = "SUBJECT")]
-    subject: Option<String>,
-    /// Only events of this action
-    #[arg(long, value_parser = action_parser(), hide_possible_values = true)]
-    action: Option<Action>,
+    #[command(flatten)]
+    about: AboutArguments,
     #[command(flatten)]
     period: PeriodArguments,
     /// Show at most this many events [default: 100 in a table, else all]
@@ -85,6 +79,30 @@ pub(super) struct ExportArguments {
     store: StoreArguments,
 }
 
+/// What events are about.
+#[derive(Args, Debug)]
+struct AboutArguments {
+    /// Only events about this client: a UUID, or the URL of a metadata document
+    #[arg(long, value_name = "CLIENT_ID", value_parser = grant::client)]
+    client: Option<ClientIdentifier>,
+    /// Only events about this grant
+    #[arg(long, value_name = "GRANT_ID")]
+    grant: Option<GrantId>,
+    /// Only events about this person's access, as access tokens name the person in `sub`
+    #[arg(long, value_name = "SUBJECT")]
+    subject: Option<String>,
+    /// Only events of this action
+    #[arg(long, value_parser = action_parser(), hide_possible_values = true)]
+    action: Option<Action>,
+}
+
+impl AboutArguments {
+    fn into_filter(self) -> EventFilter {
+        let Self { client, grant, subject, action } = self;
+        EventFilter { client, grant, subject, action, ..EventFilter::default() }
+    }
+}
+
 #[derive(Args, Debug)]
 struct PeriodArguments {
     /// Only events at this time or later: 2026-11-23T19:30:00Z, 2026-11-23, or 12h (ago)
@@ -103,16 +121,8 @@ fn action_parser() -> impl clap::builder::TypedValueParser<Value = Action> {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        let filter = EventFilter {
-            client: self.client,
-            grant: self.grant,
-            subject: self.subject,
-            actor: None,
-            action: self.action,
-            since: self.period.since,
-            until: self.period.until,
-            order: EventOrder::NewestFirst,
-        };
+        let PeriodArguments { since, until } = self.period;
+        let filter = EventFilter { since, until, ..self.about.into_filter() };
         records::list::<EventRecord>(self.store, filter, part, messages)
     }
 }
@@ -120,14 +130,10 @@ impl ListArguments {
 impl ExportArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let filter = EventFilter {
-            client: None,
-            grant: None,
-            subject: None,
-            actor: None,
-            action: None,
             since: self.period.since,
             until: self.period.until,
             order: EventOrder::OldestFirst,
+            ..EventFilter::default()
         };
         export::<EventRecord>(self.store, filter, self.file, messages)
     }
@@ -159,11 +165,16 @@ impl Listed for EventRecord {
 
     /// Narrow, so that 80 columns hold it: the time takes two lines, and each fact a line of its own.
     fn row(&self) -> Vec<String> {
-        vec![to_rfc3339(self.at).replace('T', "\n"), self.action.to_string(), about(self)]
+        vec![
+            to_rfc3339(self.at).replace('T', "\n"),
+            self.action.to_string(),
+            about(self).join("\n"),
+        ]
     }
 }
 
-fn about(event: &EventRecord) -> String {
+/// What an event is about, a fact each.
+fn about(event: &EventRecord) -> Vec<String> {
     let actor = event.actor.as_deref().filter(|_| event.actor_kind != ActorKind::Client);
     let actor = actor.map(|actor| format!(" {actor}")).unwrap_or_default();
     let by = Some(format!("by {}{actor}", event.actor_kind));
@@ -176,6 +187,5 @@ fn about(event: &EventRecord) -> String {
         event.grant_id.map(|grant| format!("grant {grant}")),
         event.subject.as_ref().filter(is_of_another).map(|subject| format!("sub {subject}")),
     ];
-    let facts: Vec<String> = facts.iter().flatten().map(|fact| visible_line(fact)).collect();
-    facts.join("\n")
+    facts.iter().flatten().map(|fact| visible_line(fact)).collect()
 }

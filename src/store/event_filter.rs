@@ -95,7 +95,8 @@ impl EventFilter {
         grant.or_else(subject).or_else(|| self.client.clone().map(EventsOf::Client))
     }
 
-    fn admits(&self, event: &EventRecord) -> bool {
+    /// Whether an event passes.
+    pub fn admits(&self, event: &EventRecord) -> bool {
         fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
             wanted.is_none() || wanted == found
         }

@@ -23,6 +23,7 @@ mod failing;
 mod families;
 mod family_filter;
 mod family_record;
+mod following;
 mod grants;
 mod initial_access_tokens;
 mod operator_tokens;
@@ -57,6 +58,7 @@ pub use self::{
     failing::{Failing, Failure},
     family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
+    following::Following,
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
     initial_access_tokens::{
         InitialAccessTokenId, InitialAccessTokenKind, InitialAccessTokenRecord,

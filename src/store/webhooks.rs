@@ -37,6 +37,16 @@ columns! {
     }
 }
 
+/// No table has it: its row is put together from two.
+impl Record for TrailPosition {
+    const TABLE: &'static str = "events";
+    const NAMES: &'static str = Self::COLUMNS;
+
+    fn name(_: &impl Row) -> String {
+        "a place in the trail".to_owned()
+    }
+}
+
 columns! {
     /// How far a webhook is, and whether it fails.
     #[derive(Clone, Debug, PartialEq, Eq)]

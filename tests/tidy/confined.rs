@@ -67,6 +67,7 @@ const CONFINED: &[Confined] = &[
     Confined {
         what: &["rustix"],
         to: &[
+            "src/cli/audit/follow.rs",
             "src/cli/author.rs",
             "src/doctor/",
             "src/server/descriptors.rs",

@@ -135,6 +135,7 @@ macro_rules! store_contract {
             uses::the_latest_use_of_a_client_stays,
             uses::uses_that_several_nodes_note_at_once_end_with_the_latest,
             uses::the_latest_use_of_a_client_with_a_document_stays,
+            webhooks::a_reader_follows_the_trail_though_last_rows_are_deleted,
             webhooks::a_new_webhook_begins_behind_what_is_stored_and_a_dropped_one_is_forgotten,
             webhooks::every_entry_is_read_once_in_pages_of_any_size,
             webhooks::what_is_stored_later_is_read_though_its_identifier_is_earlier,

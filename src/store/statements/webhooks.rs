@@ -72,6 +72,30 @@ pub(in crate::store) const SELECT_CLIENTS: Statement = sql!(
     ],
 );
 
+/// The place behind all that is stored now; in PostgreSQL, behind every transaction that has ended.
+pub(in crate::store) const SELECT_END: Statement = sql!(
+    sqlite: [
+        "SELECT coalesce(max(rowid), 0) AS events_at, \
+         coalesce((SELECT event_id FROM events ORDER BY rowid DESC LIMIT 1), zeroblob(16)) AS event_id, \
+         (SELECT coalesce(max(rowid), 0) FROM clients) AS clients_at, \
+         coalesce((SELECT client_id FROM clients ORDER BY rowid DESC LIMIT 1), zeroblob(16)) AS client_id \
+         FROM events"
+    ],
+    postgres: [
+        "SELECT at AS events_at, none AS event_id, at AS clients_at, none AS client_id FROM \
+         (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS at, \
+         '00000000-0000-0000-0000-000000000000'::uuid AS none) AS place"
+    ],
+);
+
+/// For SQLite: a place, with 0 for each row that is gone.
+pub(in crate::store) const SELECT_THERE: Statement = sql!(
+    "SELECT coalesce((SELECT rowid FROM events WHERE rowid = $1 AND event_id = $2), 0) AS events_at, \
+     $2 AS event_id, \
+     coalesce((SELECT rowid FROM clients WHERE rowid = $3 AND client_id = $4), 0) AS clients_at, \
+     $4 AS client_id"
+);
+
 /// For PostgreSQL: the first transaction that may be under way. Every transaction before it has ended.
 pub(in crate::store) const HORIZON: Statement =
     sql!("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint");

@@ -1,6 +1,10 @@
 //! `doorward audit` and `doorward grant show`: who did what, read from the store.
 
-use std::sync::Arc;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Child,
+    sync::Arc,
+};
 
 use doorward::{
     audit::{Action, Actor, Author},
@@ -181,4 +185,55 @@ fn a_grant_tells_its_story_also_after_its_end() {
     assert_eq!(ended["events"].as_array().unwrap().len(), 2);
     let nothing = doorward.run(&["grant", "show", &id(9)]);
     assert_eq!((nothing.code, &*nothing.out), (Some(3), ""));
+}
+
+/// A run of `audit follow`, once it follows.
+fn following(doorward: &Doorward, more: &[&str]) -> Child {
+    let mut child = doorward.command(&[&["audit", "follow"], more].concat()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "Following audit events. Press Ctrl-C to stop.\n");
+    child
+}
+
+fn interrupt(child: &Child) {
+    let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn events_are_followed_as_they_are_stored_until_an_interrupt() {
+    let (doorward, [first, _]) = with_events();
+    let mut all = following(&doorward, &[]);
+    let some = following(&doorward, &["--action", "grant.revoked", "--output", "table"]);
+    in_store(&doorward, async |store| {
+        // The later event is stored first.
+        for seconds in [300, 240] {
+            let by = author(seconds, Actor::Person("acme:1".to_owned()));
+            store.record_events(vec![by.event(Action::ConsentDenied)]).await.unwrap();
+        }
+        let by = author(360, Actor::Operator("uid:0".to_owned()));
+        let id = first.parse().unwrap();
+        store.revoke_grant(id, Action::GrantRevoked, "by_operator", by).await.unwrap();
+    });
+    let lines = BufReader::new(all.stdout.as_mut().unwrap()).lines().take(3);
+    let times: Vec<_> =
+        lines.map(|line| minute(&serde_json::from_str::<Value>(&line.unwrap()).unwrap())).collect();
+    assert_eq!(times, ["04:00", "05:00", "06:00"], "in the order of an export");
+    interrupt(&all);
+    assert_eq!(Ran::of(all).code, Some(0));
+    // What is stored before the interrupt is printed.
+    interrupt(&some);
+    let shown = Ran::of(some);
+    assert_eq!((shown.code, shown.out.lines().count()), (Some(0), 1), "{shown:?}");
+    assert!(shown.out.starts_with("2027-01-15T08:06:00Z  grant.revoked  by operator uid:0"));
+}
+
+#[test]
+fn following_ends_quietly_when_no_one_reads_any_more() {
+    let (doorward, _) = with_events();
+    let mut child = following(&doorward, &[]);
+    drop(child.stdout.take());
+    let ran = Ran::of(child);
+    assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{ran:?}");
 }
