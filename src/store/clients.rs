@@ -276,6 +276,17 @@ pub enum StandingChanged {
     NotThere,
 }
 
+impl StandingChanged {
+    /// The same, with the number of grants that ended.
+    #[must_use]
+    pub(crate) const fn with(self, ended: usize) -> Self {
+        match self {
+            Self::Now { .. } => Self::Now { ended },
+            Self::Is(_) | Self::NotThere => self,
+        }
+    }
+}
+
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {

@@ -260,6 +260,34 @@ impl Store {
         if decided == StandingChanged::NotThere {
             return Ok(decided);
         }
+        let ended = self.end_grants_of_family(id, &by, progress).await?;
+        self.count_family_use(id, by.at).await?;
+        Ok(decided.with(ended))
+    }
+
+    /// Resumes a suspended family: people can allow its clients again, unless they are suspended themselves. Nothing that
+    /// ended comes back, and what a suspension that was cut short left ends first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn resume_family(
+        &self,
+        id: FamilyId,
+        reason: Option<&str>,
+        by: Author,
+    ) -> Result<StandingChanged, StoreError> {
+        let ended = self.end_grants_of_family(id, &by, &|_, _| {}).await?;
+        let resumed = self.decide_about_family(id, &Transition::RESUME_FAMILY, reason, by).await?;
+        Ok(resumed.with(ended))
+    }
+
+    /// Ends every grant of a family, a page a change, as long as the family is suspended.
+    async fn end_grants_of_family(
+        &self,
+        id: FamilyId,
+        by: &Author,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<usize, StoreError> {
         let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
         let (mut ended, mut after) = (0, None);
         loop {
@@ -268,7 +296,7 @@ impl Store {
             after = Some(last.client_id);
             let clients: Vec<ClientIdentifier> =
                 page.iter().map(|client| client.client_id.into()).collect();
-            let grants = self.end_grants_of(clients, by.clone()).await?;
+            let grants = self.end_grants_of(id, clients, by).await?;
             ended += grants;
             progress(page.len(), grants);
         }
@@ -279,31 +307,12 @@ impl Store {
             let Some(last) = page.last() else { break };
             after = Some(last.url.clone());
             let urls = page.iter().filter_map(|client| client.url.parse::<DocumentUrl>().ok());
-            let grants = self
-                .end_grants_of(urls.map(ClientIdentifier::Document).collect(), by.clone())
-                .await?;
+            let clients = urls.map(ClientIdentifier::Document).collect();
+            let grants = self.end_grants_of(id, clients, by).await?;
             ended += grants;
             progress(page.len(), grants);
         }
-        self.count_family_use(id, by.at).await?;
-        Ok(match decided {
-            StandingChanged::Now { .. } => StandingChanged::Now { ended },
-            other => other,
-        })
-    }
-
-    /// Resumes a suspended family: people can allow its clients again, unless they are suspended themselves. Nothing that
-    /// ended comes back.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn resume_family(
-        &self,
-        id: FamilyId,
-        reason: Option<&str>,
-        by: Author,
-    ) -> Result<StandingChanged, StoreError> {
-        self.decide_about_family(id, &Transition::RESUME_FAMILY, reason, by).await
+        Ok(ended)
     }
 
     async fn decide_about_family(
@@ -321,11 +330,13 @@ impl Store {
 
     async fn end_grants_of(
         &self,
+        family: FamilyId,
         clients: Vec<ClientIdentifier>,
-        by: Author,
+        by: &Author,
     ) -> Result<usize, StoreError> {
+        let by = by.clone();
         change!(self, whole deleting, |change| {
-            changes::end_grants_of_clients(change, &clients, "family_suspended", &by)
+            changes::end_grants_of_clients(change, family, &clients, &by)
         })
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     families::leave_family,
-    grants::{Ending, end_grants},
+    grants::{Ending, end_grants, end_grants_of_client},
 };
 use crate::store::{
     ClientRecord, ClientState, ClientUse, Deleted, DocumentClientRecord, DocumentClientUse,
@@ -72,7 +72,8 @@ pub(super) async fn put_standing<T: Transaction>(
     change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
 }
 
-/// Brings a client from one of the standings of `transition` to its next. Ends every grant if people cannot use it then.
+/// Brings a client from one of the standings of `transition` to its next. Ends every grant if people cannot use it then,
+/// and at a resumption those that an import brought meanwhile: everyone authorizes again.
 pub(in crate::store) async fn change_standing<T: Transaction>(
     change: &mut T,
     client: &ClientIdentifier,
@@ -86,10 +87,9 @@ pub(in crate::store) async fn change_standing<T: Transaction>(
     if !transition.from.contains(&state.standing) {
         return Ok(StandingChanged::Is(state.standing));
     }
-    let ended = if transition.to == Standing::Suspended {
-        let found = change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
-        end_grants(change, found, &Ending::new(Action::GrantRevoked, "client_suspended"), by)
-            .await?
+    let ended = if [transition.to, state.standing].contains(&Standing::Suspended) {
+        let ending = Ending::new(Action::GrantRevoked, "client_suspended");
+        end_grants_of_client(change, client, &ending, by).await?
     } else {
         0
     };
@@ -201,8 +201,7 @@ pub(super) async fn remove<T: Transaction>(
     by: &Author,
 ) -> Result<usize, T::Fault> {
     let Removed { client, standing: _, metadata, since } = removed;
-    let grants = change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
-    let ended = end_grants(change, grants, &Ending::ORPHANED, by).await?;
+    let ended = end_grants_of_client(change, &client, &Ending::ORPHANED, by).await?;
     delete(change, &client, &metadata).await?;
     let tombstone = Tombstone {
         reason,

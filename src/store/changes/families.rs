@@ -17,7 +17,7 @@ use crate::store::{
     transaction::Transaction,
 };
 use crate::{
-    audit::{Action, Author},
+    audit::Author,
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     family::FamilyId,
@@ -133,6 +133,27 @@ pub(super) async fn family_standing<T: Transaction>(
     Ok(found.first().map_or(Standing::Active, |family: &FamilyRecord| family.standing))
 }
 
+/// Locks the family of a client and the one that it joins, which are counted anew then, and returns their standings.
+/// Rows are made first and locked in one order, as [`add_to_families`] does: from a shared lock, or in another order, two
+/// changes would wait for each other.
+pub(super) async fn lock_families<T: Transaction>(
+    change: &mut T,
+    family: Option<FamilyId>,
+    joined: Option<&ClientRecord>,
+) -> Result<[Standing; 2], T::Fault> {
+    let joined = joined.and_then(Counted::of).map(|it| FamilyRecord { clients: 0, ..it.seen });
+    change.insert(&families::BEGIN, joined.as_slice()).await?;
+    let both = [family, joined.map(|joined| joined.family_id)];
+    let keys: BTreeSet<FamilyId> = both.into_iter().flatten().collect();
+    let keys: Vec<FamilyRef> = keys.into_iter().map(|family_id| FamilyRef { family_id }).collect();
+    let locked: Vec<FamilyRecord> =
+        change.select_each(&families::SELECT_AND_LOCK_EACH, &keys).await?;
+    Ok(both.map(|id| {
+        let of_id = locked.iter().find(|family| Some(family.family_id) == id);
+        of_id.map_or(Standing::Active, |family| family.standing)
+    }))
+}
+
 /// Brings a family from one of the standings of `transition` to its next.
 pub(in crate::store) async fn decide_about_family<T: Transaction>(
     change: &mut T,
@@ -161,17 +182,21 @@ pub(in crate::store) async fn decide_about_family<T: Transaction>(
     Ok(StandingChanged::Now { ended: 0 })
 }
 
-/// Ends every grant of these clients. Returns how many there were.
+/// Ends every grant of these clients of a suspended family; once the family is resumed, none. Returns how many there
+/// were.
 pub(in crate::store) async fn end_grants_of_clients<T: Transaction>(
     change: &mut T,
+    family: FamilyId,
     clients: &[ClientIdentifier],
-    reason: &'static str,
     by: &Author,
 ) -> Result<usize, T::Fault> {
+    if family_standing(change, Some(family), None).await? != Standing::Suspended {
+        return Ok(0);
+    }
     let clients: Vec<GrantsOf> =
         clients.iter().map(|client| GrantsOf { client: client.clone() }).collect();
     let found = change.select_each(&families::SELECT_GRANTS_OF_EACH, &clients).await?;
-    end_grants(change, found, &Ending::new(Action::GrantRevoked, reason), by).await
+    end_grants(change, found, &Ending::FAMILY_SUSPENDED, by).await
 }
 
 /// Stores what was counted of the use of a family.

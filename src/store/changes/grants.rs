@@ -119,6 +119,9 @@ impl Ending {
     /// Its client is gone.
     pub(super) const ORPHANED: Self = Self::new(Action::GrantRevoked, "client_removed");
 
+    /// An operator suspended the family of its client.
+    pub(super) const FAMILY_SUSPENDED: Self = Self::new(Action::GrantRevoked, "family_suspended");
+
     pub(in crate::store) const fn new(action: Action, reason: &'static str) -> Self {
         Self { action, reason }
     }
@@ -148,6 +151,16 @@ pub(super) async fn end_grants<T: Transaction>(
     let events: Vec<_> = ended.iter().filter_map(|grant| ending.event(grant, by)).collect();
     change.insert(&events::INSERT, &events).await?;
     Ok(ended.len())
+}
+
+pub(super) async fn end_grants_of_client<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    ending: &Ending,
+    by: &Author,
+) -> Result<usize, T::Fault> {
+    let found = change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
+    end_grants(change, found, ending, by).await
 }
 
 fn summed_up(grant: &GrantRecord, ending: &Ending) -> serde_json::Value {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{
     clients::{locked, put_standing, remove_locked},
-    families::{change_family, family_standing},
-    grants::{Ending, end_grants},
+    families::{change_family, lock_families},
+    grants::{Ending, end_grants_of_client},
 };
 use crate::{
     audit::{Action, Author},
@@ -17,7 +17,7 @@ use crate::{
         ClientRecord, ClientRegistration, ClientUpdate, EventRecord, Generation, Standing, Updated,
         column::{Columns as _, Stored as _},
         family_record::family_of,
-        statements::{clients, events, grants},
+        statements::{clients, events},
         transaction::Transaction,
     },
 };
@@ -37,7 +37,10 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
     };
     let standing = client.state.standing;
     let family = family_of(&client.metadata);
-    for standing in [standing, family_standing(change, family, Some(&client)).await?] {
+    let updated =
+        ClientRecord { metadata: update.metadata.clone(), flags: update.flags, ..client.clone() };
+    let [of_family, of_joined] = lock_families(change, family, Some(&updated)).await?;
+    for standing in [standing, of_family] {
         if !standing.is_usable() {
             return Ok(Updated::Is(standing));
         }
@@ -55,10 +58,11 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
     registration.generation.write(&mut |value| parameters.push(value));
     registration.changed_at.write(&mut |value| parameters.push(value));
     change.execute(&clients::UPDATE_REGISTRATION, &parameters).await?;
-    let updated =
-        ClientRecord { metadata: update.metadata.clone(), flags: update.flags, ..client.clone() };
     change_family(change, family, &updated).await?;
     let identifier = client.client_id.into();
+    if !of_joined.is_usable() {
+        end_grants_of_client(change, &identifier, &Ending::FAMILY_SUSPENDED, by).await?;
+    }
     let event = by.event(Action::ClientUpdated).about(&identifier);
     let event = EventRecord { family: changes.family, ..event };
     if !update.is_held || changes.members.is_empty() {
@@ -66,15 +70,15 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
         change.insert(&events::INSERT, slice::from_ref(&event)).await?;
         return Ok(Updated::Now(registration));
     }
-    let found = change.select(&grants::SELECT_OF_CLIENT, &[identifier.value()]).await?;
     let ending = Ending::new(Action::GrantRevoked, "client_held");
-    let ended = end_grants(change, found, &ending, by).await?;
+    let ended = end_grants_of_client(change, &identifier, &ending, by).await?;
     let detail = json!({ "changed": changes.members, "to": "pending", "grants": ended });
     put_standing(change, Standing::Pending, event.with(&detail)).await?;
     Ok(Updated::Now(registration))
 }
 
-/// Removes a client on its own request. A suspended one stays for its operator to look at.
+/// Removes a client on its own request. One that is suspended, or of a suspended family, stays for its operator to look
+/// at.
 pub(in crate::store) async fn remove_registration<T: Transaction>(
     change: &mut T,
     id: ClientId,
@@ -84,7 +88,8 @@ pub(in crate::store) async fn remove_registration<T: Transaction>(
     let Some(client) = of_generation(change, id, generation).await? else {
         return Ok(Updated::NotThere);
     };
-    if client.state.standing == Standing::Suspended {
+    let [of_family, _] = lock_families(change, family_of(&client.metadata), None).await?;
+    if [client.state.standing, of_family].contains(&Standing::Suspended) {
         return Ok(Updated::Is(Standing::Suspended));
     }
     remove_locked(change, client, Action::ClientRemoved, "by_client", by).await?;

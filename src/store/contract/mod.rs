@@ -12,6 +12,7 @@ pub(super) mod imports;
 pub(super) mod initial_access_tokens;
 pub(super) mod operator_tokens;
 pub(super) mod registrations;
+pub(super) mod resumption;
 pub(super) mod rules;
 pub(super) mod sessions;
 pub(super) mod standing;
@@ -102,8 +103,13 @@ macro_rules! store_contract {
             registrations::an_update_begins_the_next_generation_and_is_read_back,
             registrations::an_update_that_is_held_makes_the_client_pending_and_ends_its_grants,
             registrations::of_fifty_updates_of_one_generation_one_is_made,
+            registrations::clients_of_one_family_that_update_at_once_all_succeed,
             registrations::nothing_changes_for_another_generation_or_a_blocked_client,
             registrations::an_update_and_a_removal_at_once_happen_one_after_the_other,
+            resumption::grants_of_a_client_that_joins_a_suspended_family_end,
+            resumption::a_client_of_a_suspended_family_cannot_remove_itself,
+            resumption::a_resumption_of_a_family_ends_the_grants_that_its_suspension_left,
+            resumption::a_resumption_of_a_client_ends_the_grants_that_an_import_brought,
             rules::rules_keep_their_order_and_each_change_leaves_an_event,
             rules::a_change_of_rules_that_cannot_be_made_changes_nothing,
             rules::changes_of_rules_at_once_happen_one_after_another,

@@ -156,3 +156,32 @@ pub(in crate::store) async fn an_update_that_is_held_makes_the_client_pending_an
     actions.sort_unstable();
     assert_eq!(actions, [Action::ClientUpdated, Action::ClientUpdated, Action::GrantRevoked]);
 }
+
+pub(in crate::store) async fn clients_of_one_family_that_update_at_once_all_succeed(
+    store: Arc<Store>,
+) {
+    let mut records = Records::new();
+    let clients = records.take(30);
+    register_all(&store, &clients).await;
+    store.count_in_families(&clients, None).await.unwrap();
+    let mut calls = tokio::task::JoinSet::new();
+    for (nth, client) in clients.iter().enumerate() {
+        let metadata = match nth % 3 {
+            0 => client.metadata.replace('}', r#","software_version":"2"}"#),
+            _ => NAME.to_owned(),
+        };
+        let (store, update) = (Arc::clone(&store), update(client, 0, &metadata));
+        let removed = (nth % 5 == 0).then_some(client.client_id);
+        calls.spawn(async move {
+            let updated = store.update_registration(update, by()).await.unwrap();
+            if let Some(id) = removed {
+                let removed = store.remove_registration(id, Generation::new(1), by()).await;
+                assert_eq!(removed.unwrap(), Updated::Now(()));
+            }
+            updated
+        });
+    }
+    let outcomes = tokio::time::timeout(std::time::Duration::from_secs(4), calls.join_all()).await;
+    let made = outcomes.expect("no two wait for each other");
+    assert!(made.iter().all(|outcome| matches!(outcome, Updated::Now(_))), "{made:?}");
+}
