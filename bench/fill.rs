@@ -5,6 +5,8 @@
 //! `fill COUNT FOLDER [SEED]` says on standard error how far it is, and at the end one line of JSON.
 //! Batches that are there already stay, so that a fill which was cut short can be run again.
 
+mod clients;
+
 use std::{
     error::Error,
     fs,
@@ -20,15 +22,15 @@ use std::{
 
 use doorward::{
     app::App,
-    bench,
     clock::{Clock, Timestamp},
     config::{self, Config, Sources},
     entropy::Entropy,
     store::{self, Access, ClientRecord, Imported},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-const CORPUS: &str = include_str!("../tests/corpus/registrations.jsonl");
+use self::clients::Templates;
+
 /// The first client's moment, 2020-01-01T00:00:00Z. Each is two seconds after the one before, so that even
 /// fifty million are older than what is registered today, and identifiers stand in the order of time.
 const BEGINNING: Timestamp = Timestamp::from_millis(1_577_836_800_000);
@@ -36,8 +38,6 @@ const STEP: Duration = Duration::from_secs(2);
 const CLIENTS_MAX: u64 = 50_000_000;
 /// What is kept in one change.
 const BATCH_CLIENTS: u64 = 10_000;
-/// Digits that make a client's name its own, in place of which its number is written.
-const PLACE: &str = "00000000";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -71,14 +71,15 @@ fn fill(count: u64, folder: &Path, seed: u64, config: Config) -> Result<u64, Box
     // One batch waits while another is kept: two are in memory.
     let (to_keep, batches) = sync_channel(0);
     let maker = thread::spawn(move || {
-        let templates = templates(&app);
+        let templates = Templates::of(&app);
+        let client = |number: u64| {
+            app.clock.advance(STEP);
+            templates.client(&app, number, format!("{number:08}").as_bytes())
+        };
         let mut made = 0;
         while made < count {
             let end = count.min(made + BATCH_CLIENTS);
-            if to_keep
-                .send((made..end).map(|number| client(&app, &templates, number)).collect())
-                .is_err()
-            {
+            if to_keep.send((made..end).map(client).collect()).is_err() {
                 return;
             }
             made = end;
@@ -116,32 +117,6 @@ fn keep_all<E: Error + 'static>(
         }
     }
     Ok(bytes)
-}
-
-/// The bodies of real clients that have a name, with a place in it for a number, and are admitted.
-fn templates(app: &Arc<App>) -> Vec<(Vec<u8>, usize)> {
-    let bodies = CORPUS.lines().filter_map(|line| {
-        let row: Value = serde_json::from_str(line).expect("the corpus is JSON Lines");
-        let is_real = row["kind"] == "client" && row["expect"] != "reject";
-        let mut body = row["body"].clone();
-        let name = format!("{} {PLACE}", body["client_name"].as_str().filter(|_| is_real)?);
-        body["client_name"] = name.into();
-        let body = body.to_string();
-        let place = body.find(PLACE)?;
-        bench::registration(app, body.as_bytes()).map(|_| (body.into_bytes(), place))
-    });
-    let templates: Vec<_> = bodies.collect();
-    assert!(templates.len() > 50, "the corpus has bodies of real clients");
-    templates
-}
-
-fn client(app: &App, templates: &[(Vec<u8>, usize)], number: u64) -> ClientRecord {
-    let index = usize::try_from(number).expect("a count of clients") % templates.len();
-    let (template, place) = &templates[index];
-    let mut body = template.clone();
-    body[*place..place + PLACE.len()].copy_from_slice(format!("{number:08}").as_bytes());
-    app.clock.advance(STEP);
-    bench::registration(app, &body).expect("it was admitted with another number").0
 }
 
 fn bytes_of(folder: &Path) -> io::Result<u64> {

@@ -5,6 +5,8 @@
 //! that redeem a code (`codes`), `COUNT` that rotate a refresh token (`refresh_tokens`), and the query of an
 //! authorization request for each client (`queries`). Each body is good once.
 
+mod granted;
+
 use std::{
     error::Error,
     fs::{self, File},
@@ -16,26 +18,23 @@ use std::{
 use doorward::{
     app::App,
     bench,
-    client::{ClientId, ClientIdentifier, Scope},
-    clock::{Clock, Timestamp},
+    client::ClientId,
+    clock::Clock,
     config::{self, Config, Sources},
     entropy::Entropy,
-    grant::{AuthorizationCode, CodeChallenge, CodeVerifier, GrantId, RefreshToken},
-    store::{
-        self, Access, ClientRecord, CodeRecord, GrantRecord, Imported, RefreshRecord, Store,
-        StoreError,
-    },
+    grant::{AuthorizationCode, CodeChallenge, CodeVerifier, RefreshToken},
+    store::{self, Access, ClientRecord, GrantRecord, Imported, Store, StoreError},
 };
 use tokio::task::JoinSet;
 use url::form_urlencoded::Serializer;
+
+use self::granted::{REDIRECT_URI, SCOPE, issued, redeemed};
 
 /// So many that none is limited: as shipped, each may ask six hundred times a minute.
 const CLIENTS: usize = 1_000;
 /// How many grants wait to be kept at once: fewer than the store lets wait.
 const AT_ONCE: usize = 2_000;
 const COUNT_MAX: usize = 1_000_000;
-const REDIRECT_URI: &str = "https://app.example/cb";
-const SCOPE: &str = "mcp:tools mcp:resources";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -72,10 +71,10 @@ async fn fill(
     let mut kept = JoinSet::new();
     for number in 0..count {
         let client = ids[number % ids.len()];
-        let (grant, code) = new_grant(&app, client, verifier.challenge());
+        let (grant, code) = new_grant(&app, client, &verifier);
         writeln!(codes, "{}", redeeming(client, &code, &verifier))?;
         keep(&store, &mut kept, grant).await?;
-        let (grant, token) = redeemed(&app, new_grant(&app, client, verifier.challenge()).0);
+        let (grant, token) = redeemed(&app.entropy, new_grant(&app, client, &verifier).0);
         writeln!(tokens, "{}", refreshing(client, &token))?;
         keep(&store, &mut kept, grant).await?;
     }
@@ -123,49 +122,11 @@ fn clients(app: &App) -> Result<Vec<ClientRecord>, Box<dyn Error>> {
 fn new_grant(
     app: &App,
     client: ClientId,
-    challenge: CodeChallenge,
+    verifier: &CodeVerifier,
 ) -> (GrantRecord, AuthorizationCode) {
     let now = app.clock.now();
-    let grant_id = GrantId::generate(now, &app.entropy);
-    let code = AuthorizationCode::generate(grant_id, &app.entropy);
-    let grant = GrantRecord {
-        grant_id,
-        client: ClientIdentifier::Registered(client),
-        subject: "local:developer".to_owned(),
-        scope: Scope::parse(SCOPE).expect("it is a scope"),
-        resources: Vec::new(),
-        issued_at: now,
-        expires_at: tomorrow(now),
-        code: CodeRecord {
-            hash: code.secret.hash(),
-            redirect_uri: REDIRECT_URI.to_owned(),
-            challenge,
-            expires_at: tomorrow(now),
-            redeemed_at: None,
-        },
-        refreshes: 0,
-        graced: 0,
-        refresh: None,
-        identity: None,
-    };
-    (grant, code)
-}
-
-/// The grant with its code spent, and the refresh token that it has bought.
-fn redeemed(app: &App, mut grant: GrantRecord) -> (GrantRecord, RefreshToken) {
-    let token = RefreshToken::generate(grant.grant_id, &app.entropy);
-    grant.code.redeemed_at = Some(grant.issued_at);
-    grant.refresh = Some(RefreshRecord {
-        family: token.family.hash(),
-        current: token.secret.hash(),
-        previous: None,
-        expires_at: grant.expires_at,
-    });
-    (grant, token)
-}
-
-fn tomorrow(now: Timestamp) -> Timestamp {
-    now.after_days(1)
+    let expires_at = now.after_days(1);
+    issued(&app.entropy, client, "local:developer", verifier.challenge(), (now, expires_at))
 }
 
 fn redeeming(client: ClientId, code: &AuthorizationCode, verifier: &CodeVerifier) -> String {

@@ -86,11 +86,11 @@ def doorward(port, folder):
     return serving(program("doorward"), port, folder)
 
 
-def serving(binary, port, data):
+def serving(binary, port, data, management=None):
     """The command that serves from this data folder or database."""
     return [
         str(binary), "serve", "--dev", "--data", str(data),
-        "--listen", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{free_port()}",
+        "--listen", f"127.0.0.1:{port}", "--management", f"127.0.0.1:{management or free_port()}",
     ]  # fmt: skip
 
 
