@@ -10,7 +10,8 @@
 //! 3. What a client may then be given: [`grant`]; how it finds its way ([`discovery`]), how its user signs in
 //!    ([`sign_in`], at a [`provider`]), allows it ([`authorization`]), and how it exchanges that for tokens ([`token`]),
 //!    signed with [`keys`].
-//!    What operators may do, and the tokens of their programs: [`operator`], at the API of [`operator_api`].
+//!    What operators may do, and the tokens of their programs: [`operator`]; who of the people who sign in is one:
+//!    [`operators`]; both at the API of [`operator_api`].
 //! 4. What is kept, and with which promise: [`store`], [`secret`], [`private_file`]; who did what: [`audit`], as
 //!    programs read it ([`event_json`]).
 //! 5. What surrounds a request: [`mod@http`], which knows no protocol, and [`server`], with its routes in
@@ -63,6 +64,7 @@ mod metrics;
 mod openapi;
 pub mod operator;
 mod operator_api;
+mod operators;
 mod pages;
 mod paths;
 mod private_file;

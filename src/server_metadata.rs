@@ -36,10 +36,11 @@ pub(crate) fn document(config: &Config) -> Bytes {
     if !scopes.is_empty() {
         add("scopes_supported", json!(scopes));
     }
-    let resources = &config.authorization.resources;
-    if !resources.is_empty() {
+    if config.authorizes() {
         // RFC 9728 §4.
-        let uris: Vec<&str> = resources.iter().map(|resource| resource.uri.as_str()).collect();
+        let resources = config.authorization.resources.iter();
+        let mut uris: Vec<String> = resources.map(|resource| resource.uri.to_string()).collect();
+        uris.push(config.api());
         add("protected_resources", json!(uris));
     }
     if config.introspects() {
@@ -115,7 +116,8 @@ mod tests {
         config.client_documents.enabled = true;
         let full = read(&config);
         assert!(optional.iter().all(|member| full.get(member).is_some()), "{full}");
-        assert_eq!(full["protected_resources"], json!(["https://mcp.example"]));
+        let resources = json!(["https://mcp.example", "http://127.0.0.1:8080/api"]);
+        assert_eq!(full["protected_resources"], resources);
         let methods = &full["introspection_endpoint_auth_methods_supported"];
         assert_eq!(*methods, json!(["client_secret_basic"]));
         for (member, value) in [&bare, &full].into_iter().flat_map(|it| it.as_object().unwrap()) {

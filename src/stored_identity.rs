@@ -1,5 +1,5 @@
-//! What servers behind the guard are told of a person beside the subject: what the provider has vouched for at sign-in,
-//! and what the client called itself at consent. Sessions and grants keep it as JSON.
+//! What is kept of a person beside the subject: what the provider has vouched for at sign-in, for servers behind the guard
+//! and for the roles of operators, and what the client called itself at consent. Sessions and grants keep it as JSON.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// The most bytes of all claims, as JSON: an assertion has to fit into the head of a request.
 const CLAIMS_BYTES_MAX: usize = 4 << 10;
 
-/// A identity.
+/// What is kept of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct StoredIdentity {
@@ -19,6 +19,9 @@ pub(crate) struct StoredIdentity {
     pub(crate) claims: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_name: Option<String>,
+    /// The groups that gave a role by the settings at sign-in. Servers behind the guard are not told of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) operator_groups: Vec<String>,
 }
 
 impl StoredIdentity {

@@ -87,3 +87,5 @@ CREATE INDEX events_of_family ON events (family, event_id) WHERE family IS NOT N
 -- What servers behind the guard are told of a person, as JSON.
 ALTER TABLE sessions ADD COLUMN identity TEXT;
 ALTER TABLE grants ADD COLUMN identity TEXT;
+-- Which role a person has is asked of their newest session.
+CREATE INDEX sessions_by_subject ON sessions (subject, session_id);

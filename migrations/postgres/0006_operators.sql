@@ -85,3 +85,5 @@ CREATE INDEX events_of_family ON events (family, event_id) WHERE family IS NOT N
 -- What servers behind the guard are told of a person, as JSON.
 ALTER TABLE sessions ADD COLUMN identity text;
 ALTER TABLE grants ADD COLUMN identity text;
+-- Which role a person has is asked of their newest session.
+CREATE INDEX sessions_by_subject ON sessions (subject, session_id);

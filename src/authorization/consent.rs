@@ -14,6 +14,7 @@ use crate::{
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId, ResourceIndicator},
     identified_client::IdentifiedClient,
+    operator::OperatorScope,
     pages::{ClientBox, Destination, Imitation, Link, Wanted, WantedResource},
     secret::SecretHash,
     sign_in::Session,
@@ -189,20 +190,27 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
 /// What is wanted, and what of it is new.
 pub(super) fn wanted(
     app: &App,
-    scope: Option<&Scope>,
+    (scope, is_for_api): (Option<&Scope>, bool),
     before: Option<&ConsentRecord>,
 ) -> Vec<Wanted> {
     let tokens = scope.into_iter().flat_map(Scope::tokens);
+    let of_api = |token: &str| token.parse::<OperatorScope>().ok().filter(|_| is_for_api);
     tokens
         .map(|token| {
             let known = app.config.registration.scopes.iter().find(|known| known.scope == token);
+            let of_api = of_api(token);
+            let described = || known.and_then(|known| known.description.clone());
             let was_allowed = |consent: &ConsentRecord| {
                 consent.scope.iter().flat_map(Scope::tokens).any(|other| other == token)
             };
             Wanted {
                 scope: token.to_owned(),
-                description: known.and_then(|known| known.description.clone()),
-                is_sensitive: known.is_some_and(|known| known.sensitive),
+                description: of_api
+                    .map_or_else(described, |scope| Some(scope.description().to_owned())),
+                is_sensitive: of_api.map_or_else(
+                    || known.is_some_and(|known| known.sensitive),
+                    OperatorScope::changes,
+                ),
                 is_added: before.is_some_and(|consent| !was_allowed(consent)),
             }
         })
@@ -214,10 +222,12 @@ pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Ve
     let configured = &app.config.authorization.resources;
     let shown = |uri: &ResourceIndicator| WantedResource {
         uri: uri.to_string(),
-        name: configured
-            .iter()
-            .find(|known| known.uri == *uri)
-            .and_then(|known| known.name.clone()),
+        name: if app.config.is_api(uri.as_str()) {
+            Some("This server".to_owned())
+        } else {
+            let known = configured.iter().find(|known| known.uri == *uri);
+            known.and_then(|known| known.name.clone())
+        },
     };
     resources.iter().map(shown).collect()
 }
@@ -353,7 +363,7 @@ fn identity(question: &Question<'_>) -> Option<String> {
     let identity = StoredIdentity::read(session.owner.identity.as_deref());
     let client_name =
         request.client.metadata.client_name.as_ref().map(|name| name.as_str().to_owned());
-    StoredIdentity { client_name, ..identity }.text()
+    StoredIdentity { client_name, operator_groups: Vec::new(), ..identity }.text()
 }
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ use crate::{
         same_origin::is_same_origin,
     },
     identified_client::{self, NamedBy},
-    pages::{Action, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, Site, page},
+    pages::{
+        Action, Administration, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, Site,
+        page,
+    },
     paths,
     refusal::Refusal,
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
@@ -131,8 +134,7 @@ fn named_by<'a>(source: IpAddr, head: &Parts, session: Option<&'a Session>) -> N
 /// Asks the person to sign in or to decide, or says why neither is possible.
 async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Response, PageError> {
     let session = sign_in::session(app, head).await?;
-    let request =
-        AuthorizationRequest::resolve(app, text, named_by(source, head, session.as_ref())).await?;
+    let request = resolved(app, (source, head), text, session.as_ref()).await?;
     let text = &*form::repeated(text);
     if !sign_in::can_wait(text) {
         return Err(PageError::Request(REQUEST_BYTES_MAX));
@@ -144,6 +146,10 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     }
     let asked = match &request.asked {
         Ok(asked) if !asked.is_silent => asked,
+        // Also where the client would be told at once: the person should know.
+        Err(error @ AuthorizationError::NoRole) => {
+            return Ok(broken(app, head, &request, error, text));
+        }
         asked => {
             let error =
                 asked.as_ref().err().cloned().unwrap_or_else(|| silent_error(session.as_ref()));
@@ -160,6 +166,21 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
             consent_page(app, &question, &head.headers).await
         }
     }
+}
+
+/// The request, cut down to what the person could allow who is signed in.
+async fn resolved(
+    app: &App,
+    (source, head): (IpAddr, &Parts),
+    text: &str,
+    session: Option<&Session>,
+) -> Result<AuthorizationRequest, PageError> {
+    let named_by = named_by(source, head, session);
+    let mut request = AuthorizationRequest::resolve(app, text, named_by).await?;
+    if let Some(session) = session {
+        request.cut_down(&app.config, &session.owner);
+    }
+    Ok(request)
 }
 
 /// `POST /oauth2/sign-in`. The request that waits at a provider is resolved first: nothing that a stranger makes up is
@@ -240,7 +261,7 @@ async fn consent_page(
     let now = app.clock.now();
     let before = app.store.consent(&session.owner.subject, &request.client.identifier).await?;
     let before = decision::still_meant(before, question, now);
-    let wanted = decision::wanted(app, asked.scope.as_ref(), before.as_ref());
+    let wanted = decision::wanted(app, (asked.scope.as_ref(), asked.is_for_api), before.as_ref());
     let is_known = before.is_some() && wanted.iter().all(|one| !one.is_added);
     let (sensitive, wanted) = wanted.into_iter().partition(|one| one.is_sensitive);
     let shown = ConsentPage {
@@ -251,6 +272,13 @@ async fn consent_page(
         form_token: form_token(app, question),
         resources: decision::wanted_resources(app, &asked.resources),
         wanted,
+        administration: asked.is_for_api.then_some(if asked.scope.is_none() {
+            Administration::OwnApps
+        } else if sensitive.is_empty() {
+            Administration::Reads
+        } else {
+            Administration::Changes
+        }),
         sensitive,
         is_known,
     };
@@ -285,8 +313,7 @@ async fn decide(
     let form = Form::parse(body.as_bytes())?;
     let text = form.one("request")?.ok_or(PageError::Missing("request"))?;
     let session = sign_in::session(app, head).await?;
-    let request =
-        AuthorizationRequest::resolve(app, text, named_by(source, head, session.as_ref())).await?;
+    let request = resolved(app, (source, head), text, session.as_ref()).await?;
     let again = || see_other(&sign_in::go_on(app, text));
     if form.one("decision")? == Some("back") {
         // The page that offers it says where that is.
@@ -391,12 +418,12 @@ fn broken(
 ) -> Response {
     let refusal = Refusal { status: StatusCode::BAD_REQUEST, ..error.refusal() };
     let destination = decision::destination(&request.redirect_uri, request.reach);
+    let (title, text_of_page, next) = error.on_a_page();
     let message = MessagePage {
         site: Site::of(&app.config),
-        title: "The app's request can't be completed",
-        text: "The app asked for something this server can't answer. Nothing was sent to it."
-            .to_owned(),
-        next: "You can close this page, or go back and let the app know.",
+        title,
+        text: text_of_page.to_owned(),
+        next,
         detail: Some(format!("{}: {error}", refusal.code())),
         reference: reference(head),
         action: Action::Back {

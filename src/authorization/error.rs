@@ -380,6 +380,10 @@ pub(super) enum AuthorizationError {
     UnknownResource,
     #[error("resource is missing: this server has several, so a request must name one")]
     NoResource,
+    #[error("the operator API must be the only resource of a request")]
+    ApiBesideOthers,
+    #[error("the user has no role at this server that includes any of the scopes")]
+    NoRole,
     #[error("the user is not signed in and prompt=none was requested")]
     LoginRequired,
     #[error("the user has to decide and prompt=none was requested")]
@@ -411,13 +415,33 @@ impl AuthorizationError {
             | Self::State(_) => ErrorCode::InvalidRequest,
             Self::ResponseType => ErrorCode::UnsupportedResponseType,
             Self::Scope => ErrorCode::InvalidScope,
-            Self::UnknownResource | Self::NoResource => ErrorCode::InvalidTarget,
+            Self::UnknownResource | Self::NoResource | Self::ApiBesideOthers => {
+                ErrorCode::InvalidTarget
+            }
             Self::LoginRequired => ErrorCode::LoginRequired,
             Self::ConsentRequired => ErrorCode::ConsentRequired,
-            Self::Denied => ErrorCode::AccessDenied,
+            Self::Denied | Self::NoRole => ErrorCode::AccessDenied,
             Self::Unavailable => ErrorCode::TemporarilyUnavailable,
             Self::Failed => ErrorCode::ServerError,
         };
         Refusal::new(StatusCode::SEE_OTHER, code)
+    }
+
+    /// The heading of its page, what happened, and what the person can do.
+    pub(super) fn on_a_page(&self) -> (&'static str, &'static str, &'static str) {
+        if *self == Self::NoRole {
+            return (
+                "You can't give this app administration rights",
+                "The app asks for administration rights on this server, and your account has none of them. \
+                 Nothing was sent to it.",
+                "If you need them, ask your administrator for a role and sign in again. Otherwise close this \
+                 page, or go back and let the app know.",
+            );
+        }
+        (
+            "The app's request can't be completed",
+            "The app asked for something this server can't answer. Nothing was sent to it.",
+            "You can close this page, or go back and let the app know.",
+        )
     }
 }

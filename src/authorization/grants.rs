@@ -151,6 +151,7 @@ impl<'grants> Connection<'grants> {
             ClientIdentifier::Document(_) => None,
         };
         let scope = Scope::parse(&self.scopes.join(" ")).ok().flatten();
+        let is_for_api = self.resources.iter().any(|one| app.config.is_api(one.as_str()));
         Ok(Some(ConnectedApp {
             form_token: session.form_token(app, &about(client)),
             client: client.to_string(),
@@ -160,7 +161,7 @@ impl<'grants> Connection<'grants> {
             allowed: ago(self.newest.issued_at, now),
             used: self.used_at.map(|at| ago(at, now)),
             resources: wanted_resources(app, &self.resources),
-            wanted: wanted(app, scope.as_ref(), None),
+            wanted: wanted(app, (scope.as_ref(), is_for_api), None),
         }))
     }
 }

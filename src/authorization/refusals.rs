@@ -29,6 +29,8 @@ pub(crate) fn by_redirect() -> Vec<(Refusal, String)> {
         AuthorizationError::Scope,
         AuthorizationError::UnknownResource,
         AuthorizationError::NoResource,
+        AuthorizationError::ApiBesideOthers,
+        AuthorizationError::NoRole,
         AuthorizationError::LoginRequired,
         AuthorizationError::ConsentRequired,
         AuthorizationError::Denied,

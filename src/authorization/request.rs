@@ -12,7 +12,10 @@ use crate::{
     grant::{CodeChallenge, ResourceIndicator},
     http::form::{Form, FormError},
     identified_client::{self, IdentifiedClient, NamedBy},
+    operator::OperatorScope,
+    operators,
     sign_in::{REQUEST_BYTES_MAX, can_wait},
+    store::ResourceOwner,
 };
 
 /// The longest `state`, in bytes.
@@ -62,6 +65,8 @@ pub(super) struct Asked {
     pub(super) scope: Option<Scope>,
     /// As the operator spells them.
     pub(super) resources: Vec<ResourceIndicator>,
+    /// Whether the resource is the operator API, which is named alone.
+    pub(super) is_for_api: bool,
     /// `prompt=none` (OpenID Connect Core §3.1.2.1): nobody may be asked.
     pub(super) is_silent: bool,
 }
@@ -84,6 +89,16 @@ impl AuthorizationRequest {
             return Err(error);
         }
         Self::of(client, &form, &app.config)
+    }
+
+    /// Cuts what is asked of the operator API down to the role that a person has.
+    pub(super) fn cut_down(&mut self, config: &Config, owner: &ResourceOwner) {
+        let asked = self.asked.as_mut().ok().filter(|asked| asked.is_for_api && !asked.is_silent);
+        let Some(Asked { scope: Some(scope), .. }) = asked else { return };
+        match operators::within(scope, operators::role(config, owner)) {
+            Some(held) => *scope = held,
+            None => self.asked = Err(AuthorizationError::NoRole),
+        }
     }
 
     /// The request of a client that is known.
@@ -160,10 +175,19 @@ fn asked(
     if one(form, "code_challenge_method")? != Some("S256") {
         return Err(AuthorizationError::ChallengeMethod);
     }
+    let challenge = CodeChallenge::parse(challenge).map_err(|_| AuthorizationError::Challenge)?;
+    let resources = resources(form, config)?;
+    let is_for_api = resources.iter().any(|resource| config.is_api(resource.as_str()));
+    let scope = one(form, "scope")?;
     Ok(Asked {
-        challenge: CodeChallenge::parse(challenge).map_err(|_| AuthorizationError::Challenge)?,
-        scope: scope(client, one(form, "scope")?, config)?,
-        resources: resources(form, config)?,
+        challenge,
+        scope: if is_for_api {
+            operator_scope(client, scope)?
+        } else {
+            self::scope(client, scope, config)?
+        },
+        resources,
+        is_for_api,
         is_silent: one(form, "prompt")?
             .is_some_and(|prompt| prompt.split(' ').any(|one| one == "none")),
     })
@@ -208,6 +232,21 @@ fn scope(
     }
 }
 
+/// The operator scopes that a request asks for, within the ceiling of the client. Without any, the client may act on what the
+/// person has authorized themselves.
+fn operator_scope(
+    client: &IdentifiedClient,
+    asked: Option<&str>,
+) -> Result<Option<Scope>, AuthorizationError> {
+    let asked = asked.map(Scope::parse).transpose().map_err(|_| AuthorizationError::Scope)?;
+    let asked = asked.flatten().or_else(|| client.metadata.scope.clone());
+    let is_known = |token: &str| token.parse::<OperatorScope>().is_ok();
+    let Some(asked) = asked.and_then(|scope| scope.retain(is_known)) else { return Ok(None) };
+    let ceiling = client.state.ceiling.as_ref();
+    let is_offered = |token: &str| ceiling.is_none_or(|ceiling| ceiling.allows(token));
+    asked.retain(is_offered).map(Some).ok_or(AuthorizationError::Scope)
+}
+
 /// The resources that are named (RFC 8707 §2), which must be the operator's. Where the operator names none,
 /// only a server for development takes whatever a client names.
 fn resources(
@@ -221,12 +260,19 @@ fn resources(
         let asked = asked.map_err(|_| AuthorizationError::UnknownResource)?;
         let known = match configured.iter().find(|known| known.uri.names_the_same(&asked)) {
             Some(known) => known.uri.clone(),
-            None if configured.is_empty() && config.sign_in.local => asked,
-            None => return Err(AuthorizationError::UnknownResource),
+            None => match ResourceIndicator::parse(&config.api()) {
+                Ok(api) if api.names_the_same(&asked) => api,
+                _ if configured.is_empty() && config.sign_in.local => asked,
+                _ => return Err(AuthorizationError::UnknownResource),
+            },
         };
         if !named.contains(&known) {
             named.push(known);
         }
+    }
+    // Its scopes mean nothing elsewhere, and those of others nothing there.
+    if named.len() > 1 && named.iter().any(|one| config.is_api(one.as_str())) {
+        return Err(AuthorizationError::ApiBesideOthers);
     }
     match (named.is_empty(), &configured[..]) {
         (false, _) | (true, []) => Ok(named),

@@ -16,13 +16,14 @@ use url::Url;
 
 use super::{
     Config, Resource, StoreLocation,
-    fault::{ConfigErrors, Faults},
+    fault::{ConfigErrors, Faults, did_you_mean, nearest},
     guard,
     setting::{Section, setting},
     source::{ConfigFile, Origin, Sources, variables},
     text::{ADDRESS, without_credentials},
     values::Values,
 };
+use crate::grant::ResourceIndicator;
 
 /// The settings: the command line over the environment over files over defaults.
 ///
@@ -128,6 +129,7 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     check_client_documents(&config, &values, faults);
     check_rules(&config, &values, faults);
     check_webhooks(&config, &values, faults);
+    check_operators(&config, &values, faults);
     let (origin, offset) = place(&values, "authorization.resources");
     for fault in guard::faults(&config) {
         faults.add(origin, offset, fault);
@@ -254,6 +256,16 @@ fn check_resources(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     };
     let uri = resources.iter().enumerate().find(is_named_before);
     let id = repeated(resources.iter().filter_map(|resource| resource.id.as_deref()));
+    let api = ResourceIndicator::parse(&config.api()).ok();
+    let is_api =
+        |resource: &&Resource| api.as_ref().is_some_and(|api| api.names_the_same(&resource.uri));
+    if let Some(resource) = resources.iter().find(is_api) {
+        let reason = format_args!(
+            "{:?} is the operator API of this server itself: give your resource another uri",
+            resource.uri.as_str()
+        );
+        refuse(values, "authorization.resources", faults, reason);
+    }
     for twice in uri.map(|(_, resource)| resource.uri.as_str()).into_iter().chain(id) {
         let reason = format_args!("{twice:?} stands there twice");
         refuse(values, "authorization.resources", faults, reason);
@@ -281,6 +293,39 @@ fn check_webhooks(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     if let Some(twice) = repeated(names) {
         let reason = format_args!("two webhooks have the name {twice:?}");
         refuse(values, "webhooks", faults, reason);
+    }
+}
+
+fn check_operators(config: &Config, values: &Values<'_>, faults: &mut Faults) {
+    if config.operators.is_empty() {
+        return;
+    }
+    if !config.authorizes() {
+        let reason =
+            "are people who sign in, and there is no way to sign in: set sign_in.providers";
+        refuse(values, "operators", faults, reason);
+        return;
+    }
+    let mut ids: Vec<&str> =
+        config.sign_in.providers.iter().map(|provider| provider.id.as_str()).collect();
+    let unknown = |id: &str, ids: &[&str]| {
+        let meant = did_you_mean(nearest(id, ids.iter().copied()));
+        format!("no provider in sign_in.providers has the id {id:?}{meant}")
+    };
+    for operators in &config.operators {
+        if let Some(id) = operators.provider.as_deref().filter(|id| !ids.contains(id)) {
+            refuse(values, "operators", faults, unknown(id, &ids));
+        }
+    }
+    if config.sign_in.local {
+        ids.push("local");
+    }
+    for subject in config.operators.iter().flat_map(|operators| &operators.subjects) {
+        let id = subject.split(':').next().unwrap_or_default();
+        if !ids.contains(&id) {
+            let reason = format_args!("the subject {subject:?}: {}", unknown(id, &ids));
+            refuse(values, "operators", faults, reason);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod algorithm;
 mod choices;
+mod derived;
 mod fault;
 mod guard;
 mod identity;
@@ -43,7 +44,9 @@ pub use self::{
     redis_url::RedisUrl,
     secret_files::{SecretFile, secret_files},
     source::{Sources, environment},
-    tables::{AdmissionRule, CatalogueScope, ProtectedName, Provider, Resource, Webhook},
+    tables::{
+        AdmissionRule, CatalogueScope, Operators, ProtectedName, Provider, Resource, Webhook,
+    },
 };
 pub(crate) use self::{
     identity::OWN_CLAIMS,
@@ -81,6 +84,13 @@ table! {
             { name = "audit", url = "https://hooks.example.com/doorward",
               secret_file = "/etc/doorward/webhook.secret", actions = ["client.*", "grant.reused"] },
         ], entries::<Webhook>();
+        /// People who operate this server, each table `[[operators]]` with the role that some of them have. See "People who
+        /// operate the server" in `docs/run/operating.md`.
+        operators: Vec<Operators> = [] example [
+            { role = "admin", subjects = ["acme:248289761001"] },
+            { role = "operator", emails = ["oncall@example.com"] },
+            { role = "viewer", groups = ["support", "security"] },
+        ], entries::<Operators>();
     }
 
     /// How the server is reached.
@@ -441,48 +451,4 @@ table! {
 #[doc(hidden)]
 pub fn fuzz(bytes: &[u8]) {
     load::fuzz(bytes);
-}
-
-impl Config {
-    /// Whether anybody can sign in, and clients can therefore ask for access.
-    pub fn authorizes(&self) -> bool {
-        self.sign_in.local || !self.sign_in.providers.is_empty()
-    }
-
-    /// Whether any resource may ask about tokens.
-    pub fn introspects(&self) -> bool {
-        self.authorization.resources.iter().any(|resource| resource.introspection().is_some())
-    }
-
-    /// The claims that servers behind guards are told, each once; `None` without guards.
-    pub(crate) fn claims_of_guards(&self) -> Option<Vec<&str>> {
-        let resources = self.authorization.resources.iter();
-        let guards = resources.filter_map(|resource| resource.guard.as_ref());
-        let mut claims: Vec<&str> = guards.flat_map(Guard::needed_claims).collect();
-        claims.sort_unstable();
-        claims.dedup();
-        self.guards().then_some(claims)
-    }
-
-    /// Whether any resource has a guard.
-    pub fn guards(&self) -> bool {
-        self.authorization.resources.iter().any(|resource| resource.guard.is_some())
-    }
-
-    /// Scheme, host and port of the issuer, as browsers write an origin.
-    pub fn issuer_origin(&self) -> &str {
-        self.issuer_parts().0
-    }
-
-    /// The path of the issuer, without a slash at its end; empty for an origin alone.
-    pub fn issuer_path(&self) -> &str {
-        self.issuer_parts().1
-    }
-
-    fn issuer_parts(&self) -> (&str, &str) {
-        let issuer = &self.server.issuer;
-        let authority = issuer.find("://").map_or(0, |at| at + 3);
-        let path = issuer.bytes().skip(authority).position(|byte| byte == b'/');
-        issuer.split_at(path.map_or(issuer.len(), |at| authority + at))
-    }
 }

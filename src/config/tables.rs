@@ -18,8 +18,8 @@ use super::{
     setting::{Setting, table},
     source::Origin,
     text::{
-        ACTIONS, CLAIM, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, SCHEME, SCOPE,
-        SECRET_FILE, SHA256, WEBHOOK_URL, word,
+        ACTIONS, CLAIM, EMAIL, HOST, NAME, PROVIDER_ID, PROVIDER_ISSUER, RESOURCE, ROLE, SCHEME,
+        SCOPE, SECRET_FILE, SHA256, SUBJECT, WEBHOOK_URL, word,
     },
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
     },
     audit::ActionPattern,
     grant::ResourceIndicator,
+    operator::Role,
 };
 
 // The words after a member: `unset`, it must be given; `none`, it may be absent; else its default.
@@ -165,6 +166,31 @@ table! {
         actions: Vec<ActionPattern> = [] example ["client.*"], List(ACTIONS);
         /// Whether the receiver may be in a private network or on this machine.
         allow_private_networks: bool = false, Boolean;
+    }
+}
+
+table! {
+    /// The role of some people.
+    entry Operators, check fault {
+        /// What they may do at the operator API: `viewer` reads; `operator` also approves, suspends, revokes, and restricts;
+        /// `admin` also removes clients, and manages tokens and keys. Of several roles, a person has the highest.
+        role: Role = unset example "operator", ROLE;
+        /// Only people who sign in at the provider with this `id`. Set it if there are several providers: a group or an
+        /// address means something at one of them.
+        provider: Option<String> = none example "acme", PROVIDER_ID;
+        /// Their subjects, as access tokens and `doorward session list` name them.
+        subjects: Vec<String> = [] example ["acme:248289761001"], List(SUBJECT);
+        /// Their email addresses, in upper or lower case; only an address that the provider says it verified counts.
+        emails: Vec<String> = [], List(EMAIL);
+        /// Their groups, as the claim of the provider's `groups_claim` names them.
+        groups: Vec<String> = [], List(NAME);
+    }
+}
+
+impl Operators {
+    fn fault(&self) -> Option<&'static str> {
+        (self.subjects.is_empty() && self.emails.is_empty() && self.groups.is_empty())
+            .then_some("names nobody: add subjects, emails, or groups")
     }
 }
 

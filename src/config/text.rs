@@ -14,7 +14,7 @@ use super::{
     WhenUnreachable,
     kind::{Refusal, SecretFile, Shown, Text},
 };
-use crate::{admission::Word, audit::ActionPattern, grant::ResourceIndicator};
+use crate::{admission::Word, audit::ActionPattern, grant::ResourceIndicator, operator::Role};
 
 /// Where clients are kept.
 pub(super) const STORE: Text<StoreLocation> = Text {
@@ -270,6 +270,44 @@ pub(super) const PROVIDER_ID: Text<String> = Text {
     parse: |text| {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         accept_if(text, (1..=32).contains(&text.len()) && text.bytes().all(allowed))
+    },
+    print: String::clone,
+    shown: Shown::Whole,
+};
+
+/// A role of operators.
+pub(super) const ROLE: Text<Role> = Text {
+    expected: "viewer, operator, or admin",
+    parse: |text| text.parse().map_err(|()| None),
+    print: Role::to_string,
+    shown: Shown::Whole,
+};
+
+/// A person, as access tokens name them in `sub`.
+pub(super) const SUBJECT: Text<String> = Text {
+    expected: "the id of a provider, a colon, and what the provider calls the person, such as acme:248289761001",
+    parse: |text| {
+        let is_subject = text.split_once(':').is_some_and(|(id, at_provider)| {
+            (PROVIDER_ID.parse)(id).is_ok() && !at_provider.is_empty()
+        });
+        accept_if(text, is_subject && !text.chars().any(char::is_control))
+    },
+    print: String::clone,
+    shown: Shown::Whole,
+};
+
+/// An email address.
+pub(super) const EMAIL: Text<String> = Text {
+    expected: "an email address such as ada@example.com",
+    parse: |text| {
+        if text.contains('*') {
+            return Err(Some("each address stands alone: for all of a domain, use groups".into()));
+        }
+        let is_part = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_graphic());
+        let is_address = text.split_once('@').is_some_and(|(local, domain)| {
+            is_part(local) && is_part(domain) && !domain.contains('@')
+        });
+        accept_if(text, is_address)
     },
     print: String::clone,
     shown: Shown::Whole,

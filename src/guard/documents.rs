@@ -60,12 +60,16 @@ pub(crate) fn schema() -> Value {
 /// `GET /.well-known/oauth-protected-resource`, and below it; `None` where no resource is meant.
 pub(crate) fn metadata(guards: &Guards, head: &Parts) -> Option<Response> {
     let (_, path) = head.uri.path().split_once(paths::PROTECTED_RESOURCE)?;
-    let host = head.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = host.or_else(|| head.headers.get(HOST).map(HeaderValue::as_bytes));
-    let guarded = chosen(guards, host.unwrap_or_default(), path)?;
+    let guarded = chosen(guards, host(head), path)?;
     let mut response = answer::json(StatusCode::OK, guarded.metadata.clone());
     response.headers_mut().insert(CACHE_CONTROL, CACHED);
     Some(response)
+}
+
+/// The host that a request names, with its port.
+pub(crate) fn host(head: &Parts) -> &[u8] {
+    let host = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    host.or_else(|| head.headers.get(HOST).map(HeaderValue::as_bytes)).unwrap_or_default()
 }
 
 /// The resource that a host and the path behind the well-known name mean.

@@ -29,7 +29,7 @@ pub(crate) use self::{
         Asked, Authorized, Decided, Decision, Guarded, Presented, Tool, decide, misfits,
         split_address,
     },
-    documents::{metadata, schema as metadata_schema},
+    documents::{host, metadata, schema as metadata_schema},
     forward_auth::{Dialect, check},
     liveness::{Found, find},
     proxy::{Proxies, Sender, answer, end_streams},

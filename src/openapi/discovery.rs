@@ -75,10 +75,10 @@ pub(crate) fn resource_metadata_below(config: &Config) -> Value {
 /// `GET /.well-known/oauth-protected-resource`.
 pub(crate) fn resource_metadata(_: &Config) -> Value {
     let answer = json_answer("The metadata.", &guard::metadata_schema(), &[]);
-    let none = json_answer("No guarded resource is at this host and path.", &schema("Error"), &[]);
+    let none = json_answer("No such resource is at this host and path.", &schema("Error"), &[]);
     json!({
         "operationId": "readResourceMetadata",
-        "summary": "The metadata of a guarded resource (RFC 9728): `Host` and the path behind the name choose it.",
+        "summary": "The metadata of a guarded resource, or of the operator API (RFC 9728): `Host` and the path behind the name choose it.",
         "tags": ["discovery"],
         "responses": answers([("200", answer), ("404", none)]),
     })

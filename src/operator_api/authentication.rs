@@ -6,9 +6,11 @@ use super::error::ApiError;
 use crate::{
     app::App,
     audit::Actor,
+    client::Scope,
     clock::Timestamp,
     http::bearer::bearer,
     operator::{OperatorScope, OperatorToken, Role},
+    operators::{self, SignedIn},
     token,
 };
 
@@ -31,9 +33,19 @@ pub(super) enum Identity {
     /// A program with an operator token.
     Token { name: String, role: Role },
     /// A person, by an access token for this API.
-    Person { subject: String },
+    Person(Person),
     /// Anyone.
     Public,
+}
+
+/// A person who calls by a client of theirs.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) subject: String,
+    /// The operator scopes of the token that its grant still has.
+    scopes: Vec<OperatorScope>,
+    /// The role of the person at this moment, for an operation that needs one of these scopes.
+    role: Option<Role>,
 }
 
 impl Identity {
@@ -41,7 +53,10 @@ impl Identity {
     pub(super) fn actor(&self) -> Actor {
         match self {
             Self::Token { name, .. } => Actor::Operator(name.clone()),
-            Self::Person { subject } => Actor::Person(subject.clone()),
+            Self::Person(person) => match person.role {
+                Some(_) => Actor::Operator(person.subject.clone()),
+                None => Actor::Person(person.subject.clone()),
+            },
             Self::Public => Actor::System,
         }
     }
@@ -54,16 +69,31 @@ impl Identity {
                     "This operation needs the scope {scope}, which the role {role} does not have."
                 )))
             }
-            (Needs::Scope(scope), Self::Person { .. }) => Err(ApiError::Forbidden(format!(
-                "This operation needs an operator with the scope {scope}."
-            ))),
+            (Needs::Scope(needed), Self::Person(person)) => person.check(needed),
             (Needs::Person, Self::Token { .. }) => Err(ApiError::Forbidden(
                 "This operation needs an access token of a person, not an operator token."
                     .to_owned(),
             )),
-            (Needs::Scope(_) | Needs::Person, Self::Public) => Err(ApiError::Unauthorized),
+            (Needs::Scope(_) | Needs::Person, Self::Public) => Err(ApiError::NO_CREDENTIAL),
             (Needs::Scope(_) | Needs::Person | Needs::Nothing, _) => Ok(()),
         }
+    }
+}
+
+impl Person {
+    fn check(&self, needed: OperatorScope) -> Result<(), ApiError> {
+        if !self.scopes.contains(&needed) {
+            return Err(ApiError::InsufficientScope { held: self.scopes.clone(), needed });
+        }
+        if self.role.is_some_and(|role| role.has(needed)) {
+            return Ok(());
+        }
+        Err(ApiError::Forbidden(match self.role {
+            Some(role) => format!(
+                "This operation needs the scope {needed}, which the person's role {role} does not have."
+            ),
+            None => format!("This operation needs the scope {needed}, and the person has no role."),
+        }))
     }
 }
 
@@ -71,12 +101,13 @@ impl Identity {
 pub(super) async fn identify(
     app: &App,
     headers: &HeaderMap,
+    needs: Needs,
     now: Timestamp,
 ) -> Result<Identity, ApiError> {
-    let credential = credential(headers).ok_or(ApiError::Unauthorized)?;
+    let credential = credential(headers).ok_or(ApiError::NO_CREDENTIAL)?;
     match credential.parse::<OperatorToken>() {
         Ok(token) => of_operator_token(app, &token, now).await,
-        Err(()) => of_access_token(app, credential, now).await,
+        Err(()) => of_access_token(app, credential, needs, now).await,
     }
 }
 
@@ -93,25 +124,48 @@ async fn of_operator_token(
     presented: &OperatorToken,
     now: Timestamp,
 ) -> Result<Identity, ApiError> {
-    let record = app.store.operator_token(presented.id).await?.ok_or(ApiError::Unauthorized)?;
+    let record = app.store.operator_token(presented.id).await?.ok_or(ApiError::INVALID_TOKEN)?;
     let is_expired = record.expires_at.is_some_and(|expires_at| expires_at <= now);
     if is_expired || !record.hash.matches(&presented.secret.hash()) {
-        return Err(ApiError::Unauthorized);
+        return Err(ApiError::INVALID_TOKEN);
     }
     // With more tokens in use than there is room for, the last use of some is missing.
     let _noted = app.last_use.note_operator_token(presented.id, now);
     Ok(Identity::Token { name: record.name, role: record.role })
 }
 
-/// An access token for another resource opens nothing here: that resource could present it.
-async fn of_access_token(app: &App, text: &str, now: Timestamp) -> Result<Identity, ApiError> {
-    let verified = token::verified(app, text).ok_or(ApiError::Unauthorized)?;
-    let is_for_us = verified.audience.as_deref() == Some(&*app.config.server.issuer);
+/// An access token for another resource opens nothing here: that resource could present it. One for the server itself, which
+/// clients get that name no resource, opens only what is about its person.
+///
+/// The grant, the session, and the role are looked up at every call: a revocation ends the power at once.
+async fn of_access_token(
+    app: &App,
+    text: &str,
+    needs: Needs,
+    now: Timestamp,
+) -> Result<Identity, ApiError> {
+    let verified = token::verified(app, text).ok_or(ApiError::INVALID_TOKEN)?;
+    let audience = verified.audience.as_deref().unwrap_or_default();
+    let is_for_api = app.config.is_api(audience);
+    let is_for_us = is_for_api || audience == app.config.server.issuer;
     if !is_for_us || verified.expires_at <= now {
-        return Err(ApiError::Unauthorized);
+        return Err(ApiError::INVALID_TOKEN);
     }
-    match token::live_grant(app, verified.grant, now).await? {
-        Some(_) => Ok(Identity::Person { subject: verified.subject }),
-        None => Err(ApiError::Unauthorized),
-    }
+    let grant = token::live_grant(app, verified.grant, now).await?;
+    let grant = grant.ok_or(ApiError::INVALID_TOKEN)?;
+    let granted = grant.scope.as_ref().map_or("", Scope::as_str);
+    let is_granted = |scope: &OperatorScope| operators::scopes(granted).any(|one| one == *scope);
+    let scopes: Vec<OperatorScope> = operators::scopes(&verified.scope)
+        .filter(|scope| is_for_api && is_granted(scope))
+        .collect();
+    let role = match needs {
+        Needs::Scope(needed) if scopes.contains(&needed) => {
+            match operators::signed_in(app, &verified.subject, now).await? {
+                SignedIn::As(role) => role,
+                SignedIn::No => return Err(ApiError::INVALID_TOKEN),
+            }
+        }
+        Needs::Scope(_) | Needs::Person | Needs::Nothing => None,
+    };
+    Ok(Identity::Person(Person { subject: verified.subject, scopes, role }))
 }

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use crate::{
+    config::Config,
     error_code::ErrorCode,
     http::{
         answer::{self, Response, Shape},
@@ -13,6 +14,7 @@ use crate::{
         form::FormError,
     },
     json::JsonError,
+    operator::OperatorScope,
     refusal::Refusal,
     store::StoreError,
 };
@@ -21,11 +23,22 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
     #[error("Unauthorized")]
-    Unauthorized,
+    Unauthorized {
+        /// Whether a credential came, and is not valid.
+        has_credential: bool,
+    },
     #[error("Too many requests")]
     TooManyFailures {
         /// When the caller may fail again.
         retry_after_seconds: u32,
+    },
+    /// An access token of a person has other scopes.
+    #[error("This operation needs the scope {needed}, which the access token does not have.")]
+    InsufficientScope {
+        /// Those that it has.
+        held: Vec<OperatorScope>,
+        /// The one that is missing.
+        needed: OperatorScope,
     },
     #[error("{0}")]
     Forbidden(String),
@@ -70,6 +83,11 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// No credential came.
+    pub(super) const NO_CREDENTIAL: Self = Self::Unauthorized { has_credential: false };
+    /// The credential is unknown, expired, revoked, or for another server; the caller is not told which.
+    pub(super) const INVALID_TOKEN: Self = Self::Unauthorized { has_credential: true };
+
     /// A parameter that breaks a rule.
     pub(super) fn parameter(name: &str, detail: impl Into<String>) -> Self {
         Self::Parameter { name: name.to_owned(), detail: detail.into() }
@@ -83,11 +101,11 @@ impl ApiError {
     fn refusal(&self) -> Refusal {
         let of = |status| Refusal::new(status, ErrorCode::InvalidRequest).without_code();
         match self {
-            Self::Unauthorized => of(StatusCode::UNAUTHORIZED).guess(),
+            Self::Unauthorized { .. } => of(StatusCode::UNAUTHORIZED).guess(),
             Self::TooManyFailures { retry_after_seconds } => {
                 Refusal::too_many(*retry_after_seconds).without_code()
             }
-            Self::Forbidden(_) => of(StatusCode::FORBIDDEN),
+            Self::InsufficientScope { .. } | Self::Forbidden(_) => of(StatusCode::FORBIDDEN),
             Self::NotFound(_) => of(StatusCode::NOT_FOUND),
             Self::Parameter { .. }
             | Self::Query(_)
@@ -107,13 +125,17 @@ impl ApiError {
     }
 
     /// The answer.
-    pub(super) fn answer(self) -> Response {
+    pub(super) fn answer(self, config: &Config) -> Response {
         let refusal = self.refusal();
         let mut response = match &self {
-            Self::Unauthorized | Self::TooManyFailures { .. } | Self::Body(_) | Self::Store(_) => {
+            Self::Unauthorized { .. }
+            | Self::TooManyFailures { .. }
+            | Self::Body(_)
+            | Self::Store(_) => {
                 answer::refusal(Shape::Errors, refusal.status, "", &self.to_string())
             }
-            Self::Forbidden(_)
+            Self::InsufficientScope { .. }
+            | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::Parameter { .. }
             | Self::Query(_)
@@ -126,11 +148,48 @@ impl ApiError {
                 answer::json(refusal.status, json!({ "errors": [error] }).to_string())
             }
         };
-        if refusal.status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer realm=\"doorward\"");
+        if let Some(challenge) = self.challenge(config) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         refusal.answered(response, self)
+    }
+
+    /// How a client gets a token that would do (RFC 6750 §3, RFC 9728 §5.1).
+    fn challenge(&self, config: &Config) -> Option<HeaderValue> {
+        let metadata = config.api_metadata();
+        let challenge = match self {
+            // Only operator tokens open it.
+            Self::Unauthorized { .. } if !config.authorizes() => {
+                "Bearer realm=\"doorward\"".to_owned()
+            }
+            Self::Unauthorized { has_credential: false } => {
+                format!("Bearer resource_metadata=\"{metadata}\"")
+            }
+            Self::Unauthorized { has_credential: true } => {
+                format!("Bearer resource_metadata=\"{metadata}\", error=\"invalid_token\"")
+            }
+            Self::InsufficientScope { held, needed } => {
+                // A token with this one alone would lack the others at the next call.
+                let scopes = held.iter().chain([needed]).map(|scope| scope.as_str());
+                let scope = scopes.collect::<Vec<_>>().join(" ");
+                format!(
+                    "Bearer error=\"insufficient_scope\", scope=\"{scope}\", resource_metadata=\"{metadata}\""
+                )
+            }
+            Self::TooManyFailures { .. }
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::Parameter { .. }
+            | Self::Query(_)
+            | Self::Member { .. }
+            | Self::Json(_)
+            | Self::MediaType
+            | Self::Unprocessable { .. }
+            | Self::Superseded
+            | Self::Body(_)
+            | Self::Store(_) => return None,
+        };
+        HeaderValue::try_from(challenge).ok()
     }
 
     /// What the error is about (JSON:API 1.1, error objects).
@@ -144,7 +203,8 @@ impl ApiError {
             }
             Self::MediaType => Some(json!({ "header": "Content-Type" })),
             Self::Superseded => Some(json!({ "header": "If-Match" })),
-            Self::Unauthorized
+            Self::Unauthorized { .. }
+            | Self::InsufficientScope { .. }
             | Self::TooManyFailures { .. }
             | Self::Forbidden(_)
             | Self::NotFound(_)

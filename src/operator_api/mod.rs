@@ -18,6 +18,7 @@ pub(crate) mod org_clients;
 pub(crate) mod overview;
 mod page;
 mod query;
+mod resource;
 pub(crate) mod scopes_restriction;
 pub(crate) mod user_clients;
 pub(crate) mod well_known;
@@ -26,4 +27,5 @@ pub(crate) use self::{
     authentication::Needs,
     description::{add_components, describe},
     operation::{Call, answer},
+    resource::metadata,
 };

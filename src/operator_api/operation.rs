@@ -131,9 +131,9 @@ pub(crate) async fn answer(operation: &'static Operation, call: Call<'_>) -> Res
         Err(error) if error.may_be_a_guess() => {
             let counted = app.failure_limits.operator.count(caller, app.clock.now()).await;
             let refused = |retry_after_seconds| ApiError::TooManyFailures { retry_after_seconds };
-            counted.map_or_else(refused, |()| error).answer()
+            counted.map_or_else(refused, |()| error).answer(&app.config)
         }
-        Err(error) => error.answer(),
+        Err(error) => error.answer(&app.config),
     }
 }
 
@@ -153,7 +153,7 @@ async fn done(
         Identity::Public
     } else {
         let _turn = app.failure_limits.operator.turn(from, now).await;
-        authentication::identify(app, &head.headers, now).await?
+        authentication::identify(app, &head.headers, operation.needs, now).await?
     };
     caller.check(operation.needs)?;
     let query = Query::parse(head.uri.query().unwrap_or_default(), operation.parameters)?;

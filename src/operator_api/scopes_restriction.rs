@@ -193,7 +193,7 @@ fn scopes(request: &Request<'_>) -> Result<Vec<String>, ApiError> {
     Ok(scopes)
 }
 
-/// Whether a text names a scope: one of the catalogue, if there is one.
+/// Whether a text names a scope: one of this API, or of the catalogue, if there is one.
 fn is_valid(request: &Request<'_>, text: &str, is_oidc: bool) -> bool {
     if is_oidc {
         return OIDC.contains(&text);
@@ -201,5 +201,7 @@ fn is_valid(request: &Request<'_>, text: &str, is_oidc: bool) -> bool {
     let catalogue = &request.app.config.registration.scopes;
     let scope = Scope::parse(text).ok().flatten();
     scope.is_some_and(|scope| scope.tokens().count() == 1)
-        && (catalogue.is_empty() || catalogue.iter().any(|known| known.scope == text))
+        && (catalogue.is_empty()
+            || text.parse::<OperatorScope>().is_ok()
+            || catalogue.iter().any(|known| known.scope == text))
 }

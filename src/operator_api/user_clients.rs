@@ -77,8 +77,8 @@ const DISABLED: &str = "filter[disabled]";
 /// The person who calls.
 fn subject<'request>(request: &'request Request<'_>) -> Result<&'request str, ApiError> {
     match &request.caller {
-        Identity::Person { subject } => Ok(subject),
-        Identity::Token { .. } | Identity::Public => Err(ApiError::Unauthorized),
+        Identity::Person(person) => Ok(&person.subject),
+        Identity::Token { .. } | Identity::Public => Err(ApiError::NO_CREDENTIAL),
     }
 }
 

@@ -132,6 +132,17 @@ pub(crate) struct Wanted {
     pub(crate) is_sensitive: bool,
 }
 
+/// What an app that asks for the operator API could do there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Administration {
+    /// See and disconnect the apps of the person alone.
+    OwnApps,
+    /// See what everyone does.
+    Reads,
+    /// Change what everyone may do.
+    Changes,
+}
+
 /// Asks whether a client may act for the person.
 #[derive(Template)]
 #[template(path = "consent.html")]
@@ -145,8 +156,17 @@ pub(crate) struct ConsentPage {
     pub(crate) wanted: Vec<Wanted>,
     /// Sensitive scopes, which stand apart.
     pub(crate) sensitive: Vec<Wanted>,
+    /// Whether it is about this server itself.
+    pub(crate) administration: Option<Administration>,
     /// The same was allowed before.
     pub(crate) is_known: bool,
+}
+
+impl ConsentPage {
+    /// Whether the page advises against it.
+    pub(crate) fn warns(&self) -> bool {
+        self.client.imitation.is_some() || self.administration == Some(Administration::Changes)
+    }
 }
 
 /// An app that a person has connected: everything they allowed one client.

@@ -4,7 +4,7 @@ use icu_properties::{CodePointSetData, props::BidiControl};
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Provider, SignInConfig},
+    config::{Operators, Provider, SignInConfig},
     local_password,
     store::ResourceOwner,
     stored_identity::StoredIdentity,
@@ -30,12 +30,20 @@ pub(super) enum ClaimsError {
     Address,
 }
 
-/// The resource owner of these claims, if the settings let them in. Servers behind the guard are told of the claims in
-/// `told`, if there are any such servers.
+/// What the settings need to know of a person beside the subject.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needed<'settings> {
+    /// The claims that servers behind the guard are told; `None` without such servers.
+    pub(super) told: Option<Vec<&'settings str>>,
+    /// The roles of operators.
+    pub(super) operators: &'settings [Operators],
+}
+
+/// The resource owner of these claims, if the settings let them in.
 pub(super) fn owner(
     provider: &Provider,
     claims: &Map<String, Value>,
-    told: Option<&[&str]>,
+    needed: &Needed<'_>,
 ) -> Result<ResourceOwner, ClaimsError> {
     let subject = match claims.get(&provider.subject_claim) {
         Some(Value::String(subject)) => subject.clone(),
@@ -51,11 +59,7 @@ pub(super) fn owner(
         return Err(ClaimsError::Address);
     }
     let email = email.filter(is_address);
-    let groups = match claims.get(&provider.groups_claim) {
-        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(group)) => vec![group.as_str()],
-        _ => Vec::new(),
-    };
+    let groups = groups(provider, claims);
     let is_in_group = provider.allowed_groups.is_empty()
         || provider.allowed_groups.iter().any(|allowed| groups.contains(&allowed.as_str()));
     // An address that nobody verified is whatever somebody typed, and only the one in `email` is said to be
@@ -71,22 +75,39 @@ pub(super) fn owner(
         name: text(claims, &provider.name_claim)
             .map(|name| shown(name).take(NAME_CHARS_MAX).collect()),
         email: email.map(|email| email.trim().to_owned()),
-        identity: told.and_then(|told| identity(provider, claims, email, told).text()),
+        identity: identity(provider, claims, email, needed).text(),
     })
 }
 
-/// What servers behind the guard are told.
+fn groups<'claims>(provider: &Provider, claims: &'claims Map<String, Value>) -> Vec<&'claims str> {
+    match claims.get(&provider.groups_claim) {
+        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(group)) => vec![group.as_str()],
+        _ => Vec::new(),
+    }
+}
+
+/// What is kept for servers behind the guard, and for roles.
 fn identity(
     provider: &Provider,
     claims: &Map<String, Value>,
     email: Option<&str>,
-    told: &[&str],
+    needed: &Needed<'_>,
 ) -> StoredIdentity {
+    if needed.told.is_none() && needed.operators.is_empty() {
+        return StoredIdentity::default();
+    }
     let is_verified =
         claims.get("email_verified").is_some_and(is_true) && text(claims, "email") == email;
     let email = email.filter(|_| is_verified).map(|email| email.trim().to_owned());
-    let mut identity = StoredIdentity { email, ..StoredIdentity::default() };
-    for name in told {
+    let mut given: Vec<&String> = needed.operators.iter().flat_map(|one| &one.groups).collect();
+    let held = groups(provider, claims);
+    given.retain(|group| held.contains(&group.as_str()));
+    given.sort_unstable();
+    given.dedup();
+    let operator_groups = given.into_iter().cloned().collect();
+    let mut identity = StoredIdentity { email, operator_groups, ..StoredIdentity::default() };
+    for name in needed.told.iter().flatten() {
         let source = if *name == "groups" { &*provider.groups_claim } else { name };
         if let Some(value) = claims.get(source) {
             identity.add(name, value);
@@ -152,7 +173,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::Config;
+    use crate::{config::Config, operator::Role};
 
     fn provider(domains: &[&str], groups: &[&str]) -> Provider {
         let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
@@ -177,15 +198,16 @@ mod tests {
     }
 
     fn owner_of(provider: &Provider, claims: &Value) -> Result<ResourceOwner, ClaimsError> {
-        owner(provider, claims.as_object().unwrap(), None)
+        owner(provider, claims.as_object().unwrap(), &Needed::default())
     }
 
     #[test]
     fn servers_are_told_verified_addresses_and_the_claims_that_are_listed() {
         let mut provider = provider(&[], &[]);
         provider.groups_claim = "roles".into();
-        let told = |claims: &Value, names: Option<&[&str]>| {
-            let owner = owner(&provider, claims.as_object().unwrap(), names).unwrap();
+        let told = |claims: &Value, names: Option<&[&'static str]>| {
+            let needed = Needed { told: names.map(<[_]>::to_vec), operators: &[] };
+            let owner = owner(&provider, claims.as_object().unwrap(), &needed).unwrap();
             owner.identity.map(|text| serde_json::from_str::<Value>(&text).unwrap())
         };
         let ada = json!({
@@ -198,6 +220,36 @@ mod tests {
         assert_eq!(told(&ada, None), None);
         let typed = json!({ "sub": "7", "email": "ada@acme.example", "email_verified": false });
         assert_eq!(told(&typed, Some(&["groups"])), None);
+    }
+
+    #[test]
+    fn groups_that_give_a_role_and_verified_addresses_are_kept_for_it() {
+        let groups = |list: &[&str]| list.iter().map(|&group| group.to_owned()).collect();
+        let operators = |list: &[&str]| Operators {
+            role: Role::Admin,
+            provider: None,
+            subjects: Vec::new(),
+            emails: Vec::new(),
+            groups: groups(list),
+        };
+        let operators = [operators(&["admins", "oncall"]), operators(&["admins", "staff"])];
+        let needed = Needed { told: None, operators: &operators };
+        let mut provider = provider(&[], &[]);
+        provider.groups_claim = "roles".into();
+        for (roles, verified, kept, email) in [
+            (json!(["other", "admins", "staff"]), json!(true), vec!["admins", "staff"], true),
+            (json!("oncall"), json!("true"), vec!["oncall"], true),
+            (json!(["Admins", 7]), json!(false), vec![], false),
+            (json!({ "admins": true }), Value::Null, vec![], false),
+        ] {
+            let claims = json!({ "sub": "7", "email": "ada@acme.example", "email_verified": verified,
+                "roles": roles, "groups": ["admins"] });
+            let owner = owner(&provider, claims.as_object().unwrap(), &needed).unwrap();
+            let identity = StoredIdentity::read(owner.identity.as_deref());
+            assert_eq!(identity.operator_groups, kept, "{claims}");
+            assert_eq!(identity.email.is_some(), email, "{claims}");
+            assert!(identity.claims.is_empty(), "no server is told: {claims}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod upstream;
 
 pub(crate) use self::{
     endpoint::{ask_to_sign_out, begin, chosen, finish, sign_out},
-    session::{Session, session},
+    session::{Session, newest_session, session},
 };
 use crate::{app::App, pages::ProviderChoice, paths, store::ResourceOwner};
 

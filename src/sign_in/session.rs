@@ -61,15 +61,37 @@ pub(crate) async fn session(app: &App, head: &Parts) -> Result<Option<Session>, 
     if !claims::may_stay(&app.config.sign_in, &kept.owner) {
         return Ok(None);
     }
-    let idle_at = idle_at(app, now);
-    let is_due = idle_at.as_millis() >= kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS;
-    if is_due && head.method != Method::HEAD {
-        // The session is good without it, and whoever only reads needs no store that can be written.
-        if let Err(error) = app.store.prolong_session(cookie.id, idle_at).await {
-            tracing::warn!(%error, "a session could not be prolonged");
-        }
+    if head.method != Method::HEAD {
+        prolong(app, &kept, now).await;
     }
     Ok(Some(Session { id: cookie.id, owner: kept.owner }))
+}
+
+/// Who a person is by the newest of their sessions that lives, if they would still be let in. A program that acts for them
+/// uses it, so it lives on.
+pub(crate) async fn newest_session(
+    app: &App,
+    subject: &str,
+    now: Timestamp,
+) -> Result<Option<ResourceOwner>, StoreError> {
+    let Some(kept) = app.store.newest_session(subject, now).await? else { return Ok(None) };
+    if !claims::may_stay(&app.config.sign_in, &kept.owner) {
+        return Ok(None);
+    }
+    prolong(app, &kept, now).await;
+    Ok(Some(kept.owner))
+}
+
+/// Lets a session that is used idle anew, every now and then.
+async fn prolong(app: &App, kept: &SessionRecord, now: Timestamp) {
+    let idle_at = idle_at(app, now);
+    if idle_at.as_millis() < kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS {
+        return;
+    }
+    // The session is good without it, and whoever only reads needs no store that can be written.
+    if let Err(error) = app.store.prolong_session(kept.session_id, idle_at).await {
+        tracing::warn!(%error, "a session could not be prolonged");
+    }
 }
 
 fn held(app: &App, headers: &HeaderMap) -> Option<Held> {

@@ -8,7 +8,7 @@ use std::{error::Error, fmt};
 use http::{HeaderMap, request::Parts};
 
 use super::{
-    claims::{self, ClaimsError},
+    claims::{self, ClaimsError, Needed},
     go_on,
     session::{self, cookies},
     under_way::{UnderWay, WAITING_BYTES_MAX},
@@ -151,8 +151,8 @@ pub(super) async fn finish(
         now,
     };
     let claims = app.providers.claims(provider, &exchange).await?;
-    let told = app.config.claims_of_guards();
-    let owner = claims::owner(&provider.settings, &claims, told.as_deref())?;
+    let needed = Needed { told: app.config.claims_of_guards(), operators: &app.config.operators };
+    let owner = claims::owner(&provider.settings, &claims, &needed)?;
     let mut response = see_other(&go_on(app, &begun.authorization_request));
     session::begin(app, head, owner, &mut response).await?;
     want_any_account(app, &head.headers, &mut response);

@@ -46,6 +46,11 @@ impl Value<'_> {
         Self::Bytes(Some(Cow::Owned(bytes.to_vec())))
     }
 
+    /// A moment, as columns hold it.
+    pub(super) fn moment(at: Timestamp) -> Self {
+        Self::Number(i64::try_from(at.as_millis()).ok())
+    }
+
     /// A limit, as statements take it.
     pub(super) fn limit(limit: usize) -> Self {
         Self::Number(Some(i64::try_from(limit).unwrap_or(i64::MAX)))

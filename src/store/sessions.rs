@@ -28,6 +28,19 @@ impl Store {
         self.select_one(&sessions::SELECT, vec![Value::Id(*id.as_bytes())]).await
     }
 
+    /// The session of a person that began last, of those that live at this moment.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn newest_session(
+        &self,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.select_one(&sessions::SELECT_NEWEST, vec![Value::text(subject), Value::moment(now)])
+            .await
+    }
+
     /// At most `limit` sessions, of one subject where `subject` is given, expired or not, in the order of their
     /// identifiers (which is the order in which they began), beginning after `after`. The last page is the empty one.
     ///

@@ -16,6 +16,7 @@ use crate::{
     grant::RefreshToken,
     http::form::Form,
     metrics::RefreshOutcome,
+    operators,
     store::{GrantRecord, Rotated, Rotation},
 };
 
@@ -57,6 +58,10 @@ async fn try_to_rotate(
     let refresh = of_family.filter(|_| grant.client == client.identifier).ok_or(INVALID)?;
     // In its last second it could only give an access token that has expired.
     if grant.expires_at.as_seconds() <= now.as_seconds() || refresh.expires_at <= now {
+        return Ok((RefreshOutcome::Expired, None));
+    }
+    // The role that it needs has ended, for now: its client asks the person again.
+    if !operators::still_back(app, &grant, now).await? {
         return Ok((RefreshOutcome::Expired, None));
     }
     let (scope, resources) = (scope(&grant, form)?, narrowed(&grant, form)?);

@@ -2,12 +2,13 @@
 
 mod access;
 mod authorized;
+mod people;
 mod records;
 
 use doorward::{
     audit::Action,
     client::{ClientId, Scope},
-    grant::{AuthorizationCode, CodeVerifier, GrantId},
+    grant::{AuthorizationCode, CodeVerifier, GrantId, ResourceIndicator},
     operator::{OperatorToken, Role},
     store::{CodeRecord, EventRecord, GrantRecord, OperatorTokenRecord},
 };
@@ -100,6 +101,17 @@ async fn client(server: &TestServer, name: &str) -> ClientId {
 
 /// What a person allows a client; the code of the grant.
 async fn allow(server: &TestServer, client: ClientId, subject: &str, scope: &str) -> String {
+    allow_at(server, client, subject, scope, &[]).await
+}
+
+/// The same for these resources.
+async fn allow_at(
+    server: &TestServer,
+    client: ClientId,
+    subject: &str,
+    scope: &str,
+    resources: &[&str],
+) -> String {
     let now = server.clock.now();
     let grant_id = GrantId::generate(now, &server.chance);
     let code = AuthorizationCode::generate(grant_id, &server.chance);
@@ -109,7 +121,7 @@ async fn allow(server: &TestServer, client: ClientId, subject: &str, scope: &str
         client: client.into(),
         subject: subject.to_owned(),
         scope: Scope::parse(scope).unwrap(),
-        resources: Vec::new(),
+        resources: resources.iter().map(|uri| ResourceIndicator::parse(uri).unwrap()).collect(),
         issued_at: now,
         expires_at,
         code: CodeRecord {

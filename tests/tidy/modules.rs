@@ -50,6 +50,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "grant",
             "http",
             "identified_client",
+            "operator",
+            // What is asked for the operator API is cut down to the person's role.
+            "operators",
             "pages",
             "paths",
             "stored_identity",
@@ -102,7 +105,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("clock", &[]),
     // What a setting names as requests do is read by the same rule; admission rules of every origin are one type.
-    ("config", &["admission", "audit", "grant", "paths"]),
+    // Settings give roles to people.
+    ("config", &["admission", "audit", "grant", "operator", "paths"]),
     ("discovery", &["app", "http", "pages", "paths"]),
     // It looks at what the others use, with their own means.
     (
@@ -218,16 +222,33 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "ceiling",
             "client",
             "clock",
+            "config",
             "error_code",
             "event_json",
             "grant",
             "http",
             "json",
             "operator",
+            "operators",
             "refusal",
             "store",
             "timeline",
             "token",
+        ],
+    ),
+    // The role of a person at this moment takes their session.
+    (
+        "operators",
+        &[
+            "app",
+            "client",
+            "clock",
+            "config",
+            "local_password",
+            "operator",
+            "sign_in",
+            "store",
+            "stored_identity",
         ],
     ),
     ("pages", &["config", "http", "paths"]),
@@ -351,6 +372,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "identified_client",
             "keys",
             "metrics",
+            // A refresh for the operator API takes a role.
+            "operators",
             "refusal",
             "secret",
             "store",

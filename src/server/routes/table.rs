@@ -22,7 +22,7 @@ use crate::{
     http::answer::{self, Response},
     metadata_policy::Profile,
     openapi,
-    operator_api::Needs,
+    operator_api::{self, Needs},
     pages, paths,
     registration::{self, register},
     server::description::description,
@@ -290,7 +290,7 @@ pub(super) static ENDPOINTS: [Endpoint; 22] = [
     },
     Endpoint {
         paths: &[paths::PROTECTED_RESOURCE_BELOW],
-        exists: Config::guards,
+        exists: |config| config.authorizes() || config.guards(),
         operations: &[get(
             answer!(|c| resource_metadata(&c)),
             Some(openapi::resource_metadata_below),
@@ -333,10 +333,19 @@ fn own_description(app: &App) -> Response {
     answer::json(StatusCode::OK, described.clone())
 }
 
-/// The metadata of the guarded resource that is meant.
+/// The metadata of the resource that is meant: of a guarded one, or of the operator API, which no guarded one on its host
+/// overlaps.
 fn resource_metadata(call: &Call<'_>) -> Response {
-    let found = guard::metadata(call.guards, &call.head);
-    found.unwrap_or_else(|| not_found(call.app, &call.head))
+    let (app, head) = (call.app, &call.head);
+    let of_guard = || guard::metadata(call.guards, head);
+    let of_api = || operator_api::metadata(app, head);
+    let own_host = app.config.issuer_origin().split_once("://").map_or("", |(_, host)| host);
+    let found = if own_host.as_bytes().eq_ignore_ascii_case(guard::host(head)) {
+        of_api().or_else(of_guard)
+    } else {
+        of_guard().or_else(of_api)
+    };
+    found.unwrap_or_else(|| not_found(app, head))
 }
 
 /// The answer of the guard to a proxy; to other peers, nothing is there.

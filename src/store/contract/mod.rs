@@ -120,6 +120,7 @@ macro_rules! store_contract {
             operator_tokens::operator_tokens_are_listed_in_order_and_imported_once,
             sessions::a_session_lives_as_long_as_it_is_prolonged_and_not_ended,
             sessions::sessions_are_listed_in_their_order_and_by_subject,
+            sessions::the_newest_session_of_a_person_is_the_last_to_begin_of_those_that_live,
             sessions::of_all_who_make_a_key_at_once_one_does,
             sessions::a_sweep_forgets_what_has_expired_and_nothing_else,
             standing::a_suspension_ends_every_grant_of_the_client_and_counts_them,

@@ -45,6 +45,53 @@ pub(super) fn key(key_id: &str) -> KeyRecord {
     }
 }
 
+pub(in crate::store) async fn the_newest_session_of_a_person_is_the_last_to_begin_of_those_that_live(
+    store: Arc<Store>,
+) {
+    let entropy = Entropy::seeded(4);
+    let of = |subject: &str, begun: u64, idle: u64, end: u64| {
+        let began = NOW.after_seconds(begun);
+        SessionRecord {
+            session_id: SessionId::generate(began, &entropy),
+            owner: ResourceOwner {
+                subject: subject.to_owned(),
+                name: Some(begun.to_string()),
+                email: None,
+                identity: None,
+            },
+            idle_at: NOW.after_seconds(idle),
+            expires_at: NOW.after_seconds(end),
+            ..session(&entropy)
+        }
+    };
+    let sessions = [
+        of("acme:1", 0, 500, 500),
+        of("acme:1", 1, 100, 500),
+        of("acme:1", 2, 500, 50),
+        of("acme:2", 3, 500, 500),
+    ];
+    let last = sessions[0].session_id;
+    for session in sessions {
+        store.begin_session(session, by()).await.unwrap();
+    }
+    let newest = async |subject: &str, seconds: u64| {
+        let found = store.newest_session(subject, NOW.after_seconds(seconds)).await.unwrap();
+        found.map(|session| session.owner.name.unwrap())
+    };
+    for (subject, seconds, expected) in [
+        ("acme:1", 10, Some("2")),
+        ("acme:1", 50, Some("1")),
+        ("acme:1", 100, Some("0")),
+        ("acme:1", 500, None),
+        ("acme:2", 10, Some("3")),
+        ("acme:", 10, None),
+    ] {
+        assert_eq!(newest(subject, seconds).await.as_deref(), expected, "{subject} {seconds}");
+    }
+    store.end_session(last, by()).await.unwrap();
+    assert_eq!(newest("acme:1", 100).await, None);
+}
+
 pub(in crate::store) async fn a_session_lives_as_long_as_it_is_prolonged_and_not_ended(
     store: Arc<Store>,
 ) {

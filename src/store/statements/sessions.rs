@@ -16,6 +16,12 @@ pub(in crate::store) const SELECT_PAGE: Statement = select!(
     "WHERE session_id >= $1 AND ($2 IS NULL OR subject = $2) ORDER BY session_id LIMIT $3"
 );
 
+/// The last to begin of those of a person that live.
+pub(in crate::store) const SELECT_NEWEST: Statement = select!(
+    SessionRecord,
+    "WHERE subject = $1 AND idle_at > $2 AND expires_at > $2 ORDER BY session_id DESC LIMIT 1"
+);
+
 pub(in crate::store) const PROLONG: Statement =
     sql!("UPDATE sessions SET idle_at = $2 WHERE session_id = $1");
 

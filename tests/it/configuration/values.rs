@@ -12,6 +12,75 @@ fn a_log_filter_is_refused_where_it_would_not_mean_what_it_says() {
     assert_eq!(Given::enough().flag("log.filter", filter).config().log.filter, filter);
 }
 
+/// The faults of these operators beside one provider, `acme`.
+fn faults_of_operators(operators: &str) -> Vec<String> {
+    let file = format!(
+        "[server]\nissuer = \"http://localhost:8080\"\n[sign_in]\nproviders = [{{ id = \"acme\", \
+         name = \"Acme\", issuer = \"https://login.example\", client_id = \"x\" }}]\n{operators}"
+    );
+    let given = Given::new().file("d.toml", file);
+    if config::load(given.sources.clone()).is_ok() { Vec::new() } else { given.faults() }
+}
+
+#[test]
+fn operators_are_people_who_sign_in_by_subject_address_or_group() {
+    let good = "[[operators]]\nrole = \"admin\"\nsubjects = [\"acme:7\"]\n\
+                [[operators]]\nrole = \"viewer\"\nprovider = \"acme\"\nemails = [\"a@x.example\"]\ngroups = [\"g\"]\n";
+    assert_eq!(faults_of_operators(good), [""; 0]);
+    for (members, fault) in [
+        (
+            "role = \"root\"\ngroups = [\"g\"]",
+            "operators[0].role: expected viewer, operator, or admin, found \"root\"",
+        ),
+        ("role = \"admin\"", "operators[0]: names nobody: add subjects, emails, or groups"),
+        ("groups = [\"g\"]", "operators[0]: role is missing"),
+        (
+            "role = \"admin\"\ngroups = [\"g\"]\nemail = [\"a@x.example\"]",
+            "operators[0].email: unknown member; did you mean emails?",
+        ),
+        (
+            "role = \"admin\"\nprovider = \"acem\"\ngroups = [\"g\"]",
+            "operators: no provider in sign_in.providers has the id \"acem\"; did you mean acme?",
+        ),
+        (
+            "role = \"admin\"\nsubjects = [\"acem:7\"]",
+            "operators: the subject \"acem:7\": no provider in sign_in.providers has the id \"acem\"; did you mean acme?",
+        ),
+        (
+            "role = \"admin\"\nsubjects = [\"7\"]",
+            "operators[0].subjects[0]: expected the id of a provider, a colon, and what the provider calls the person, such as acme:248289761001, found \"7\"",
+        ),
+        (
+            "role = \"admin\"\nemails = [\"*@x.example\"]",
+            "operators[0].emails[0]: expected an email address such as ada@example.com, found \"*@x.example\": each address stands alone: for all of a domain, use groups",
+        ),
+        (
+            "role = \"admin\"\nemails = [\"x.example\"]",
+            "operators[0].emails[0]: expected an email address such as ada@example.com, found \"x.example\"",
+        ),
+    ] {
+        let faults = faults_of_operators(&format!("[[operators]]\n{members}\n"));
+        assert!(faults.len() == 1 && faults[0].contains(fault), "{members}: {faults:#?}");
+    }
+    let fault =
+        Given::enough().flag("operators", "[{ role = \"admin\", groups = [\"g\"] }]").only_fault();
+    assert!(fault.ends_with("there is no way to sign in: set sign_in.providers"), "{fault}");
+}
+
+#[test]
+fn no_resource_is_the_operator_api() {
+    for uri in ["http://localhost:8080/api", "HTTP://LOCALHOST:8080/api"] {
+        let list = format!("[{{ uri = \"{uri}\" }}]");
+        let fault = Given::enough().flag("authorization.resources", &list).only_fault();
+        assert!(
+            fault.ends_with(
+                "is the operator API of this server itself: give your resource another uri"
+            ),
+            "{fault}"
+        );
+    }
+}
+
 #[test]
 fn a_bare_address_is_a_network_of_one() {
     let networks = "192.0.2.1, 10.0.0.0/8, 2001:db8::1, fd00::/8";

@@ -70,7 +70,11 @@ async fn nobody_may_call_an_operation_without_a_valid_credential() {
     }
     let answer = call(&server, "GET", "/api/v2/oauth2/clients", "x").await;
     assert_eq!(answer.body, r#"{"errors":["Unauthorized"]}"#);
-    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"doorward\""));
+    let metadata = "Bearer resource_metadata=\"https://door.example/.well-known/oauth-protected-resource/api\"";
+    let invalid = format!("{metadata}, error=\"invalid_token\"");
+    assert_eq!(answer.header("www-authenticate"), Some(&*invalid));
+    let nothing = call_with(&server, ("GET", "/api/v2/oauth2/clients"), "", None).await;
+    assert_eq!(nothing.header("www-authenticate"), Some(metadata));
     server.clock.advance(Duration::from_hours(24));
     assert_eq!(call(&server, "GET", "/api/v2/oauth2/clients", &valid).await.status, 401, "expired");
 }
