@@ -112,6 +112,10 @@ words! {
         SigninSucceeded = "signin.succeeded",
         /// A session ended.
         SessionEnded = "session.ended",
+        /// An operator ended all access of a person.
+        PersonEnded = "person.ended",
+        /// An operator had what the store has of a person deleted.
+        PersonForgotten = "person.forgotten",
         /// An operator created an initial access token.
         InitialAccessTokenCreated = "initial_access_token.created",
         /// A client registered with an initial access token.

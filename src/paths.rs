@@ -61,6 +61,14 @@ pub(crate) const REGISTRATION_ALIAS: &str = "/register/{client_id}";
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
 /// The scopes that a client may hold.
 pub(crate) const SCOPES_RESTRICTION: &str = "/api/v2/oauth2/clients/{client_id}/scopes_restriction";
+/// People: who is signed in or has allowed a client.
+pub(crate) const PEOPLE: &str = "/api/v2/oauth2/people";
+/// One of them.
+pub(crate) const PERSON: &str = "/api/v2/oauth2/people/{subject}";
+/// The sessions of people.
+pub(crate) const SESSIONS: &str = "/api/v2/oauth2/sessions";
+/// One of them.
+pub(crate) const SESSION: &str = "/api/v2/oauth2/sessions/{session_id}";
 /// The sites of the documented family.
 pub(crate) const SITES: &str = "/api/v2/oauth2/.well-known/sites";
 /// The clients that people have authorized.

@@ -106,6 +106,8 @@ fn ended(event: &EventRecord) -> String {
         (Action::TokenRevoked, _) => format!("the client revoked its token{from}"),
         (Action::GrantExpired, _) => "the grant expired".to_owned(),
         (_, "disconnected") => "the person disconnected the app".to_owned(),
+        (_, "access_ended") => format!("{} ended all access of the person", actor(event)),
+        (_, "person_forgotten") => format!("{} had the person forgotten", actor(event)),
         (_, "client_suspended") => "the client was suspended".to_owned(),
         (_, "client_removed") => "the client was removed".to_owned(),
         (_, "client_held") => "the client changed and waits for approval".to_owned(),
@@ -184,6 +186,16 @@ mod tests {
             (Action::GrantRevoked, "client_suspended", "the client was suspended:"),
             (Action::GrantRevoked, "client_removed", "the client was removed:"),
             (Action::GrantRevoked, "client_held", "the client changed and waits for approval:"),
+            (
+                Action::GrantRevoked,
+                "access_ended",
+                "the operator uid:0 ended all access of the person:",
+            ),
+            (
+                Action::GrantRevoked,
+                "person_forgotten",
+                "the operator uid:0 had the person forgotten:",
+            ),
             (Action::GrantRevoked, "by_operator", "the operator uid:0 revoked the grant:"),
         ] {
             let ended = event(1, operator(), action).with(&json!({ "reason": reason }));

@@ -20,6 +20,7 @@ mod migrate;
 mod openapi;
 mod operator;
 mod output;
+mod person;
 mod progress;
 mod records;
 mod registration_token;
@@ -73,6 +74,8 @@ enum Command {
     Grant(grant::GrantCommand),
     #[command(subcommand)]
     Session(session::SessionCommand),
+    #[command(subcommand)]
+    Person(person::PersonCommand),
     #[command(subcommand)]
     Rule(rule::RuleCommand),
     #[command(subcommand)]
@@ -185,6 +188,7 @@ impl Command {
             Self::Family(command) => command.run(messages),
             Self::Grant(command) => command.run(messages),
             Self::Session(command) => command.run(messages),
+            Self::Person(command) => command.run(messages),
             Self::Rule(command) => command.run(messages),
             Self::Audit(command) => command.run(messages),
             Self::RegistrationToken(command) => command.run(messages),

@@ -17,9 +17,11 @@ mod operation;
 pub(crate) mod org_clients;
 pub(crate) mod overview;
 mod page;
+pub(crate) mod people;
 mod query;
 mod resource;
 pub(crate) mod scopes_restriction;
+pub(crate) mod sessions;
 pub(crate) mod user_clients;
 pub(crate) mod well_known;
 

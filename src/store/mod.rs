@@ -29,6 +29,7 @@ mod initial_access_tokens;
 mod operator_tokens;
 mod overview;
 mod parts;
+mod people;
 pub mod postgres;
 mod record;
 mod registrations;
@@ -66,6 +67,7 @@ pub use self::{
     operator_tokens::{OperatorTokenRecord, OperatorTokenUse},
     overview::Overview,
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
+    people::{AccessEnded, LOOKED_AT, Person, PersonChange},
     record::{
         ClientFlags, ClientRecord, ClientRegistration, ClientState, CodeRecord, ConsentRecord,
         DocumentClientId, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord, RefreshRecord,

@@ -53,9 +53,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<SessionRecord>, StoreError> {
         let Some(first) = first_after(after) else { return Ok(Vec::new()) };
-        let subject = subject.map_or(Value::Text(None), Value::text);
-        self.select(&sessions::SELECT_PAGE, vec![Value::Id(first), subject, Value::limit(limit)])
-            .await
+        let mut parameters = vec![Value::Id(first), Value::limit(limit)];
+        let Some(subject) = subject else {
+            return self.select(&sessions::SELECT_PAGE, parameters).await;
+        };
+        parameters.push(Value::text(subject));
+        self.select(&sessions::SELECT_PAGE_OF_SUBJECT, parameters).await
     }
 
     /// Prolongs a session until `idle_at`, unless it has ended.

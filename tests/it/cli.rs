@@ -15,6 +15,7 @@ mod log;
 mod metadata;
 mod migrate;
 mod operators;
+mod people;
 mod proxy;
 mod registration_tokens;
 mod rules;

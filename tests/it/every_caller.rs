@@ -46,7 +46,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 48] = {
+const ANSWERS: [(&str, [&str; 6]); 52] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -84,6 +84,10 @@ const ANSWERS: [(&str, [&str; 6]); 48] = {
         ("/api/v2/oauth2/clients/{client_id}/scopes_restriction", NO_OPERATOR),
         ("/api/v2/oauth2/grants", NO_OPERATOR),
         ("/api/v2/oauth2/grants/{grant_id}", NO_OPERATOR),
+        ("/api/v2/oauth2/people", NO_OPERATOR),
+        ("/api/v2/oauth2/people/{subject}", NO_OPERATOR),
+        ("/api/v2/oauth2/sessions", NO_OPERATOR),
+        ("/api/v2/oauth2/sessions/{session_id}", NO_METHOD),
         ("/api/v2/audit/events", NO_OPERATOR),
         ("/api/v2/oauth2/overview", NO_OPERATOR),
         ("/api/v2/oauth2/.well-known/sites", OK),

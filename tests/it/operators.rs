@@ -1,6 +1,7 @@
 //! The operator API: who may call what, and what each call answers and changes.
 
 mod access;
+mod access_of_people;
 mod authorized;
 mod people;
 mod records;

@@ -205,3 +205,5 @@ ALTER TABLE sessions ADD COLUMN identity TEXT;
 ALTER TABLE grants ADD COLUMN identity TEXT;
 -- Which role a person has is asked of their newest session.
 CREATE INDEX sessions_by_subject ON sessions (subject, session_id);
+-- People are listed from what the store has of them.
+CREATE INDEX consents_of_subject ON consents (subject);

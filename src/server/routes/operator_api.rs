@@ -6,8 +6,8 @@ use super::table::{Endpoint, Operation, PAGE, always};
 use crate::{
     config::Config,
     operator_api::{
-        self, audit_events, clients, grants, org_clients, overview, scopes_restriction,
-        user_clients, well_known,
+        self, audit_events, clients, grants, org_clients, overview, people, scopes_restriction,
+        sessions, user_clients, well_known,
     },
     paths,
 };
@@ -36,7 +36,7 @@ macro_rules! endpoint {
 }
 
 /// Every endpoint of the operator API.
-pub(super) static ENDPOINTS: [Endpoint; 17] = [
+pub(super) static ENDPOINTS: [Endpoint; 21] = [
     endpoint!(paths::CLIENTS, always, GET clients::LIST),
     endpoint!(
         paths::CLIENT, always, GET clients::READ, PATCH clients::CHANGE, DELETE clients::REMOVE
@@ -49,6 +49,10 @@ pub(super) static ENDPOINTS: [Endpoint; 17] = [
     endpoint!(
         paths::OPERATOR_GRANT, Config::authorizes, GET grants::READ, DELETE grants::REVOKE
     ),
+    endpoint!(paths::PEOPLE, Config::authorizes, GET people::LIST),
+    endpoint!(paths::PERSON, Config::authorizes, GET people::READ, DELETE people::END),
+    endpoint!(paths::SESSIONS, Config::authorizes, GET sessions::LIST),
+    endpoint!(paths::SESSION, Config::authorizes, DELETE sessions::END),
     endpoint!(paths::AUDIT_EVENTS, always, GET audit_events::LIST),
     endpoint!(paths::OVERVIEW, always, GET overview::READ),
     endpoint!(paths::SITES, always, GET well_known::SITES),

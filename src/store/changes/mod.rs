@@ -15,6 +15,7 @@ mod initial_access_tokens;
 mod keys;
 mod marks;
 mod operator_tokens;
+mod people;
 mod registrations;
 mod rules;
 mod sessions;
@@ -47,6 +48,7 @@ pub(super) use self::{
         create_operator_token, import_operator_tokens, note_operator_token_uses,
         revoke_operator_token,
     },
+    people::{end_consents, end_grants_of_person, end_sessions_of_person},
     registrations::{remove_registration, update_registration},
     rules::{change_rules, import_rules},
     sessions::{begin_session, end_session, keep_sessions, prolong_session},

@@ -2,6 +2,9 @@
 
 use std::slice;
 
+use serde_json::json;
+
+use super::deleted;
 use crate::store::{
     Deleted, EventRecord, SessionId, SessionRecord,
     column::Stored as _,
@@ -35,15 +38,30 @@ pub(in crate::store) async fn end_session<T: Transaction>(
     by: &Author,
 ) -> Result<Deleted, T::Fault> {
     let found: Vec<SessionRecord> = change.select(&sessions::SELECT, &[id.value()]).await?;
-    let Some(session) = found.into_iter().next() else { return Ok(Deleted::NotThere) };
-    // In PostgreSQL another request may have ended it in between.
-    if change.execute(&sessions::DELETE, &[id.value()]).await? == 0 {
-        return Ok(Deleted::NotThere);
+    delete_sessions(change, found, None, by).await.map(deleted)
+}
+
+/// Deletes sessions, with an event for each. Returns how many were there.
+pub(super) async fn delete_sessions<T: Transaction>(
+    change: &mut T,
+    sessions: Vec<SessionRecord>,
+    reason: Option<&str>,
+    by: &Author,
+) -> Result<usize, T::Fault> {
+    let mut ended = Vec::with_capacity(sessions.len());
+    for session in sessions {
+        // In PostgreSQL another request may have ended it in between.
+        if change.execute(&sessions::DELETE, &[session.session_id.value()]).await? > 0 {
+            let event = by.event(Action::SessionEnded);
+            let event = match reason {
+                Some(reason) => event.with(&json!({ "reason": reason })),
+                None => event,
+            };
+            ended.push(EventRecord { subject: Some(session.owner.subject), ..event });
+        }
     }
-    let subject = Some(session.owner.subject);
-    let event = EventRecord { subject, ..by.event(Action::SessionEnded) };
-    change.insert(&events::INSERT, slice::from_ref(&event)).await?;
-    Ok(Deleted::Forgotten)
+    change.insert(&events::INSERT, &ended).await?;
+    Ok(ended.len())
 }
 
 /// Stores a session that begins.

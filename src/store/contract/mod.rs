@@ -11,6 +11,7 @@ pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod initial_access_tokens;
 pub(super) mod operator_tokens;
+pub(super) mod people;
 pub(super) mod registrations;
 pub(super) mod resumption;
 pub(super) mod rules;
@@ -100,6 +101,8 @@ macro_rules! store_contract {
             initial_access_tokens::of_fifty_who_register_at_once_as_many_do_as_the_token_has_uses,
             initial_access_tokens::a_registration_that_is_repeated_uses_the_token_once,
             initial_access_tokens::an_import_never_lowers_the_number_of_uses,
+            people::people_are_listed_once_whichever_records_they_have,
+            people::all_access_of_a_person_ends_with_an_event_each_and_of_no_one_else,
             registrations::an_update_begins_the_next_generation_and_is_read_back,
             registrations::an_update_that_is_held_makes_the_client_pending_and_ends_its_grants,
             registrations::of_fifty_updates_of_one_generation_one_is_made,

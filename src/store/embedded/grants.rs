@@ -8,7 +8,7 @@ use crate::{
     store::{
         GrantFilter, GrantRecord, StoreError,
         column::{Stored as _, Value, first_after},
-        statements::grants,
+        statements::{grants, people},
     },
 };
 
@@ -112,6 +112,26 @@ mod tests {
             let by_index = format!("grants_of_subject (subject=? AND {found})");
             // One step: nothing is sorted.
             assert!(plan.len() == 1 && plan[0].contains(&by_index), "{plan:?}");
+        }
+    }
+    #[test]
+    fn people_are_listed_by_steps_in_indexes() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        for sql in [people::SELECT_PAGE.sqlite, people::SELECT.sqlite] {
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = explained.raw_query().mapped(|step| step.get(3));
+            let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            for (table, index) in [
+                ("grants", "grants_of_subject"),
+                ("sessions", "sessions_by_subject"),
+                ("consents", "consents_of_subject"),
+            ] {
+                let of_table = plan.iter().filter(|step| step.split(' ').nth(1) == Some(table));
+                let steps: Vec<_> = of_table.collect();
+                let is_step = |step: &&String| step.starts_with("SEARCH") && step.contains(index);
+                assert!(steps.len() >= 2 && steps.iter().all(is_step), "{table}: {plan:#?}");
+            }
         }
     }
 }

@@ -96,6 +96,7 @@ pub(super) mod initial_access_tokens;
 pub(super) mod keys;
 pub(super) mod marks;
 pub(super) mod operator_tokens;
+pub(super) mod people;
 pub(super) mod rules;
 pub(super) mod sessions;
 pub(super) mod sweep;

@@ -11,10 +11,11 @@ pub(in crate::store) const INSERT: Statement = insert!(
 
 pub(in crate::store) const SELECT: Statement = select!(SessionRecord, "WHERE session_id = $1");
 
-pub(in crate::store) const SELECT_PAGE: Statement = select!(
-    SessionRecord,
-    "WHERE session_id >= $1 AND ($2 IS NULL OR subject = $2) ORDER BY session_id LIMIT $3"
-);
+pub(in crate::store) const SELECT_PAGE: Statement =
+    select!(SessionRecord, "WHERE session_id >= $1 ORDER BY session_id LIMIT $2");
+
+pub(in crate::store) const SELECT_PAGE_OF_SUBJECT: Statement =
+    select!(SessionRecord, "WHERE session_id >= $1 AND subject = $3 ORDER BY session_id LIMIT $2");
 
 /// The last to begin of those of a person that live.
 pub(in crate::store) const SELECT_NEWEST: Statement = select!(
