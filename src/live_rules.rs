@@ -4,6 +4,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use tokio::sync::Semaphore;
+
 use crate::{
     admission::{Rule, RuleFault, Rules},
     clock::Timestamp,
@@ -31,6 +33,8 @@ pub(crate) struct LiveRules {
     current: RwLock<Arc<Rules>>,
     last: Mutex<Last>,
     pub(crate) metrics: RulesMetrics,
+    /// Trials of drafts that can run at once.
+    pub(crate) trials: Semaphore,
 }
 
 /// What became of the last look at the store.
@@ -49,6 +53,7 @@ impl LiveRules {
             current: RwLock::new(Arc::new(of_settings)),
             last: Mutex::default(),
             metrics: RulesMetrics::default(),
+            trials: Semaphore::new(1),
         }
     }
 

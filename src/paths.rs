@@ -31,6 +31,10 @@ pub(crate) const GUARD_ENVOY_BELOW: &str = "/guard/envoy/{resource}/{*target}";
 pub(crate) const GUARD_FORWARDED: &str = "/guard/forwarded/{resource}";
 /// Forward-auth for nginx.
 pub(crate) const GUARD_NGINX: &str = "/guard/nginx/{resource}";
+/// A family, for operators.
+pub(crate) const FAMILY: &str = "/api/v2/oauth2/families/{family_id}";
+/// Families, for operators.
+pub(crate) const FAMILIES: &str = "/api/v2/oauth2/families";
 /// What this server is, for browsers and programs that ask for no endpoint.
 pub(crate) const HOME: &str = "/";
 /// Token introspection (RFC 7662).
@@ -57,6 +61,12 @@ pub(crate) const REGISTER_ALIAS: &str = "/register";
 pub(crate) const REGISTRATION: &str = "/oauth2/register/{client_id}";
 /// The same below [`REGISTER_ALIAS`].
 pub(crate) const REGISTRATION_ALIAS: &str = "/register/{client_id}";
+/// An admission rule, for operators.
+pub(crate) const RULE: &str = "/api/v2/oauth2/admission_rules/{rule_id}";
+/// Tries a draft of an admission rule.
+pub(crate) const RULE_TRIAL: &str = "/api/v2/oauth2/admission_rules/try";
+/// Admission rules, for operators.
+pub(crate) const RULES: &str = "/api/v2/oauth2/admission_rules";
 /// Token revocation (RFC 7009).
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
 /// The scopes that a client may hold.

@@ -27,7 +27,7 @@ macro_rules! conditions {
 
         impl Conditions {
             /// The names of the conditions that are lists.
-            pub(super) const LISTS: &[&str] = &[$(stringify!($name)),*];
+            pub(crate) const LISTS: &[&str] = &[$(stringify!($name)),*];
 
             /// Whether no condition is given.
             pub(super) fn are_none(&self) -> bool {

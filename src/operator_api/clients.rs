@@ -317,7 +317,7 @@ impl Filter {
             issued_until: query.moment("filter[registered][until]")?,
             standing: query.parsed("filter[standing]", "active, pending, suspended, or dormant")?,
             name_contains: query.text("filter[name]")?.map(str::to_owned),
-            destination: destination(query.text(DESTINATION)?)?,
+            destination: destination(DESTINATION, query.text(DESTINATION)?)?,
             family: query.parsed("filter[family]", "a UUID")?,
             source: query.parsed("filter[source]", "a network, such as 192.0.2.0/24")?,
             used_from: query.moment("filter[used][from]")?,
@@ -331,10 +331,14 @@ impl Filter {
 
 const DESTINATION: &str = "filter[destination]";
 
-fn destination(text: Option<&str>) -> Result<Option<DestinationPattern>, ApiError> {
+/// The destination that the parameter `name` selects by.
+pub(super) fn destination(
+    name: &str,
+    text: Option<&str>,
+) -> Result<Option<DestinationPattern>, ApiError> {
     let refused = |_| {
         let expected = DestinationPattern::EXPECTED;
-        ApiError::parameter(DESTINATION, format!("The value must be {expected}."))
+        ApiError::parameter(name, format!("The value must be {expected}."))
     };
     text.map(DestinationPattern::parse).transpose().map_err(refused)
 }
@@ -451,7 +455,7 @@ fn edit(body: &Value, id: &str) -> Result<ClientEdit, ApiError> {
 }
 
 /// One line that an operator wrote.
-fn remark(value: &Value, pointer: &str) -> Result<String, ApiError> {
+pub(super) fn remark(value: &Value, pointer: &str) -> Result<String, ApiError> {
     let text = value.as_str().unwrap_or_default().trim();
     if text.is_empty()
         || text.chars().count() > REMARK_CHARS_MAX

@@ -112,7 +112,8 @@ fn responses(operation: &Operation) -> Value {
     let mut responses = Map::new();
     match operation.schema {
         Some(schema) => {
-            responses.insert("200".to_owned(), answer("The document.", &schema()));
+            let status = operation.success().as_str().to_owned();
+            responses.insert(status, answer("The document.", &schema()));
         }
         None => drop(responses.insert("204".to_owned(), json!({ "description": "Done." }))),
     }
@@ -155,6 +156,7 @@ fn responses(operation: &Operation) -> Value {
 fn about(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_FOUND => "There is no such resource.",
+        StatusCode::CONFLICT => "There is such a resource already.",
         StatusCode::PRECONDITION_FAILED => "The resource was changed since it was read.",
         StatusCode::UNPROCESSABLE_ENTITY => "The state of the resource forbids this.",
         _ => "`source` names the parameter or member, and `detail` the rule.",

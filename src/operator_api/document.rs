@@ -22,6 +22,12 @@ impl Answer {
         Self { status: StatusCode::OK, body: Some(body), etag: None }
     }
 
+    /// 201 with what was created.
+    #[must_use]
+    pub(super) fn created(self) -> Self {
+        Self { status: StatusCode::CREATED, ..self }
+    }
+
     /// 200 with one resource.
     pub(super) fn one(resource: &Value) -> Self {
         Self::ok(json!({ "data": resource }))

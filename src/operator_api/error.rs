@@ -74,6 +74,14 @@ pub(crate) enum ApiError {
         /// Why not.
         detail: String,
     },
+    /// There is such a resource already.
+    #[error("{detail}")]
+    Conflict {
+        /// What names it, as a JSON pointer.
+        pointer: &'static str,
+        /// Which one.
+        detail: String,
+    },
     #[error("The resource was changed since it was read: read it again.")]
     Superseded,
     #[error("{0}")]
@@ -113,6 +121,7 @@ impl ApiError {
             | Self::Json(_)
             | Self::MediaType => of(StatusCode::BAD_REQUEST),
             Self::Unprocessable { .. } => of(StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Conflict { .. } => of(StatusCode::CONFLICT),
             Self::Superseded => of(StatusCode::PRECONDITION_FAILED),
             Self::Body(error) => Refusal::from(error).without_code(),
             Self::Store(error) => Refusal::from(error).without_code(),
@@ -143,6 +152,7 @@ impl ApiError {
             | Self::Json(_)
             | Self::MediaType
             | Self::Unprocessable { .. }
+            | Self::Conflict { .. }
             | Self::Superseded => {
                 let error = document(refusal.status, &self.to_string(), self.source());
                 answer::json(refusal.status, json!({ "errors": [error] }).to_string())
@@ -185,6 +195,7 @@ impl ApiError {
             | Self::Json(_)
             | Self::MediaType
             | Self::Unprocessable { .. }
+            | Self::Conflict { .. }
             | Self::Superseded
             | Self::Body(_)
             | Self::Store(_) => return None,
@@ -201,6 +212,7 @@ impl ApiError {
             Self::Unprocessable { pointer, .. } if !pointer.is_empty() => {
                 Some(json!({ "pointer": pointer }))
             }
+            Self::Conflict { pointer, .. } => Some(json!({ "pointer": pointer })),
             Self::MediaType => Some(json!({ "header": "Content-Type" })),
             Self::Superseded => Some(json!({ "header": "If-Match" })),
             Self::Unauthorized { .. }

@@ -35,11 +35,18 @@ pub(crate) struct Operation {
     pub(super) parameters: &'static [Parameter],
     /// The schema of its body, if it has one.
     pub(super) body: Option<fn() -> Value>,
-    /// The schema of the 200; `None` for a 204.
+    /// The schema of the answer ([`Operation::success`]); `None` for a 204.
     pub(super) schema: Option<fn() -> Value>,
     /// The statuses of refusals beside those that all operations have.
     pub(super) refusals: &'static [StatusCode],
     pub(super) handler: Handler,
+}
+
+impl Operation {
+    /// The status of a document: operations that are named for it create what they answer.
+    pub(super) fn success(&self) -> StatusCode {
+        if self.id.starts_with("create") { StatusCode::CREATED } else { StatusCode::OK }
+    }
 }
 
 /// Does what an operation is for.

@@ -89,14 +89,8 @@ pub(super) fn attributes<'body>(
     body: &'body Value,
     kind: &str,
     id: &str,
-) -> Result<Option<&'body Map<String, Value>>, ApiError> {
-    let Some(data) = body.get("data").and_then(Value::as_object) else {
-        return Err(ApiError::member("/data", "The member must be an object."));
-    };
-    if data.get("type").and_then(Value::as_str) != Some(kind) {
-        return Err(ApiError::member("/data/type", format!("The value must be {kind}.")));
-    }
-    let named = data.get("id").and_then(Value::as_str);
+) -> Result<Attributes<'body>, ApiError> {
+    let (named, attributes) = new_resource(body, kind)?;
     let named =
         named.ok_or_else(|| ApiError::member("/data/id", "The member must be a string."))?;
     if !named.eq_ignore_ascii_case(id) {
@@ -105,9 +99,31 @@ pub(super) fn attributes<'body>(
             detail: "The value must name the resource of the path.".to_owned(),
         });
     }
+    Ok(attributes)
+}
+
+/// The attributes in a body, if there are any.
+type Attributes<'body> = Option<&'body Map<String, Value>>;
+
+/// The identifier and the attributes of the resource in the body of a request that creates it, if there are any.
+pub(super) fn new_resource<'body>(
+    body: &'body Value,
+    kind: &str,
+) -> Result<(Option<&'body str>, Attributes<'body>), ApiError> {
+    let Some(data) = body.get("data").and_then(Value::as_object) else {
+        return Err(ApiError::member("/data", "The member must be an object."));
+    };
+    if data.get("type").and_then(Value::as_str) != Some(kind) {
+        return Err(ApiError::member("/data/type", format!("The value must be {kind}.")));
+    }
+    let id = match data.get("id") {
+        None => None,
+        Some(Value::String(id)) => Some(id.as_str()),
+        Some(_) => return Err(ApiError::member("/data/id", "The member must be a string.")),
+    };
     match data.get("attributes") {
-        None => Ok(None),
-        Some(Value::Object(attributes)) => Ok(Some(attributes)),
+        None => Ok((id, None)),
+        Some(Value::Object(attributes)) => Ok((id, Some(attributes))),
         Some(_) => Err(ApiError::member("/data/attributes", "The member must be an object.")),
     }
 }

@@ -21,5 +21,5 @@ pub(crate) use self::{
     initial_access::InitialAccessToken,
     make::make,
     management::{read, remove, update},
-    trial::Trial,
+    trial::{Draft, Trial, TrialSpan, Tried, TriedClient},
 };

@@ -36,17 +36,21 @@ pub enum ClientEdited {
     NotThere,
 }
 
+/// The version of what `text` says.
+pub(super) fn version_of(text: &str) -> String {
+    let hash = SecretHash::of(text.as_bytes());
+    hash.as_bytes().iter().take(16).fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 impl ClientState {
     /// Identifies what operators decided about a client: it changes with standing, note, and ceiling, and not with a use.
     pub fn version(&self) -> String {
         let Self { standing, standing_at, used_at: _, note, ceiling } = self;
-        let text = format!("{standing}\n{standing_at:?}\n{note:?}\n{ceiling:?}");
-        let hash = SecretHash::of(text.as_bytes());
-        hash.as_bytes().iter().take(16).fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _written = write!(text, "{byte:02x}");
-            text
-        })
+        version_of(&format!("{standing}\n{standing_at:?}\n{note:?}\n{ceiling:?}"))
     }
 
     /// Whether the client is in one of these versions; `None` admits every version.

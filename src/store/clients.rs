@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{
     ClientFilter, ClientRecord, ClientUse, Database, DocumentClientRecord, DocumentClientUse,
-    Standing, Store, StoreError, change, changes, column::Value, statements::document_clients,
+    Standing, Store, StoreError, change, changes,
+    column::Value,
+    statements::{clients, document_clients},
 };
 use crate::{
     audit::{Action, Author},
@@ -73,6 +75,19 @@ impl Store {
             Database::Embedded(embedded) => embedded.clients(filter, after, limit).await,
             Database::Postgres(postgres) => postgres.clients(filter, after, limit).await,
         }
+    }
+
+    /// At most `limit` clients, the newest first, beginning with the last one before `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn newest_clients(
+        &self,
+        before: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let before = before.map_or(Value::LAST, |id| Value::Id(*id.as_bytes()));
+        self.select(&clients::SELECT_NEWEST, vec![before, Value::limit(limit)]).await
     }
 
     /// The number of clients.
@@ -274,17 +289,6 @@ pub enum StandingChanged {
     Is(Standing),
     /// There is no such client.
     NotThere,
-}
-
-impl StandingChanged {
-    /// The same, with the number of grants that ended.
-    #[must_use]
-    pub(crate) const fn with(self, ended: usize) -> Self {
-        match self {
-            Self::Now { .. } => Self::Now { ended },
-            Self::Is(_) | Self::NotThere => self,
-        }
-    }
 }
 
 /// What became of a deletion.

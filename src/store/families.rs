@@ -1,4 +1,4 @@
-//! Families: what is counted of them aside, and what operators decide about them.
+//! Families: what is counted of them aside. `family_edits.rs` has what operators decide about them.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,21 +6,20 @@ use tokio::time::sleep;
 
 use super::{
     ClientFilter, ClientRecord, Deleted, FamilyAccess, FamilyClient, FamilyFilter, FamilyOrder,
-    FamilyPlace, FamilyRecord, Standing, StandingChanged, Store, StoreError, Transition, change,
-    changes,
+    FamilyPlace, FamilyRecord, Store, StoreError, change, changes,
     column::{Value, first_after},
     family_record::{ClientRef, Counted, FamilyUse, Mark, Number},
     statements::families,
 };
 use crate::{
     audit::{Action, Author},
-    client::{ClientId, ClientIdentifier, DocumentUrl},
+    client::ClientId,
     clock::Timestamp,
     family::FamilyId,
 };
 
 /// How many clients one change counts, or ends the grants of.
-const CLIENTS_AT_ONCE: usize = 500;
+pub(super) const CLIENTS_AT_ONCE: usize = 500;
 
 /// How many removals wait for the store at once, which makes few transactions of them.
 const REMOVALS_AT_ONCE: usize = 64;
@@ -32,18 +31,6 @@ pub(crate) const MARGIN_SECONDS: u64 = 60;
 fn last_before(id: ClientId) -> Option<ClientId> {
     let number = u128::from_be_bytes(*id.as_bytes()).checked_sub(1)?;
     Some(ClientId::from_bytes(number.to_be_bytes()))
-}
-
-impl Transition {
-    /// An operator suspends a family.
-    pub const SUSPEND_FAMILY: Self = Self {
-        from: &[Standing::Active],
-        to: Standing::Suspended,
-        action: Action::FamilySuspended,
-    };
-    /// An operator resumes a suspended family.
-    pub const RESUME_FAMILY: Self =
-        Self { from: &[Standing::Suspended], to: Standing::Active, action: Action::FamilyResumed };
 }
 
 impl Store {
@@ -240,104 +227,6 @@ impl Store {
         }
         found.truncate(limit);
         Ok(found)
-    }
-
-    /// Suspends a family: nobody can allow its clients from then on, those included that register later, and every grant
-    /// ends, a page a change. A family that is suspended already loses the grants that it still has. `progress` is told of
-    /// the clients that were looked at, and the grants that ended. Returns the outcome with the number of grants.
-    ///
-    /// # Errors
-    /// [`StoreError`]; a suspension that fails halfway goes on when it is made again.
-    pub async fn suspend_family(
-        &self,
-        id: FamilyId,
-        reason: Option<&str>,
-        by: Author,
-        progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<StandingChanged, StoreError> {
-        let decided =
-            self.decide_about_family(id, &Transition::SUSPEND_FAMILY, reason, by.clone()).await?;
-        if decided == StandingChanged::NotThere {
-            return Ok(decided);
-        }
-        let ended = self.end_grants_of_family(id, &by, progress).await?;
-        self.count_family_use(id, by.at).await?;
-        Ok(decided.with(ended))
-    }
-
-    /// Resumes a suspended family: people can allow its clients again, unless they are suspended themselves. Nothing that
-    /// ended comes back, and what a suspension that was cut short left ends first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn resume_family(
-        &self,
-        id: FamilyId,
-        reason: Option<&str>,
-        by: Author,
-    ) -> Result<StandingChanged, StoreError> {
-        let ended = self.end_grants_of_family(id, &by, &|_, _| {}).await?;
-        let resumed = self.decide_about_family(id, &Transition::RESUME_FAMILY, reason, by).await?;
-        Ok(resumed.with(ended))
-    }
-
-    /// Ends every grant of a family, a page a change, as long as the family is suspended.
-    async fn end_grants_of_family(
-        &self,
-        id: FamilyId,
-        by: &Author,
-        progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<usize, StoreError> {
-        let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
-        let (mut ended, mut after) = (0, None);
-        loop {
-            let page = self.clients(&filter, after, CLIENTS_AT_ONCE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.client_id);
-            let clients: Vec<ClientIdentifier> =
-                page.iter().map(|client| client.client_id.into()).collect();
-            let grants = self.end_grants_of(id, clients, by).await?;
-            ended += grants;
-            progress(page.len(), grants);
-        }
-        let mut after: Option<String> = None;
-        loop {
-            let page =
-                self.document_clients_behind(&filter, after.as_deref(), CLIENTS_AT_ONCE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.url.clone());
-            let urls = page.iter().filter_map(|client| client.url.parse::<DocumentUrl>().ok());
-            let clients = urls.map(ClientIdentifier::Document).collect();
-            let grants = self.end_grants_of(id, clients, by).await?;
-            ended += grants;
-            progress(page.len(), grants);
-        }
-        Ok(ended)
-    }
-
-    async fn decide_about_family(
-        &self,
-        id: FamilyId,
-        transition: &'static Transition,
-        reason: Option<&str>,
-        by: Author,
-    ) -> Result<StandingChanged, StoreError> {
-        let reason = reason.map(str::to_owned);
-        change!(self, whole, |change| {
-            changes::decide_about_family(change, id, transition, reason.as_deref(), &by)
-        })
-    }
-
-    async fn end_grants_of(
-        &self,
-        family: FamilyId,
-        clients: Vec<ClientIdentifier>,
-        by: &Author,
-    ) -> Result<usize, StoreError> {
-        let by = by.clone();
-        change!(self, whole deleting, |change| {
-            changes::end_grants_of_clients(change, family, &clients, &by)
-        })
     }
 
     /// Removes every registered client of a family with its grants, a few at a time; later registrations stay possible.

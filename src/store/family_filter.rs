@@ -1,5 +1,7 @@
 //! Which families a list shows, and in which order.
 
+use std::{fmt, str::FromStr};
+
 use super::{FamilyRecord, Standing};
 use crate::{
     admission::DestinationPattern,
@@ -33,6 +35,23 @@ pub struct FamilyPlace {
     pub(super) value: u64,
     /// The last family of the page before.
     pub family_id: FamilyId,
+}
+
+/// The value and the identifier, for the cursors of lists.
+impl fmt::Display for FamilyPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.value, self.family_id)
+    }
+}
+
+impl FromStr for FamilyPlace {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (value, family_id) = text.split_once('.').ok_or(())?;
+        let (value, family_id) = (value.parse().ok(), family_id.parse().ok());
+        Ok(Self { value: value.ok_or(())?, family_id: family_id.ok_or(())? })
+    }
 }
 
 /// Which families a list shows; an absent bound lets everything through.

@@ -21,6 +21,7 @@ mod events;
 mod expiry;
 mod failing;
 mod families;
+mod family_edits;
 mod family_filter;
 mod family_record;
 mod following;
@@ -57,6 +58,7 @@ pub use self::{
     events::EventsOf,
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
+    family_edits::{FamilyEdit, FamilyEdited},
     family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     following::Following,

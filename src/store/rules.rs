@@ -2,6 +2,7 @@
 
 use super::{
     Store, StoreError, change, changes,
+    client_edits::version_of,
     column::{Record, Row, columns},
     statements::rules,
 };
@@ -33,6 +34,18 @@ impl Record for RuleRecord {
 
     fn name(row: &impl Row) -> String {
         format!("rule {}", row.text(0).ok().flatten().unwrap_or("without an id"))
+    }
+}
+
+impl RuleRecord {
+    /// Identifies the rule as it is, at its place.
+    pub fn version(&self) -> String {
+        version_of(&format!("{}\n{}\n{:?}", self.position, self.rule, self.changed_at))
+    }
+
+    /// Whether the rule is in one of these versions; `None` admits every version.
+    pub(super) fn is_in(&self, versions: Option<&[String]>) -> bool {
+        versions.is_none_or(|versions| versions.contains(&self.version()))
     }
 }
 
@@ -88,7 +101,22 @@ impl Store {
         wanted: RuleChange,
         by: Author,
     ) -> Result<RuleChanged, StoreError> {
-        change!(self, whole, |change| changes::change_rules(change, &wanted, &by))
+        self.change_rules_in(wanted, None, by).await
+    }
+
+    /// The same, if the rule that it is about is in one of `versions` ([`RuleRecord::version`]).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn change_rules_in(
+        &self,
+        wanted: RuleChange,
+        versions: Option<Vec<String>>,
+        by: Author,
+    ) -> Result<RuleChanged, StoreError> {
+        change!(self, whole, |change| {
+            changes::change_rules(change, &wanted, versions.as_deref(), &by)
+        })
     }
 
     /// Stores rules of another store, as one change. An existing one is replaced if the imported one was changed later.
@@ -113,12 +141,14 @@ pub enum RuleChange {
         /// Where.
         place: Option<usize>,
     },
-    /// Replaces a rule, which keeps its place.
+    /// Replaces a rule.
     Edit {
         /// Its id.
         id: String,
         /// Its new JSON form.
         rule: String,
+        /// Where it goes, from 0; without one it keeps its place.
+        place: Option<usize>,
     },
     /// Moves a rule to a place, from 0.
     Move {
@@ -143,6 +173,8 @@ pub enum RuleChanged {
     NotThere,
     /// There is a rule of this id already.
     Exists,
+    /// Another operator changed the rule first.
+    Superseded,
     /// There are [`RULES_MAX`] rules, or this one is longer than [`RULE_BYTES_MAX`].
     TooMuch,
 }
@@ -154,6 +186,16 @@ pub(super) struct RuleStep {
 }
 
 impl RuleChange {
+    /// The id of the rule that it is about.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::Add { id, .. }
+            | Self::Edit { id, .. }
+            | Self::Move { id, .. }
+            | Self::Remove { id } => id,
+        }
+    }
+
     /// Makes the change on all rules in their order.
     pub(super) fn make(
         &self,
@@ -180,11 +222,13 @@ impl RuleChange {
                 rules.insert(place, record);
                 (Action::RuleCreated, place)
             }
-            Self::Edit { id, rule } => {
-                let place = find(id, rules)?;
-                let record = &mut rules[place];
+            Self::Edit { id, rule, place } => {
+                let own = find(id, rules)?;
+                let mut record = rules.remove(own);
                 record.rule.clone_from(rule);
                 (record.changed_at, record.changed_by) = (by.at, by.actor.id());
+                let place = place.unwrap_or(own).min(rules.len());
+                rules.insert(place, record);
                 (Action::RuleChanged, place)
             }
             Self::Move { id, place } => {

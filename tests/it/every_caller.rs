@@ -46,7 +46,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 52] = {
+const ANSWERS: [(&str, [&str; 6]); 57] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -82,6 +82,11 @@ const ANSWERS: [(&str, [&str; 6]); 52] = {
         ("/api/v2/oauth2/clients", NO_OPERATOR),
         ("/api/v2/oauth2/clients/{client_id}", NO_OPERATOR),
         ("/api/v2/oauth2/clients/{client_id}/scopes_restriction", NO_OPERATOR),
+        ("/api/v2/oauth2/families", NO_OPERATOR),
+        ("/api/v2/oauth2/families/{family_id}", NO_OPERATOR),
+        ("/api/v2/oauth2/admission_rules", NO_OPERATOR),
+        ("/api/v2/oauth2/admission_rules/{rule_id}", NO_OPERATOR),
+        ("/api/v2/oauth2/admission_rules/try", NO_METHOD),
         ("/api/v2/oauth2/grants", NO_OPERATOR),
         ("/api/v2/oauth2/grants/{grant_id}", NO_OPERATOR),
         ("/api/v2/oauth2/people", NO_OPERATOR),

@@ -3,8 +3,10 @@
 mod access;
 mod access_of_people;
 mod authorized;
+mod families;
 mod people;
 mod records;
+mod rules;
 
 use doorward::{
     audit::Action,

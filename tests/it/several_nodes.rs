@@ -112,8 +112,8 @@ async fn three_nodes_follow_the_rules_in_the_store_within_five_seconds() {
     let id = || "tunnels".to_owned();
     for (change, expected) in [
         (RuleChange::Add { id: id(), rule: rule("enforce"), place: None }, 400),
-        (RuleChange::Edit { id: id(), rule: rule("observe") }, 201),
-        (RuleChange::Edit { id: id(), rule: rule("enforce") }, 400),
+        (RuleChange::Edit { id: id(), rule: rule("observe"), place: None }, 201),
+        (RuleChange::Edit { id: id(), rule: rule("enforce"), place: None }, 400),
         (RuleChange::Remove { id: id() }, 201),
     ] {
         let changed = kept.change_rules(change.clone(), by()).await;

@@ -127,7 +127,13 @@ impl EditArguments {
             return Ok(Outcome::No);
         };
         let rule = draft.edited(&rule_id, &before.rule, &clear)?.to_json();
-        made(store, &rule_id, RuleChange::Edit { id: rule_id.clone(), rule }, "Edited", messages)
+        made(
+            store,
+            &rule_id,
+            RuleChange::Edit { id: rule_id.clone(), rule, place: None },
+            "Edited",
+            messages,
+        )
     }
 }
 
@@ -209,6 +215,7 @@ fn absent(id: &str) -> String {
 fn refusal(id: &str, changed: RuleChanged) -> String {
     match changed {
         RuleChanged::Now | RuleChanged::NotThere => absent(id),
+        RuleChanged::Superseded => format!("Rule {id} was changed at the same moment: try again."),
         RuleChanged::Exists => format!("Rule {id} exists already: edit it, or choose another id."),
         RuleChanged::TooMuch => format!(
             "Rule {id} can't be stored: the store keeps {RULES_MAX} rules of at most {RULE_BYTES_MAX} bytes."

@@ -12,23 +12,14 @@ use crate::{
         exit::{Failure, Outcome},
         output::{Format, Messages, ReportOutput, print, table, visible_json, visible_line},
         progress,
-        records::Pages,
         settings::{OpenStore, StoreArguments, waiting_runtime},
         time::to_rfc3339,
     },
-    client::{ClientIdentifier, DocumentUrl},
     clock::{Clock, Timestamp},
-    config::Config,
     live_rules,
-    registration::Trial,
-    store::{
-        Access, ClientFilter, ClientRecord, DocumentClientRecord, GrantFilter, GrantRecord,
-        RuleRecord,
-    },
+    registration::{Draft, Trial, TrialSpan, Tried},
+    store::{Access, RuleRecord},
 };
-
-/// How many clients are named; all of them are counted.
-const NAMED_MAX: usize = 20;
 
 /// Try a rule on the clients of the last days, and change nothing
 #[derive(Args, Debug)]
@@ -71,19 +62,20 @@ impl TryArguments {
         let config = store.load()?;
         let settings = config.registration.clone();
         let of_settings = of_settings(&config);
-        let store = open(config)?;
+        let store = OpenStore::open(config, Access::Read, &Rc::new(waiting_runtime()?))?;
         let of_store = of_store(&store)?;
-        let tried = Tried::of(rule_id, &draft, &of_settings, &of_store)?;
-        let (rules, place) =
-            tried.among(of_settings, &of_store, position.map(|it| it.get() - 1))?;
-        let trial = Trial::new(rules, place, &settings);
+        let rule = drafted(rule_id, &draft, &of_settings, &of_store)?;
+        let draft = Draft { rule, place: position.map(|it| it.get() - 1) };
+        let of_store =
+            live_rules::read(&of_store).map_err(Failure::of("the rules in the store"))?;
+        let trial = Trial::new(draft.among(of_settings, of_store), &settings);
         let now = Clock::System.now();
         let since = now.before_seconds(u64::from(days) * DAY_SECONDS);
-        let mut found = Found::default();
-        let mut counted = Counted { store: &store, trial: &trial, now, found: &mut found };
-        counted.registered(since, messages)?;
-        counted.with_documents(since, messages)?;
-        let report = Report { rule: tried.rule, days, since, found };
+        let bar = progress::of_clients(None, messages);
+        let span = TrialSpan { since, now, until: None };
+        let tried = store.wait(trial.run(&store.handle, span, &|| bar.inc(1)))?;
+        bar.finish_and_clear();
+        let report = Report { rule: draft.rule, days, since, tried };
         print(match output.output {
             Format::Table => report.text(),
             Format::Json | Format::Jsonl => visible_json(&report.json().to_string()).into_owned(),
@@ -93,158 +85,19 @@ impl TryArguments {
     }
 }
 
-fn open(config: Config) -> Result<OpenStore, Failure> {
-    OpenStore::open(config, Access::Read, &Rc::new(waiting_runtime()?))
-}
-
-/// The rule that is tried, and where it stands now.
-struct Tried {
-    rule: Rule,
-    /// Its place among the rules of the settings, or in the store.
-    stands: Option<Stands>,
-}
-
-#[derive(Clone, Copy)]
-enum Stands {
-    InSettings(usize),
-    InStore(usize),
-}
-
-impl Tried {
-    fn of(
-        rule_id: Option<String>,
-        draft: &DraftArguments,
-        of_settings: &[Rule],
-        of_store: &[RuleRecord],
-    ) -> Result<Self, Failure> {
-        let Some(id) = rule_id else {
-            return Ok(Self { rule: draft.rule_or_draft(DRAFT)?, stands: None });
-        };
-        let in_settings = of_settings.iter().position(|rule| rule.id.as_str() == id);
-        let in_store = of_store.iter().position(|rule| rule.rule_id == id);
-        let (before, stands) = match (in_settings, in_store) {
-            (Some(place), _) => (of_settings[place].to_json(), Stands::InSettings(place)),
-            (None, Some(place)) => (of_store[place].rule.clone(), Stands::InStore(place)),
-            (None, None) => return Ok(Self { rule: draft.rule(Some(&id))?, stands: None }),
-        };
-        Ok(Self { rule: draft.edited(&id, &before, &[])?, stands: Some(stands) })
-    }
-
-    /// All rules in their order with this one among them, and its place.
-    fn among(
-        &self,
-        of_settings: Vec<Rule>,
-        of_store: &[RuleRecord],
-        position: Option<usize>,
-    ) -> Result<(Vec<Rule>, usize), Failure> {
-        let unreadable = Failure::of("the rules in the store");
-        let mut stored = live_rules::read(of_store).map_err(unreadable)?;
-        let mut rules = of_settings;
-        match self.stands {
-            Some(Stands::InSettings(place)) => {
-                rules[place] = self.rule.clone();
-                rules.extend(stored);
-                return Ok((rules, place));
-            }
-            Some(Stands::InStore(place)) => drop(stored.remove(place)),
-            None => {}
-        }
-        let own = match self.stands {
-            Some(Stands::InStore(place)) => place,
-            Some(Stands::InSettings(_)) | None => stored.len(),
-        };
-        let place = position.unwrap_or(own).min(stored.len());
-        stored.insert(place, self.rule.clone());
-        let place = rules.len() + place;
-        rules.extend(stored);
-        Ok((rules, place))
-    }
-}
-
-/// What the rule would have decided.
-#[derive(Default)]
-struct Found {
-    evaluated: u64,
-    decided: u64,
-    in_use: u64,
-    /// The first ones in use.
-    named: Vec<Named>,
-    /// Clients whose address is not stored.
-    without_source: u64,
-}
-
-/// A client that is in use.
-struct Named {
-    client: ClientIdentifier,
-    name: String,
-    connections: usize,
-}
-
-/// Goes through the clients.
-struct Counted<'run> {
-    store: &'run OpenStore,
-    trial: &'run Trial,
-    now: Timestamp,
-    found: &'run mut Found,
-}
-
-impl Counted<'_> {
-    fn registered(&mut self, since: Timestamp, messages: Messages) -> Result<(), Failure> {
-        let filter = ClientFilter { issued_from: Some(since), ..ClientFilter::default() };
-        let bar = progress::of_clients(None, messages);
-        for client in Pages::<ClientRecord>::new(self.store, filter, None, None) {
-            let client = client?;
-            bar.inc(1);
-            self.found.evaluated += 1;
-            self.found.without_source += u64::from(client.source.is_none());
-            if self.trial.decides(&client) {
-                self.decided(client.client_id.into(), &client.metadata)?;
-            }
-        }
-        bar.finish_and_clear();
-        Ok(())
-    }
-
-    fn with_documents(&mut self, since: Timestamp, messages: Messages) -> Result<(), Failure> {
-        let filter = ClientFilter { issued_from: Some(since), ..ClientFilter::default() };
-        let bar = progress::of_clients(None, messages);
-        for client in Pages::<DocumentClientRecord>::new(self.store, filter, None, None) {
-            let client = client?;
-            bar.inc(1);
-            let Ok(url) = client.url.parse::<DocumentUrl>() else { continue };
-            self.found.evaluated += 1;
-            self.found.without_source += 1;
-            if self.trial.decides_about_document(&url, &client) {
-                self.decided(url.into(), &client.metadata)?;
-            }
-        }
-        bar.finish_and_clear();
-        Ok(())
-    }
-
-    fn decided(&mut self, client: ClientIdentifier, metadata: &str) -> Result<(), Failure> {
-        self.found.decided += 1;
-        let connections = self.connections(&client)?;
-        if connections == 0 {
-            return Ok(());
-        }
-        self.found.in_use += 1;
-        if self.found.named.len() < NAMED_MAX {
-            let metadata: Value = serde_json::from_str(metadata).unwrap_or_default();
-            let name = visible_line(metadata["client_name"].as_str().unwrap_or_default());
-            self.found.named.push(Named { client, name, connections });
-        }
-        Ok(())
-    }
-
-    /// How many live grants a client has.
-    fn connections(&self, client: &ClientIdentifier) -> Result<usize, Failure> {
-        let filter = GrantFilter { client: Some(client.clone()), subject: None };
-        let mut live = 0;
-        for grant in Pages::<GrantRecord>::new(self.store, filter, None, None) {
-            live += usize::from(grant?.expires_at > self.now);
-        }
-        Ok(live)
+/// The rule that is tried.
+fn drafted(
+    rule_id: Option<String>,
+    draft: &DraftArguments,
+    of_settings: &[Rule],
+    of_store: &[RuleRecord],
+) -> Result<Rule, Failure> {
+    let Some(id) = rule_id else { return draft.rule_or_draft(DRAFT) };
+    let in_settings = of_settings.iter().find(|rule| rule.id.as_str() == id).map(Rule::to_json);
+    let in_store = || of_store.iter().find(|rule| rule.rule_id == id).map(|rule| rule.rule.clone());
+    match in_settings.or_else(in_store) {
+        Some(before) => draft.edited(&id, &before, &[]),
+        None => draft.rule(Some(&id)),
     }
 }
 
@@ -252,13 +105,13 @@ struct Report {
     rule: Rule,
     days: u32,
     since: Timestamp,
-    found: Found,
+    tried: Tried,
 }
 
 impl Report {
     /// `Would reject 412 of 18,233 clients of the last 30 days, of which 3 are in use:`
     fn text(&self) -> String {
-        let Found { evaluated, decided, in_use, named, .. } = &self.found;
+        let Tried { evaluated, decided, in_use, in_use_clients: named, .. } = &self.tried;
         let id = self.rule.id.as_str();
         let effect = self.rule.effect.name().text();
         let use_of = match in_use {
@@ -277,17 +130,23 @@ impl Report {
         }
         let rows: Vec<[String; 3]> = named
             .iter()
-            .map(|it| [it.client.to_string(), it.name.clone(), it.connections.to_string()])
+            .map(|it| {
+                let name = visible_line(it.name.as_deref().unwrap_or_default());
+                [it.client.to_string(), name, it.connections.to_string()]
+            })
             .collect();
         let rows = rows.iter().map(|row| row.iter().map(String::as_str).collect());
         format!("{summary}:\n\n{}", table(&["CLIENT ID", "NAME", "CONNECTIONS"], rows))
     }
 
     fn json(&self) -> Value {
-        let Found { evaluated, decided, in_use, named, without_source } = &self.found;
-        let named: Vec<Value> = named
+        let Tried { evaluated, decided, in_use, in_use_clients, without_source, .. } = &self.tried;
+        let named: Vec<Value> = in_use_clients
             .iter()
-            .map(|it| json!({ "client_id": it.client.to_string(), "name": it.name, "connections": it.connections }))
+            .map(|it| {
+                let name = visible_line(it.name.as_deref().unwrap_or_default());
+                json!({ "client_id": it.client.to_string(), "name": name, "connections": it.connections })
+            })
             .collect();
         json!({
             "rule_id": self.rule.id.as_str(),
@@ -303,9 +162,9 @@ impl Report {
 
     /// What the result leaves out.
     fn remarks(&self, messages: Messages) {
-        let Found { in_use, named, without_source, .. } = &self.found;
+        let Tried { in_use, in_use_clients: named, without_source, .. } = &self.tried;
         if *in_use > named.len() as u64 {
-            messages.say(format_args!("The first {NAMED_MAX} in use are shown."));
+            messages.say(format_args!("The latest {} in use are shown.", named.len()));
         }
         if *without_source > 0 && !self.rule.conditions.source.is_empty() {
             messages.say(format_args!(

@@ -6,8 +6,8 @@ use super::table::{Endpoint, Operation, PAGE, always};
 use crate::{
     config::Config,
     operator_api::{
-        self, audit_events, clients, grants, org_clients, overview, people, scopes_restriction,
-        sessions, user_clients, well_known,
+        self, audit_events, clients, families, grants, org_clients, overview, people, rule_trial,
+        rules, scopes_restriction, sessions, user_clients, well_known,
     },
     paths,
 };
@@ -36,7 +36,7 @@ macro_rules! endpoint {
 }
 
 /// Every endpoint of the operator API.
-pub(super) static ENDPOINTS: [Endpoint; 21] = [
+pub(super) static ENDPOINTS: [Endpoint; 26] = [
     endpoint!(paths::CLIENTS, always, GET clients::LIST),
     endpoint!(
         paths::CLIENT, always, GET clients::READ, PATCH clients::CHANGE, DELETE clients::REMOVE
@@ -45,6 +45,13 @@ pub(super) static ENDPOINTS: [Endpoint; 21] = [
         paths::SCOPES_RESTRICTION, always,
         GET scopes_restriction::READ, POST scopes_restriction::PUT, DELETE scopes_restriction::LIFT
     ),
+    endpoint!(paths::FAMILIES, always, GET families::LIST),
+    endpoint!(paths::FAMILY, always, GET families::READ, PATCH families::CHANGE),
+    endpoint!(paths::RULES, always, GET rules::LIST, POST rules::CREATE),
+    endpoint!(
+        paths::RULE, always, GET rules::READ, PATCH rules::CHANGE, DELETE rules::REMOVE
+    ),
+    endpoint!(paths::RULE_TRIAL, always, POST rule_trial::TRY),
     endpoint!(paths::OPERATOR_GRANTS, Config::authorizes, GET grants::LIST),
     endpoint!(
         paths::OPERATOR_GRANT, Config::authorizes, GET grants::READ, DELETE grants::REVOKE

@@ -1,27 +1,15 @@
-//! Families: counting their clients, and what operators decide about them.
+//! Families: counting their clients.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    slice,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
-
-use super::grants::{Ending, end_grants};
 use crate::store::{
-    ClientRecord, EventRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing, StandingChanged,
-    Transition,
+    ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing,
     column::{Columns as _, Stored as _, Value},
-    family_record::{ClientRef, Counted, FamilyRef, GrantsOf, family_of},
-    statements::{events, families},
+    family_record::{ClientRef, Counted, FamilyRef, family_of},
+    statements::families,
     transaction::Transaction,
 };
-use crate::{
-    audit::Author,
-    client::{ClientId, ClientIdentifier},
-    clock::Timestamp,
-    family::FamilyId,
-};
+use crate::{client::ClientId, clock::Timestamp, family::FamilyId};
 
 /// Reads the clients of these identifiers.
 pub(in crate::store) async fn clients_of<T: Transaction>(
@@ -152,51 +140,6 @@ pub(super) async fn lock_families<T: Transaction>(
         let of_id = locked.iter().find(|family| Some(family.family_id) == id);
         of_id.map_or(Standing::Active, |family| family.standing)
     }))
-}
-
-/// Brings a family from one of the standings of `transition` to its next.
-pub(in crate::store) async fn decide_about_family<T: Transaction>(
-    change: &mut T,
-    id: FamilyId,
-    transition: &Transition,
-    reason: Option<&str>,
-    by: &Author,
-) -> Result<StandingChanged, T::Fault> {
-    let found: Vec<FamilyRecord> = change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
-    let Some(family) = found.first() else { return Ok(StandingChanged::NotThere) };
-    if !transition.from.contains(&family.standing) {
-        return Ok(StandingChanged::Is(family.standing));
-    }
-    let mut parameters = vec![id.value()];
-    transition.to.write(&mut |value| parameters.push(value));
-    parameters.push(by.at.value());
-    change.execute(&families::SET_STANDING, &parameters).await?;
-    let detail = json!({
-        "family": family.key,
-        "from": family.standing.as_str(),
-        "reason": reason,
-        "clients": family.clients,
-    });
-    let event = EventRecord { family: Some(id), ..by.event(transition.action).with(&detail) };
-    change.insert(&events::INSERT, slice::from_ref(&event)).await?;
-    Ok(StandingChanged::Now { ended: 0 })
-}
-
-/// Ends every grant of these clients of a suspended family; once the family is resumed, none. Returns how many there
-/// were.
-pub(in crate::store) async fn end_grants_of_clients<T: Transaction>(
-    change: &mut T,
-    family: FamilyId,
-    clients: &[ClientIdentifier],
-    by: &Author,
-) -> Result<usize, T::Fault> {
-    if family_standing(change, Some(family), None).await? != Standing::Suspended {
-        return Ok(0);
-    }
-    let clients: Vec<GrantsOf> =
-        clients.iter().map(|client| GrantsOf { client: client.clone() }).collect();
-    let found = change.select_each(&families::SELECT_GRANTS_OF_EACH, &clients).await?;
-    end_grants(change, found, &Ending::FAMILY_SUSPENDED, by).await
 }
 
 /// Stores what was counted of the use of a family.

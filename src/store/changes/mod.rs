@@ -10,6 +10,7 @@ mod clients;
 mod events;
 mod expiry;
 mod families;
+mod family_edits;
 mod grants;
 mod initial_access_tokens;
 mod keys;
@@ -31,9 +32,10 @@ pub(super) use self::{
     events::record_events,
     expiry::{expire_clients, expire_grants, forget_events},
     families::{
-        check_members, clients_of, count_in_families, decide_about_family, end_grants_of_clients,
-        import_families, put_family_use, recount_family,
+        check_members, clients_of, count_in_families, import_families, put_family_use,
+        recount_family,
     },
+    family_edits::{edit_family, end_grants_of_clients},
     grants::{
         Ending, allow, disconnect, import_consents, keep_grants, redeem_code, repeat_or_end,
         revoke_grant, supersede_refresh_token,

@@ -12,14 +12,20 @@ use crate::store::{
     transaction::Transaction,
 };
 
-/// Changes the rules. The mark is written first: it locks the rules until the end.
+/// Changes the rules, if the one that the change is about is in one of `versions`. The mark is written first: it locks
+/// the rules until the end.
 pub(in crate::store) async fn change_rules<T: Transaction>(
     change: &mut T,
     wanted: &RuleChange,
+    versions: Option<&[String]>,
     by: &Author,
 ) -> Result<RuleChanged, T::Fault> {
     change.execute(&rules::MARK, &[by.at.value()]).await?;
     let before: Vec<RuleRecord> = change.select(&rules::SELECT, &[]).await?;
+    let is_superseded = |rule: &RuleRecord| rule.rule_id == wanted.id() && !rule.is_in(versions);
+    if before.iter().any(is_superseded) {
+        return Ok(RuleChanged::Superseded);
+    }
     let mut after = before.clone();
     let step = match wanted.make(&mut after, by) {
         Ok(step) => step,

@@ -83,7 +83,7 @@ pub(in crate::store) async fn rules_keep_their_order_and_each_change_leaves_an_e
         assert_eq!(order(&store).await, expected, "{wanted:?}");
     }
     let rule = json!({ "id": "d", "door": "document", "effect": "allow" }).to_string();
-    let edit = |id: &str| RuleChange::Edit { id: id.to_owned(), rule: rule.clone() };
+    let edit = |id: &str| RuleChange::Edit { id: id.to_owned(), rule: rule.clone(), place: None };
     assert_eq!(change(&store, edit("d")).await, RuleChanged::Now);
     assert_eq!(store.rules().await.unwrap()[1].rule, rule);
     let remove = |id: &str| RuleChange::Remove { id: id.to_owned() };
@@ -110,11 +110,11 @@ pub(in crate::store) async fn a_change_of_rules_that_cannot_be_made_changes_noth
     let long = format!("\"{}\"", "x".repeat(RULE_BYTES_MAX));
     for (wanted, expected) in [
         (add("a", Some(0)), RuleChanged::Exists),
-        (RuleChange::Edit { id: id.clone(), rule: form("b") }, RuleChanged::NotThere),
+        (RuleChange::Edit { id: id.clone(), rule: form("b"), place: None }, RuleChanged::NotThere),
         (RuleChange::Move { id: id.clone(), place: 0 }, RuleChanged::NotThere),
         (RuleChange::Remove { id: id.clone() }, RuleChanged::NotThere),
         (RuleChange::Add { id, rule: long.clone(), place: None }, RuleChanged::TooMuch),
-        (RuleChange::Edit { id: "a".to_owned(), rule: long }, RuleChanged::TooMuch),
+        (RuleChange::Edit { id: "a".to_owned(), rule: long, place: None }, RuleChanged::TooMuch),
     ] {
         let outcome = store.change_rules(wanted.clone(), operator()).await.unwrap();
         assert_eq!(outcome, expected, "{wanted:?}");

@@ -1,0 +1,86 @@
+//! What operators decide about families.
+
+use std::slice;
+
+use serde_json::json;
+
+use super::{
+    families::family_standing,
+    grants::{Ending, end_grants},
+};
+use crate::{
+    audit::Author,
+    client::ClientIdentifier,
+    family::FamilyId,
+    store::{
+        EventRecord, FamilyEdit, FamilyEdited, FamilyRecord, Standing, Transition,
+        column::{Columns as _, Stored as _},
+        family_record::GrantsOf,
+        statements::{events, families},
+        transaction::Transaction,
+    },
+};
+
+/// Makes an edit, if the family is in one of its versions: it stays locked until the transaction ends. Grants are ended
+/// afterwards, a page of clients a change.
+pub(in crate::store) async fn edit_family<T: Transaction>(
+    change: &mut T,
+    id: FamilyId,
+    edit: &FamilyEdit,
+    by: &Author,
+) -> Result<FamilyEdited, T::Fault> {
+    let found: Vec<FamilyRecord> = change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
+    let Some(family) = found.first() else { return Ok(FamilyEdited::NotThere) };
+    if !family.is_in(edit.versions.as_deref()) {
+        return Ok(FamilyEdited::Superseded);
+    }
+    let transition = match edit.is_suspended {
+        Some(true) => Some(&Transition::SUSPEND_FAMILY),
+        Some(false) => Some(&Transition::RESUME_FAMILY),
+        None => None,
+    };
+    let transition = transition.filter(|it| it.from.contains(&family.standing));
+    if let Some(transition) = transition {
+        change_standing(change, family, transition, edit.reason.as_deref(), by).await?;
+    }
+    Ok(FamilyEdited::Now { is_changed: transition.is_some(), ended: 0 })
+}
+
+async fn change_standing<T: Transaction>(
+    change: &mut T,
+    family: &FamilyRecord,
+    transition: &Transition,
+    reason: Option<&str>,
+    by: &Author,
+) -> Result<(), T::Fault> {
+    let mut parameters = vec![family.family_id.value()];
+    transition.to.write(&mut |value| parameters.push(value));
+    parameters.push(by.at.value());
+    change.execute(&families::SET_STANDING, &parameters).await?;
+    let detail = json!({
+        "family": family.key,
+        "from": family.standing.as_str(),
+        "reason": reason,
+        "clients": family.clients,
+    });
+    let event = by.event(transition.action).with(&detail);
+    let event = EventRecord { family: Some(family.family_id), ..event };
+    change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
+}
+
+/// Ends every grant of these clients of a suspended family; once the family is resumed, none. Returns how many there
+/// were.
+pub(in crate::store) async fn end_grants_of_clients<T: Transaction>(
+    change: &mut T,
+    family: FamilyId,
+    clients: &[ClientIdentifier],
+    by: &Author,
+) -> Result<usize, T::Fault> {
+    if family_standing(change, Some(family), None).await? != Standing::Suspended {
+        return Ok(0);
+    }
+    let clients: Vec<GrantsOf> =
+        clients.iter().map(|client| GrantsOf { client: client.clone() }).collect();
+    let found = change.select_each(&families::SELECT_GRANTS_OF_EACH, &clients).await?;
+    end_grants(change, found, &Ending::FAMILY_SUSPENDED, by).await
+}

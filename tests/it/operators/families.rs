@@ -1,0 +1,174 @@
+//! Families over the API: all registrations of one app.
+
+use std::time::Duration;
+
+use doorward::{
+    audit::ActorKind,
+    client::ClientMetadata,
+    family::{FamilyId, FamilyKey},
+    operator::Role,
+};
+
+use super::*;
+use crate::harness::until;
+
+const FAMILIES: &str = "/api/v2/oauth2/families";
+
+/// A family with this many clients, once the server has counted them.
+async fn family(server: &TestServer, name: &str, clients: usize) -> FamilyId {
+    let mut family = None;
+    for _ in 0..clients {
+        let id = client(server, name).await;
+        let record = server.record(&id.to_string()).await;
+        let metadata: ClientMetadata = serde_json::from_str(&record.metadata).unwrap();
+        family = Some(FamilyKey::of(&metadata).id());
+    }
+    let family = family.unwrap();
+    until(async || {
+        let counted = server.kept.family(family).await.unwrap();
+        counted.filter(|it| it.clients == clients as u64).map(drop)
+    })
+    .await;
+    family
+}
+
+/// A change of a family.
+async fn change(
+    server: &TestServer,
+    family: FamilyId,
+    (token, headers): (&str, &str),
+    attributes: &Value,
+) -> Answer {
+    let data =
+        json!({ "id": family.to_string(), "type": "oauth2_families", "attributes": attributes });
+    let headers = format!("{}{headers}", bearer(token));
+    let request = ("PATCH", &*format!("{FAMILIES}/{family}"));
+    call_with(server, request, &headers, Some(&json!({ "data": data }))).await
+}
+
+#[tokio::test]
+async fn families_are_listed_page_by_page_and_by_every_filter() {
+    let server = serve().await;
+    let viewer = token(&server, "viewer", Role::Viewer).await;
+    let one = family(&server, "Alone", 1).await.to_string();
+    server.clock.advance(Duration::from_secs(1));
+    let two = family(&server, "Pair", 2).await.to_string();
+    server.clock.advance(Duration::from_secs(1));
+    let three = family(&server, "Claude 2.0", 3).await.to_string();
+    let list =
+        async |query: &str| ids(&get(&server, &format!("{FAMILIES}?{query}"), &viewer).await);
+
+    assert_eq!(list("").await, [&*three, &two, &one]);
+    assert_eq!(list("sort=-last_seen_at").await, [&*three, &two, &one]);
+    assert_eq!(list("filter[name]=PAIR").await, [&*two]);
+    assert_eq!(list("filter[destination]=loopback").await, [""; 0]);
+    assert_eq!(list("filter[destination]=app.example").await.len(), 3);
+    assert_eq!(list("filter[standing]=suspended").await, [""; 0]);
+    assert_eq!(list("filter[standing]=active").await.len(), 3);
+
+    let mut listed = Vec::new();
+    let mut path = format!("{FAMILIES}?page[limit]=1");
+    loop {
+        let page = get(&server, &path, &viewer).await;
+        listed.extend(ids(&page));
+        let Some(next) = page["links"]["next"].as_str() else { break };
+        path = next.split_once("/api/").map(|(_, rest)| format!("/api/{rest}")).unwrap();
+    }
+    assert_eq!(listed, [&*three, &two, &one]);
+    for (query, name) in [
+        ("page[cursor]=x", "page[cursor]"),
+        ("page[cursor]=1.x", "page[cursor]"),
+        ("sort=name", "sort"),
+        ("filter[standing]=blocked", "filter[standing]"),
+        ("filter[destination]=%20", "filter[destination]"),
+        ("filter[flag]=look_alike", "filter[flag]"),
+    ] {
+        let answer = call(&server, "GET", &format!("{FAMILIES}?{query}"), &viewer).await;
+        assert_eq!(answer.status, 400, "{query}: {answer:?}");
+        assert_eq!(source(&answer), json!({ "parameter": name }), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_family_is_read_as_of_now_and_suspended_and_resumed_with_one_event_each() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let family = family(&server, "Probe", 2).await;
+    let filter = doorward::store::ClientFilter { family: Some(family), ..Default::default() };
+    let clients = server.kept.clients(&filter, None, 10).await.unwrap();
+    for client in &clients {
+        allow(&server, client.client_id, "acme:1", "read").await;
+    }
+    let path = format!("{FAMILIES}/{family}");
+    let read = get(&server, &path, &operator).await;
+    let attributes = &read["data"]["attributes"];
+    assert_eq!(
+        (&attributes["key"], &attributes["clients"], &attributes["connections"]),
+        (&json!("probe@app.example"), &json!(2), &json!(2))
+    );
+    assert_eq!(
+        (&attributes["people"], &attributes["registrations_7_days"]),
+        (&json!(1), &json!(2))
+    );
+
+    let attributes = json!({ "standing": "suspended", "reason": "Ticket 4711" });
+    let suspended = change(&server, family, (&operator, ""), &attributes).await;
+    assert_eq!(suspended.status, 200, "{suspended:?}");
+    let document = suspended.json();
+    assert_eq!(document["data"]["attributes"]["standing"], "suspended");
+    assert_eq!(document["data"]["attributes"]["connections"], 0);
+    let told = events(&server, Action::FamilySuspended).await;
+    let [event] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((event.actor_kind, event.actor.as_deref()), (ActorKind::Operator, Some("oncall")));
+    assert!(event.detail.as_ref().unwrap().contains("Ticket 4711"), "{event:?}");
+    assert_eq!(events(&server, Action::GrantRevoked).await.len(), 2);
+
+    let again = change(&server, family, (&operator, ""), &attributes).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(events(&server, Action::FamilySuspended).await.len(), 1, "nothing changed");
+    let resumed = change(&server, family, (&operator, ""), &json!({ "standing": "active" })).await;
+    assert_eq!(resumed.json()["data"]["attributes"]["standing"], "active", "{resumed:?}");
+    assert_eq!(events(&server, Action::FamilyResumed).await.len(), 1);
+}
+
+#[tokio::test]
+async fn no_operator_undoes_what_another_one_decided_about_a_family() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let family = family(&server, "Probe", 1).await;
+    let read = call(&server, "GET", &format!("{FAMILIES}/{family}"), &operator).await;
+    let etag = read.header("etag").unwrap().to_owned();
+    let if_match = format!("if-match: {etag}\r\n");
+    let suspend = json!({ "standing": "suspended" });
+    let first = change(&server, family, (&operator, &if_match), &suspend).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let resume = json!({ "standing": "active" });
+    let late = change(&server, family, (&operator, &if_match), &resume).await;
+    assert_eq!((late.status, source(&late)), (412, json!({ "header": "If-Match" })));
+    let state = server.kept.family(family).await.unwrap().unwrap();
+    assert_eq!(state.standing.as_str(), "suspended");
+    let renewed = format!("if-match: {}\r\n", first.header("etag").unwrap());
+    assert_eq!(change(&server, family, (&operator, &renewed), &resume).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_change_of_a_family_that_breaks_a_rule_is_named_and_changes_nothing() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let family = family(&server, "Probe", 1).await;
+    for (attributes, pointer) in [
+        (json!({ "standing": "dormant" }), "/data/attributes/standing"),
+        (json!({ "standing": null }), "/data/attributes/standing"),
+        (json!({ "reason": "two\nlines" }), "/data/attributes/reason"),
+        (json!({ "people": 3 }), "/data/attributes/people"),
+    ] {
+        let answer = change(&server, family, (&operator, ""), &attributes).await;
+        assert_eq!(answer.status, 400, "{attributes}: {answer:?}");
+        assert_eq!(source(&answer), json!({ "pointer": pointer }), "{attributes}");
+    }
+    let unknown = "0199f2a4-7c11-8abc-8def-001122334455".parse().unwrap();
+    let answer = change(&server, unknown, (&operator, ""), &json!({ "standing": "active" })).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+    let answer = call(&server, "GET", &format!("{FAMILIES}/x"), &operator).await;
+    assert_eq!((answer.status, source(&answer)), (400, json!({ "parameter": "family_id" })));
+}
