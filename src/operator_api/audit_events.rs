@@ -92,7 +92,11 @@ fn terms(text: &str) -> Result<Vec<(&str, String)>, ApiError> {
                 .ok_or_else(|| bad_query("A quotation mark is missing.".to_owned()))?,
             None => value.split_once(' ').unwrap_or((value, "")),
         };
-        terms.push((name.trim_start_matches('@'), value.to_owned()));
+        let name = name.trim_start_matches('@');
+        if terms.iter().any(|(known, _)| *known == name) {
+            return Err(bad_query(format!("@{name} is there twice.")));
+        }
+        terms.push((name, value.to_owned()));
         rest = after.trim_start();
     }
     Ok(terms)

@@ -10,7 +10,10 @@ use super::{
     error::ApiError,
     operation::{Operation, Request, handler},
 };
-use crate::{ceiling::Ceiling, client::Scope, operator::OperatorScope};
+use crate::{
+    ceiling::Ceiling, client::Scope, json::pointer_step, operator::OperatorScope,
+    store::ClientEdited,
+};
 
 const TYPE: &str = "scopes_restriction";
 const UPSERT: &str = "upsert_scopes_restriction";
@@ -21,7 +24,7 @@ const OIDC: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 pub(crate) const READ: Operation = Operation {
     needs: Needs::Scope(OperatorScope::AuthorizedAppsRead),
     id: "getScopesRestriction",
-    summary: "Read which scopes a client may hold.",
+    summary: "Read which scopes a client may hold. `ETag` is the version of the client, for `If-Match`.",
     parameters: &[],
     body: None,
     schema: Some(schema),
@@ -37,7 +40,7 @@ pub(crate) const PUT: Operation = Operation {
     parameters: &[],
     body: Some(body_schema),
     schema: Some(schema),
-    refusals: &[StatusCode::NOT_FOUND],
+    refusals: &[StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED],
     handler: handler!(put),
 };
 
@@ -49,7 +52,7 @@ pub(crate) const LIFT: Operation = Operation {
     parameters: &[],
     body: None,
     schema: None,
-    refusals: &[StatusCode::NOT_FOUND],
+    refusals: &[StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED],
     handler: handler!(lift),
 };
 
@@ -99,8 +102,9 @@ fn body_schema() -> Value {
     } } })
 }
 
-/// The document of a client with a ceiling, or without.
-fn document(request: &Request<'_>, client: &Known, ceiling: Option<&Ceiling>) -> Answer {
+/// The document of a client with a ceiling, or without, in the version of the client.
+fn document(request: &Request<'_>, client: &Known) -> Answer {
+    let ceiling = client.state().ceiling.as_ref();
     let allowed: Option<Vec<&str>> = match ceiling {
         None => None,
         Some(Ceiling::Only(tokens)) => Some(tokens.iter().map(String::as_str).collect()),
@@ -126,23 +130,26 @@ fn document(request: &Request<'_>, client: &Known, ceiling: Option<&Ceiling>) ->
             "ceiling": ceiling,
         },
     }))
+    .tagged(&client.state().version())
+}
+
+/// The client of the path.
+async fn named(request: &Request<'_>) -> Result<Known, ApiError> {
+    Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await
 }
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
-    let client = Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await?;
-    Ok(document(&request, &client, client.state().ceiling.as_ref()))
+    Ok(document(&request, &named(&request).await?))
 }
 
 async fn put(request: Request<'_>) -> Result<Answer, ApiError> {
-    let client = Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await?;
-    let ceiling = Ceiling::Only(scopes(&request)?);
-    restrict(&request, &client, Some(ceiling.clone())).await?;
-    Ok(document(&request, &client, Some(&ceiling)))
+    let client = named(&request).await?;
+    restrict(&request, &client, Some(Ceiling::Only(scopes(&request)?))).await?;
+    Ok(document(&request, &named(&request).await?))
 }
 
 async fn lift(request: Request<'_>) -> Result<Answer, ApiError> {
-    let client = Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await?;
-    restrict(&request, &client, None).await?;
+    restrict(&request, &named(&request).await?, None).await?;
     Ok(Answer::nothing())
 }
 
@@ -151,10 +158,15 @@ async fn restrict(
     client: &Known,
     ceiling: Option<Ceiling>,
 ) -> Result<(), ApiError> {
-    let store = &request.app.store;
-    let restricted =
-        store.restrict_client(&client.identifier()?, ceiling, request.author()).await?;
-    restricted.map(drop).ok_or(ApiError::NotFound("client"))
+    let (store, identifier) = (&request.app.store, client.identifier()?);
+    let restricted = store
+        .restrict_unchanged_client(&identifier, ceiling, request.versions(), request.author())
+        .await?;
+    match restricted {
+        ClientEdited::Now => Ok(()),
+        ClientEdited::Superseded => Err(ApiError::Superseded),
+        ClientEdited::Is(_) | ClientEdited::NotThere => Err(ApiError::NotFound("client")),
+    }
 }
 
 /// The scopes in the body.
@@ -165,6 +177,12 @@ fn scopes(request: &Request<'_>) -> Result<Vec<String>, ApiError> {
     }
     let attributes = &data["attributes"];
     let lists = [("oidc_scopes", true), ("permission_scopes", false)];
+    // With a typing error, the list that is missing would count as empty, and every grant with one of its scopes end.
+    let mut names = attributes.as_object().into_iter().flat_map(|attributes| attributes.keys());
+    if let Some(unknown) = names.find(|name| lists.iter().all(|(known, _)| known != name)) {
+        let pointer = format!("/data/attributes/{}", pointer_step(unknown));
+        return Err(ApiError::member(&pointer, "There is no such list of scopes."));
+    }
     if lists.iter().all(|(name, _)| attributes[name].is_null()) {
         let detail = "oidc_scopes or permission_scopes is required.";
         return Err(ApiError::member("/data/attributes", detail));
@@ -187,7 +205,9 @@ fn scopes(request: &Request<'_>) -> Result<Vec<String>, ApiError> {
                 };
                 return Err(ApiError::member(&format!("{pointer}/{nth}"), detail));
             }
-            scopes.push(text.to_owned());
+            if !scopes.iter().any(|known| known == text) {
+                scopes.push(text.to_owned());
+            }
         }
     }
     Ok(scopes)

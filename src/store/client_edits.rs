@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Author},
+    ceiling::Ceiling,
     client::{ClientId, ClientIdentifier},
     secret::SecretHash,
 };
@@ -99,6 +100,24 @@ impl Store {
     ) -> Result<ClientEdited, StoreError> {
         change!(self, whole deleting, |change| {
             changes::remove_unchanged_client(change, id, versions.as_deref(), (action, reason), &by)
+        })
+    }
+
+    /// Sets the scopes that a client may hold ([`Store::restrict_client`]), if the client is in one of `versions`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn restrict_unchanged_client(
+        &self,
+        client: &ClientIdentifier,
+        ceiling: Option<Ceiling>,
+        versions: Option<Vec<String>>,
+        by: Author,
+    ) -> Result<ClientEdited, StoreError> {
+        let client = client.clone();
+        change!(self, whole deleting, |change| {
+            let (ceiling, versions) = (ceiling.as_ref(), versions.as_deref());
+            changes::restrict_unchanged_client(change, &client, ceiling, versions, &by)
         })
     }
 

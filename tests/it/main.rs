@@ -55,6 +55,7 @@ mod slow_callers;
 mod standing;
 mod start;
 mod stored_forms;
+mod stranded;
 mod tls;
 mod token;
 mod under_way;

@@ -20,7 +20,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from doorward import Doorward, Fault, free_port  # noqa: E402
+from doorward import Doorward, Fault, free_port, run as doorward  # noqa: E402
 from programs import NODE, PYTHON, LeftOut, outcome, run_chosen  # noqa: E402
 
 PROGRAM_SECONDS_MAX = 240
@@ -53,6 +53,7 @@ GO_SDKS = "MCP SDK for Go, x/oauth2 with go-oidc, jwx"
 # Name, command, whether the protected server has to be started for it, `token.algorithm`.
 PROGRAMS = [
     ("MCP clients for TypeScript, mcp-remote", [*NODE, "mcp.mjs"], False, "ES256"),
+    ("Recovery of MCP clients for TypeScript and of mcp-remote", [*NODE, "recovery.mjs"], False, "ES256"),
     ("MCP clients for TypeScript at a guarded server", [*NODE, "guarded.mjs"], False, "ES256"),
     ("MCP SDK for Python", [PYTHON, "-W", "ignore", "mcp_python.py"], True, "ES256"),
     ("oauth4webapi, openid-client", [*NODE, "oauth.mjs"], False, "ES256"),
@@ -100,6 +101,12 @@ def password(server):
     if not printed:
         raise Fault(f"no password was printed:\n{server.log.read_text()}")
     return printed[1]
+
+
+def operator_token(server):
+    """A token that opens the operator API of a server."""
+    words = ["--quiet", "operator", "token", "create", "--name", "journey", "--role", "admin", "--data", server.store]
+    return doorward(*words).strip()
 
 
 def providers(ports, secret):
@@ -150,7 +157,7 @@ def run(command, serves_tools, algorithm, folder, store):
             **os.environ, **OFFLINE, "TOKEN_ALGORITHM": algorithm,
             "DOORWARD_URL": server.url, "DOORWARD_PASSWORD": password(server),
             "TOOLS_URL": tools, "TOOLS_ID": "tools", "TOOLS_SECRET": SECRET,
-            "UPSTREAM_URL": upstream,
+            "UPSTREAM_URL": upstream, "OPERATOR_TOKEN": operator_token(server),
             "CALLBACK_PORT": str(free_port()), "PROVIDERS": json.dumps(ports),
             # No proxy stands between a program and loopback.
             "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost",

@@ -1,5 +1,5 @@
-// A protected MCP server, built with the MCP SDK for TypeScript. It verifies access tokens by the issuer's keys. Its tool
-// `whoami` needs the scope tools:use, which the first challenge names; `rename` needs tools:write as well.
+// A protected MCP server, built with the MCP SDK for TypeScript. It verifies access tokens by the issuer's keys, and asks
+// the issuer whether they are active if it has `credentials`, an id and a secret. Its tool `whoami` needs the scope tools:use, which the first challenge names; `rename` needs tools:write as well.
 
 import express from "express";
 import { createRemoteJWKSet, jwtVerify } from "jose";
@@ -11,11 +11,18 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 
 // Serves at `resource` the tokens of `issuer`; returns what stops it.
-export async function serveTools(resource, issuer) {
+export async function serveTools(resource, issuer, credentials) {
   const keys = createRemoteJWKSet(new URL(`${issuer}/oauth2/jwks`));
+  const isActive = async (token) => {
+    const authorization = `Basic ${btoa(credentials.map(encodeURIComponent).join(":"))}`;
+    const body = new URLSearchParams({ token });
+    const answer = await fetch(`${issuer}/oauth2/introspect`, { method: "POST", headers: { authorization }, body });
+    return (await answer.json()).active;
+  };
   const verifyAccessToken = async (token) => {
     try {
       const { payload } = await jwtVerify(token, keys, { issuer, audience: resource, typ: "at+jwt" });
+      if (credentials && !(await isActive(token))) throw new Error("the token is not active");
       const { client_id: clientId, scope = "", exp: expiresAt, sub } = payload;
       return { token, clientId, scopes: scope.split(" "), expiresAt, resource: new URL(resource), extra: { sub } };
     } catch (error) {

@@ -4,9 +4,10 @@ use std::slice;
 
 use serde_json::json;
 
-use super::clients::{change_standing, client_state, put_note, remove_client};
+use super::clients::{change_standing, client_state, put_note, remove_client, restrict_client};
 use crate::{
     audit::{Action, Author},
+    ceiling::Ceiling,
     client::{ClientId, ClientIdentifier},
     store::{
         ClientEdit, ClientEdited, Deleted, StandingChanged, Transition, statements::events,
@@ -64,4 +65,22 @@ pub(in crate::store) async fn remove_unchanged_client<T: Transaction>(
         Deleted::Forgotten => ClientEdited::Now,
         Deleted::NotThere => ClientEdited::NotThere,
     })
+}
+
+/// Sets the scopes that a client may hold, if it is in one of `versions`.
+pub(in crate::store) async fn restrict_unchanged_client<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    ceiling: Option<&Ceiling>,
+    versions: Option<&[String]>,
+    by: &Author,
+) -> Result<ClientEdited, T::Fault> {
+    let Some(state) = client_state(change, client).await? else {
+        return Ok(ClientEdited::NotThere);
+    };
+    if !state.is_in(versions) {
+        return Ok(ClientEdited::Superseded);
+    }
+    let restricted = restrict_client(change, client, ceiling, by).await?;
+    Ok(restricted.map_or(ClientEdited::NotThere, |_ended| ClientEdited::Now))
 }

@@ -257,7 +257,9 @@ async fn a_scopes_restriction_ends_what_it_forbids_and_is_lifted() {
     };
     assert_eq!(restriction().await, Value::Null);
     let allowed = json!({ "oidc_scopes": ["openid"], "permission_scopes": ["read", "write"] });
-    let answer = upsert(allowed.clone()).await;
+    let twice =
+        json!({ "oidc_scopes": ["openid"], "permission_scopes": ["read", "write", "read"] });
+    let answer = upsert(twice).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["data"]["attributes"]["scopes_restriction"], allowed);
     assert_eq!(restriction().await, allowed);
@@ -273,6 +275,10 @@ async fn a_scopes_restriction_ends_what_it_forbids_and_is_lifted() {
         (json!({ "oidc_scopes": ["read"] }), "/data/attributes/oidc_scopes/0"),
         (json!({ "permission_scopes": ["read", "a b"] }), "/data/attributes/permission_scopes/1"),
         (json!({ "permission_scopes": "read" }), "/data/attributes/permission_scopes"),
+        (
+            json!({ "permission_scopes": ["read"], "oidc_scope": ["openid"] }),
+            "/data/attributes/oidc_scope",
+        ),
     ] {
         let answer = upsert(attributes.clone()).await;
         assert_eq!(
@@ -289,4 +295,43 @@ async fn a_scopes_restriction_ends_what_it_forbids_and_is_lifted() {
         let path = format!("/api/v2/oauth2/clients/{id}/scopes_restriction");
         assert_eq!(call(&server, "GET", &path, &operator).await.status, status, "{id}");
     }
+}
+
+#[tokio::test]
+async fn a_scopes_restriction_is_changed_only_in_the_version_that_the_operator_saw() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let client = client(&server, "An app").await;
+    let path = format!("/api/v2/oauth2/clients/{client}/scopes_restriction");
+    let version = async || {
+        let read = call(&server, "GET", &path, &operator).await;
+        read.header("etag").expect("the version of the client").to_owned()
+    };
+    let change = async |method: &str, version: &str| {
+        let headers = format!("{}if-match: {version}\r\n", bearer(&operator));
+        let attributes = json!({ "permission_scopes": ["read"] });
+        let body =
+            json!({ "data": { "type": "upsert_scopes_restriction", "attributes": attributes } });
+        let body = (method == "POST").then_some(&body);
+        call_with(&server, (method, &path), &headers, body).await
+    };
+    let first = version().await;
+
+    let restricted = change("POST", &first).await;
+
+    assert_eq!(restricted.status, 200, "{restricted:?}");
+    assert_eq!(restricted.header("etag"), Some(&*version().await));
+    for method in ["POST", "DELETE"] {
+        let late = change(method, &first).await;
+        assert_eq!(
+            (late.status, source(&late)),
+            (412, json!({ "header": "If-Match" })),
+            "{method}"
+        );
+    }
+    let read = get(&server, &path, &operator).await;
+    assert_eq!(read["data"]["attributes"]["ceiling"], json!({ "only": ["read"] }));
+    assert_eq!(events(&server, Action::ClientRestricted).await.len(), 1);
+    assert_eq!(change("DELETE", &version().await).await.status, 204);
+    assert_eq!(version().await, first, "the same state");
 }

@@ -307,7 +307,8 @@ async fn audit_events_are_found_by_terms_and_times_in_the_documented_shape() {
     let after = oldest["meta"]["page"]["after"].as_str().unwrap();
     let rest = list(&format!("sort=timestamp&page[cursor]={after}")).await;
     assert_eq!(ids(&rest).last().map(String::as_str), Some(newest_id));
-    for bad in ["suspended", "@invented:x", "@action:client.invented", "@sub:\"a"] {
+    let twice = "@action:client.suspended @action:client.registered";
+    for bad in ["suspended", "@invented:x", "@action:client.invented", "@sub:\"a", twice] {
         let path = format!("/api/v2/audit/events?{}", of(bad));
         let answer = call(&server, "GET", &path, &operator).await;
         assert_eq!(
