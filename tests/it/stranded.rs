@@ -167,7 +167,7 @@ impl Walk {
         let mut body = metadata(name);
         body["client_id"] = app.registered.id.to_string().into();
         let answer = app.registered.put(&self.server, &body.to_string()).await;
-        let is_usable = app.standing.is_some_and(|standing| standing.is_usable());
+        let is_usable = app.standing.is_some_and(Standing::is_usable);
         let expected = match app.standing {
             None => 401,
             Some(_) if is_usable && !self.suspended.contains(&app.name) => 200,
@@ -201,9 +201,10 @@ impl Walk {
     /// An operator suspends the family of a client that people use, or resumes it.
     async fn decide_about_family(&mut self, nth: usize) {
         let (name, by) = (self.apps[nth].name, self.by());
-        let usable = self.apps.iter().position(|app| {
-            app.name == name && app.standing.is_some_and(|standing| standing.is_usable())
-        });
+        let usable = self
+            .apps
+            .iter()
+            .position(|app| app.name == name && app.standing.is_some_and(Standing::is_usable));
         let Some(usable) = usable else { return };
         let (store, family) = (&self.server.kept, family(name));
         let title = if self.suspended.contains(&name) {
