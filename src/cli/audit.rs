@@ -1,18 +1,20 @@
-//! `doorward audit`: who did what, straight from the store, also beside a running server.
+//! `doorward audit`: who did what, in the store or by the operator API of a server.
 
 mod follow;
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use serde_json::Value;
 
 use super::{
+    backend::BackendArguments,
     exit::{Failure, Outcome},
     export::export,
     grant,
     output::{Messages, RecordOutput, visible_line},
     records::{self, Listed, Part},
-    settings::StoreArguments,
+    remote::{Collection, Query, Read},
     time::{self, to_rfc3339},
 };
 use crate::{
@@ -21,7 +23,8 @@ use crate::{
     clock::Timestamp,
     event_json::event_json,
     grant::GrantId,
-    store::{EventFilter, EventOrder, EventRecord, Store, StoreError},
+    paths,
+    store::{Access, EventFilter, EventOrder, EventRecord, Store, StoreError},
 };
 
 /// List, follow, and export audit events: who did what
@@ -62,7 +65,7 @@ pub(super) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Write audit events as JSON Lines, oldest first
@@ -76,7 +79,7 @@ pub(super) struct ExportArguments {
     #[command(flatten)]
     period: PeriodArguments,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// What events are about.
@@ -123,7 +126,7 @@ impl ListArguments {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
         let PeriodArguments { since, until } = self.period;
         let filter = EventFilter { since, until, ..self.about.into_filter() };
-        records::list::<EventRecord>(self.store, filter, part, messages)
+        records::list::<EventRecord>(&self.backend.open(Access::Read)?, filter, part, messages)
     }
 }
 
@@ -135,7 +138,7 @@ impl ExportArguments {
             order: EventOrder::OldestFirst,
             ..EventFilter::default()
         };
-        export::<EventRecord>(self.store, filter, self.file, messages)
+        export::<EventRecord>(self.backend, filter, self.file, messages)
     }
 }
 
@@ -144,6 +147,12 @@ impl Listed for EventRecord {
     type Filter = EventFilter;
     const NAME: &'static str = "event";
     const HEADER: &'static [&'static str] = &["TIME", "ACTION", "ABOUT"];
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::AUDIT_EVENTS,
+        query,
+        read: |resource| Some(read(&resource["attributes"]["attributes"])),
+        page_max: 1_000,
+    });
 
     async fn page(
         store: &Store,
@@ -171,6 +180,58 @@ impl Listed for EventRecord {
             about(self).join("\n"),
         ]
     }
+}
+
+/// The filter as the list of the operator API takes it.
+fn query(filter: &EventFilter) -> Query {
+    let EventFilter { client, grant, subject, actor, action, since, until, order } = filter;
+    let terms = [
+        ("client_id", client.as_ref().map(ToString::to_string)),
+        ("grant_id", grant.map(|grant| grant.to_string())),
+        ("sub", subject.clone()),
+        ("actor.id", actor.clone()),
+        ("action", action.map(|action| action.to_string())),
+    ];
+    let terms = terms.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let terms: Vec<_> = terms.map(|(name, value)| format!("@{name}:\"{value}\"")).collect();
+    let sort = match order {
+        EventOrder::NewestFirst => "-timestamp",
+        EventOrder::OldestFirst => "timestamp",
+    };
+    let parameters = [
+        ("filter[query]", Some(terms.join(" ")).filter(|terms| !terms.is_empty())),
+        ("filter[from]", since.map(to_rfc3339)),
+        ("filter[to]", until.map(to_rfc3339)),
+        ("sort", Some(sort.to_owned())),
+    ];
+    parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// An event of its one JSON form.
+fn read(event: &Value) -> Read<EventRecord> {
+    fn parsed<T: FromStr>(value: &Value, member: &str) -> Read<Option<T>> {
+        let parsed = value.as_str().map(str::parse).transpose();
+        parsed.map_err(|_| format!("{member} is unknown"))
+    }
+    fn required<T: FromStr>(value: &Value, member: &str) -> Read<T> {
+        parsed(value, member)?.ok_or_else(|| format!("{member} is missing"))
+    }
+    let text = |member: &str| event[member].as_str().map(str::to_owned);
+    let at = event["time"].as_str().and_then(Timestamp::from_rfc3339);
+    Ok(EventRecord {
+        event_id: required(&event["id"], "id")?,
+        at: at.ok_or("time is missing")?,
+        action: required(&event["action"], "action")?,
+        actor_kind: required(&event["actor"]["type"], "actor.type")?,
+        actor: event["actor"]["id"].as_str().map(str::to_owned),
+        client: parsed(&event["client_id"], "client_id")?,
+        family: parsed(&event["family"], "family")?,
+        grant_id: parsed(&event["grant_id"], "grant_id")?,
+        subject: text("sub"),
+        source: parsed(&event["source"], "source")?,
+        request_id: text("request_id"),
+        detail: event.get("detail").map(ToString::to_string),
+    })
 }
 
 /// What an event is about, a fact each.

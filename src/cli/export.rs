@@ -8,25 +8,25 @@ use std::{
 };
 
 use super::{
+    backend::{Backend, BackendArguments},
     exit::{Failure, Outcome},
     output::{Messages, Results},
-    records::{Listed, Pages},
-    settings::{OpenStore, StoreArguments},
+    records::{self, Listed, Pages},
 };
 use crate::{private_file, store::Access};
 
 /// Writes the records that pass a filter to a new file, or to standard output without one.
 pub(super) fn export<T: Listed>(
-    store: StoreArguments,
+    backend: BackendArguments,
     filter: T::Filter,
     file: Option<PathBuf>,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
     let number = match file.filter(|file| file != Path::new("-")) {
         None => {
-            let store = store.open(Access::Read)?;
+            let backend = backend.open(Access::Read)?;
             let mut results = Results::open();
-            let number = write::<T>(&store, filter, messages, |line| results.line(line))?;
+            let number = write::<T>(&backend, filter, messages, |line| results.line(line))?;
             results.finish()?;
             number
         }
@@ -37,9 +37,9 @@ pub(super) fn export<T: Listed>(
                     path.display()
                 )));
             }
-            let store = store.open(Access::Read)?;
+            let backend = backend.open(Access::Read)?;
             let whole = PartialFile::create(path)?;
-            write_file::<T>(&store, filter, messages, whole)?
+            write_file::<T>(&backend, filter, messages, whole)?
         }
     };
     let plural = if number == 1 { "" } else { "s" };
@@ -49,14 +49,14 @@ pub(super) fn export<T: Listed>(
 
 /// Hands every record to `put`, a line at a time, and counts them.
 fn write<T: Listed>(
-    store: &OpenStore,
+    backend: &Backend,
     filter: T::Filter,
     messages: Messages,
     mut put: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let bar = T::progress(store, &filter, messages)?;
+    let bar = records::progress::<T>(backend.into(), &filter, messages)?;
     let mut number = 0;
-    for record in Pages::<T>::new(store, filter, None, None) {
+    for record in Pages::<T>::new(backend, filter, None, None) {
         put(&record?.line()?)?;
         number += 1;
         bar.inc(1);
@@ -66,14 +66,14 @@ fn write<T: Listed>(
 }
 
 fn write_file<T: Listed>(
-    store: &OpenStore,
+    backend: &Backend,
     filter: T::Filter,
     messages: Messages,
     mut whole: PartialFile,
 ) -> Result<u64, Failure> {
     let mut file = BufWriter::with_capacity(64 * 1024, &whole.file);
     let cannot_write = |partial: &Path| format!("cannot write {}", partial.display());
-    let number = write::<T>(store, filter, messages, |line| {
+    let number = write::<T>(backend, filter, messages, |line| {
         writeln!(file, "{line}").map_err(Failure::of(cannot_write(&whole.partial)))
     })?;
     file.flush()

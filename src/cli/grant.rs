@@ -1,29 +1,36 @@
-//! `doorward grant`: what people have allowed clients, straight from the store, also beside a running server. No
-//! secret is shown: the store has hashes alone.
+//! `doorward grant`: what people have allowed clients, in the store or by the operator API of a server. No secret is
+//! shown: the store has hashes alone.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     author::author,
+    backend::{Backend, BackendArguments},
     exit::{Failure, Outcome},
     output::{
         Format, Messages, RecordOutput, ReportOutput, insist, print, table, visible_json,
         visible_line,
     },
-    records::{self, Doomed, Forgotten, Listed, Part},
-    settings::StoreArguments,
+    records::{self, Doomed, Forgotten, Listed, Pages, Part},
+    remote::{Collection, Query, Read, Server, attributes, moment, moment_or_none},
+    settings::OpenStore,
     time::to_rfc3339,
 };
 use crate::{
     audit::Action,
     client::{ClientIdentifier, Scope},
-    clock::Clock,
+    clock::{Clock, Timestamp},
     event_json::{EventJson, event_json},
     grant::{GrantId, ResourceIndicator},
-    store::{Access, Deleted, EventRecord, EventsOf, GrantFilter, GrantRecord, Store, StoreError},
+    paths,
+    store::{
+        Access, Deleted, EventFilter, EventOrder, EventRecord, EventsOf, GrantFilter, GrantRecord,
+        Store, StoreError,
+    },
     timeline::timeline,
 };
 
@@ -84,7 +91,7 @@ pub(super) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Show a grant and its timeline, also after its end
@@ -99,7 +106,7 @@ pub(super) struct ShowArguments {
     #[command(flatten)]
     output: ReportOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Revoke grants for good: their codes and refresh tokens end at once, access tokens when they expire
@@ -131,7 +138,7 @@ pub(super) struct RevokeArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// The arguments of [`FilterArguments`].
@@ -144,14 +151,26 @@ pub(super) fn client(text: &str) -> Result<ClientIdentifier, String> {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<GrantRecord>(self.store, self.filter.into_filter(), part, messages)
+        records::list::<Grant>(
+            &self.backend.open(Access::Read)?,
+            self.filter.into_filter(),
+            part,
+            messages,
+        )
     }
 }
 
 /// More events than a grant leaves.
 const EVENTS_MAX: usize = 100;
 
-/// A grant with its story, as programs read it.
+/// A grant with its story.
+struct Story {
+    grant: Option<Grant>,
+    timeline: Vec<String>,
+    events: Vec<EventRecord>,
+}
+
+/// The same as programs read it.
 #[derive(Serialize)]
 struct Shown<'a> {
     grant_id: String,
@@ -161,23 +180,67 @@ struct Shown<'a> {
     events: Vec<EventJson<'a>>,
 }
 
-impl ShowArguments {
-    fn run(self) -> Result<Outcome, Failure> {
-        let id = self.grant_id;
-        let store = self.store.open(Access::Read)?;
+impl Story {
+    /// `None` when neither a grant nor an event has this identifier.
+    fn find(backend: &Backend, id: GrantId) -> Result<Option<Self>, Failure> {
+        match backend {
+            Backend::Store(store) => Self::in_store(store, id),
+            Backend::Server(server) => Self::at(server, backend, id),
+        }
+    }
+
+    fn in_store(store: &OpenStore, id: GrantId) -> Result<Option<Self>, Failure> {
         let grant = store.wait(store.handle.grant(id))?;
         let of = EventsOf::Grant(id);
         let mut events = store.wait(store.handle.newest_events(Some(&of), None, EVENTS_MAX))?;
         if grant.is_none() && events.is_empty() {
+            return Ok(None);
+        }
+        in_order(&mut events);
+        let timeline = timeline(grant.as_ref(), &events, Clock::System.now());
+        Ok(Some(Self { grant: grant.map(Grant::from), timeline, events }))
+    }
+
+    fn at(server: &Server, backend: &Backend, id: GrantId) -> Result<Option<Self>, Failure> {
+        let reply = server.get(&format!("{}/{id}", paths::OPERATOR_GRANTS), &[])?;
+        if reply.is_missing() {
+            return Ok(None);
+        }
+        let resource = &reply.done()?["data"];
+        let sentences = resource["attributes"]["timeline"].as_array().into_iter().flatten();
+        let timeline = sentences.filter_map(Value::as_str).map(str::to_owned).collect();
+        // Of a grant that has ended, only the timeline is left.
+        let is_there = resource["attributes"]["client_id"].is_string();
+        let grant = is_there.then(|| Grant::read(resource)).transpose();
+        let filter = EventFilter {
+            grant: Some(id),
+            order: EventOrder::NewestFirst,
+            ..EventFilter::default()
+        };
+        let events = Pages::<EventRecord>::new(backend, filter, None, Some(EVENTS_MAX));
+        let mut events: Vec<_> = events.take(EVENTS_MAX).collect::<Result<_, _>>()?;
+        in_order(&mut events);
+        let grant = grant.map_err(|reason| server.unreadable(&reason))?;
+        Ok(Some(Self { grant, timeline, events }))
+    }
+}
+
+/// Events of one moment happened in the order of their actions.
+fn in_order(events: &mut [EventRecord]) {
+    events.sort_by_key(|event| (event.at, event.action));
+}
+
+impl ShowArguments {
+    fn run(self) -> Result<Outcome, Failure> {
+        let id = self.grant_id;
+        let backend = self.backend.open(Access::Read)?;
+        let Some(Story { grant, timeline, events }) = Story::find(&backend, id)? else {
             insist(format_args!("There is no grant {id}."));
             return Ok(Outcome::No);
-        }
-        // Events of one moment happened in the order of their actions.
-        events.sort_by_key(|event| (event.at, event.action));
-        let timeline = timeline(grant.as_ref(), &events, Clock::System.now());
+        };
         let shown = Shown {
             grant_id: id.to_string(),
-            grant: grant.as_ref().map(line),
+            grant: grant.as_ref().map(Grant::line),
             timeline: &timeline,
             events: events.iter().map(event_json).collect(),
         };
@@ -200,7 +263,7 @@ const fn done((): ()) -> Outcome {
 /// A grant for people: whose it is, then its timeline, a sentence a line.
 fn report(
     id: GrantId,
-    grant: Option<&GrantRecord>,
+    grant: Option<&Grant>,
     events: &[EventRecord],
     timeline: &[String],
 ) -> String {
@@ -211,7 +274,7 @@ fn report(
         .or_else(|| events.iter().find_map(of_events));
     let (client, subject) =
         parties.map_or_else(Default::default, |(client, subject)| (client.to_string(), subject));
-    let grant = grant.map(line);
+    let grant = grant.map(Grant::line);
     let scope = grant.as_ref().and_then(|grant| grant.scope).unwrap_or_default();
     let resources = grant.as_ref().map(|grant| grant.resources.join(" ")).unwrap_or_default();
     let rows = [
@@ -229,13 +292,101 @@ fn report(
 
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let doomed = Doomed::<GrantRecord> {
+        let doomed = Doomed::<Grant> {
             named: self.grant_ids,
             filter: self.filter.into_filter(),
             is_sure: self.yes,
             is_rehearsal: self.dry_run,
         };
-        records::forget(self.store, doomed, messages)
+        records::forget(|| self.backend.open(Access::Command), doomed, messages)
+    }
+}
+
+/// What is shown of a grant.
+pub(super) struct Grant {
+    id: GrantId,
+    client: ClientIdentifier,
+    pub(super) subject: String,
+    pub(super) scope: Option<Scope>,
+    resources: Vec<String>,
+    issued_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    is_redeemed: bool,
+    refresh_token_expires_at: Option<Timestamp>,
+}
+
+impl From<GrantRecord> for Grant {
+    fn from(grant: GrantRecord) -> Self {
+        let resources = grant.resources.iter().map(ResourceIndicator::as_str);
+        Self {
+            id: grant.grant_id,
+            resources: resources.map(str::to_owned).collect(),
+            client: grant.client,
+            subject: grant.subject,
+            scope: grant.scope,
+            issued_at: grant.issued_at,
+            expires_at: grant.expires_at,
+            is_redeemed: grant.code.redeemed_at.is_some(),
+            refresh_token_expires_at: grant.refresh.map(|it| it.expires_at),
+        }
+    }
+}
+
+/// The attributes of a grant in the operator API.
+#[derive(Deserialize)]
+struct Attributes {
+    client_id: String,
+    sub: String,
+    scope: Option<String>,
+    resources: Vec<String>,
+    #[serde(deserialize_with = "moment")]
+    issued_at: Timestamp,
+    #[serde(deserialize_with = "moment")]
+    expires_at: Timestamp,
+    is_redeemed: bool,
+    #[serde(default, deserialize_with = "moment_or_none")]
+    refresh_token_expires_at: Option<Timestamp>,
+}
+
+/// The filter as the list of the operator API takes it.
+fn query(filter: &GrantFilter) -> Query {
+    let GrantFilter { client, subject } = filter;
+    let client = client.as_ref().map(|client| ("filter[client_id]", client.to_string()));
+    let subject = subject.clone().map(|subject| ("filter[sub]", subject));
+    client.into_iter().chain(subject).collect()
+}
+
+impl Grant {
+    /// The grant of a resource.
+    fn read(resource: &Value) -> Read<Self> {
+        let grant: Attributes = attributes(resource)?;
+        let id = resource["id"].as_str().and_then(|id| id.parse().ok());
+        let scope = grant.scope.as_deref().map_or(Ok(None), Scope::parse);
+        Ok(Self {
+            id: id.ok_or("id is unknown")?,
+            client: grant.client_id.parse().map_err(|_| "client_id is unknown")?,
+            subject: grant.sub,
+            scope: scope.map_err(|error| error.to_string())?,
+            resources: grant.resources,
+            issued_at: grant.issued_at,
+            expires_at: grant.expires_at,
+            is_redeemed: grant.is_redeemed,
+            refresh_token_expires_at: grant.refresh_token_expires_at,
+        })
+    }
+
+    fn line(&self) -> Line<'_> {
+        Line {
+            grant_id: self.id.to_string(),
+            client_id: self.client.to_string(),
+            sub: &self.subject,
+            scope: self.scope.as_ref().map(Scope::as_str),
+            resources: &self.resources,
+            issued_at: to_rfc3339(self.issued_at),
+            expires_at: to_rfc3339(self.expires_at),
+            is_redeemed: self.is_redeemed,
+            refresh_token_expires_at: self.refresh_token_expires_at.map(to_rfc3339),
+        }
     }
 }
 
@@ -247,7 +398,7 @@ struct Line<'a> {
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
-    resources: Vec<&'a str>,
+    resources: &'a [String],
     issued_at: String,
     expires_at: String,
     /// Whether its code has bought tokens.
@@ -256,26 +407,18 @@ struct Line<'a> {
     refresh_token_expires_at: Option<String>,
 }
 
-fn line(grant: &GrantRecord) -> Line<'_> {
-    Line {
-        grant_id: grant.grant_id.to_string(),
-        client_id: grant.client.to_string(),
-        sub: &grant.subject,
-        scope: grant.scope.as_ref().map(Scope::as_str),
-        resources: grant.resources.iter().map(ResourceIndicator::as_str).collect(),
-        issued_at: to_rfc3339(grant.issued_at),
-        expires_at: to_rfc3339(grant.expires_at),
-        is_redeemed: grant.code.redeemed_at.is_some(),
-        refresh_token_expires_at: grant.refresh.as_ref().map(|it| to_rfc3339(it.expires_at)),
-    }
-}
-
-impl Listed for GrantRecord {
+impl Listed for Grant {
     type Id = GrantId;
     type Filter = GrantFilter;
     const NAME: &'static str = "grant";
     const HEADER: &'static [&'static str] =
         &["GRANT ID", "MADE", "ENDS", "SUBJECT", "CLIENT", "SCOPE", "RESOURCES"];
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::OPERATOR_GRANTS,
+        query,
+        read: |resource| Some(Self::read(resource)),
+        page_max: 100,
+    });
 
     async fn page(
         store: &Store,
@@ -283,19 +426,20 @@ impl Listed for GrantRecord {
         after: Option<GrantId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        store.grants(filter, after, limit).await
+        let page = store.grants(filter, after, limit).await?;
+        Ok(page.into_iter().map(Self::from).collect())
     }
 
     fn id(&self) -> GrantId {
-        self.grant_id
+        self.id
     }
 
     fn line(&self) -> Result<String, Failure> {
-        Ok(serde_json::to_string(&line(self)).expect("strings under string keys are JSON"))
+        Ok(serde_json::to_string(&self.line()).expect("strings under string keys are JSON"))
     }
 
     fn row(&self) -> Vec<String> {
-        let line = line(self);
+        let line = self.line();
         vec![
             line.grant_id,
             line.issued_at,
@@ -308,7 +452,7 @@ impl Listed for GrantRecord {
     }
 }
 
-impl Forgotten for GrantRecord {
+impl Forgotten for Grant {
     const FORGET: &'static str = "Revoke";
 
     async fn forget(store: Arc<Store>, id: GrantId) -> Result<Deleted, StoreError> {

@@ -3,6 +3,7 @@
 
 mod audit;
 mod author;
+mod backend;
 mod client;
 mod completions;
 mod config;
@@ -24,6 +25,7 @@ mod person;
 mod progress;
 mod records;
 mod registration_token;
+mod remote;
 mod rule;
 mod serve;
 mod session;

@@ -15,14 +15,16 @@ use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
 use super::{
+    backend::{Backend, BackendRef},
     exit::{Failure, Outcome},
     output::{
         Format, Messages, Results, insist, is_confirmed, needs_a_terminal, table, visible_json,
     },
     progress,
-    settings::{OpenStore, StoreArguments},
+    remote::Collection,
+    settings::OpenStore,
 };
-use crate::store::{Access, Deleted, Store, StoreError};
+use crate::store::{Deleted, Store, StoreError};
 
 /// How many records are asked for at once, unless fewer are wanted.
 const PAGE_MAX: usize = 500;
@@ -41,6 +43,8 @@ pub(super) trait Listed: Sized {
     /// What one of them is called.
     const NAME: &'static str;
     const HEADER: &'static [&'static str];
+    /// How the operator API lists them, if it does.
+    const API: Option<Collection<Self>> = None;
 
     /// As the method of the store that lists them.
     async fn page(
@@ -61,6 +65,11 @@ pub(super) trait Listed: Sized {
 
     fn id(&self) -> Self::Id;
 
+    /// Where the operator API goes on after a record.
+    fn cursor(id: &Self::Id) -> String {
+        id.to_string()
+    }
+
     /// As one line of JSON, without its line break.
     fn line(&self) -> Result<String, Failure>;
 
@@ -80,8 +89,8 @@ pub(super) trait Forgotten: Listed {
 }
 
 /// In the order of identifiers. Ends after the first failure.
-pub(super) struct Pages<'store, T: Listed> {
-    store: &'store OpenStore,
+pub(super) struct Pages<'backend, T: Listed> {
+    backend: BackendRef<'backend>,
     filter: T::Filter,
     after: Option<T::Id>,
     page: vec::IntoIter<T>,
@@ -89,22 +98,40 @@ pub(super) struct Pages<'store, T: Listed> {
     is_at_end: bool,
 }
 
-impl<'store, T: Listed> Pages<'store, T> {
+impl<'backend, T: Listed> Pages<'backend, T> {
     /// The records behind `after`; `expected` is how many will be taken, when that is known.
     pub(super) fn new(
-        store: &'store OpenStore,
+        backend: impl Into<BackendRef<'backend>>,
         filter: T::Filter,
         after: Option<T::Id>,
         expected: Option<usize>,
     ) -> Self {
         let page_max = expected.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-        Self { store, filter, after, page: Vec::new().into_iter(), page_max, is_at_end: false }
+        Self {
+            backend: backend.into(),
+            filter,
+            after,
+            page: Vec::new().into_iter(),
+            page_max,
+            is_at_end: false,
+        }
     }
 
     fn turn(&mut self) -> Result<(), Failure> {
-        let question = T::page(&self.store.handle, &self.filter, self.after.clone(), self.page_max);
-        let page = self.store.wait(question)?;
-        self.is_at_end = page.is_empty();
+        let page = match self.backend {
+            BackendRef::Store(store) => {
+                let (filter, after) = (&self.filter, self.after.clone());
+                let page = store.wait(T::page(&store.handle, filter, after, self.page_max))?;
+                self.is_at_end = page.is_empty();
+                page
+            }
+            BackendRef::Server(server) => {
+                let after = self.after.as_ref().map(T::cursor);
+                let page = server.page::<T>(&self.filter, after, self.page_max)?;
+                self.is_at_end = !page.has_more;
+                page.records
+            }
+        };
         self.after = page.last().map(T::id).or(self.after.take());
         self.page = page.into_iter();
         Ok(())
@@ -150,33 +177,24 @@ impl<I> Part<I> {
 }
 
 /// Shows a part of the records that pass a filter, and says how to go on behind it.
-pub(super) fn list<T: Listed>(
-    store: StoreArguments,
+pub(super) fn list<'backend, T: Listed>(
+    backend: impl Into<BackendRef<'backend>>,
     filter: T::Filter,
     part: Part<T::Id>,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
-    list_of::<T>(&store.open(Access::Read)?, filter, part, messages)
-}
-
-/// The same on a store that is open.
-pub(super) fn list_of<T: Listed>(
-    store: &OpenStore,
-    filter: T::Filter,
-    part: Part<T::Id>,
-    messages: Messages,
-) -> Result<Outcome, Failure> {
+    let backend = backend.into();
     let limit = part.limit();
     let bar = if io::stdout().is_terminal() {
         ProgressBar::hidden() // It would stand between the lines.
     } else if limit.is_some() || part.after.is_some() {
         progress::of_records(&format!("{}s", T::NAME), None, messages)
     } else {
-        T::progress(store, &filter, messages)?
+        progress::<T>(backend, &filter, messages)?
     };
     // One more than shown tells whether there is more.
     let expected = limit.map(|limit| limit.saturating_add(1));
-    let mut records = Pages::<T>::new(store, filter, part.after, expected).fuse();
+    let mut records = Pages::<T>::new(backend, filter, part.after, expected).fuse();
 
     let shown = records.by_ref().take(limit.unwrap_or(usize::MAX)).inspect(|_| bar.inc(1));
     let last = match part.format {
@@ -194,6 +212,18 @@ pub(super) fn list_of<T: Listed>(
         (Some(_), None) => {}
     }
     Ok(Outcome::Done)
+}
+
+/// How far a command is that goes through all records.
+pub(super) fn progress<T: Listed>(
+    backend: BackendRef<'_>,
+    filter: &T::Filter,
+    messages: Messages,
+) -> Result<ProgressBar, Failure> {
+    match backend {
+        BackendRef::Store(store) => T::progress(store, filter, messages),
+        BackendRef::Server(_) => Ok(progress::of_records(&format!("{}s", T::NAME), None, messages)),
+    }
 }
 
 /// The last record that was printed, if there was one.
@@ -251,25 +281,25 @@ pub(super) struct Doomed<T: Listed> {
 
 /// Forgets records, once somebody has said yes.
 pub(super) fn forget<T: Forgotten>(
-    store: StoreArguments,
+    open: impl FnOnce() -> Result<Backend, Failure>,
     doomed: Doomed<T>,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
     let Doomed { named, filter, is_sure, is_rehearsal } = doomed;
     let verb = T::FORGET.to_ascii_lowercase();
     needs_a_terminal(is_sure || is_rehearsal, &verb)?;
-    let store = store.open(Access::Command)?;
+    let backend = open()?;
     let whom = if is_sure && !is_rehearsal {
         String::new()
     } else {
-        match number::<T>(&store, &named, &filter, messages)? {
+        match number::<T>(&backend, &named, &filter, messages)? {
             1 => format!("1 {}", T::NAME),
             number => format!("{number} {}s", T::NAME),
         }
     };
     if is_rehearsal {
         messages.say(format_args!("Would {verb} {whom}."));
-        store.close()?;
+        backend.close()?;
         return Ok(Outcome::Done);
     }
     if !is_sure && !is_confirmed(&format!("{} {whom} for good?", T::FORGET)) {
@@ -277,18 +307,18 @@ pub(super) fn forget<T: Forgotten>(
         return Ok(Outcome::No);
     }
     let outcome = if named.is_empty() {
-        forget_all::<T>(&store, filter, messages)?;
+        forget_all::<T>(&backend, filter, messages)?;
         Outcome::Done
     } else {
-        Outcome::from_verdict(forget_named::<T>(&store, named, messages)?)
+        Outcome::from_verdict(forget_named::<T>(&backend, named, messages)?)
     };
-    store.close()?;
+    backend.close()?;
     Ok(outcome)
 }
 
 /// How many records are named, or pass the filter.
 fn number<T: Listed>(
-    store: &OpenStore,
+    backend: &Backend,
     named: &[T::Id],
     filter: &T::Filter,
     messages: Messages,
@@ -297,7 +327,7 @@ fn number<T: Listed>(
         return Ok(named.len());
     }
     let bar = progress::of_records(&format!("{}s", T::NAME), None, messages);
-    let mut records = Pages::<T>::new(store, filter.clone(), None, None);
+    let mut records = Pages::<T>::new(backend, filter.clone(), None, None);
     let counted = records.try_fold(0, |number, record| {
         bar.inc(1);
         record.map(|_| number + 1)
@@ -308,13 +338,19 @@ fn number<T: Listed>(
 
 /// Whether all of them were there.
 fn forget_named<T: Forgotten>(
-    store: &OpenStore,
+    backend: &Backend,
     ids: Vec<T::Id>,
     messages: Messages,
 ) -> Result<bool, Failure> {
     let mut is_complete = true;
     for id in ids {
-        match store.wait(T::forget(Arc::clone(&store.handle), id.clone()))? {
+        let forgotten = match backend {
+            Backend::Store(store) => {
+                store.wait(T::forget(Arc::clone(&store.handle), id.clone()))?
+            }
+            Backend::Server(server) => server.delete::<T>(&id)?,
+        };
+        match forgotten {
             Deleted::Forgotten => messages.say(format_args!("{}d {id}.", T::FORGET)),
             Deleted::NotThere => {
                 insist(format_args!("There is no {} {id}.", T::NAME));
@@ -326,12 +362,12 @@ fn forget_named<T: Forgotten>(
 }
 
 fn forget_all<T: Forgotten>(
-    store: &OpenStore,
+    backend: &Backend,
     filter: T::Filter,
     messages: Messages,
 ) -> Result<(), Failure> {
-    let bar = T::progress(store, &filter, messages)?;
-    let mut records = Pages::<T>::new(store, filter, None, None);
+    let bar = progress::<T>(backend.into(), &filter, messages)?;
+    let mut records = Pages::<T>::new(backend, filter, None, None);
     loop {
         let some: Vec<T::Id> = records
             .by_ref()
@@ -342,7 +378,16 @@ fn forget_all<T: Forgotten>(
             break;
         }
         let began = Instant::now();
-        bar.inc(store.wait(forget_together::<T>(&store.handle, some))?);
+        match backend {
+            Backend::Store(store) => {
+                bar.inc(store.wait(forget_together::<T>(&store.handle, some))?);
+            }
+            Backend::Server(server) => {
+                for id in some {
+                    bar.inc(u64::from(server.delete::<T>(&id)? == Deleted::Forgotten));
+                }
+            }
+        }
         // Others have the disk for at least as long as this had it.
         thread::sleep(began.elapsed());
     }

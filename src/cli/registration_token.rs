@@ -154,7 +154,12 @@ impl CreateArguments {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<InitialAccessTokenRecord>(self.store, (), part, messages)
+        records::list::<InitialAccessTokenRecord>(
+            &self.store.open(Access::Read)?,
+            (),
+            part,
+            messages,
+        )
     }
 }
 

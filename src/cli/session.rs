@@ -6,14 +6,14 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
+    backend::{Backend, LocalArguments},
     exit::{Failure, Outcome},
     output::{Messages, RecordOutput},
     records::{self, Doomed, Forgotten, Listed, Part},
-    settings::StoreArguments,
     time::to_rfc3339,
 };
 use crate::cli::author::author;
-use crate::store::{Deleted, SessionId, SessionRecord, Store, StoreError};
+use crate::store::{Access, Deleted, SessionId, SessionRecord, Store, StoreError};
 
 /// List and revoke the sessions of people who have signed in
 #[derive(Subcommand, Debug)]
@@ -50,7 +50,7 @@ pub(super) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    store: LocalArguments,
 }
 
 /// Revoke sessions: whoever has one is asked to sign in again
@@ -81,13 +81,18 @@ pub(super) struct RevokeArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    store: LocalArguments,
 }
 
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<SessionRecord>(self.store, self.subject, part, messages)
+        records::list::<SessionRecord>(
+            &self.store.open(Access::Read)?,
+            self.subject,
+            part,
+            messages,
+        )
     }
 }
 
@@ -99,7 +104,7 @@ impl RevokeArguments {
             is_sure: self.yes,
             is_rehearsal: self.dry_run,
         };
-        records::forget(self.store, doomed, messages)
+        records::forget(|| self.store.open(Access::Command).map(Backend::Store), doomed, messages)
     }
 }
 

@@ -136,7 +136,8 @@ pub(super) struct Variable {
 pub(super) fn variables(environment: &[(String, String)], faults: &mut Faults) -> Vec<Variable> {
     let mut found: Vec<Variable> = Vec::new();
     for (name, value) in environment {
-        if !name.starts_with(PREFIX) || name == "DOORWARD_CONFIG" || is_service_link(name) {
+        let is_no_setting = ["DOORWARD_CONFIG", "DOORWARD_TOKEN"].contains(&&**name);
+        if !name.starts_with(PREFIX) || is_no_setting || is_service_link(name) {
             continue;
         }
         let refuse = |faults: &mut Faults, what: String| {

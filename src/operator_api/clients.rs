@@ -1,4 +1,4 @@
-//! Clients: list, read, change, remove.
+//! Clients: read, change, remove.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -8,71 +8,22 @@ use super::{
     document::{Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
-    page::{self, CURSOR, LIMIT, Page},
-    query::Parameter,
+    page,
 };
 use crate::{
-    admission::{DestinationPattern, Word as _},
     app::App,
     audit::Action,
-    client::{ClientId, ClientIdentifier},
+    ceiling::Ceiling,
+    client::{ClientId, ClientIdentifier, Scope},
     operator::OperatorScope,
     store::{
-        ClientEdit, ClientEdited, ClientFilter, ClientFlags, ClientRecord, ClientState,
-        DocumentClientId, DocumentClientRecord, Standing,
+        ClientEdit, ClientEdited, ClientRecord, ClientState, DocumentClientId,
+        DocumentClientRecord, Standing,
     },
 };
 
 /// The type of a client in documents.
 pub(super) const TYPE: &str = "oauth2_clients";
-
-/// `GET /api/v2/oauth2/clients`
-pub(crate) const LIST: Operation = Operation {
-    needs: Needs::Scope(OperatorScope::ClientsRead),
-    id: "listOAuth2Clients",
-    summary: "List clients in the order of their registration, then clients with a metadata document.",
-    parameters: &[
-        Parameter { name: "filter[name]", about: "Part of the name, in upper or lower case." },
-        Parameter {
-            name: "filter[standing]",
-            about: "`active`, `pending`, `suspended`, or `dormant`.",
-        },
-        Parameter {
-            name: "filter[profile]",
-            about: "`datadog` or `rfc7591` for the endpoint at which the client registered, or `document`.",
-        },
-        Parameter { name: "filter[flag]", about: "`look_alike`." },
-        Parameter {
-            name: "filter[registered][from]",
-            about: "Registered, or first allowed, at this time or later (RFC 3339).",
-        },
-        Parameter {
-            name: "filter[registered][until]",
-            about: "Registered, or first allowed, before this time.",
-        },
-        Parameter {
-            name: DESTINATION,
-            about: "With a redirect URI that leads to this host, `*.host`, `loopback`, or `scheme:NAME`.",
-        },
-        Parameter { name: "filter[family]", about: "Of this family: a UUID." },
-        Parameter {
-            name: "filter[source]",
-            about: "Registered from this network, such as `192.0.2.0/24`.",
-        },
-        Parameter {
-            name: "filter[used][from]",
-            about: "Last used at this time or later (RFC 3339).",
-        },
-        Parameter { name: "filter[used][until]", about: "Last used before this time." },
-        Parameter { name: "filter[unused]", about: "`true` for clients that were never used." },
-        CURSOR,
-        LIMIT,
-    ],
-    body: None,
-    schema: Some(|| page::schema(&resource_schema())),
-    refusals: &[StatusCode::BAD_REQUEST],
-    handler: handler!(list),
-};
 
 /// `GET /api/v2/oauth2/clients/{client_id}`
 pub(crate) const READ: Operation = Operation {
@@ -92,7 +43,7 @@ pub(crate) const READ: Operation = Operation {
 pub(crate) const CHANGE: Operation = Operation {
     needs: Needs::Scope(OperatorScope::ClientsWrite),
     id: "updateOAuth2Client",
-    summary: "Change the standing or the note of a client, only in the version that `If-Match` names, if it is sent.",
+    summary: "Change the standing, the note, or the ceiling of a client, only in the version that `If-Match` names, if it is sent.",
     parameters: &[],
     body: Some(change_schema),
     schema: READ.schema,
@@ -203,6 +154,9 @@ impl Known {
                 "registered_at": moment(Some(client.issued_at)),
                 "source": client.source.map(|source| source.to_string()),
                 "flags": client.flags.names(),
+                "registered_by": client.registration.registered_by,
+                "changed_at": moment(client.registration.changed_at),
+                "generation": client.registration.generation.number(),
             }),
             Self::Document(client) => json!({
                 "client_id": client.url,
@@ -210,6 +164,7 @@ impl Known {
                 "registered_at": moment(Some(client.first_allowed_at)),
                 "source": null,
                 "flags": [],
+                "allowed_at": moment(Some(client.allowed_at)),
             }),
         };
         let ClientState { standing, standing_at, used_at, note, ceiling } = self.state();
@@ -225,9 +180,9 @@ impl Known {
 }
 
 /// The profile of clients that did not register.
-const DOCUMENT: &str = "document";
+pub(super) const DOCUMENT: &str = "document";
 
-fn resource_schema() -> Value {
+pub(super) fn resource_schema() -> Value {
     let text = json!({ "type": "string" });
     let optional = json!({ "type": ["string", "null"] });
     json!({
@@ -246,7 +201,23 @@ fn resource_schema() -> Value {
                     "registered_at": text,
                     "source": optional,
                     "flags": { "type": "array", "items": text },
-                    "standing": { "enum": Standing::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>() },
+                    "registered_by": {
+                        "type": ["string", "null"],
+                        "description": "The operator or the initial access token that vouches for it.",
+                    },
+                    "changed_at": { "type": ["string", "null"], "description": "When the client last changed its metadata." },
+                    "generation": {
+                        "type": "integer",
+                        "description": "Of the registration access token; absent for a client with a document.",
+                    },
+                    "allowed_at": {
+                        "type": "string",
+                        "description": "When a person last allowed a client with a document; absent for others.",
+                    },
+                    "standing": {
+                        "enum": Standing::ALL.iter().map(|it| it.as_str()).chain([REJECTED]).collect::<Vec<_>>(),
+                        "description": "`rejected` only in the answer to the change that removes the client.",
+                    },
                     "standing_at": optional,
                     "used_at": optional,
                     "note": optional,
@@ -273,127 +244,28 @@ fn change_schema() -> Value {
                 "type": { "const": TYPE },
                 "attributes": { "type": "object", "properties": {
                     "standing": {
-                        "enum": ["active", "suspended"],
+                        "enum": ["active", "suspended", REJECTED],
                         "description": "`active` approves a pending client or resumes a suspended one; \
-                            `suspended` ends every grant.",
+                            `suspended` ends every grant; `rejected` removes a pending client.",
                     },
                     "note": { "type": ["string", "null"], "description": "One line; null removes it." },
+                    "ceiling": {
+                        "type": ["object", "null"],
+                        "properties": {
+                            "only": { "type": "array", "items": { "type": "string" } },
+                            "except": { "type": "array", "items": { "type": "string" } },
+                        },
+                        "minProperties": 1,
+                        "maxProperties": 1,
+                        "additionalProperties": false,
+                        "description": "The scopes that the client may hold, or may not; a grant with another scope ends. \
+                            null lifts the bound.",
+                    },
                     "reason": { "type": "string", "description": "Why, for the audit event." },
                 } },
             },
         } },
     })
-}
-
-/// Which clients a list shows.
-struct Filter {
-    registered: ClientFilter,
-    /// Whether clients of each kind can pass.
-    shows_registered: bool,
-    shows_documents: bool,
-}
-
-impl Filter {
-    fn of(request: &Request<'_>) -> Result<Self, ApiError> {
-        let query = &request.query;
-        let profile = query.text("filter[profile]")?;
-        let is_document = profile == Some(DOCUMENT);
-        let profile = if is_document {
-            None
-        } else {
-            query.parsed("filter[profile]", "datadog, rfc7591, or document")?
-        };
-        let flags = match query.text("filter[flag]")? {
-            None => ClientFlags::default(),
-            Some("look_alike") => ClientFlags::LOOK_ALIKE,
-            Some(_) => {
-                return Err(ApiError::parameter("filter[flag]", "The value must be look_alike."));
-            }
-        };
-        let registered = ClientFilter {
-            profile,
-            flags,
-            issued_from: query.moment("filter[registered][from]")?,
-            issued_until: query.moment("filter[registered][until]")?,
-            standing: query.parsed("filter[standing]", "active, pending, suspended, or dormant")?,
-            name_contains: query.text("filter[name]")?.map(str::to_owned),
-            destination: destination(DESTINATION, query.text(DESTINATION)?)?,
-            family: query.parsed("filter[family]", "a UUID")?,
-            source: query.parsed("filter[source]", "a network, such as 192.0.2.0/24")?,
-            used_from: query.moment("filter[used][from]")?,
-            used_until: query.moment("filter[used][until]")?,
-            is_unused: query.boolean("filter[unused]")?.unwrap_or(false),
-        };
-        let shows_documents = registered.profile.is_none();
-        Ok(Self { registered, shows_registered: !is_document, shows_documents })
-    }
-}
-
-const DESTINATION: &str = "filter[destination]";
-
-/// The destination that the parameter `name` selects by.
-pub(super) fn destination(
-    name: &str,
-    text: Option<&str>,
-) -> Result<Option<DestinationPattern>, ApiError> {
-    let refused = |_| {
-        let expected = DestinationPattern::EXPECTED;
-        ApiError::parameter(name, format!("The value must be {expected}."))
-    };
-    text.map(DestinationPattern::parse).transpose().map_err(refused)
-}
-
-/// Where a page of clients begins: after a registered client, or after one with a document.
-enum Place {
-    Registered(Option<ClientId>),
-    Document(Option<String>),
-}
-
-impl Place {
-    fn of(cursor: Option<&str>) -> Result<Self, ApiError> {
-        let Some(cursor) = cursor else { return Ok(Self::Registered(None)) };
-        if let Ok(id) = cursor.parse() {
-            return Ok(Self::Registered(Some(id)));
-        }
-        if cursor.starts_with("https://") {
-            return Ok(Self::Document(Some(cursor.to_owned())));
-        }
-        Err(page::bad_cursor())
-    }
-}
-
-async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
-    let page = Page::of(&request)?;
-    let filter = Filter::of(&request)?;
-    let mut place = Place::of(page.cursor)?;
-    let mut found = Vec::new();
-    while found.len() <= page.limit {
-        let wanted = page.limit + 1 - found.len();
-        place = match place {
-            Place::Registered(after) if filter.shows_registered => {
-                let clients = request.app.store.clients(&filter.registered, after, wanted).await?;
-                let last = clients.last().map(|client| client.client_id);
-                found.extend(clients.into_iter().map(Known::Registered));
-                last.map_or(Place::Document(None), |last| Place::Registered(Some(last)))
-            }
-            Place::Registered(_) => Place::Document(None),
-            Place::Document(_) if !filter.shows_documents => break,
-            Place::Document(after) => {
-                let store = &request.app.store;
-                let filter = &filter.registered;
-                let clients =
-                    store.document_clients_behind(filter, after.as_deref(), wanted).await?;
-                let Some(last) = clients.last().map(|client| client.url.clone()) else { break };
-                found.extend(clients.into_iter().map(Known::Document));
-                Place::Document(Some(last))
-            }
-        };
-    }
-    let cursor = |client: &Known| match client {
-        Known::Registered(client) => client.client_id.to_string(),
-        Known::Document(client) => client.url.clone(),
-    };
-    Ok(page.answer(&request, found, cursor, Known::resource))
 }
 
 /// The parameter of the path.
@@ -407,13 +279,21 @@ async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
 async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
     let id = request.path(CLIENT_ID)?;
     let client = Known::find(request.app, &id, CLIENT_ID).await?;
-    let edit = edit(&request.body, &client.id())?;
-    let edited = request
-        .app
-        .store
-        .edit_client(&client.identifier()?, edit, request.versions(), request.author())
-        .await?;
+    let Edit { edit, is_rejection } = edit(&request.body, &client.id())?;
+    let (store, identifier) = (&request.app.store, client.identifier()?);
+    let (versions, author) = (request.versions(), request.author());
+    let edited = if is_rejection {
+        let reason = edit.reason.as_deref().unwrap_or("by_operator");
+        store.reject_unchanged_client(&identifier, versions, reason, author).await?
+    } else {
+        store.edit_client(&identifier, edit, versions, author).await?
+    };
     match edited {
+        ClientEdited::Now if is_rejection => {
+            let mut resource = client.resource();
+            resource["attributes"]["standing"] = REJECTED.into();
+            Ok(Answer::one(&resource))
+        }
         ClientEdited::Now => {
             let client = Known::find(request.app, &id, CLIENT_ID).await?;
             Ok(Answer::one(&client.resource()).tagged(&client.state().version()))
@@ -430,28 +310,62 @@ async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
 /// The longest note or reason, in characters.
 const REMARK_CHARS_MAX: usize = 500;
 
+/// The standing of a client that was pending and is removed.
+const REJECTED: &str = "rejected";
+
+/// What the body of a change asks for.
+struct Edit {
+    edit: ClientEdit,
+    /// Whether the client is rejected; nothing else is changed then.
+    is_rejection: bool,
+}
+
 /// Reads what the body of a change asks for.
-fn edit(body: &Value, id: &str) -> Result<ClientEdit, ApiError> {
+fn edit(body: &Value, id: &str) -> Result<Edit, ApiError> {
     let attributes = page::attributes(body, TYPE, id)?;
     let mut edit = ClientEdit::default();
+    let mut is_rejection = false;
     for (name, value) in attributes.into_iter().flatten() {
         let pointer = format!("/data/attributes/{}", crate::json::pointer_step(name));
         match name.as_str() {
+            "standing" if value == REJECTED => is_rejection = true,
             "standing" => {
                 let standing = value.as_str().and_then(|text| text.parse().ok());
                 let standing = standing
                     .filter(|standing| matches!(standing, Standing::Active | Standing::Suspended));
-                let refused =
-                    || ApiError::member(&pointer, "The value must be active or suspended.");
+                let refused = || {
+                    ApiError::member(&pointer, "The value must be active, suspended, or rejected.")
+                };
                 edit.standing = Some(standing.ok_or_else(refused)?);
             }
             "note" if value.is_null() => edit.note = Some(None),
             "note" => edit.note = Some(Some(remark(value, &pointer)?)),
+            "ceiling" if value.is_null() => edit.ceiling = Some(None),
+            "ceiling" => edit.ceiling = Some(Some(ceiling(value, &pointer)?)),
             "reason" => edit.reason = Some(remark(value, &pointer)?),
             _ => return Err(ApiError::member(&pointer, "This member cannot be changed.")),
         }
     }
-    Ok(edit)
+    if is_rejection && (edit.note.is_some() || edit.ceiling.is_some()) {
+        let detail = "A client that is rejected is removed: nothing else of it can be changed.";
+        return Err(ApiError::member("/data/attributes", detail));
+    }
+    Ok(Edit { edit, is_rejection })
+}
+
+/// Reads a ceiling: one member, `only` or `except`, with scopes.
+fn ceiling(value: &Value, pointer: &str) -> Result<Ceiling, ApiError> {
+    let is_scope = |token: &String| {
+        let scope = Scope::parse(token).ok().flatten();
+        scope.is_some_and(|scope| scope.tokens().eq([token.as_str()]))
+    };
+    let ceiling = serde_json::from_value(value.clone()).ok().filter(|ceiling| match ceiling {
+        Ceiling::Only(tokens) | Ceiling::Except(tokens) => tokens.iter().all(is_scope),
+    });
+    ceiling.ok_or_else(|| {
+        let detail = "The value must be an object with only or except, a list of scopes.";
+        ApiError::member(pointer, detail)
+    })
 }
 
 /// One line that an operator wrote.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     authentication::Needs,
-    clients::{destination, remark},
+    client_list::destination,
+    clients::remark,
     document::{Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},

@@ -8,6 +8,7 @@
 pub(crate) mod audit_events;
 mod authentication;
 mod authorized;
+pub(crate) mod client_list;
 pub(crate) mod clients;
 mod description;
 mod document;

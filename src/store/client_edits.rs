@@ -20,6 +20,8 @@ pub struct ClientEdit {
     pub standing: Option<Standing>,
     /// Its note; `Some(None)` removes it.
     pub note: Option<Option<String>>,
+    /// The scopes that it may hold; `Some(None)` lifts the bound.
+    pub ceiling: Option<Option<Ceiling>>,
     /// Why, for the audit event.
     pub reason: Option<String>,
 }
@@ -118,6 +120,23 @@ impl Store {
         change!(self, whole deleting, |change| {
             let (ceiling, versions) = (ceiling.as_ref(), versions.as_deref());
             changes::restrict_unchanged_client(change, &client, ceiling, versions, &by)
+        })
+    }
+
+    /// Removes a pending client ([`Store::reject_client`]), if it is in one of `versions`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reject_unchanged_client(
+        &self,
+        client: &ClientIdentifier,
+        versions: Option<Vec<String>>,
+        reason: &str,
+        by: Author,
+    ) -> Result<ClientEdited, StoreError> {
+        let (client, reason) = (client.clone(), reason.to_owned());
+        change!(self, whole deleting, |change| {
+            changes::reject_unchanged_client(change, &client, versions.as_deref(), &reason, &by)
         })
     }
 

@@ -18,6 +18,7 @@ mod operators;
 mod people;
 mod proxy;
 mod registration_tokens;
+mod remote;
 mod rules;
 mod secret_files;
 mod serve;

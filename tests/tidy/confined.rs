@@ -24,6 +24,8 @@ const CONFINED: &[Confined] = &[
             "src/fuzz.rs",
             "src/http/",
             "src/authorization/",
+            // The operator API of another server.
+            "src/cli/remote/",
             "src/discovery.rs",
             "src/doctor/guards.rs",
             "src/guard/",
@@ -53,6 +55,7 @@ const CONFINED: &[Confined] = &[
     Confined {
         what: &["rustls"],
         to: &[
+            "src/cli/remote/refusal.rs",
             "src/doctor/",
             "src/http/fetch.rs",
             "src/internet.rs",
@@ -62,8 +65,11 @@ const CONFINED: &[Confined] = &[
     },
     Confined { what: &["redis"], to: &["src/http/rate_limit/link.rs"] },
     Confined { what: &["rustls_native_certs"], to: &["src/internet.rs", "src/store/postgres/"] },
-    // Nothing else sends requests.
-    Confined { what: &["reqwest"], to: &["src/http/fetch.rs", "src/http/fetch/"] },
+    // Nothing else sends requests. The command line is no server: it calls the server that its user names.
+    Confined {
+        what: &["reqwest"],
+        to: &["src/cli/remote/", "src/http/fetch.rs", "src/http/fetch/"],
+    },
     Confined {
         what: &["rustix"],
         to: &[

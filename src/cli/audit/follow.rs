@@ -13,10 +13,11 @@ use super::{AboutArguments, about};
 use crate::{
     audit::EventId,
     cli::{
+        backend::LocalArguments,
         exit::{Failure, Outcome},
         output::{Format, Messages, RecordOutput, Results, insist, visible_json},
         records::Listed as _,
-        settings::{OpenStore, StoreArguments},
+        settings::OpenStore,
         time::to_rfc3339,
     },
     store::{Access, EventFilter, EventRecord, Following, StoreError},
@@ -45,7 +46,7 @@ pub(in crate::cli) struct FollowArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    store: LocalArguments,
 }
 
 impl FollowArguments {

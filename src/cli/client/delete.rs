@@ -6,13 +6,13 @@ use clap::Args;
 use super::FilterArguments;
 use crate::{
     cli::{
+        backend::BackendArguments,
         exit::{Failure, Outcome},
         output::Messages,
         records::{self, Doomed},
-        settings::StoreArguments,
     },
     client::ClientId,
-    store::ClientRecord,
+    store::{Access, ClientRecord},
 };
 
 /// Delete clients for good
@@ -42,7 +42,7 @@ pub(in crate::cli) struct DeleteArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl DeleteArguments {
@@ -53,6 +53,6 @@ impl DeleteArguments {
             is_sure: self.yes,
             is_rehearsal: self.dry_run,
         };
-        records::forget(self.store, doomed, messages)
+        records::forget(|| self.backend.open(Access::Command), doomed, messages)
     }
 }

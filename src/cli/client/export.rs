@@ -7,10 +7,10 @@ use clap::Args;
 use super::FilterArguments;
 use crate::{
     cli::{
+        backend::BackendArguments,
         exit::{Failure, Outcome},
         export::export,
         output::Messages,
-        settings::StoreArguments,
     },
     store::ClientRecord,
 };
@@ -32,11 +32,11 @@ pub(in crate::cli) struct ExportArguments {
     #[command(flatten)]
     filter: FilterArguments,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl ExportArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        export::<ClientRecord>(self.store, self.filter.into_filter(), self.file, messages)
+        export::<ClientRecord>(self.backend, self.filter.into_filter(), self.file, messages)
     }
 }

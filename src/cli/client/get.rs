@@ -9,15 +9,16 @@ use super::{
 };
 use crate::{
     cli::{
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         grant,
         output::{Format, RecordOutput, insist, print, table, visible_json},
-        settings::{OpenStore, StoreArguments},
+        records::Pages,
         time,
     },
     client::ClientIdentifier,
     clock::Clock,
-    store::{Access, ClientRecord, DocumentClientRecord, EventRecord, EventsOf},
+    store::{Access, ClientRecord, DocumentClientRecord, EventFilter, EventOrder, EventRecord},
 };
 
 /// How many events are shown.
@@ -39,17 +40,17 @@ pub(in crate::cli) struct GetArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl GetArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Read)?;
-        let Some(client) = Known::find(&store, &self.client_id)? else {
+        let backend = self.backend.open(Access::Read)?;
+        let Some(client) = Known::find(&backend, &self.client_id)? else {
             insist(format_args!("There is no client {}.", self.client_id));
             return Ok(Outcome::No);
         };
-        let shown = Shown::of(&store, client)?;
+        let shown = Shown::of(&backend, client)?;
         print(match self.output.format() {
             Format::Table => shown.text(),
             Format::Json => visible_json(&format!("{:#}", shown.json()?)).into_owned(),
@@ -67,11 +68,15 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(store: &OpenStore, client: Known) -> Result<Self, Failure> {
-        let about = EventsOf::Client(client.identifier.clone());
-        let newest = store.handle.newest_events(Some(&about), None, EVENTS_MAX);
-        let events = store.wait(newest)?;
-        let connections = client.connections(store, Clock::System.now())?;
+    fn of(backend: &Backend, client: Known) -> Result<Self, Failure> {
+        let filter = EventFilter {
+            client: Some(client.identifier.clone()),
+            order: EventOrder::NewestFirst,
+            ..EventFilter::default()
+        };
+        let events = Pages::<EventRecord>::new(backend, filter, None, Some(EVENTS_MAX));
+        let events = events.take(EVENTS_MAX).collect::<Result<_, _>>()?;
+        let connections = client.connections(backend, Clock::System.now())?;
         Ok(Self { client, connections, events })
     }
 

@@ -15,10 +15,11 @@ use serde::Serialize;
 use super::line;
 use crate::{
     cli::{
+        backend::LocalArguments,
         exit::{Chain, Failure, Outcome},
         output::{Format, Messages, ReportOutput, insist, print, visible_line},
         progress,
-        settings::{OpenStore, StoreArguments},
+        settings::OpenStore,
     },
     clock::Clock,
     store::{Access, ClientRecord, Imported, Mark},
@@ -47,7 +48,7 @@ pub(in crate::cli) struct ImportArguments {
     #[command(flatten)]
     output: ReportOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    store: LocalArguments,
 }
 
 impl ImportArguments {

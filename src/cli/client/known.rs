@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::{
-    cli::{exit::Failure, output::visible_line, records::Pages, settings::OpenStore},
+    cli::{backend::Backend, exit::Failure, grant::Grant, output::visible_line, records::Pages},
     client::ClientIdentifier,
     clock::Timestamp,
-    store::{ClientRecord, ClientState, DocumentClientRecord, GrantFilter, GrantRecord},
+    store::{ClientRecord, ClientState, DocumentClientRecord, GrantFilter},
 };
 
 /// What the store holds of a client.
@@ -25,9 +25,13 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn find(
-        store: &OpenStore,
+        backend: &Backend,
         identifier: &ClientIdentifier,
     ) -> Result<Option<Self>, Failure> {
+        let store = match backend {
+            Backend::Store(store) => store,
+            Backend::Server(server) => return Self::find_at(server, identifier),
+        };
         let record = match identifier {
             ClientIdentifier::Registered(id) => {
                 store.wait(store.handle.client(*id))?.map(Record::Registered)
@@ -65,22 +69,22 @@ impl Known {
 
     pub(super) fn connections(
         &self,
-        store: &OpenStore,
+        backend: &Backend,
         now: Timestamp,
     ) -> Result<Connections, Failure> {
-        self.connections_if(store, now, |_| true)
+        self.connections_if(backend, now, |_| true)
     }
 
     /// The live grants that `is_meant` chooses.
     pub(super) fn connections_if(
         &self,
-        store: &OpenStore,
+        backend: &Backend,
         now: Timestamp,
-        is_meant: impl Fn(&GrantRecord) -> bool,
+        is_meant: impl Fn(&Grant) -> bool,
     ) -> Result<Connections, Failure> {
         let filter = GrantFilter { client: Some(self.identifier.clone()), subject: None };
         let (mut number, mut people) = (0, HashSet::new());
-        for grant in Pages::<GrantRecord>::new(store, filter, None, None) {
+        for grant in Pages::<Grant>::new(backend, filter, None, None) {
             let grant = grant?;
             if grant.expires_at > now && is_meant(&grant) {
                 number += 1;

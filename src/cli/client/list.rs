@@ -6,17 +6,24 @@ use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use super::{FilterArguments, line, listing::Listing};
+use super::{
+    FilterArguments, api,
+    known::{Known, Record},
+    line,
+    listing::Listing,
+};
 use crate::{
     audit::Action,
     cli::{
         author::author,
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         grant,
         output::{Messages, RecordOutput, visible_line},
         progress,
         records::{self, Forgotten, Listed, Part},
-        settings::{OpenStore, StoreArguments},
+        remote::Collection,
+        settings::OpenStore,
         time,
     },
     client::{ClientId, ClientIdentifier},
@@ -60,7 +67,7 @@ pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Which clients are listed.
@@ -79,31 +86,28 @@ enum Order {
 
 impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let Self { filter, kind, sort, limit, after, output, store } = self;
+        let Self { filter, kind, sort, limit, after, output, backend } = self;
         let (filter, format) = (filter.into_filter(), output.format());
+        let open = || backend.open(Access::Read);
         if kind.is_none() && sort == Order::Issued && filter.standing == Some(Standing::Pending) {
-            return records::list::<Listing>(
-                store,
-                filter,
-                Part { format, limit, after },
-                messages,
-            );
+            let part = Part { format, limit, after };
+            return records::list::<Listing>(&open()?, filter, part, messages);
         }
         match (kind.unwrap_or(Kind::Registered), sort) {
             (Kind::Registered, Order::Issued) => {
                 let part =
                     Part { format, limit, after: after.as_ref().map(registered).transpose()? };
-                records::list::<ClientRecord>(store, filter, part, messages)
+                records::list::<ClientRecord>(&open()?, filter, part, messages)
             }
             (Kind::Registered, Order::Used) => {
-                let store = store.open(Access::Read)?;
-                let after = after.map(|client| last_used(&store, &client)).transpose()?;
+                let backend = open()?;
+                let after = after.map(|client| last_used(&backend, &client)).transpose()?;
                 let part = Part { format, limit, after: after.map(Place) };
-                records::list_of::<ByUse>(&store, filter, part, messages)
+                records::list::<ByUse>(&backend, filter, part, messages)
             }
             (Kind::Document, Order::Issued) => {
                 let part = Part { format, limit, after: after.map(|client| client.to_string()) };
-                records::list::<DocumentClientRecord>(store, filter, part, messages)
+                records::list::<DocumentClientRecord>(&open()?, filter, part, messages)
             }
             (Kind::Document, Order::Used) => {
                 Err(Failure::Usage("--sort used lists registered clients only".to_owned()))
@@ -122,12 +126,14 @@ fn registered(client: &ClientIdentifier) -> Result<ClientId, Failure> {
 }
 
 /// Where the list by last use goes on behind a client.
-fn last_used(store: &OpenStore, client: &ClientIdentifier) -> Result<LastUsed, Failure> {
+fn last_used(backend: &Backend, client: &ClientIdentifier) -> Result<LastUsed, Failure> {
     let id = registered(client)?;
-    let client = store.wait(store.handle.client(id))?;
+    let client = Known::find(backend, client)?;
     client
-        .as_ref()
-        .and_then(LastUsed::of)
+        .and_then(|client| match client.record {
+            Record::Registered(client) => LastUsed::of(&client),
+            Record::Document(_) => None,
+        })
         .ok_or_else(|| Failure::Usage(format!("client {id} of --after has no last use")))
 }
 
@@ -137,6 +143,7 @@ impl Listed for ClientRecord {
     const NAME: &'static str = "client";
     const HEADER: &'static [&'static str] =
         &["CLIENT ID\nPROFILE", "REGISTERED", "STANDING\nFLAGS", "NAME\nREDIRECT URIS"];
+    const API: Option<Collection<Self>> = Some(api::REGISTERED);
 
     async fn page(
         store: &Store,
@@ -211,11 +218,11 @@ fn name_and_redirect_uris(metadata: &str) -> (String, String) {
 }
 
 /// A client in the list by last use.
-struct ByUse(ClientRecord);
+pub(super) struct ByUse(pub(super) ClientRecord);
 
 /// The place of a client in that list; a command line names the client.
 #[derive(Clone, Copy)]
-struct Place(LastUsed);
+pub(super) struct Place(LastUsed);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,6 +236,7 @@ impl Listed for ByUse {
     const NAME: &'static str = "client";
     const HEADER: &'static [&'static str] =
         &["CLIENT ID\nPROFILE", "LAST USED", "STANDING\nFLAGS", "NAME\nREDIRECT URIS"];
+    const API: Option<Collection<Self>> = Some(api::BY_USE);
 
     async fn page(
         store: &Store,
@@ -245,6 +253,10 @@ impl Listed for ByUse {
         let Self(client) = self;
         let used_at = client.state.used_at.unwrap_or(client.issued_at);
         Place(LastUsed { used_at, client_id: client.client_id })
+    }
+
+    fn cursor(Place(last): &Place) -> String {
+        format!("{}.{}", last.used_at.as_millis(), last.client_id)
     }
 
     fn line(&self) -> Result<String, Failure> {
@@ -264,6 +276,7 @@ impl Listed for DocumentClientRecord {
     const NAME: &'static str = "client";
     const HEADER: &'static [&'static str] =
         &["NAME\nCLIENT ID", "FIRST ALLOWED", "STANDING", "REDIRECT URIS"];
+    const API: Option<Collection<Self>> = Some(api::DOCUMENTS);
 
     async fn page(
         store: &Store,

@@ -1,8 +1,8 @@
 //! Pending clients of both kinds in one list: those that have registered, then those with a metadata document.
 
-use super::line;
+use super::{api, line};
 use crate::{
-    cli::{exit::Failure, records::Listed},
+    cli::{exit::Failure, records::Listed, remote::Collection},
     client::{ClientIdentifier, DocumentUrl},
     store::{ClientFilter, ClientRecord, DocumentClientRecord, Store, StoreError},
 };
@@ -18,6 +18,7 @@ impl Listed for Listing {
     type Filter = ClientFilter;
     const NAME: &'static str = ClientRecord::NAME;
     const HEADER: &'static [&'static str] = ClientRecord::HEADER;
+    const API: Option<Collection<Self>> = Some(api::BOTH);
 
     async fn page(
         store: &Store,

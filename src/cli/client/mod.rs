@@ -1,7 +1,8 @@
-//! `doorward client`: the registered clients, straight from the store. It works on a store that a server
+//! `doorward client`: clients, in the store or by the operator API of a server. It works on a store that a server
 //! runs on: reads see what is committed, writes wait their turn.
 
 mod add;
+mod api;
 mod delete;
 mod export;
 mod filter;

@@ -1,17 +1,18 @@
 //! `doorward client note`.
 
 use clap::Args;
+use serde_json::json;
 
 use super::{known::Known, remark};
 use crate::{
     cli::{
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         grant,
         output::{Messages, insist},
-        settings::StoreArguments,
     },
     client::ClientIdentifier,
-    store::{Access, Deleted},
+    store::{Access, ClientEdited, Deleted},
 };
 
 /// Put a note on a client, which `client get` shows
@@ -32,16 +33,25 @@ pub(in crate::cli) struct NoteArguments {
     #[arg(long)]
     clear: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl NoteArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Command)?;
+        let backend = self.backend.open(Access::Command)?;
         let note = self.text.as_deref();
-        let client = Known::find(&store, &self.client_id)?;
-        let written = store.wait(store.handle.put_note(&self.client_id, note))?;
-        let outcome = if let (Some(client), Deleted::Forgotten) = (client, written) {
+        let client = Known::find(&backend, &self.client_id)?;
+        let is_written = match (&backend, &client) {
+            (_, None) => false,
+            (Backend::Store(store), Some(_)) => {
+                store.wait(store.handle.put_note(&self.client_id, note))? == Deleted::Forgotten
+            }
+            (Backend::Server(server), Some(client)) => {
+                let changed = client.change_at(server, &json!({ "note": note }), |_| true)?;
+                changed == ClientEdited::Now
+            }
+        };
+        let outcome = if let Some(client) = client.filter(|_| is_written) {
             let change = if note.is_some() { "Set" } else { "Removed" };
             messages.say(format_args!("{change} the note of {}.", client.label()));
             Outcome::Done
@@ -49,7 +59,7 @@ impl NoteArguments {
             insist(format_args!("There is no client {}.", self.client_id));
             Outcome::No
         };
-        store.close()?;
+        backend.close()?;
         Ok(outcome)
     }
 }

@@ -1,16 +1,17 @@
 //! `doorward client restrict`.
 
 use clap::Args;
+use serde_json::json;
 
 use super::known::{Connections, Known};
 use crate::{
     ceiling::Ceiling,
     cli::{
         author::author,
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         grant,
         output::{Messages, insist, is_confirmed, needs_a_terminal},
-        settings::StoreArguments,
     },
     client::{ClientIdentifier, Scope},
     clock::Clock,
@@ -41,7 +42,7 @@ pub(in crate::cli) struct RestrictArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 #[derive(Args, Debug)]
@@ -79,8 +80,9 @@ impl RestrictArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let is_sure = self.yes || self.dry_run || self.ceiling.lift;
         needs_a_terminal(is_sure, "restrict")?;
-        let store = self.store.open(if self.dry_run { Access::Read } else { Access::Command })?;
-        let Some(client) = Known::find(&store, &self.client_id)? else {
+        let access = if self.dry_run { Access::Read } else { Access::Command };
+        let backend = self.backend.open(access)?;
+        let Some(client) = Known::find(&backend, &self.client_id)? else {
             insist(format_args!("There is no client {}.", self.client_id));
             return Ok(Outcome::No);
         };
@@ -90,7 +92,7 @@ impl RestrictArguments {
             ceiling.as_ref().is_some_and(|ceiling| !ceiling.allows_all(scope))
         };
         let now = Clock::System.now();
-        let lost = client.connections_if(&store, now, |grant| is_above(grant.scope.as_ref()))?;
+        let lost = client.connections_if(&backend, now, |grant| is_above(grant.scope.as_ref()))?;
         let label = client.label();
         let outcome = if self.dry_run {
             messages.say(format_args!(
@@ -99,14 +101,21 @@ impl RestrictArguments {
             ));
             Outcome::Done
         } else if is_sure || confirm(&label, &words, lost) {
-            store.wait(store.handle.restrict_client(&self.client_id, ceiling, author()))?;
+            match &backend {
+                Backend::Store(store) => {
+                    store.wait(store.handle.restrict_client(&self.client_id, ceiling, author()))?;
+                }
+                Backend::Server(server) => {
+                    client.change_at(server, &json!({ "ceiling": ceiling }), |_| true)?;
+                }
+            }
             messages.say(format_args!("{label} may hold {words}: {}.", effect(lost, "ended")));
             Outcome::Done
         } else {
             insist("Nothing was changed.");
             Outcome::No
         };
-        store.close()?;
+        backend.close()?;
         Ok(outcome)
     }
 }

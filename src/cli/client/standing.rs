@@ -1,6 +1,7 @@
 //! `doorward client approve`, `reject`, `suspend`, and `resume`.
 
 use clap::Args;
+use serde_json::json;
 
 use super::{
     known::{Connections, Known},
@@ -9,14 +10,14 @@ use super::{
 use crate::{
     cli::{
         author::author,
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         grant,
         output::{Messages, insist, is_confirmed, needs_a_terminal},
-        settings::{OpenStore, StoreArguments},
     },
     client::ClientIdentifier,
     clock::Clock,
-    store::{Access, Standing, StandingChanged, Transition},
+    store::{Access, ClientEdited, Standing, StandingChanged, Transition},
 };
 
 #[derive(Args, Debug)]
@@ -34,7 +35,7 @@ pub(in crate::cli) struct StandingArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// What an operator decides about a client.
@@ -53,6 +54,15 @@ impl Decision {
             Self::Approve | Self::Reject => &Transition::APPROVE,
             Self::Suspend => &Transition::SUSPEND,
             Self::Resume => &Transition::RESUME,
+        }
+    }
+
+    /// The standing that the operator API takes for it.
+    const fn standing(self) -> &'static str {
+        match self {
+            Self::Approve | Self::Resume => Standing::Active.as_str(),
+            Self::Reject => "rejected",
+            Self::Suspend => Standing::Suspended.as_str(),
         }
     }
 
@@ -103,9 +113,9 @@ impl StandingArguments {
         let is_sure = self.yes || self.dry_run || !decision.loses();
         needs_a_terminal(is_sure, &verb)?;
         let access = if self.dry_run { Access::Read } else { Access::Command };
-        let store = self.store.open(access)?;
+        let backend = self.backend.open(access)?;
         let named = self.client_ids.len();
-        let chosen = choose(&store, self.client_ids, decision)?;
+        let chosen = choose(&backend, self.client_ids, decision)?;
         let mut is_complete = chosen.len() == named;
         if self.dry_run {
             for (client, connections) in &chosen {
@@ -114,7 +124,7 @@ impl StandingArguments {
             }
         } else if is_sure || chosen.is_empty() || confirm(&chosen, decision) {
             for (client, connections) in &chosen {
-                let is_decided = decide(&store, client, decision, self.reason.as_deref())?;
+                let is_decided = decide(&backend, client, decision, self.reason.as_deref())?;
                 is_complete &= is_decided;
                 if is_decided {
                     let effect = decision.effect(*connections, true);
@@ -126,21 +136,21 @@ impl StandingArguments {
             insist("Nothing was changed.");
             is_complete = false;
         }
-        store.close()?;
+        backend.close()?;
         Ok(Outcome::from_verdict(is_complete))
     }
 }
 
 /// The clients that the decision applies to; says why of each other one.
 fn choose(
-    store: &OpenStore,
+    backend: &Backend,
     named: Vec<ClientIdentifier>,
     decision: Decision,
 ) -> Result<Vec<Chosen>, Failure> {
     let now = Clock::System.now();
     let mut chosen: Vec<Chosen> = Vec::new();
     for identifier in named {
-        let Some(client) = Known::find(store, &identifier)? else {
+        let Some(client) = Known::find(backend, &identifier)? else {
             insist(format_args!("There is no client {identifier}."));
             continue;
         };
@@ -150,7 +160,7 @@ fn choose(
         } else if chosen.iter().any(|(other, _)| other.identifier == identifier) {
             insist(format_args!("{} is named twice.", client.label()));
         } else {
-            let connections = client.connections(store, now)?;
+            let connections = client.connections(backend, now)?;
             chosen.push((client, connections));
         }
     }
@@ -177,27 +187,45 @@ fn confirm(chosen: &[Chosen], decision: Decision) -> bool {
 
 /// Makes the decision; false where the client changed in the meantime, which this says.
 fn decide(
-    store: &OpenStore,
+    backend: &Backend,
     client: &Known,
     decision: Decision,
     reason: Option<&str>,
 ) -> Result<bool, Failure> {
-    let changed = match decision {
-        Decision::Reject => {
-            let reason = reason.unwrap_or("by_operator");
-            store.wait(store.handle.reject_client(&client.identifier, reason, author()))?
+    let transition = decision.transition();
+    let standing = match backend {
+        Backend::Store(store) => {
+            let identifier = &client.identifier;
+            let changed = if decision == Decision::Reject {
+                let reason = reason.unwrap_or("by_operator");
+                store.wait(store.handle.reject_client(identifier, reason, author()))?
+            } else {
+                let changing =
+                    store.handle.change_standing(identifier, transition, reason, author());
+                store.wait(changing)?
+            };
+            match changed {
+                StandingChanged::Now { .. } => return Ok(true),
+                StandingChanged::Is(standing) => Some(standing),
+                StandingChanged::NotThere => None,
+            }
         }
-        Decision::Approve | Decision::Suspend | Decision::Resume => {
-            let (identifier, transition) = (&client.identifier, decision.transition());
-            store.wait(store.handle.change_standing(identifier, transition, reason, author()))?
+        Backend::Server(server) => {
+            let mut attributes = json!({ "standing": decision.standing() });
+            if let Some(reason) = reason {
+                attributes["reason"] = reason.into();
+            }
+            let admits = |standing| transition.from.contains(&standing);
+            match client.change_at(server, &attributes, admits)? {
+                ClientEdited::Now => return Ok(true),
+                ClientEdited::Is(standing) => Some(standing),
+                ClientEdited::NotThere | ClientEdited::Superseded => None,
+            }
         }
     };
-    match changed {
-        StandingChanged::Now { .. } => return Ok(true),
-        StandingChanged::Is(standing) => refuse(client, standing, decision),
-        StandingChanged::NotThere => {
-            insist(format_args!("There is no client {}.", client.identifier));
-        }
+    match standing {
+        Some(standing) => refuse(client, standing, decision),
+        None => insist(format_args!("There is no client {}.", client.identifier)),
     }
     Ok(false)
 }

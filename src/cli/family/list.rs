@@ -88,7 +88,7 @@ impl ListArguments {
             standing: self.standing,
         };
         let part = Part { format: self.output.format(), limit: self.limit, after };
-        records::list_of::<Row>(&store, filter, part, messages)
+        records::list::<Row>(&store, filter, part, messages)
     }
 }
 

@@ -152,7 +152,7 @@ impl CreateArguments {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<OperatorTokenRecord>(self.store, (), part, messages)
+        records::list::<OperatorTokenRecord>(&self.store.open(Access::Read)?, (), part, messages)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         time::to_rfc3339,
     },
     clock::Clock,
-    store::{Person, Store, StoreError},
+    store::{Access, Person, Store, StoreError},
 };
 
 /// List people by subject: who has a session, a connection to a client, or a remembered decision
@@ -48,7 +48,7 @@ impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
         let matching = self.matching.map(|text| text.to_lowercase());
-        records::list::<Person>(self.store, matching, part, messages)
+        records::list::<Person>(&self.store.open(Access::Read)?, matching, part, messages)
     }
 }
 

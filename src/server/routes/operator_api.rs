@@ -6,8 +6,8 @@ use super::table::{Endpoint, Operation, PAGE, always};
 use crate::{
     config::Config,
     operator_api::{
-        self, audit_events, clients, families, grants, org_clients, overview, people, rule_trial,
-        rules, scopes_restriction, sessions, user_clients, well_known,
+        self, audit_events, client_list, clients, families, grants, org_clients, overview, people,
+        rule_trial, rules, scopes_restriction, sessions, user_clients, well_known,
     },
     paths,
 };
@@ -37,7 +37,7 @@ macro_rules! endpoint {
 
 /// Every endpoint of the operator API.
 pub(super) static ENDPOINTS: [Endpoint; 26] = [
-    endpoint!(paths::CLIENTS, always, GET clients::LIST),
+    endpoint!(paths::CLIENTS, always, GET client_list::LIST),
     endpoint!(
         paths::CLIENT, always, GET clients::READ, PATCH clients::CHANGE, DELETE clients::REMOVE
     ),

@@ -4,7 +4,10 @@ use std::slice;
 
 use serde_json::json;
 
-use super::clients::{change_standing, client_state, put_note, remove_client, restrict_client};
+use super::{
+    approval::reject_client,
+    clients::{change_standing, client_state, put_note, remove_client, restrict_client},
+};
 use crate::{
     audit::{Action, Author},
     ceiling::Ceiling,
@@ -45,6 +48,9 @@ pub(in crate::store) async fn edit_client<T: Transaction>(
         let event = by.event(Action::ClientUpdated).about(client).with(&detail);
         change.insert(&events::INSERT, slice::from_ref(&event)).await?;
     }
+    if let Some(ceiling) = edit.ceiling.as_ref().filter(|ceiling| **ceiling != state.ceiling) {
+        restrict_client(change, client, ceiling.as_ref(), by).await?;
+    }
     Ok(ClientEdited::Now)
 }
 
@@ -83,4 +89,25 @@ pub(in crate::store) async fn restrict_unchanged_client<T: Transaction>(
     }
     let restricted = restrict_client(change, client, ceiling, by).await?;
     Ok(restricted.map_or(ClientEdited::NotThere, |_ended| ClientEdited::Now))
+}
+
+/// Removes a pending client, if it is in one of `versions`.
+pub(in crate::store) async fn reject_unchanged_client<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    versions: Option<&[String]>,
+    reason: &str,
+    by: &Author,
+) -> Result<ClientEdited, T::Fault> {
+    let Some(state) = client_state(change, client).await? else {
+        return Ok(ClientEdited::NotThere);
+    };
+    if !state.is_in(versions) {
+        return Ok(ClientEdited::Superseded);
+    }
+    Ok(match reject_client(change, client, reason, by).await? {
+        StandingChanged::Now { .. } => ClientEdited::Now,
+        StandingChanged::Is(standing) => ClientEdited::Is(standing),
+        StandingChanged::NotThere => ClientEdited::NotThere,
+    })
 }

@@ -24,7 +24,9 @@ mod webhooks;
 
 pub(super) use self::{
     approval::{hold_document, reject_client},
-    client_edits::{edit_client, remove_unchanged_client, restrict_unchanged_client},
+    client_edits::{
+        edit_client, reject_unchanged_client, remove_unchanged_client, restrict_unchanged_client,
+    },
     clients::{
         change_standing, import_document_clients, note_client_uses, note_document_client_uses,
         put_note, remove_client, restrict_client,

@@ -199,7 +199,16 @@ fn get_shows_all_that_is_kept() {
         ("standing", json!("active")),
         ("connections", json!(0)),
         ("people", json!(0)),
-        ("events", json!([])),
+        (
+            "events",
+            json!([{
+                "event_id": id(2),
+                "at": "2023-11-14T22:13:22.125Z",
+                "action": "client.registered",
+                "actor_kind": "client",
+                "actor": id(2),
+            }]),
+        ),
     ] {
         expected[member] = value;
     }
@@ -219,6 +228,9 @@ fn get_shows_all_that_is_kept() {
     redirect_uris               https://two.example/cb
     response_types              code
     token_endpoint_auth_method  none
+
+    TIME                      ACTION             ACTOR
+    2023-11-14T22:13:22.125Z  client.registered  client 019aa7b4-5a1c-7bd1-b0ff-000000000002
     ");
     let json: Value =
         serde_json::from_str(&doorward.run(&["client", "get", &id(2), "-o", "json"]).result())

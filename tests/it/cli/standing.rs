@@ -17,7 +17,7 @@ use super::{
 
 /// Three connections of two people with the first client, of one of them with the second, and one with a document. The
 /// third client is pending.
-fn with_connections() -> Doorward {
+pub(super) fn with_connections() -> Doorward {
     let pending = line(3, &metadata("three"))
         .replace("\"metadata\"", "\"standing\":\"pending\",\"metadata\"");
     let doorward =
@@ -52,7 +52,7 @@ fn with_connections() -> Doorward {
     doorward
 }
 
-fn serve(doorward: &Doorward) -> Server {
+pub(super) fn serve(doorward: &Doorward) -> Server {
     let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     Server::start(doorward, &words, "/register'")
 }

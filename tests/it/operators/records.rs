@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use doorward::{
     audit::{Actor, ActorKind},
+    clock::Timestamp,
     operator::Role,
     store::{ClientUse, Standing},
 };
@@ -152,6 +153,16 @@ async fn a_member_that_breaks_a_rule_is_named_and_nothing_changes() {
         (change(json!({ "note": "two\nlines" })), 400, "/data/attributes/note"),
         (change(json!({ "note": "x".repeat(501) })), 400, "/data/attributes/note"),
         (change(json!({ "name": "x" })), 400, "/data/attributes/name"),
+        (change(json!({ "ceiling": "read" })), 400, "/data/attributes/ceiling"),
+        (change(json!({ "ceiling": {} })), 400, "/data/attributes/ceiling"),
+        (change(json!({ "ceiling": { "only": ["a b"] } })), 400, "/data/attributes/ceiling"),
+        (
+            change(json!({ "ceiling": { "only": [], "except": [] } })),
+            400,
+            "/data/attributes/ceiling",
+        ),
+        (change(json!({ "standing": "rejected" })), 422, "/data/attributes/standing"),
+        (change(json!({ "standing": "rejected", "note": "x" })), 400, "/data/attributes"),
     ] {
         let answer = call_with(&server, request, &bearer(&operator), Some(&body)).await;
         assert_eq!(answer.status, status, "{body}: {answer:?}");
@@ -160,6 +171,82 @@ async fn a_member_that_breaks_a_rule_is_named_and_nothing_changes() {
     let record = server.record(&id).await;
     assert_eq!((record.state.standing, record.state.note), (Standing::Active, None));
     assert!(events(&server, Action::ClientUpdated).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_ceiling_ends_what_goes_beyond_it_and_a_rejection_removes_a_pending_client() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let app = client(&server, "An app").await;
+    allow(&server, app, "acme:1", "read write").await;
+    allow(&server, app, "acme:2", "read").await;
+    let narrowed =
+        change(&server, app, (&operator, ""), &json!({ "ceiling": { "only": ["read"] } })).await;
+    assert_eq!(narrowed.status, 200, "{narrowed:?}");
+    let ceiling = &narrowed.json()["data"]["attributes"]["ceiling"];
+    assert_eq!(ceiling, &json!({ "only": ["read"] }));
+    assert_eq!(events(&server, Action::GrantRevoked).await.len(), 1);
+    assert_eq!(events(&server, Action::ClientRestricted).await.len(), 1);
+    let lifted = change(&server, app, (&operator, ""), &json!({ "ceiling": null })).await;
+    assert_eq!(lifted.json()["data"]["attributes"]["ceiling"], Value::Null);
+
+    let mut waiting = server.record(&app.to_string()).await;
+    waiting.client_id = "019aa7b4-5a1c-7bd1-b0ff-000000000001".parse().unwrap();
+    waiting.state.standing = Standing::Pending;
+    server.kept.import_clients(vec![waiting.clone()]).await.unwrap();
+    let rejection = json!({ "standing": "rejected", "reason": "Unknown vendor" });
+    let stale = "if-match: \"00\"\r\n";
+    let superseded = change(&server, waiting.client_id, (&operator, stale), &rejection).await;
+    assert_eq!(superseded.status, 412, "{superseded:?}");
+    let rejected = change(&server, waiting.client_id, (&operator, ""), &rejection).await;
+    assert_eq!(rejected.json()["data"]["attributes"]["standing"], "rejected");
+    assert!(server.kept.client(waiting.client_id).await.unwrap().is_none());
+    let event = events(&server, Action::ClientRejected).await.remove(0);
+    assert_eq!(event.actor, Actor::Operator("oncall".to_owned()).id());
+    assert!(event.detail.unwrap().contains("Unknown vendor"));
+}
+
+#[tokio::test]
+async fn a_client_is_found_by_its_identifier_and_used_clients_in_the_order_of_use() {
+    let server = serve().await;
+    let viewer = token(&server, "viewer", Role::Viewer).await;
+    let mut used = Vec::new();
+    let unused = client(&server, "Unused").await;
+    for number in 1..=5_u64 {
+        let mut record = server.record(&unused.to_string()).await;
+        record.client_id = format!("019aa7b4-5a1c-7bd1-b0ff-{number:012x}").parse().unwrap();
+        let used_at = Timestamp::from_millis(1_700_000_000_000 + number / 2);
+        record.state.used_at = Some(used_at);
+        used.push(record);
+    }
+    server.kept.import_clients(used).await.unwrap();
+    let found = get(&server, &format!("{CLIENTS}?filter[client_id]={unused}"), &viewer).await;
+    assert_eq!(ids(&found), [unused.to_string()]);
+    let absent = "filter[client_id]=https%3A%2F%2Fapp.example%2Fclient.json";
+    assert_eq!(ids(&get(&server, &format!("{CLIENTS}?{absent}"), &viewer).await), [""; 0]);
+    let mut path = format!("{CLIENTS}?sort=-used_at&page[limit]=2");
+    let mut listed = Vec::new();
+    loop {
+        let page = get(&server, &path, &viewer).await;
+        listed.extend(ids(&page).iter().map(|id| id.split_at(35).1.to_owned()));
+        let Some(next) = page["links"]["next"].as_str() else { break };
+        path = next.split_once("/api/").map(|(_, rest)| format!("/api/{rest}")).unwrap();
+    }
+    listed.sort();
+    assert_eq!(listed, ["1", "2", "3", "4", "5"]);
+    for (query, name) in [
+        ("sort=name", "sort"),
+        ("sort=-used_at&page[cursor]=x", "page[cursor]"),
+        ("filter[client_id]=x", "filter[client_id]"),
+        (&format!("filter[client_id]={unused}&filter[name]=x"), "filter[client_id]"),
+    ] {
+        let answer = call(&server, "GET", &format!("{CLIENTS}?{query}"), &viewer).await;
+        assert_eq!(
+            (answer.status, source(&answer)),
+            (400, json!({ "parameter": name })),
+            "{query}"
+        );
+    }
 }
 
 #[tokio::test]

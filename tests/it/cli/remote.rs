@@ -1,0 +1,299 @@
+//! Commands with `--server`: the same output over the operator API as beside the store.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use super::{grants::DOCUMENT, serve::Server, standing, *};
+
+/// A server with clients, grants, and events, and what opens its operator API.
+struct Remote {
+    doorward: Doorward,
+    url: String,
+    token: String,
+    _server: Server,
+}
+
+/// Four clients, of which one was used, one waits, and one has a document; grants of all but the one that waits.
+fn fixture() -> Doorward {
+    let doorward = standing::with_connections();
+    let used = line(4, &metadata("four")).replace(
+        "\"flags\":[],",
+        "\"flags\":[\"look_alike\"],\"used_at\":1700000100.5,\"note\":\"a note\",",
+    );
+    doorward.run_with(&["--quiet", "client", "import", "-"], &used);
+    doorward
+}
+
+impl Remote {
+    fn new() -> Self {
+        let doorward = fixture();
+        let server = standing::serve(&doorward);
+        let line = server.announced.iter().find(|line| line.contains("/api/v2/oauth2/clients"));
+        let words: Vec<&str> = line.unwrap().split(|char| " '\"".contains(char)).collect();
+        let word = |part: &str| words.iter().find(|word| word.contains(part)).unwrap().trim();
+        let url = word("http://").split("/api/").next().unwrap().to_owned();
+        let token = word("dwo_").to_owned();
+        Self { doorward, url, token, _server: server }
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        self.run_as(&self.token, words)
+    }
+
+    fn run_as(&self, token: &str, words: &[&str]) -> Ran {
+        let mut command = self.doorward.command(words);
+        // No store and no settings: the server has both.
+        command.current_dir("/").env_remove("DOORWARD_STORE");
+        command.args(["--server", &self.url]).env("DOORWARD_TOKEN", token);
+        Ran::of(command.spawn().unwrap())
+    }
+}
+
+/// A command that reads, in the words of a command line; `GRANT` stands for a grant.
+const READS: &[&[&str]] = &[
+    &["client", "list"],
+    &["client", "list", "-o", "table"],
+    &["client", "list", "-o", "json"],
+    &["client", "list", "--limit", "2"],
+    &["client", "list", "--limit", "1", "--after", "019aa7b4-5a1c-7bd1-b0ff-000000000001"],
+    &["client", "list", "--name", "ONE"],
+    &["client", "list", "--profile", "datadog"],
+    &["client", "list", "--flag", "look_alike"],
+    &["client", "list", "--since", "2023-11-14T22:13:22Z", "--until", "2023-11-14T22:13:23Z"],
+    &["client", "list", "--standing", "pending"],
+    &["client", "list", "--standing", "suspended"],
+    &["client", "list", "--destination", "*.example"],
+    &["client", "list", "--family", "one@one.example"],
+    &["client", "list", "--source", "192.0.2.0/24", "--unused"],
+    &["client", "list", "--used-since", "2023-01-01", "--used-until", "2024-01-01"],
+    &["client", "list", "--sort", "used", "-o", "table"],
+    &["client", "list", "--sort", "used", "--after", "019aa7b4-5a1c-7bd1-b0ff-000000000004"],
+    &["client", "list", "--kind", "document"],
+    &["client", "list", "--kind", "document", "-o", "table"],
+    &["client", "get", "019aa7b4-5a1c-7bd1-b0ff-000000000001"],
+    &["client", "get", "019aa7b4-5a1c-7bd1-b0ff-000000000003", "-o", "table"],
+    &["client", "get", "019aa7b4-5a1c-7bd1-b0ff-000000000004", "-o", "json"],
+    &["client", "show", DOCUMENT],
+    &["client", "get", "019aa7b4-5a1c-7bd1-b0ff-000000000009"],
+    &["client", "export"],
+    &["client", "export", "--name", "two"],
+    &["client", "suspend", "019aa7b4-5a1c-7bd1-b0ff-000000000001", DOCUMENT, "--dry-run"],
+    &["client", "reject", "019aa7b4-5a1c-7bd1-b0ff-000000000003", "--dry-run"],
+    &["client", "approve", "019aa7b4-5a1c-7bd1-b0ff-000000000001", "--dry-run"],
+    &["client", "delete", "--name", "e", "--dry-run"],
+    &["grant", "list"],
+    &["grant", "list", "-o", "table"],
+    &["grant", "list", "--limit", "1"],
+    &["grant", "list", "--client", DOCUMENT],
+    &["grant", "list", "--subject", "acme:bob", "-o", "json"],
+    &["grant", "show", "GRANT"],
+    &["grant", "show", "GRANT", "-o", "json"],
+    &["grant", "show", "019aa7b4-5a1c-7bd1-b0ff-000000000009"],
+    &["grant", "revoke", "--subject", "acme:bob", "--dry-run"],
+    &["audit", "list"],
+    &["audit", "list", "-o", "table"],
+    &["audit", "list", "-o", "json", "--limit", "2"],
+    &["audit", "list", "--subject", "acme:bob"],
+    &["audit", "list", "--client", DOCUMENT, "--action", "grant.issued"],
+    &["audit", "list", "--grant", "GRANT"],
+    &["audit", "export"],
+    &["audit", "export", "--since", "1h"],
+];
+
+/// Commands that change something, in this order.
+const CHANGES: &[&[&str]] = &[
+    &["client", "approve", "019aa7b4-5a1c-7bd1-b0ff-000000000003", "--reason", "Reviewed"],
+    &["client", "approve", "019aa7b4-5a1c-7bd1-b0ff-000000000003"],
+    &["client", "reject", "019aa7b4-5a1c-7bd1-b0ff-000000000003", "--yes"],
+    &["client", "suspend", "019aa7b4-5a1c-7bd1-b0ff-000000000001", DOCUMENT, "--yes"],
+    &["client", "suspend", "019aa7b4-5a1c-7bd1-b0ff-000000000009"],
+    &["client", "resume", "019aa7b4-5a1c-7bd1-b0ff-000000000001"],
+    &["client", "restrict", "019aa7b4-5a1c-7bd1-b0ff-000000000002", "--only", "write", "--yes"],
+    &["client", "restrict", DOCUMENT, "--except", "admin", "--yes"],
+    &["client", "restrict", "019aa7b4-5a1c-7bd1-b0ff-000000000002", "--lift"],
+    &["client", "note", "019aa7b4-5a1c-7bd1-b0ff-000000000002", "Ask the vendor"],
+    &["client", "note", "019aa7b4-5a1c-7bd1-b0ff-000000000004", "--clear"],
+    &["client", "note", "019aa7b4-5a1c-7bd1-b0ff-000000000009", "nobody"],
+    &["grant", "revoke", "GRANT", "019aa7b4-5a1c-7bd1-b0ff-000000000009", "--yes"],
+    &["grant", "revoke", "--subject", "acme:bob", "--yes"],
+    &["client", "delete", "--yes", "019aa7b4-5a1c-7bd1-b0ff-000000000001"],
+    &["client", "delete", "--yes", "--name", "two"],
+];
+
+fn same(words: &[&str], here: &Ran, there: &Ran) {
+    assert_eq!(
+        (there.code, &there.out, &there.err),
+        (here.code, &here.out, &here.err),
+        "{words:?}"
+    );
+}
+
+fn any_grant(doorward: &Doorward) -> String {
+    let listed = doorward.run(&["--quiet", "grant", "list", "--subject", "acme:ada"]).lines();
+    listed[0]["grant_id"].as_str().unwrap().to_owned()
+}
+
+fn with_grant<'a>(words: &[&'a str], grant: &'a str) -> Vec<&'a str> {
+    words.iter().map(|word| if *word == "GRANT" { grant } else { word }).collect()
+}
+
+#[test]
+fn a_command_that_reads_prints_the_same_with_a_server_as_beside_its_store() {
+    let remote = Remote::new();
+    let grant = any_grant(&remote.doorward);
+    for words in READS {
+        let words = with_grant(words, &grant);
+        let (here, there) = (remote.doorward.run(&words), remote.run(&words));
+        same(&words, &here, &there);
+        let is_known = !here.out.is_empty() || !here.err.is_empty();
+        assert!(matches!(here.code, Some(0 | 3)) && is_known, "{words:?}: {here:?}");
+    }
+}
+
+#[test]
+fn a_command_that_changes_something_does_and_prints_the_same_with_a_server() {
+    let (here, there) = (fixture(), Remote::new());
+    let grants = [any_grant(&here), any_grant(&there.doorward)];
+    for words in CHANGES {
+        let ran = here.run(&with_grant(words, &grants[0]));
+        let ran_there = there.run(&with_grant(words, &grants[1]));
+        let err = ran.err.replace(&grants[0], &grants[1]);
+        same(words, &Ran { err, ..ran }, &ran_there);
+    }
+    for words in [&["client", "list", "-o", "table"][..], &["grant", "list", "-o", "table"]] {
+        let (here, there) = (here.run(words), there.doorward.run(words));
+        assert_eq!(here.out.lines().count(), there.out.lines().count(), "{here:?}: {there:?}");
+    }
+    let actions = |doorward: &Doorward| {
+        // The server has swept the grant that had expired.
+        let events = doorward.run(&["--quiet", "audit", "export"]).lines();
+        let events = events.iter().filter(|event| event["sub"] != "acme:gone");
+        let actions = events.map(|event| event["action"].as_str().unwrap().to_owned());
+        // The server notes more: an operator token, and each note.
+        let own = ["client.updated", "operator_token.created", "key.made"];
+        let mut actions: Vec<_> = actions.filter(|action| !own.contains(&&**action)).collect();
+        actions.sort();
+        actions
+    };
+    assert_eq!(actions(&here), actions(&there.doorward));
+    let suspended = ["--quiet", "audit", "list", "--action", "client.suspended", "--limit", "1"];
+    let event = there.run(&suspended).lines().remove(0);
+    assert_eq!(event["actor"]["type"], "operator", "{event}");
+    assert!(!event["actor"]["id"].as_str().unwrap().starts_with("uid:"), "{event}");
+}
+
+/// Every command that takes `--server`, as its help says, and its words.
+fn with_server(doorward: &Doorward, words: &[String], found: &mut Vec<Vec<String>>) {
+    let mut line: Vec<&str> = words.iter().map(String::as_str).collect();
+    line.push("--help");
+    let help = doorward.run(&line).out;
+    let commands =
+        help.split("\nCommands:\n").nth(1).map(|rest| rest.split("\n\n").next().unwrap());
+    let Some(commands) = commands else {
+        if help.contains("--server <URL>") {
+            found.push(words.to_vec());
+        }
+        return;
+    };
+    let names = commands.lines().filter_map(|line| line.strip_prefix("  "));
+    for name in names.filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()) {
+        if name != "help" {
+            with_server(doorward, &[words, &[name.to_owned()]].concat(), found);
+        }
+    }
+}
+
+#[test]
+fn every_command_that_takes_a_server_is_compared_with_its_store() {
+    let mut found = Vec::new();
+    with_server(&Doorward::new(), &[], &mut found);
+    assert!(found.len() >= 10, "{found:?}");
+    for command in found {
+        let is_command = |words: &&&[&str]| words.iter().zip(&command).all(|(a, b)| a == b);
+        let tables = READS.iter().chain(CHANGES);
+        assert!(tables.clone().any(|words| is_command(&words)), "{command:?} has no row");
+    }
+}
+
+#[test]
+fn a_refusal_says_what_happened_and_what_to_do() {
+    let remote = Remote::new();
+    let viewer = ["operator", "token", "create", "-q", "--name", "v", "--role", "viewer"];
+    let viewer = remote.doorward.run(&viewer).result().trim_end().to_owned();
+    let suspend = ["client", "suspend", "--yes", "019aa7b4-5a1c-7bd1-b0ff-000000000001"];
+    let forbidden = remote.run_as(&viewer, &suspend).complaint(1);
+    assert!(
+        forbidden.contains("clients_write, which the role viewer does not have"),
+        "{forbidden}"
+    );
+    assert!(forbidden.contains("Use a token with a role that may do it"), "{forbidden}");
+    let unknown = remote.run_as(&viewer.replace("dwo_", "dwo_A"), &["client", "list"]).complaint(1);
+    assert!(unknown.contains("refuses the token") && !unknown.contains("dwo_"), "{unknown}");
+    let missing = remote.run_as("", &["client", "list"]).complaint(2);
+    assert!(missing.contains("DOORWARD_TOKEN") && missing.contains("--token-file"), "{missing}");
+
+    let elsewhere = |url: &str, words: &[&str]| {
+        let words = [words, &["--server", url]].concat();
+        let mut command = remote.doorward.command(&words);
+        Ran::of(command.env("DOORWARD_TOKEN", &remote.token).spawn().unwrap())
+    };
+    let wrong = elsewhere(&format!("{}/elsewhere", remote.url), &["client", "list"]).complaint(1);
+    assert!(wrong.contains("--server takes the issuer URL"), "{wrong}");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = elsewhere(&format!("http://{closed}"), &["client", "list"]).complaint(1);
+    assert!(nobody.contains("cannot reach") && nobody.contains("Check --server"), "{nobody}");
+    let clear = elsewhere("http://auth.example.com", &["client", "list"]);
+    assert_eq!((clear.code, &*clear.out), (Some(2), ""), "{clear:?}");
+    assert!(clear.err.contains("must begin with https://"), "{clear:?}");
+    let local = elsewhere(&remote.url, &["session", "list"]).complaint(2);
+    assert!(local.contains("no operation") && local.contains("--config or --data"), "{local}");
+}
+
+#[test]
+fn a_token_file_opens_the_server_and_no_output_or_log_has_the_token() {
+    let remote = Remote::new();
+    remote.doorward.write("token", &format!("{}\n", remote.token));
+    let words = ["client", "list", "--server", &remote.url, "--token-file", "token"];
+    let listed = remote.doorward.run(&words);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let both = [&listed.out, &listed.err];
+    assert!(both.iter().all(|text| !text.contains(&remote.token)), "{listed:?}");
+    assert!(!remote.doorward.read("log").contains(&remote.token));
+    let absent = remote.doorward.run(&[&words[..5], &["absent"]].concat()).complaint(1);
+    assert!(absent.contains("cannot read absent"), "{absent}");
+    let alone = remote.doorward.run(&["client", "list", "--token-file", "token"]);
+    assert_eq!(alone.code, Some(2), "{alone:?}");
+}
+
+#[test]
+fn an_answer_that_is_no_answer_of_the_api_is_told_from_one() {
+    for (answer, expected) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", "has no operator API"),
+        (
+            "HTTP/1.1 301 Moved\r\nlocation: https://other.example/\r\ncontent-length: 0\r\n\r\n",
+            "redirects to https://other.example/, which is not followed",
+        ),
+        (
+            "HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",
+            "try again in 7 seconds",
+        ),
+        ("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", "502 Bad Gateway"),
+        ("HTTP/1.1 412 Failed\r\ncontent-length: 0\r\n\r\n", "another operator changed it"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "There is no such client."),
+        ("garbage\r\n\r\n", "cannot reach"),
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let words = ["client", "list", "--server", &url];
+        let mut command = Doorward::new().command(&words);
+        let ran = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                stream.write_all(answer.as_bytes()).ok();
+            });
+            Ran::of(command.current_dir("/").env("DOORWARD_TOKEN", "dwo_x").spawn().unwrap())
+        });
+        assert!(ran.err.contains(expected) && ran.err.lines().count() == 1, "{answer}: {ran:?}");
+    }
+}
