@@ -9,6 +9,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
+    attempt::Attempt,
+    attempts::Attempts,
     audit::{Actor, Author},
     client::ClientIdentifier,
     client_document::ClientDocuments,
@@ -80,6 +82,8 @@ pub struct App {
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
     pub(crate) description: OnceLock<Bytes>,
+    /// Refused requests that are not stored yet.
+    pub(crate) attempts: Arc<Attempts>,
     /// The receivers of events.
     pub(crate) webhooks: Arc<Webhooks>,
     /// What handlers count.
@@ -118,6 +122,7 @@ impl App {
                 clock.clone(),
                 &entropy,
             ),
+            attempts: Arc::default(),
             families: Families::default(),
             last_use: LastUse::default(),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
@@ -154,6 +159,12 @@ impl App {
     ) -> Author {
         let keeps_source = self.config.registration.keep_source_address;
         Author { source: source.filter(|_| keeps_source), request_id, ..self.system(actor) }
+    }
+
+    /// Counts a request that was refused.
+    pub(crate) fn note_attempt(&self, attempt: Attempt, source: IpAddr, request_id: &str) {
+        let source = Some(source).filter(|_| self.config.registration.keep_source_address);
+        self.attempts.note(attempt, source, request_id, self.clock.now());
     }
 
     /// The author of changes that no request makes.

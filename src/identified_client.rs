@@ -72,6 +72,8 @@ pub(crate) struct TokenClient {
     pub(crate) grant_types: GrantTypes,
     /// What operators and time made of it.
     pub(crate) state: ClientState,
+    /// As it is stored; `None` for a client with a metadata document.
+    pub(crate) metadata: Option<String>,
 }
 
 /// Whether a grant gives tokens: not where an operator blocks its client, or forbids it a scope. Both end the grants that
@@ -99,15 +101,18 @@ pub(crate) async fn for_tokens(
         // A suspension deletes its grants, and each request fetches its record only when it is authorized.
         ClientIdentifier::Document(url) => {
             let grant_types = app.client_documents.grant_types(url);
-            return Ok(grant_types
-                .map(|grant_types| TokenClient { grant_types, state: ClientState::default() }));
+            return Ok(grant_types.map(|grant_types| TokenClient {
+                grant_types,
+                state: ClientState::default(),
+                metadata: None,
+            }));
         }
     };
     let Some(record) = app.store.client(id).await? else { return Ok(None) };
     let Part { grant_types } =
         serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
     let state = app.families.state_of_stored(&record.metadata, record.state);
-    Ok(Some(TokenClient { grant_types, state }))
+    Ok(Some(TokenClient { grant_types, state, metadata: Some(record.metadata) }))
 }
 
 /// Whether a grant gives tokens, and has its client. Waits for the store alone, never for a document.

@@ -27,6 +27,8 @@
 pub mod admission;
 pub mod app;
 mod appearance;
+pub mod attempt;
+mod attempts;
 pub mod audit;
 mod authorization;
 pub mod bench;

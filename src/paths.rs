@@ -71,6 +71,8 @@ pub(crate) const RULES: &str = "/api/v2/oauth2/admission_rules";
 pub(crate) const REVOKE: &str = "/oauth2/revoke";
 /// The scopes that a client may hold.
 pub(crate) const SCOPES_RESTRICTION: &str = "/api/v2/oauth2/clients/{client_id}/scopes_restriction";
+/// Refused requests.
+pub(crate) const ATTEMPTS: &str = "/api/v2/oauth2/attempts";
 /// People: who is signed in or has allowed a client.
 pub(crate) const PEOPLE: &str = "/api/v2/oauth2/people";
 /// One of them.

@@ -89,3 +89,14 @@ ALTER TABLE grants ADD COLUMN identity text;
 CREATE INDEX sessions_by_subject ON sessions (subject, session_id);
 -- People are listed from what the store has of them.
 CREATE INDEX consents_of_subject ON consents (subject);
+-- Refused requests, counted aside.
+CREATE TABLE attempts (
+    reason     text   NOT NULL,
+    target     text   NOT NULL, -- empty if it is not known
+    network    text   NOT NULL, -- empty if addresses are not kept
+    attempts   bigint NOT NULL,
+    first_at   bigint NOT NULL,
+    last_at    bigint NOT NULL,
+    request_id text   NOT NULL,
+    PRIMARY KEY (reason, target, network)
+);

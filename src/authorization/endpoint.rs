@@ -13,8 +13,10 @@ use super::{
 };
 use crate::{
     app::App,
+    attempt::{self, Attempt},
     audit::{self, Actor},
     client::ClientIdentifier,
+    family::FamilyKey,
     http::{
         answer::{Response, see_other},
         body_budget::Held,
@@ -52,10 +54,42 @@ pub(crate) async fn authorize(
     match text {
         Ok(text) => match counted(app, source, head, ask(app, source, head, &text)).await {
             Ok(response) => response,
-            Err(error) => shown(app, head, error),
+            Err(error) => failed(app, head, Some(&text), error),
         },
-        Err(error) => shown(app, head, error),
+        Err(error) => failed(app, head, None, error),
     }
+}
+
+/// The page of a request that failed, which counts as an attempt of the app that its parameters name.
+fn failed(app: &App, head: &Parts, text: Option<&str>, error: PageError) -> Response {
+    let Some(reason) = error.attempt() else { return shown(app, head, error) };
+    let target = match &error {
+        PageError::Document { host, .. } => Some(attempt::target(host.clone())),
+        _ => text.and_then(asked_destination),
+    };
+    let mut response = shown(app, head, error);
+    response.extensions_mut().insert(Attempt { reason, target });
+    response
+}
+
+/// Where a request asks that the person be sent, registered or not.
+fn asked_destination(text: &str) -> Option<Box<str>> {
+    let form = Form::parse(text.as_bytes()).ok()?;
+    attempt::destination(form.one("redirect_uri").ok().flatten()?)
+}
+
+/// Counts an answer that tells a known client of an error as an attempt.
+fn of_client(
+    mut response: Response,
+    request: &AuthorizationRequest,
+    error: &AuthorizationError,
+) -> Response {
+    if let Some(reason) = error.attempt() {
+        let family = FamilyKey::of(&request.client.metadata).to_string();
+        let target = Some(attempt::target(family));
+        response.extensions_mut().insert(Attempt { reason, target });
+    }
+    response
 }
 
 /// The answer, whose failures count for the caller: one that failed too often learns of no more.
@@ -195,7 +229,7 @@ pub(crate) async fn sign_in(app: &App, source: IpAddr, head: &Parts, body: Incom
             AuthorizationRequest::resolve(app, &chosen.request, named_by(source, head, None));
         let request = match counted(app, source, head, resolved).await {
             Ok(request) => request,
-            Err(error) => return shown(app, head, error),
+            Err(error) => return failed(app, head, Some(&chosen.request), error),
         };
         if let Err(error) = &request.asked {
             return broken(app, head, &request, error, &chosen.request);
@@ -232,7 +266,7 @@ async fn declined(
     let is_known =
         before.is_some_and(|consent| decision::counts(&consent, request, app.clock.now()));
     Ok(if is_known {
-        refused(request, error, &app.config.server.issuer)
+        of_client(refused(request, error, &app.config.server.issuer), request, error)
     } else {
         broken(app, head, request, error, text)
     })
@@ -297,7 +331,7 @@ fn form_token(app: &App, question: &Question<'_>) -> String {
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await;
     let decided = async { Box::pin(decide(app, source, head, &text?)).await };
-    counted(app, source, head, decided).await.unwrap_or_else(|error| shown(app, head, error))
+    counted(app, source, head, decided).await.unwrap_or_else(|error| failed(app, head, None, error))
 }
 
 async fn decide(
@@ -432,7 +466,7 @@ fn broken(
         },
     };
     let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
-    refusal.page(&message, target, error.clone())
+    of_client(refusal.page(&message, target, error.clone()), request, error)
 }
 
 /// A link to the same page after a passing failure. A form is not sent again.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::{
+    attempt::AttemptReason,
     audit::{Action, ActorKind},
     client::{ClientId, ClientIdentifier, shown_name},
     client_document::DocumentError,
@@ -233,6 +234,31 @@ impl PageError {
         }
     }
 
+    /// Why the request was refused, for the operator; `None` where the person has only to wait.
+    pub(super) fn attempt(&self) -> Option<AttemptReason> {
+        Some(match self {
+            Self::Body(BodyError::UsedUp) | Self::Client(_) | Self::Grants(_) | Self::Store(_) => {
+                AttemptReason::AuthorizationUnavailable
+            }
+            Self::Request(_)
+            | Self::Form(_)
+            | Self::Body(BodyError::TooLarge(_) | BodyError::TooSlow(_) | BodyError::Broken(_))
+            | Self::Missing(_) => AttemptReason::AuthorizationRequest,
+            Self::UnknownClient(_) => AttemptReason::AuthorizationUnknownClient,
+            Self::Removed(_) => AttemptReason::AuthorizationRemovedClient,
+            Self::UnknownRedirectUri => AttemptReason::AuthorizationRedirectUri,
+            Self::ForeignForm | Self::OldForm => AttemptReason::AuthorizationForm,
+            Self::Document { .. } => AttemptReason::AuthorizationDocument,
+            Self::Rejected { .. } => AttemptReason::AuthorizationRule,
+            Self::TooManyFailures { .. } | Self::TooManyDecisions { .. } => {
+                AttemptReason::AuthorizationFailures
+            }
+            Self::Suspended => AttemptReason::AuthorizationSuspended,
+            Self::TooManyWaiting => AttemptReason::AuthorizationTooManyWaiting,
+            Self::Pending { .. } => return None,
+        })
+    }
+
     /// Whether the same request can succeed later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
@@ -403,6 +429,25 @@ impl From<&StoreError> for AuthorizationError {
 }
 
 impl AuthorizationError {
+    /// Why the request was refused, for the operator; `None` where a person decided, or has to be asked.
+    pub(super) const fn attempt(&self) -> Option<AttemptReason> {
+        Some(match self {
+            Self::Repeated(_) | Self::Missing(_) | Self::Elsewhere(_) | Self::State(_) => {
+                AttemptReason::AuthorizationRequest
+            }
+            Self::ResponseType | Self::ResponseMode => AttemptReason::AuthorizationResponseType,
+            Self::NoChallenge | Self::ChallengeMethod | Self::Challenge => {
+                AttemptReason::AuthorizationPkce
+            }
+            Self::Scope | Self::NoRole => AttemptReason::AuthorizationScope,
+            Self::UnknownResource | Self::NoResource | Self::ApiBesideOthers => {
+                AttemptReason::AuthorizationResource
+            }
+            Self::Unavailable | Self::Failed => AttemptReason::AuthorizationUnavailable,
+            Self::LoginRequired | Self::ConsentRequired | Self::Denied => return None,
+        })
+    }
+
     pub(super) fn refusal(&self) -> Refusal {
         let code = match self {
             Self::Repeated(_)

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the program, one file a command. It parses, opens what the
 //! command needs, calls it, and says what became of it. What a command does is done elsewhere.
 
+mod attempt;
 mod audit;
 mod author;
 mod backend;
@@ -80,6 +81,8 @@ enum Command {
     Person(person::PersonCommand),
     #[command(subcommand)]
     Rule(rule::RuleCommand),
+    #[command(subcommand)]
+    Attempt(attempt::AttemptCommand),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
@@ -192,6 +195,7 @@ impl Command {
             Self::Session(command) => command.run(messages),
             Self::Person(command) => command.run(messages),
             Self::Rule(command) => command.run(messages),
+            Self::Attempt(command) => command.run(messages),
             Self::Audit(command) => command.run(messages),
             Self::RegistrationToken(command) => command.run(messages),
             Self::Operator(command) => command.run(messages),

@@ -5,6 +5,7 @@
 //! writes documents, and `error.rs` is every refusal. Each other file has the operations of one kind of resource, as
 //! constants; the table of routes names them.
 
+pub(crate) mod attempts;
 pub(crate) mod audit_events;
 mod authentication;
 mod authorized;

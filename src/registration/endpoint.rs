@@ -1,12 +1,13 @@
 //! The client registration endpoint (RFC 7591 §3): two doors, one story. What every route has
 //! (cache headers, CORS, the request's event) is `server/exchange.rs`'s.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use serde::Deserialize;
 
 use super::{
     admission::Admission,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     app::App,
+    attempt::{self, Attempt},
     audit::Actor,
     client::ClientId,
     config::RegistrationAccess,
@@ -31,7 +33,7 @@ use crate::{
     metadata_policy::{
         Answers, BODY_BYTES_MAX, MetadataError, Profile, RegistrationRequest, admit,
     },
-    store::{ClientRecord, ClientRegistration, InitialAccessTokenRecord},
+    store::{ClientRecord, ClientRegistration, InitialAccessTokenRecord, StoreError},
 };
 
 /// `POST` to a door: what is answered, whatever comes.
@@ -57,7 +59,7 @@ pub(crate) async fn register(
         Err(error) => {
             // Read all the same: an answer that overtakes the body costs the caller its connection.
             reader.discard(&headers, body).await;
-            Err(error)
+            Err(error.into())
         }
         Ok(token) => {
             // A request that waits for the disk holds no more than it needs.
@@ -71,16 +73,51 @@ pub(crate) async fn register(
     };
     let mut response = match outcome {
         Ok(created) => created,
-        Err(error) => {
+        Err(Refused { error, target }) => {
             let refused = &app.metrics.refused_registrations[profile.name as usize];
             refused[error.reason()].add_one();
-            error.answer(profile, count)
+            let attempt = Attempt { reason: error.attempt(), target };
+            let mut response = error.answer(profile, count);
+            response.extensions_mut().insert(attempt);
+            response
         }
     };
     if let Some(count) = count {
         rate_limit_headers(profile, count, response.headers_mut());
     }
     response
+}
+
+/// Why a registration is refused, and where the client wanted people to be sent, if that is known.
+struct Refused {
+    error: RegistrationError,
+    target: Option<Box<str>>,
+}
+
+impl From<RegistrationError> for Refused {
+    fn from(error: RegistrationError) -> Self {
+        Self { error, target: None }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        RegistrationError::from(error).into()
+    }
+}
+
+impl Refused {
+    /// Because of what the body says.
+    fn because_of(body: &[u8], error: RegistrationError) -> Self {
+        #[derive(Deserialize)]
+        struct Said<'body> {
+            #[serde(borrow)]
+            redirect_uris: Vec<Cow<'body, str>>,
+        }
+        let said = serde_json::from_slice::<Said<'_>>(body).ok();
+        let first = said.as_ref().and_then(|said| said.redirect_uris.first());
+        Self { target: first.and_then(|uri| attempt::destination(uri)), error }
+    }
 }
 
 /// The initial access token, if the endpoint looks at one. Too many tokens that are not valid may be guesses.
@@ -153,9 +190,10 @@ async fn keep(
     app: &App,
     source: IpAddr,
     body: Result<Held<'_, Bytes>, RegistrationError>,
-) -> Result<Response, RegistrationError> {
+) -> Result<Response, Refused> {
     let body = body?;
-    let (record, information) = prepare(profile, app, source, &body, None)?;
+    let (record, information) = prepare(profile, app, source, &body, None)
+        .map_err(|error| Refused::because_of(&body, error))?;
     drop(body);
     let record = Arc::new(record);
     // The store gives its own hold of the record up first: memory is cheapest to free where it was taken.
@@ -170,16 +208,17 @@ async fn keep_with(
     app: &App,
     source: IpAddr,
     body: Result<Held<'_, Bytes>, RegistrationError>,
-) -> Result<Response, RegistrationError> {
+) -> Result<Response, Refused> {
     let body = body?;
-    let (record, information) = prepare(profile, app, source, &body, Some(&token.policy))?;
+    let (record, information) = prepare(profile, app, source, &body, Some(&token.policy))
+        .map_err(|error| Refused::because_of(&body, error))?;
     drop(body);
     let (record, id) = (Arc::new(record), token.initial_access_token_id);
     let by = app.author(Actor::Client(record.client_id.into()), (Some(source), None));
     if app.store.register_with_token(&record, id, &by).await? {
         Ok(created(information, record.client_id))
     } else {
-        Err(RegistrationError::InvalidToken)
+        Err(RegistrationError::InvalidToken.into())
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::{
     admission::Rejection,
+    attempt::AttemptReason,
     client::fault::Problem,
     error_code::ErrorCode,
     http::{
@@ -128,6 +129,31 @@ impl RegistrationError {
             Self::Store(StoreError::Busy) => RefusalReason::StoreBusy,
             Self::Store(StoreError::Unavailable(_)) => RefusalReason::StoreUnavailable,
             Self::Store(StoreError::Corrupt { .. }) => RefusalReason::StoreCorrupt,
+        }
+    }
+
+    /// Why the request was refused, for the operator.
+    pub(crate) fn attempt(&self) -> AttemptReason {
+        match self {
+            Self::TooManyRequests(_) => AttemptReason::RegistrationLimit,
+            Self::NoToken => AttemptReason::RegistrationNoToken,
+            Self::InvalidToken => AttemptReason::RegistrationInvalidToken,
+            Self::TooManyFailures { .. } => AttemptReason::RegistrationFailures,
+            Self::MediaType | Self::ContentEncoding => AttemptReason::RegistrationMediaType,
+            Self::Body(BodyError::TooLarge(_) | BodyError::TooSlow(_) | BodyError::Broken(_)) => {
+                AttemptReason::RegistrationBody
+            }
+            Self::Metadata(MetadataError::Json(_)) => AttemptReason::RegistrationJson,
+            Self::Metadata(MetadataError::Metadata(_))
+                if self.reason() == RefusalReason::RedirectUri =>
+            {
+                AttemptReason::RegistrationRedirectUri
+            }
+            Self::Metadata(MetadataError::Metadata(_)) => AttemptReason::RegistrationMetadata,
+            Self::Rejected(_) => AttemptReason::RegistrationRule,
+            Self::LimitUnknown | Self::Body(BodyError::UsedUp) | Self::Store(_) => {
+                AttemptReason::RegistrationUnavailable
+            }
         }
     }
 

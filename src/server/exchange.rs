@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     app::App,
+    attempt::Attempt,
     guard::{self, Guards, Sender},
     http::{
         answer::{AnswerBody, Response, Shape, refusal},
@@ -121,6 +122,9 @@ impl Answer for Exchange {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
         }
 
+        if let Some(attempt) = response.extensions_mut().remove::<Attempt>() {
+            self.app.note_attempt(attempt, address, request_id.to_str().unwrap_or_default());
+        }
         let event = RequestEvent {
             route: route.template,
             status: response.status(),

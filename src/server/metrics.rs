@@ -14,6 +14,7 @@ use http::StatusCode;
 use super::routes::{ROUTES, Route};
 use crate::{
     admission::Mode,
+    attempts::Attempts,
     client::ProfileName,
     clock::Timestamp,
     live_rules::LiveRules,
@@ -39,6 +40,7 @@ pub(crate) struct ServerMetrics {
     app: Arc<AppMetrics>,
     rules: Option<Arc<LiveRules>>,
     webhooks: Option<Arc<Webhooks>>,
+    attempts: Arc<Attempts>,
     /// By the id of each guard; set when the listeners start.
     pub(crate) guards: OnceLock<Vec<(String, Arc<GuardMetrics>)>>,
     /// Signals to read the certificate again, and how they ended.
@@ -54,6 +56,7 @@ impl ServerMetrics {
         app: Arc<AppMetrics>,
         rules: Arc<LiveRules>,
         webhooks: Arc<Webhooks>,
+        attempts: Arc<Attempts>,
     ) -> Self {
         let routes = ROUTES.iter().map(|_| RouteMetrics::default()).collect();
         Self {
@@ -63,6 +66,7 @@ impl ServerMetrics {
             app,
             rules: Some(rules),
             webhooks: Some(webhooks),
+            attempts,
             ..Self::default()
         }
     }
@@ -99,6 +103,7 @@ impl ServerMetrics {
     pub(crate) fn page(&self, started: Timestamp, store: &StoreFigures<'_>) -> String {
         let mut page = Page::new();
         self.registrations_on(&mut page);
+        self.attempts_on(&mut page);
         self.rules_on(&mut page);
         self.rate_limit_on(&mut page);
         self.documents_on(&mut page);
@@ -146,6 +151,17 @@ impl ServerMetrics {
             let refused = &self.app.refused_registrations[profile as usize];
             page.counters(name, &labels, refused);
         }
+    }
+
+    fn attempts_on(&self, page: &mut Page) {
+        let name = "doorward_attempts_total";
+        page.head(
+            name,
+            "counter",
+            "Refused registrations, authorizations, and token requests of this node. `doorward attempt list` says whom each \
+             reason concerned, and what to do.",
+        );
+        page.counters(name, "", &self.attempts.metrics);
     }
 
     fn webhooks_on(&self, page: &mut Page) {

@@ -133,6 +133,7 @@ pub async fn serve(
         Arc::clone(&app.metrics),
         Arc::clone(&app.rules),
         Arc::clone(&app.webhooks),
+        Arc::clone(&app.attempts),
     ));
     let running =
         Running::start(&app, &metrics, certificate.as_ref(), descriptors, (public, management));
@@ -254,6 +255,7 @@ impl Running {
         self.management_tasks.close();
         let _ = timeout(GRACE, self.management_tasks.wait()).await;
         let _ = timeout(GRACE, upkeep::store_last_uses(app)).await;
+        let _ = timeout(GRACE, upkeep::store_attempts(app)).await;
         drop(timeout(GRACE, app.webhooks.release(&app.store)).await);
         app.store.close().await.map_err(ServeError::Close)?;
         Ok(if is_drained { Ended::Drained } else { Ended::Late })

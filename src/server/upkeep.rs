@@ -57,6 +57,7 @@ pub(super) async fn run(app: &App, guards: &Guards) {
         expire(app),
         families(app),
         last_uses(app),
+        attempts(app),
         clients(app),
         of_sign_in
     );
@@ -192,6 +193,23 @@ async fn last_uses(app: &App) {
 pub(super) async fn store_last_uses(app: &App) {
     if let Err(error) = app.last_use.store(&app.store).await {
         tracing::warn!(error = chain(&error), "the last use of clients is not stored now");
+    }
+}
+
+/// Stores refused requests, in batches.
+async fn attempts(app: &App) {
+    loop {
+        sleep(USES_EVERY).await;
+        store_attempts(app).await;
+    }
+}
+
+/// Stores the refused requests that are counted and not stored yet, and deletes old ones.
+pub(super) async fn store_attempts(app: &App) {
+    let keep_days = app.config.audit.keep_days;
+    let keep_from = (keep_days > 0).then(|| app.clock.now().before_seconds(keep_days * 86_400));
+    if let Err(error) = app.attempts.store(&app.store, keep_from).await {
+        tracing::warn!(error = chain(&error), "refused requests are not stored now");
     }
 }
 

@@ -6,6 +6,7 @@
 //! outside this folder.
 
 mod approval;
+mod attempts;
 mod authorizations;
 mod changes;
 mod client_edits;
@@ -49,6 +50,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 pub(crate) use self::families::MARGIN_SECONDS;
 pub use self::{
     approval::{Waiting, WaitingMax},
+    attempts::{ATTEMPTS_MAX, AttemptId, AttemptRecord},
     authorizations::{Authorization, AuthorizationId},
     client_edits::{ClientEdit, ClientEdited},
     client_filter::{ClientFilter, LastUsed},

@@ -8,7 +8,9 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use super::error::TokenError;
 use crate::{
     app::App,
-    client::{ClientIdentifier, GrantTypes},
+    attempt,
+    client::{ClientIdentifier, ClientMetadata, GrantTypes},
+    family::FamilyKey,
     http::form::Form,
     identified_client::{self, TokenClient},
     store::ClientState,
@@ -20,6 +22,23 @@ pub(super) struct Client {
     pub(super) grant_types: GrantTypes,
     /// What operators and time made of it.
     pub(super) state: ClientState,
+    /// As it is stored; `None` for a client with a metadata document.
+    metadata: Option<String>,
+}
+
+impl Client {
+    /// Which app it is, for the operator: its family, or the host of its document.
+    pub(super) fn target(&self) -> Option<Box<str>> {
+        let text = match (&self.identifier, &self.metadata) {
+            (ClientIdentifier::Document(url), _) => url.host().to_owned(),
+            (ClientIdentifier::Registered(_), metadata) => {
+                let metadata = metadata.as_deref()?;
+                let metadata = serde_json::from_str::<ClientMetadata>(metadata).ok()?;
+                FamilyKey::of(&metadata).to_string()
+            }
+        };
+        Some(attempt::target(text))
+    }
 }
 
 /// The client that asks, if there is one.
@@ -38,8 +57,8 @@ pub(super) async fn identified(
     // What is no identifier names nobody.
     let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
     let client = identified_client::for_tokens(app, &identifier).await?;
-    let TokenClient { grant_types, state } = client.ok_or(TokenError::UnknownClient)?;
-    Ok(Client { identifier, grant_types, state })
+    let TokenClient { grant_types, state, metadata } = client.ok_or(TokenError::UnknownClient)?;
+    Ok(Client { identifier, grant_types, state, metadata })
 }
 
 /// The user and the password of HTTP Basic authentication, decoded as RFC 6749 §2.3.1 encodes them.

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
+    attempt::Attempt,
     audit::Actor,
     client::{ClientIdentifier, GrantType},
     grant::{AuthorizationCode, RefreshToken},
@@ -47,10 +48,27 @@ pub(crate) async fn token(app: &App, source: IpAddr, head: &Parts, body: Incomin
             response.extensions_mut().insert(outcome);
             response
         }
-        Err(error) => {
+        Err(Refused { error, target }) => {
             let caller = Caller::of_program(source, headers);
-            failed(app, &app.failure_limits.token, caller, headers, error).await
+            let limit = &app.failure_limits.token;
+            let mut response = failed(app, limit, caller, headers, error).await;
+            if let Some(attempt) = response.extensions_mut().get_mut::<Attempt>() {
+                attempt.target = target;
+            }
+            response
         }
+    }
+}
+
+/// Why no token is issued, and which app asked for one, if that is known.
+struct Refused {
+    error: TokenError,
+    target: Option<Box<str>>,
+}
+
+impl<E: Into<TokenError>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), target: None }
     }
 }
 
@@ -60,7 +78,7 @@ async fn exchange(
     source: IpAddr,
     head: &Parts,
     body: Incoming,
-) -> Result<(Client, String), TokenError> {
+) -> Result<(Client, String), Refused> {
     let headers = &head.headers;
     let body = request::body(app, source, headers, body).await?;
     let form = Form::parse(&body)?;
@@ -70,13 +88,28 @@ async fn exchange(
     let (client, grant) =
         tokio::join!(client::identified(app, headers, &form), presented(app, &form));
     let client = client?;
+    let of_client = |error| Refused { target: client.target(), error };
+    let tokens = issue(app, head, &form, (&client, caller), grant).await.map_err(of_client)?;
+    identified_client::note_use(app, &client.identifier);
+    Ok((client, tokens))
+}
+
+/// Exchanges what a known client presents.
+async fn issue(
+    app: &App,
+    head: &Parts,
+    form: &Form<'_>,
+    (client, caller): (&Client, Caller),
+    grant: Result<Option<GrantRecord>, StoreError>,
+) -> Result<String, TokenError> {
+    let now = app.clock.now();
     // Only the client itself has a grant of its own to present: nobody else uses up its requests.
     if grant.as_ref().is_ok_and(|it| it.as_ref().is_some_and(|it| it.client == client.identifier)) {
         app.client_limit
             .count((client.identifier.clone(), caller), now)
             .map_err(|retry_after_seconds| TokenError::TooManyRequests { retry_after_seconds })?;
     }
-    let grant_type = match required(&form, "grant_type")? {
+    let grant_type = match required(form, "grant_type")? {
         "authorization_code" => GrantType::AuthorizationCode,
         "refresh_token" => GrantType::RefreshToken,
         _ => return Err(TokenError::UnsupportedGrantType),
@@ -88,16 +121,15 @@ async fn exchange(
     let by = app.author(Actor::Client(client.identifier.clone()), origin(head));
     let tokens = match grant_type {
         GrantType::AuthorizationCode => {
-            authorization_code::redeem(app, &client, grant, &form, &by).await?
+            authorization_code::redeem(app, client, grant, form, &by).await?
         }
-        GrantType::RefreshToken => refresh_token::rotate(app, &client, grant, &form, &by).await?,
+        GrantType::RefreshToken => refresh_token::rotate(app, client, grant, form, &by).await?,
     };
     match grant_type {
         GrantType::AuthorizationCode => app.metrics.tokens.by_code.add_one(),
         GrantType::RefreshToken => app.metrics.tokens.by_refresh_token.add_one(),
     }
-    identified_client::note_use(app, &client.identifier);
-    Ok((client, tokens))
+    Ok(tokens)
 }
 
 /// The grant that the code or refresh token of a request names, if that is one, and the grant is there.
@@ -186,7 +218,9 @@ async fn failed(
 
 fn refused(headers: &HeaderMap, error: TokenError) -> Response {
     let refusal = error.refusal();
+    let attempt = Attempt { reason: error.attempt(), target: None };
     let mut response = refusal.json(Shape::OAuth, &error.to_string(), error);
+    response.extensions_mut().insert(attempt);
     // RFC 6749 §5.2: in the way in which the client has tried.
     if refusal.status == StatusCode::UNAUTHORIZED && headers.contains_key(AUTHORIZATION) {
         challenge(&mut response);

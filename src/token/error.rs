@@ -5,6 +5,7 @@
 use http::StatusCode;
 
 use crate::{
+    attempt::AttemptReason,
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
     keys::KeysError,
@@ -62,6 +63,28 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
+    /// Why the request was refused, for the operator.
+    pub(crate) fn attempt(&self) -> AttemptReason {
+        match self {
+            Self::Body(BodyError::UsedUp) | Self::Store(_) | Self::Keys(_) => {
+                AttemptReason::TokenUnavailable
+            }
+            Self::Body(BodyError::TooLarge(_) | BodyError::TooSlow(_) | BodyError::Broken(_))
+            | Self::Form(_)
+            | Self::Missing(_)
+            | Self::TwoClients => AttemptReason::TokenRequest,
+            Self::UnknownClient => AttemptReason::TokenUnknownClient,
+            Self::UnknownResource => AttemptReason::TokenUnknownResource,
+            Self::TooManyRequests { .. } => AttemptReason::TokenLimit,
+            Self::TooManyFailures { .. } => AttemptReason::TokenFailures,
+            Self::UnsupportedGrantType | Self::UnauthorizedClient => AttemptReason::TokenGrantType,
+            Self::InvalidGrant(_) => AttemptReason::TokenInvalidGrant,
+            Self::Verifier => AttemptReason::TokenVerifier,
+            Self::InvalidScope => AttemptReason::TokenScope,
+            Self::InvalidTarget => AttemptReason::TokenResource,
+        }
+    }
+
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
             Self::Body(error) => error.into(),

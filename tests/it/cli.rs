@@ -1,5 +1,6 @@
 //! The program itself: what it writes to standard output and standard error, and its exit code.
 
+mod attempts;
 mod audit;
 mod clients;
 mod copy;

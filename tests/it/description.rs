@@ -69,6 +69,7 @@ fn what_is_not_there_is_not_described() {
             "/api/v2/oauth2/admission_rules",
             "/api/v2/oauth2/admission_rules/try",
             "/api/v2/oauth2/admission_rules/{rule_id}",
+            "/api/v2/oauth2/attempts",
             "/api/v2/oauth2/clients",
             "/api/v2/oauth2/clients/{client_id}",
             "/api/v2/oauth2/clients/{client_id}/scopes_restriction",

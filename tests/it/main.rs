@@ -8,6 +8,7 @@
 )]
 
 mod admission;
+mod attempts;
 mod audit;
 mod authorization;
 mod built_in_proxy;

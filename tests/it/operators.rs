@@ -2,6 +2,7 @@
 
 mod access;
 mod access_of_people;
+mod attempts;
 mod authorized;
 mod families;
 mod people;

@@ -207,3 +207,14 @@ ALTER TABLE grants ADD COLUMN identity TEXT;
 CREATE INDEX sessions_by_subject ON sessions (subject, session_id);
 -- People are listed from what the store has of them.
 CREATE INDEX consents_of_subject ON consents (subject);
+-- Refused requests, counted aside.
+CREATE TABLE attempts (
+    reason     TEXT    NOT NULL,
+    target     TEXT    NOT NULL, -- empty if it is not known
+    network    TEXT    NOT NULL, -- empty if addresses are not kept
+    attempts   INTEGER NOT NULL,
+    first_at   INTEGER NOT NULL,
+    last_at    INTEGER NOT NULL,
+    request_id TEXT    NOT NULL,
+    PRIMARY KEY (reason, target, network)
+) STRICT, WITHOUT ROWID;

@@ -38,6 +38,8 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("recount_family", "families are counted aside"),
     ("put_family_use", "the people of families are counted aside"),
     ("import_families", "imports copy records"),
+    ("note_attempts", "attempts are counted aside, and strangers must not grow the audit log"),
+    ("trim_attempts", "attempts are counted aside"),
     ("put_note", "a note decides nothing about access"),
 ];
 

@@ -12,10 +12,14 @@ use crate::{
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("admission", &["appearance", "client", "family", "json", "metrics"]),
     ("appearance", &[]),
+    ("attempt", &["audit", "family", "metrics"]),
+    ("attempts", &["attempt", "clock", "metrics", "store"]),
     ("audit", &["client", "clock", "entropy", "id"]),
     (
         "app",
         &[
+            "attempt",
+            "attempts",
             "audit",
             "client",
             "client_document",
@@ -40,6 +44,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "authorization",
         &[
+            "attempt",
+            "family",
             "app",
             "audit",
             "client",
@@ -71,6 +77,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "attempt",
             "admission",
             "app",
             "audit",
@@ -218,6 +225,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "operator_api",
         &[
+            "attempt",
             "admission",
             "app",
             "audit",
@@ -265,6 +273,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "registration",
         &[
+            "attempt",
             "admission",
             "app",
             "audit",
@@ -290,6 +299,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "attempt",
+            "attempts",
             "admission",
             "app",
             "audit",
@@ -345,6 +356,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "store",
         // The filters of lists match destinations as admission rules do.
         &[
+            "attempt",
             "admission",
             "audit",
             "ceiling",
@@ -366,6 +378,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "token",
         &[
+            "attempt",
+            "family",
             "app",
             "audit",
             "client",

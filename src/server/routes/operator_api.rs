@@ -6,8 +6,9 @@ use super::table::{Endpoint, Operation, PAGE, always};
 use crate::{
     config::Config,
     operator_api::{
-        self, audit_events, client_list, clients, families, grants, org_clients, overview, people,
-        rule_trial, rules, scopes_restriction, sessions, user_clients, well_known,
+        self, attempts, audit_events, client_list, clients, families, grants, org_clients,
+        overview, people, rule_trial, rules, scopes_restriction, sessions, user_clients,
+        well_known,
     },
     paths,
 };
@@ -36,7 +37,7 @@ macro_rules! endpoint {
 }
 
 /// Every endpoint of the operator API.
-pub(super) static ENDPOINTS: [Endpoint; 26] = [
+pub(super) static ENDPOINTS: [Endpoint; 27] = [
     endpoint!(paths::CLIENTS, always, GET client_list::LIST),
     endpoint!(
         paths::CLIENT, always, GET clients::READ, PATCH clients::CHANGE, DELETE clients::REMOVE
@@ -60,6 +61,7 @@ pub(super) static ENDPOINTS: [Endpoint; 26] = [
     endpoint!(paths::PERSON, Config::authorizes, GET people::READ, DELETE people::END),
     endpoint!(paths::SESSIONS, Config::authorizes, GET sessions::LIST),
     endpoint!(paths::SESSION, Config::authorizes, DELETE sessions::END),
+    endpoint!(paths::ATTEMPTS, always, GET attempts::LIST),
     endpoint!(paths::AUDIT_EVENTS, always, GET audit_events::LIST),
     endpoint!(paths::OVERVIEW, always, GET overview::READ),
     endpoint!(paths::SITES, always, GET well_known::SITES),

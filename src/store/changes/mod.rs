@@ -5,6 +5,7 @@
 //! insert is one more statement at the end of the function here that makes the change.
 
 mod approval;
+mod attempts;
 mod client_edits;
 mod clients;
 mod events;
@@ -24,6 +25,7 @@ mod webhooks;
 
 pub(super) use self::{
     approval::{hold_document, reject_client},
+    attempts::{note_attempts, trim_attempts},
     client_edits::{
         edit_client, reject_unchanged_client, remove_unchanged_client, restrict_unchanged_client,
     },

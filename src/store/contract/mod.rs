@@ -2,6 +2,7 @@
 //! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
 
 pub(super) mod approval;
+pub(super) mod attempts;
 pub(super) mod ceilings;
 pub(super) mod clients;
 pub(super) mod expiry;
@@ -42,6 +43,8 @@ macro_rules! store_contract {
             approval::no_more_clients_with_a_document_wait_than_may,
             approval::only_a_client_that_waits_is_rejected,
             approval::of_an_approval_and_a_rejection_at_once_one_wins,
+            attempts::attempts_of_all_nodes_add_up,
+            attempts::surplus_attempts_are_those_of_the_network_with_the_most,
             clients::a_registered_client_is_read_back_as_it_was,
             clients::an_unknown_client_is_not_there,
             clients::an_identifier_is_registered_once,

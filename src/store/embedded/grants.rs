@@ -8,7 +8,7 @@ use crate::{
     store::{
         GrantFilter, GrantRecord, StoreError,
         column::{Stored as _, Value, first_after},
-        statements::{grants, people},
+        statements::grants,
     },
 };
 
@@ -71,6 +71,7 @@ mod tests {
                 rows::{Direct, at_once},
                 schema,
             },
+            statements::people,
         },
     };
 

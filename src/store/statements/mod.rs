@@ -2,9 +2,9 @@
 //! side. Parameters have the same meaning and order in both.
 
 use super::{
-    ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyClient, FamilyRecord,
-    GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord, OperatorTokenRecord, RuleRecord,
-    SessionRecord, Standing,
+    AttemptRecord, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyClient,
+    FamilyRecord, GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord,
+    OperatorTokenRecord, RuleRecord, SessionRecord, Standing,
     column::{Columns, Record},
     family_record::{ClientRef, Mark},
     parts::{ClientAge, EventKey},
@@ -86,6 +86,7 @@ macro_rules! recorded {
     };
 }
 
+pub(super) mod attempts;
 pub(super) mod clients;
 pub(super) mod consents;
 pub(super) mod document_clients;

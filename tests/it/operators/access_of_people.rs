@@ -1,7 +1,6 @@
 //! People and their sessions.
 
 use doorward::{
-    operator::Role,
     secret::SecretHash,
     store::{ResourceOwner, SessionId, SessionRecord},
 };

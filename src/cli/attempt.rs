@@ -1,0 +1,164 @@
+//! `doorward attempt`: why clients fail, straight from the store, also beside a running server.
+
+use std::{fmt, num::NonZeroUsize, str::FromStr};
+
+use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use serde_json::{Value, json};
+
+use super::{
+    exit::{Failure, Outcome},
+    output::{Messages, RecordOutput, visible_line},
+    records::{self, Listed, Part},
+    settings::StoreArguments,
+    time::to_rfc3339,
+};
+use crate::{
+    attempt::AttemptReason,
+    clock::Timestamp,
+    store::{Access, AttemptId, AttemptRecord, Store, StoreError},
+};
+
+/// List refused registrations, authorizations, and token requests, with what to do about each
+#[derive(Subcommand, Debug)]
+pub(super) enum AttemptCommand {
+    List(ListArguments),
+}
+
+impl AttemptCommand {
+    pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        match self {
+            Self::List(arguments) => arguments.run(messages),
+        }
+    }
+}
+
+/// List refused requests by reason, app or destination, and network, the latest first
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Servers count refused requests in memory and store the counts every 30 seconds. At most 10,000 rows are \
+kept; beyond that, the network with the most rows loses its least frequent ones. The network is an IPv4 /24 or an IPv6 /48, \
+and missing where registration.keep_source_address is off. Search the log for the request identifier to see the last \
+request.
+
+Examples:
+  doorward attempt list
+  doorward attempt list --reason token.invalid_grant
+  doorward attempt list --output jsonl | jq -r '[.reason, .attempts] | @tsv'"
+)]
+pub(super) struct ListArguments {
+    /// Only attempts that were refused for this reason
+    #[arg(long, value_parser = reason_parser(), hide_possible_values = true)]
+    reason: Option<AttemptReason>,
+    /// Show at most this many rows [default: 100 in a table, else all]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<NonZeroUsize>,
+    /// Continue after this row, the last of an earlier list
+    #[arg(long, value_name = "PLACE")]
+    after: Option<Place>,
+    #[command(flatten)]
+    output: RecordOutput,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+fn reason_parser() -> impl clap::builder::TypedValueParser<Value = AttemptReason> {
+    PossibleValuesParser::new(AttemptReason::ALL.iter().map(|reason| reason.as_str()))
+        .map(|name| name.parse().expect("a name of the list above"))
+}
+
+impl ListArguments {
+    fn run(self, messages: Messages) -> Result<Outcome, Failure> {
+        let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
+        records::list::<AttemptRecord>(&self.store.open(Access::Read)?, self.reason, part, messages)
+    }
+}
+
+/// The place of a row in the list: when it was last counted, and which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    last_at: Timestamp,
+    id: AttemptId,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.last_at.as_millis(), self.id)
+    }
+}
+
+impl FromStr for Place {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = "not a place: take the one that an earlier list names";
+        let (millis, id) = text.split_once('.').ok_or(refused)?;
+        let last_at = millis.parse().map(Timestamp::from_millis).map_err(|_| refused)?;
+        Ok(Self { last_at, id: id.parse().map_err(|_| refused)? })
+    }
+}
+
+impl Listed for AttemptRecord {
+    type Id = Place;
+    type Filter = Option<AttemptReason>;
+    const NAME: &'static str = "attempt";
+    const HEADER: &'static [&'static str] =
+        &["ATTEMPTS\nLAST", "REASON\nAPP OR DESTINATION, NETWORK", "WHAT TO DO"];
+
+    async fn page(
+        store: &Store,
+        reason: &Option<AttemptReason>,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut attempts = store.attempts().await?;
+        attempts.retain(|row| reason.is_none_or(|reason| row.reason == reason.as_str()));
+        attempts.sort_by_key(|row| std::cmp::Reverse(row.id_in_list()));
+        let behind = |row: &Self| after.is_none_or(|after| row.id_in_list() < after);
+        Ok(attempts.into_iter().filter(behind).take(limit).collect())
+    }
+
+    fn id(&self) -> Place {
+        self.id_in_list()
+    }
+
+    fn line(&self) -> Result<String, Failure> {
+        Ok(json(self).to_string())
+    }
+
+    /// Narrow, so that 80 columns hold it.
+    fn row(&self) -> Vec<String> {
+        let about = [&self.target, &self.network].map(|text| visible_line(text));
+        let facts: Vec<&str> = [self.reason.as_str()]
+            .into_iter()
+            .chain(about.iter().map(String::as_str))
+            .filter(|fact| !fact.is_empty())
+            .collect();
+        vec![
+            format!("{}\n{}", self.attempts, to_rfc3339(self.last_at).replace('T', "\n")),
+            facts.join("\n"),
+            self.advice().unwrap_or("This reason is of a later release.").to_owned(),
+        ]
+    }
+}
+
+impl AttemptRecord {
+    fn id_in_list(&self) -> Place {
+        Place { last_at: self.last_at, id: self.id() }
+    }
+}
+
+/// Attempts as programs read them.
+fn json(row: &AttemptRecord) -> Value {
+    let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    json!({
+        "id": row.id().to_string(),
+        "reason": row.reason,
+        "target": known(&row.target),
+        "source_network": known(&row.network),
+        "attempts": row.attempts,
+        "first_at": to_rfc3339(row.first_at),
+        "last_at": to_rfc3339(row.last_at),
+        "last_request_id": row.request_id,
+        "advice": row.advice(),
+    })
+}
