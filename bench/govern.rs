@@ -221,6 +221,8 @@ impl Maker {
             action: if grant.is_some() { Action::GrantIssued } else { OTHERS[other] },
             actor_kind: ActorKind::Person,
             actor: Some(subject.clone()),
+            actor_role: None,
+            actor_client: None,
             client: Some(ClientIdentifier::Registered(client.client_id)),
             family: None,
             grant_id: grant.map(|grant| grant.grant_id),

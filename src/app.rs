@@ -70,6 +70,8 @@ pub struct App {
     pub(crate) client_limit: OwnLimit<(ClientIdentifier, Caller)>,
     /// How often each person may allow or deny a client.
     pub(crate) decision_limit: OwnLimit<String>,
+    /// How often each operator, or person, may call the operator API.
+    pub(crate) operator_limit: OwnLimit<String>,
     /// How often each source may try to sign in.
     pub(crate) sign_in_limit: OwnLimit<Source>,
     /// The password of a server for development.
@@ -127,6 +129,7 @@ impl App {
             last_use: LastUse::default(),
             client_limit: OwnLimit::new(config.token.per_client, &entropy),
             decision_limit: OwnLimit::new(config.authorization.decisions_per_person, &entropy),
+            operator_limit: OwnLimit::new(config.operator.calls_per_minute, &entropy),
             sign_in_limit: OwnLimit::new(config.sign_in.per_source, &entropy),
             local_password: config.sign_in.local.then(|| LocalPassword::generate(&entropy)),
             providers: Providers::new(&config.sign_in.providers, internet.clone()),

@@ -218,6 +218,10 @@ impl Actor {
 pub struct Author {
     /// Who acts.
     pub actor: Actor,
+    /// The role of an operator at the operator API.
+    pub role: Option<&'static str>,
+    /// The client that acts for a person there.
+    pub via: Option<ClientIdentifier>,
     /// When.
     pub at: Timestamp,
     /// Where the identifiers of events come from.
@@ -244,7 +248,8 @@ impl Author {
     /// An author without a request: a command, or this server itself.
     pub const fn new(actor: Actor, at: Timestamp, entropy: Entropy) -> Self {
         let last = LastEvent(Mutex::new(None));
-        Self { actor, at, entropy, source: None, request_id: None, last }
+        let (role, via) = (None, None);
+        Self { actor, role, via, at, entropy, source: None, request_id: None, last }
     }
 
     /// The identifier of the next event. Those of one moment sort in the order in which they are made.

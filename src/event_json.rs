@@ -33,6 +33,10 @@ struct ActorJson<'a> {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
 }
 
 /// The JSON form of an event.
@@ -40,7 +44,12 @@ pub(crate) fn event_json(event: &EventRecord) -> EventJson<'_> {
     EventJson {
         id: event.event_id.to_string(),
         time: event.at.to_rfc3339(),
-        actor: ActorJson { r#type: event.actor_kind.as_str(), id: event.actor.as_deref() },
+        actor: ActorJson {
+            r#type: event.actor_kind.as_str(),
+            id: event.actor.as_deref(),
+            role: event.actor_role.as_deref(),
+            client_id: event.actor_client.as_ref().map(ToString::to_string),
+        },
         action: event.action.as_str(),
         client_id: event.client.as_ref().map(ToString::to_string),
         family: event.family.map(|family| family.to_string()),

@@ -100,3 +100,6 @@ CREATE TABLE attempts (
     request_id text   NOT NULL,
     PRIMARY KEY (reason, target, network)
 );
+-- With which role, and by which client, a person acts at the operator API.
+ALTER TABLE events ADD COLUMN actor_role text;
+ALTER TABLE events ADD COLUMN actor_client text;

@@ -224,6 +224,8 @@ fn read(event: &Value) -> Read<EventRecord> {
         action: required(&event["action"], "action")?,
         actor_kind: required(&event["actor"]["type"], "actor.type")?,
         actor: event["actor"]["id"].as_str().map(str::to_owned),
+        actor_role: event["actor"]["role"].as_str().map(str::to_owned),
+        actor_client: parsed(&event["actor"]["client_id"], "actor.client_id")?,
         client: parsed(&event["client_id"], "client_id")?,
         family: parsed(&event["family"], "family")?,
         grant_id: parsed(&event["grant_id"], "grant_id")?,
@@ -238,7 +240,9 @@ fn read(event: &Value) -> Read<EventRecord> {
 fn about(event: &EventRecord) -> Vec<String> {
     let actor = event.actor.as_deref().filter(|_| event.actor_kind != ActorKind::Client);
     let actor = actor.map(|actor| format!(" {actor}")).unwrap_or_default();
-    let by = Some(format!("by {}{actor}", event.actor_kind));
+    let role = event.actor_role.as_ref().map(|role| format!(" ({role})")).unwrap_or_default();
+    let via = event.actor_client.as_ref().map(|client| format!(" via {client}"));
+    let by = Some(format!("by {}{actor}{role}{}", event.actor_kind, via.unwrap_or_default()));
     let is_of_another = |subject: &&String| {
         event.actor_kind != ActorKind::Person || event.actor.as_ref() != Some(subject)
     };

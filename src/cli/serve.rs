@@ -74,6 +74,7 @@ impl ServeArguments {
                 tracing::info!(
                     public = %addresses.public,
                     management = %addresses.management,
+                    operator = addresses.operator.map(tracing::field::display),
                     "listening"
                 );
                 if !messages.quiet {
@@ -181,12 +182,13 @@ impl Announcement {
         }
     }
 
-    fn of(&self, Addresses { public, management }: Addresses) -> String {
+    fn of(&self, Addresses { public, management, operator }: Addresses) -> String {
         let (scheme, store) = (self.scheme, &self.store);
         let mut text = format!(
             "Clients register at {scheme}://{public} and are kept in {store}.\n\
              Health and metrics are at http://{management}."
         );
+        text.extend(operator.map(|at| format!("\nThe operator API is at {scheme}://{at}.")));
         if let Some(password) = &self.password {
             text += "\n\nSign in, while this server runs, with the password ";
             text += password;
@@ -194,7 +196,7 @@ impl Announcement {
         text.extend(self.protected.iter().map(Protected::lines));
         if let Some(token) = &self.operator_token {
             text += "\n\nList clients as an operator:\n  ";
-            text += &self.request(public, "/api/v2/oauth2/clients");
+            text += &self.request(operator.unwrap_or(public), "/api/v2/oauth2/clients");
             text += " -H 'Authorization: Bearer ";
             text += token;
             text += "'";

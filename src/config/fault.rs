@@ -72,7 +72,7 @@ pub(super) fn nearest<'a>(
             let last = edits(last_part(given), last_part(candidate)).map(|edits| edits + 1);
             Some((whole.or(last)?, candidate))
         })
-        .min()
+        .min_by_key(|(edits, _)| *edits)
         .map(|(_, candidate)| candidate)
 }
 

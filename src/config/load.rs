@@ -199,6 +199,18 @@ fn check_listeners(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     if server.listen == server.management && server.listen.port() != 0 {
         refuse(values, "server.management", faults, "is the address of server.listen as well");
     }
+    let Some(operator) = config.operator.listen else { return };
+    let others = [(server.listen, "server.listen"), (server.management, "server.management")];
+    for (_, other) in others.iter().filter(|(at, _)| *at == operator && at.port() != 0) {
+        let reason = format_args!("is the address of {other} as well");
+        refuse(values, "operator.listen", faults, reason);
+    }
+    let is_in_the_clear = config.tls.is_none() && !server.tls_terminated_in_front;
+    if is_in_the_clear && !operator.ip().is_loopback() {
+        let reason = "would carry tokens without TLS: set tls.certificate_file and tls.key_file, listen on loopback, \
+             or set server.tls_terminated_in_front when a proxy speaks TLS";
+        refuse(values, "operator.listen", faults, reason);
+    }
 }
 
 fn check_postgres(config: &Config, values: &Values<'_>, faults: &mut Faults) {

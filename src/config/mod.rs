@@ -59,8 +59,8 @@ use self::{
     setting::table,
     tables::entries,
     text::{
-        ACCESS, ADDRESS, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST, ISSUER, KEY_FILE,
-        KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE, word,
+        ACCESS, ADDRESS, ADDRESS_OR_NONE, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST,
+        ISSUER, KEY_FILE, KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE, word,
     },
 };
 
@@ -341,6 +341,18 @@ table! {
         ///
         /// A proxy that also leads strangers to this server must not lead them to `/guard/`.
         proxies: Vec<IpNet> = ["127.0.0.0/8", "::1"], List(NETWORK);
+    }
+
+    /// The operator API.
+    operator: OperatorConfig {
+        /// A listener of its own for the operator API, which the public listener then does not know (404). Nothing: the
+        /// public listener answers.
+        ///
+        /// It speaks TLS with the certificate of `[tls]`. Without one, it must be on loopback, or a proxy speaks TLS in
+        /// front (`server.tls_terminated_in_front`).
+        listen: Option<SocketAddr> = "" example "10.0.0.5:9443", ADDRESS_OR_NONE;
+        /// Calls of one operator token, or of one person, in a minute; 0 for no limit. Each node counts for itself.
+        calls_per_minute: u32 = 6000 dev 0, Integer(0..=10_000_000);
     }
 
     /// When clients expire. Pending and suspended clients do not; a live grant keeps a client. Nothing expires with `--dev`.

@@ -153,6 +153,14 @@ pub(super) const ADDRESS: Text<SocketAddr> = Text {
     shown: Shown::Whole,
 };
 
+/// An address to listen on, if there is one.
+pub(super) const ADDRESS_OR_NONE: Text<Option<SocketAddr>> = Text {
+    expected: "an IP address and a port, such as 127.0.0.1:9443, or \"\" for none",
+    parse: |text| if text.is_empty() { Ok(None) } else { (ADDRESS.parse)(text).map(Some) },
+    print: |address| address.map(|address| address.to_string()).unwrap_or_default(),
+    shown: Shown::Whole,
+};
+
 /// A network; a bare address is the network of that address alone.
 pub(super) const NETWORK: Text<IpNet> = word();
 

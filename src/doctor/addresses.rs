@@ -18,6 +18,7 @@ const ANSWER_MAX: u64 = 4096;
 /// Could a server listen there, or does one already?
 pub(super) fn listeners(examined: &Examined<'_>) -> Vec<Finding> {
     let server = &examined.config.server;
+    let operator = examined.config.operator.listen;
     examined.wait(async {
         let management = bind(server.management).await;
         let is_ours =
@@ -25,7 +26,11 @@ pub(super) fn listeners(examined: &Examined<'_>) -> Vec<Finding> {
         let ours = |what| is_ours.then_some(what);
         // The public one may speak TLS; who has the management address can be asked without.
         let public = ours("it is taken, and a Doorward has server.management");
-        vec![
+        let of_operators = match operator {
+            Some(at) => Some(judged(at, "operator.listen", bind(at).await, public)),
+            None => None,
+        };
+        let mut findings = vec![
             judged(server.listen, "server.listen", bind(server.listen).await, public),
             judged(
                 server.management,
@@ -33,7 +38,9 @@ pub(super) fn listeners(examined: &Examined<'_>) -> Vec<Finding> {
                 management,
                 ours("a Doorward listens on it"),
             ),
-        ]
+        ];
+        findings.extend(of_operators);
+        findings
     })
 }
 

@@ -10,6 +10,7 @@ mod expiry;
 mod guards;
 mod keys;
 mod limiter;
+mod operators;
 mod providers;
 mod rules;
 mod secret_files;
@@ -44,6 +45,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     webhooks::delivering,
     descriptors::enough,
     addresses::listeners,
+    operators::apart,
 ];
 
 /// What an upgrade looks at.

@@ -6,10 +6,10 @@ use super::error::ApiError;
 use crate::{
     app::App,
     audit::Actor,
-    client::Scope,
+    client::{ClientIdentifier, Scope},
     clock::Timestamp,
     http::bearer::bearer,
-    operator::{OperatorScope, OperatorToken, Role},
+    operator::{OperatorScope, OperatorToken, OperatorTokenId, Role},
     operators::{self, SignedIn},
     token,
 };
@@ -31,7 +31,7 @@ pub(crate) enum Needs {
 #[derive(Clone, Debug)]
 pub(super) enum Identity {
     /// A program with an operator token.
-    Token { name: String, role: Role },
+    Token { id: OperatorTokenId, name: String, role: Role },
     /// A person, by an access token for this API.
     Person(Person),
     /// Anyone.
@@ -42,6 +42,8 @@ pub(super) enum Identity {
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) subject: String,
+    /// The client that acts for them.
+    client: ClientIdentifier,
     /// The operator scopes of the token that its grant still has.
     scopes: Vec<OperatorScope>,
     /// The role of the person at this moment, for an operation that needs one of these scopes.
@@ -58,6 +60,32 @@ impl Identity {
                 None => Actor::Person(person.subject.clone()),
             },
             Self::Public => Actor::System,
+        }
+    }
+
+    /// The role in which the caller acts, if it acts as an operator.
+    pub(super) fn role(&self) -> Option<Role> {
+        match self {
+            Self::Token { role, .. } => Some(*role),
+            Self::Person(person) => person.role,
+            Self::Public => None,
+        }
+    }
+
+    /// The client that acts for a person.
+    pub(super) fn via(&self) -> Option<&ClientIdentifier> {
+        match self {
+            Self::Person(person) => Some(&person.client),
+            Self::Token { .. } | Self::Public => None,
+        }
+    }
+
+    /// Whose calls are counted together; `None` for those that anyone may make.
+    pub(super) fn counted(&self) -> Option<String> {
+        match self {
+            Self::Token { id, .. } => Some(id.to_string()),
+            Self::Person(person) => Some(person.subject.clone()),
+            Self::Public => None,
         }
     }
 
@@ -131,7 +159,7 @@ async fn of_operator_token(
     }
     // With more tokens in use than there is room for, the last use of some is missing.
     let _noted = app.last_use.note_operator_token(presented.id, now);
-    Ok(Identity::Token { name: record.name, role: record.role })
+    Ok(Identity::Token { id: presented.id, name: record.name, role: record.role })
 }
 
 /// An access token for another resource opens nothing here: that resource could present it. One for the server itself, which
@@ -167,5 +195,5 @@ async fn of_access_token(
         }
         Needs::Scope(_) | Needs::Person | Needs::Nothing => None,
     };
-    Ok(Identity::Person(Person { subject: verified.subject, scopes, role }))
+    Ok(Identity::Person(Person { subject: verified.subject, client: grant.client, scopes, role }))
 }

@@ -130,7 +130,7 @@ fn responses(operation: &Operation) -> Value {
         refuse(
             StatusCode::TOO_MANY_REQUESTS,
             TEXTS,
-            "Too many requests from this address have failed.",
+            "Too many calls of this caller, or too many failures from this address.",
         );
     }
     if matches!(operation.needs, Needs::Scope(_) | Needs::Person) {

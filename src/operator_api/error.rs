@@ -28,8 +28,8 @@ pub(crate) enum ApiError {
         has_credential: bool,
     },
     #[error("Too many requests")]
-    TooManyFailures {
-        /// When the caller may fail again.
+    TooMany {
+        /// When the caller may call, or fail, again.
         retry_after_seconds: u32,
     },
     /// An access token of a person has other scopes.
@@ -110,7 +110,7 @@ impl ApiError {
         let of = |status| Refusal::new(status, ErrorCode::InvalidRequest).without_code();
         match self {
             Self::Unauthorized { .. } => of(StatusCode::UNAUTHORIZED).guess(),
-            Self::TooManyFailures { retry_after_seconds } => {
+            Self::TooMany { retry_after_seconds } => {
                 Refusal::too_many(*retry_after_seconds).without_code()
             }
             Self::InsufficientScope { .. } | Self::Forbidden(_) => of(StatusCode::FORBIDDEN),
@@ -137,10 +137,7 @@ impl ApiError {
     pub(super) fn answer(self, config: &Config) -> Response {
         let refusal = self.refusal();
         let mut response = match &self {
-            Self::Unauthorized { .. }
-            | Self::TooManyFailures { .. }
-            | Self::Body(_)
-            | Self::Store(_) => {
+            Self::Unauthorized { .. } | Self::TooMany { .. } | Self::Body(_) | Self::Store(_) => {
                 answer::refusal(Shape::Errors, refusal.status, "", &self.to_string())
             }
             Self::InsufficientScope { .. }
@@ -186,7 +183,7 @@ impl ApiError {
                     "Bearer error=\"insufficient_scope\", scope=\"{scope}\", resource_metadata=\"{metadata}\""
                 )
             }
-            Self::TooManyFailures { .. }
+            Self::TooMany { .. }
             | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::Parameter { .. }
@@ -217,7 +214,7 @@ impl ApiError {
             Self::Superseded => Some(json!({ "header": "If-Match" })),
             Self::Unauthorized { .. }
             | Self::InsufficientScope { .. }
-            | Self::TooManyFailures { .. }
+            | Self::TooMany { .. }
             | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::Query(_)

@@ -19,6 +19,7 @@ use crate::{
     clock::Timestamp,
     http::{answer::Response, body::media_type, caller::Caller, request_id::origin},
     json,
+    operator::Role,
 };
 
 /// The longest body, in bytes.
@@ -86,7 +87,9 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// The author of what this request changes.
     pub(super) fn author(&self) -> Author {
-        self.app.author(self.caller.actor(), origin(self.head))
+        let author = self.app.author(self.caller.actor(), origin(self.head));
+        let role = self.caller.role().map(Role::as_str);
+        Author { role, via: self.caller.via().cloned(), ..author }
     }
 
     /// The only parameter of the path, or the one of this name.
@@ -137,7 +140,7 @@ pub(crate) async fn answer(operation: &'static Operation, call: Call<'_>) -> Res
         Ok(answer) => answer.into_response(),
         Err(error) if error.may_be_a_guess() => {
             let counted = app.failure_limits.operator.count(caller, app.clock.now()).await;
-            let refused = |retry_after_seconds| ApiError::TooManyFailures { retry_after_seconds };
+            let refused = |retry_after_seconds| ApiError::TooMany { retry_after_seconds };
             counted.map_or_else(refused, |()| error).answer(&app.config)
         }
         Err(error) => error.answer(&app.config),
@@ -162,6 +165,10 @@ async fn done(
         let _turn = app.failure_limits.operator.turn(from, now).await;
         authentication::identify(app, &head.headers, operation.needs, now).await?
     };
+    if let Some(whose) = caller.counted() {
+        let refused = |retry_after_seconds| ApiError::TooMany { retry_after_seconds };
+        app.operator_limit.count(whose, now).map_err(refused)?;
+    }
     caller.check(operation.needs)?;
     let query = Query::parse(head.uri.query().unwrap_or_default(), operation.parameters)?;
     let body = match &body {

@@ -35,7 +35,7 @@ pub(crate) struct Descriptors {
     pub(crate) connections: usize,
     /// Of one source: fewer in proportion.
     pub(crate) connections_per_source: usize,
-    /// Connections to the management listener.
+    /// Connections to the management listener, and to the operators' own.
     pub(crate) management: usize,
 }
 
@@ -61,7 +61,7 @@ impl Descriptors {
     fn of(config: &Config, limit: u64) -> Self {
         let caps = &config.connections;
         let management = MANAGEMENT_MAX.min(limit / MANAGEMENT_SHARE).max(1);
-        let rest = limit.saturating_sub(reserved(config) + management);
+        let rest = limit.saturating_sub(reserved(config) + management * own_listeners(config));
         let rest = usize::try_from(rest.max(limit / CONNECTIONS_SHARE)).unwrap_or(usize::MAX);
         let connections = caps.max.min(rest.max(1));
         let in_proportion = caps.per_source_max.saturating_mul(connections) / caps.max;
@@ -81,7 +81,12 @@ impl Descriptors {
 }
 
 fn wanted(config: &Config) -> u64 {
-    config.connections.max as u64 + MANAGEMENT_MAX + reserved(config)
+    config.connections.max as u64 + MANAGEMENT_MAX * own_listeners(config) + reserved(config)
+}
+
+/// Listeners beside the public one: management, and the operators' own.
+fn own_listeners(config: &Config) -> u64 {
+    1 + u64::from(config.operator.listen.is_some())
 }
 
 /// Descriptors that no connection to a listener takes.

@@ -1,4 +1,4 @@
-//! What happens to every request of the public listener around its endpoint, in one function: the
+//! What happens to every request of the public listener, and of the operators' own, around its endpoint, in one function: the
 //! caller's address, the request's identifier, the headers of every answer, the one log event, the
 //! counters; and a JSON answer when a handler panics.
 
@@ -25,7 +25,7 @@ use super::{
     framing::malformed,
     listener::Answer,
     metrics::ServerMetrics,
-    routes::{self, From, Route, Routes},
+    routes::{self, From, Route, Routes, Side},
 };
 use crate::{
     app::App,
@@ -42,23 +42,29 @@ use crate::{
 /// Browsers use HTTPS for a year (RFC 6797 §6.1). Other hosts of the domain are not ours to speak for.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Answers the requests of the public listener.
+/// Answers the requests of a listener.
 pub(crate) struct Exchange {
     app: Arc<App>,
     guards: Arc<Guards>,
     metrics: Arc<ServerMetrics>,
     request_ids: RequestIds,
     routes: Routes,
+    side: Side,
     /// Whether callers reach this server by HTTPS.
     is_encrypted: bool,
 }
 
 impl Exchange {
-    pub(crate) fn new(app: Arc<App>, guards: Arc<Guards>, metrics: Arc<ServerMetrics>) -> Self {
+    pub(crate) fn new(
+        app: Arc<App>,
+        guards: Arc<Guards>,
+        metrics: Arc<ServerMetrics>,
+        side: Side,
+    ) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
-        let routes = Routes::new(&app.config);
+        let routes = Routes::new(&app.config, side);
         let is_encrypted = app.config.tls.is_some() || app.config.server.tls_terminated_in_front;
-        Self { app, guards, metrics, request_ids, routes, is_encrypted }
+        Self { app, guards, metrics, request_ids, routes, side, is_encrypted }
     }
 
     fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
@@ -80,7 +86,8 @@ impl Answer for Exchange {
         let proxies = &self.app.config.server.trusted_proxies;
         let address = client_address(peer, request.headers(), proxies);
         let request_id = self.request_id(peer, &request);
-        let found = self.guards.proxies.find(&request);
+        let proxies = Some(&self.guards.proxies).filter(|_| self.side == Side::Public);
+        let found = proxies.and_then(|proxies| proxies.find(&request));
         let route = match found {
             Some(_) => routes::guarded(),
             None => self.routes.at(request.uri().path()),

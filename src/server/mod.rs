@@ -27,6 +27,7 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -35,6 +36,7 @@ use self::{
     listener::Listener,
     management::Management,
     places::{Limits, Places},
+    routes::Side,
 };
 pub use self::{
     description::description,
@@ -65,6 +67,8 @@ pub struct Addresses {
     pub public: SocketAddr,
     /// Where the operator looks.
     pub management: SocketAddr,
+    /// Where the operator API answers, if it has a listener of its own.
+    pub operator: Option<SocketAddr>,
 }
 
 /// How the server came to its end.
@@ -121,6 +125,9 @@ pub async fn serve(
     let descriptors = descriptors(&app.config);
     let public = bind(settings.listen, "server.listen", "--listen")?;
     let management = bind(settings.management, "server.management", "--management")?;
+    let operator = app.config.operator.listen;
+    let operator = operator.map(|at| bind(at, "operator.listen", "DOORWARD_OPERATOR__LISTEN"));
+    let bound = BoundListeners { public, management, operator: operator.transpose()? };
     if app.config.authorizes() {
         app.keys.upkeep(&app.store, &app.system(Actor::System)).await?;
     }
@@ -135,8 +142,7 @@ pub async fn serve(
         Arc::clone(&app.webhooks),
         Arc::clone(&app.attempts),
     ));
-    let running =
-        Running::start(&app, &metrics, certificate.as_ref(), descriptors, (public, management));
+    let running = Running::start(&app, &metrics, certificate.as_ref(), descriptors, bound);
     ready(running.addresses);
 
     loop {
@@ -156,6 +162,8 @@ pub async fn serve(
 struct Running {
     addresses: Addresses,
     guards: Arc<Guards>,
+    /// Shakes hands at the public listener, and at the operators' own.
+    tls: Option<TlsAcceptor>,
     public_draining: CancellationToken,
     public_tasks: TaskTracker,
     management_draining: CancellationToken,
@@ -168,11 +176,17 @@ impl Running {
         metrics: &Arc<ServerMetrics>,
         certificate: Option<&Arc<Certificate>>,
         descriptors: Descriptors,
-        (public, management): (Bound, Bound),
+        bound: BoundListeners,
     ) -> Self {
+        let BoundListeners { public, management, operator } = bound;
         let running = Self {
-            addresses: Addresses { public: public.address, management: management.address },
+            addresses: Addresses {
+                public: public.address,
+                management: management.address,
+                operator: operator.as_ref().map(|bound| bound.address),
+            },
             guards: Arc::new(Guards::new(&app.config, &app.internet)),
+            tls: certificate.map(Certificate::acceptor),
             public_draining: CancellationToken::new(),
             public_tasks: TaskTracker::new(),
             management_draining: CancellationToken::new(),
@@ -187,30 +201,18 @@ impl Running {
             connections_per_source: descriptors.connections_per_source,
             bytes: caps.answer_bytes_max,
         };
-        let drain = Duration::from_secs(app.config.server.shutdown_deadline_seconds);
-        let proxies = app.config.server.trusted_proxies.clone();
-        let listener = Arc::new(Listener {
-            answer: Exchange::new(
-                Arc::clone(app),
-                Arc::clone(&running.guards),
-                Arc::clone(metrics),
-            ),
-            tls: certificate.map(Certificate::acceptor),
-            places: Places::new(limits, proxies, Arc::clone(&metrics.connections)),
-            time,
-            streams_max: caps.http2_streams_max,
-            metrics: Arc::clone(&metrics.connections),
-            draining: running.public_draining.clone(),
-            drain,
-            tasks: running.public_tasks.clone(),
-        });
-        running.public_tasks.spawn(listener.run(public.socket));
+        let counted = Arc::clone(&metrics.connections);
+        running.answer(app, metrics, (Side::Public, public), (limits, counted));
 
         let limits = Limits {
             connections: descriptors.management,
             connections_per_source: descriptors.management,
             ..limits
         };
+        if let Some(operator) = operator {
+            let counted = Arc::new(ConnectionMetrics::default());
+            running.answer(app, metrics, (Side::Operator, operator), (limits, counted));
+        }
         let counted = Arc::new(ConnectionMetrics::default());
         let draining = running.public_draining.clone();
         let listener = Arc::new(Listener {
@@ -236,6 +238,31 @@ impl Running {
             }
         });
         running
+    }
+
+    /// Answers requests at a listener until it drains.
+    fn answer(
+        &self,
+        app: &Arc<App>,
+        metrics: &Arc<ServerMetrics>,
+        (side, bound): (Side, Bound),
+        (limits, counted): (Limits, Arc<ConnectionMetrics>),
+    ) {
+        let (app, metrics, guards) =
+            (Arc::clone(app), Arc::clone(metrics), Arc::clone(&self.guards));
+        let (server, caps) = (&app.config.server, &app.config.connections);
+        let listener = Arc::new(Listener {
+            tls: self.tls.clone(),
+            places: Places::new(limits, server.trusted_proxies.clone(), Arc::clone(&counted)),
+            time: TimeLimits::of(caps),
+            streams_max: caps.http2_streams_max,
+            metrics: counted,
+            draining: self.public_draining.clone(),
+            drain: Duration::from_secs(server.shutdown_deadline_seconds),
+            tasks: self.public_tasks.clone(),
+            answer: Exchange::new(Arc::clone(&app), guards, metrics, side),
+        });
+        self.public_tasks.spawn(listener.run(bound.socket));
     }
 
     /// Readiness off, nothing accepted any more, what is in flight finished; the operator can look on
@@ -266,6 +293,13 @@ impl Running {
 struct Bound {
     address: SocketAddr,
     socket: TcpListener,
+}
+
+/// The addresses of all listeners.
+struct BoundListeners {
+    public: Bound,
+    management: Bound,
+    operator: Option<Bound>,
 }
 
 fn bind(

@@ -25,7 +25,7 @@ use crate::{
     },
     operator::OperatorScope,
     operator_api::Needs,
-    pages,
+    pages, paths,
 };
 
 /// The label of requests to guarded resources.
@@ -49,6 +49,21 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// Whether only operators and people with a token get anything there.
+    fn is_for_operators(&self) -> bool {
+        let needs = self.endpoint.operations.iter().filter_map(|operation| operation.needs);
+        needs.into_iter().any(|needs| needs != Needs::Nothing)
+    }
+
+    /// Whether a listener answers there.
+    fn is_at(&self, side: Side, config: &Config) -> bool {
+        let is_of_api = || self.endpoint.operations.iter().any(|one| one.needs.is_some());
+        match side {
+            Side::Public => config.operator.listen.is_none() || !self.is_for_operators(),
+            Side::Operator => is_of_api() || self.template == paths::OPENAPI,
+        }
+    }
+
     pub(super) fn exists(&self, config: &Config) -> bool {
         (self.endpoint.exists)(config)
     }
@@ -169,17 +184,27 @@ pub fn operator_operations() -> impl Iterator<Item = OperatorOperation> {
     ROUTES.iter().flat_map(of_route)
 }
 
-/// The routes that exist with the settings of one server, by path.
+/// Who is answered at a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Everyone, and operators unless they have a listener of their own.
+    Public,
+    /// Operators, at the listener of their own.
+    Operator,
+}
+
+/// The routes that exist with the settings of one server at one of its listeners, by path.
 pub(crate) struct Routes(Router<&'static Route>);
 
 impl Routes {
     /// A trailing slash makes another path, and paths are compared byte for byte. Whether a proxy removes the path of
     /// the issuer does not matter; the well-known documents have that path behind their name as well (RFC 8414 §3.1).
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, side: Side) -> Self {
         let mut router = Router::new();
         let issuer_path = config.issuer_path();
         let is_path = |route: &&Route| !LABELS.contains(&route.template);
-        for route in ROUTES.iter().filter(is_path).filter(|route| route.exists(config)) {
+        let is_there = |route: &&Route| route.exists(config) && route.is_at(side, config);
+        for route in ROUTES.iter().filter(is_path).filter(is_there) {
             let template = route.template;
             let mut paths = vec![template.to_owned()];
             if !issuer_path.is_empty() {

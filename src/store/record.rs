@@ -135,6 +135,10 @@ columns! {
         pub actor_kind: ActorKind = "actor_kind",
         /// Who did it.
         pub actor: Option<String> = "actor",
+        /// The role of an operator at the operator API.
+        pub actor_role: Option<String> = "actor_role",
+        /// The client that acts for a person there.
+        pub actor_client: Option<ClientIdentifier> = "actor_client",
         /// The client that it is about.
         pub client: Option<ClientIdentifier> = "client",
         /// The family of that client.
@@ -161,6 +165,8 @@ impl Author {
             action,
             actor_kind: self.actor.kind(),
             actor: self.actor.id(),
+            actor_role: self.role.map(str::to_owned),
+            actor_client: self.via.clone(),
             client: None,
             family: None,
             grant_id: None,

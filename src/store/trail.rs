@@ -122,6 +122,8 @@ impl EventRecord {
             action: Action::ClientRegistered,
             actor_kind: if by_operator.is_some() { ActorKind::Operator } else { ActorKind::Client },
             actor: Some(by_operator.map_or_else(|| client.client_id.to_string(), str::to_owned)),
+            actor_role: None,
+            actor_client: None,
             client: Some(ClientIdentifier::Registered(client.client_id)),
             family: metadata.as_ref().map(|metadata| FamilyKey::of(metadata).id()),
             grant_id: None,

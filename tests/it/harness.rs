@@ -34,6 +34,8 @@ const START: u64 = 1_800_000_000_000;
 pub(crate) struct TestServer {
     pub(crate) public: SocketAddr,
     pub(crate) management: SocketAddr,
+    /// The operators' own listener, if there is one.
+    pub(crate) operator: Option<SocketAddr>,
     pub(crate) clock: Clock,
     /// What signs somebody in, where that is possible.
     pub(crate) password: Option<String>,
@@ -156,6 +158,7 @@ impl TestServer {
         Self {
             public,
             management,
+            operator: addresses.operator,
             clock,
             password,
             kept,
@@ -232,6 +235,18 @@ impl TestServer {
             .remove_client(client_id.parse().unwrap(), Action::ClientRemoved, "by_operator", by())
             .await
             .unwrap();
+    }
+
+    /// A request on the operators' own listener.
+    pub(crate) async fn exchange_as_operator(&self, request: &str) -> Answer {
+        let answer = exchange(self.operator.expect("there is one"), request).await;
+        description::check(&self.described, request, &answer);
+        answer
+    }
+
+    /// A request on the public listener, of which the description says nothing there.
+    pub(crate) async fn exchange_undescribed(&self, request: &str) -> Answer {
+        exchange(self.public, request).await
     }
 
     /// `GET` of a path of the management listener.
@@ -324,7 +339,7 @@ pub(crate) async fn read_end(connection: &mut (impl AsyncRead + Unpin)) -> Strin
     String::from_utf8(bytes).unwrap()
 }
 
-async fn exchange(address: SocketAddr, request: &str) -> Answer {
+pub(crate) async fn exchange(address: SocketAddr, request: &str) -> Answer {
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(request.as_bytes()).await.unwrap();
     let is_head = request.starts_with("HEAD ");

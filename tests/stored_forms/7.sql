@@ -218,3 +218,6 @@ CREATE TABLE attempts (
     request_id TEXT    NOT NULL,
     PRIMARY KEY (reason, target, network)
 ) STRICT, WITHOUT ROWID;
+-- With which role, and by which client, a person acts at the operator API.
+ALTER TABLE events ADD COLUMN actor_role TEXT;
+ALTER TABLE events ADD COLUMN actor_client TEXT;

@@ -28,6 +28,7 @@ const CONFINED: &[Confined] = &[
             "src/cli/remote/",
             "src/discovery.rs",
             "src/doctor/guards.rs",
+            "src/doctor/operators.rs",
             "src/guard/",
             "src/operator_api/",
             "src/pages/",

@@ -8,7 +8,7 @@ use crate::{
 
 /// The template of the route at a path.
 fn at(path: &str, config: &Config) -> &'static str {
-    Routes::new(config).at(path).template
+    Routes::new(config, Side::Public).at(path).template
 }
 
 #[test]

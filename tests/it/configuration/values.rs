@@ -52,7 +52,7 @@ fn operators_are_people_who_sign_in_by_subject_address_or_group() {
         ),
         (
             "role = \"admin\"\nemails = [\"*@x.example\"]",
-            "operators[0].emails[0]: expected an email address such as ada@example.com, found \"*@x.example\": each address stands alone: for all of a domain, use groups",
+            "operators[0].emails[0]: expected an email address such as ada@example.com, found \"[redacted]@x.example\": each address stands alone: for all of a domain, use groups",
         ),
         (
             "role = \"admin\"\nemails = [\"x.example\"]",
@@ -65,6 +65,31 @@ fn operators_are_people_who_sign_in_by_subject_address_or_group() {
     let fault =
         Given::enough().flag("operators", "[{ role = \"admin\", groups = [\"g\"] }]").only_fault();
     assert!(fault.ends_with("there is no way to sign in: set sign_in.providers"), "{fault}");
+}
+
+#[test]
+fn a_listener_of_operators_has_an_address_of_its_own_and_no_tokens_in_the_clear() {
+    let given = |listen: &str| Given::enough().flag("operator.listen", listen);
+    assert_eq!(given("").config().operator.listen, None);
+    assert_eq!(given("[::1]:9443").config().operator.listen, Some("[::1]:9443".parse().unwrap()));
+    for (listen, fault) in [
+        ("127.0.0.1:8080", "operator.listen: is the address of server.listen as well"),
+        ("127.0.0.1:9000", "operator.listen: is the address of server.management as well"),
+        (
+            "10.0.0.5:9443",
+            "operator.listen: would carry tokens without TLS: set tls.certificate_file",
+        ),
+        (
+            "0.0.0.0:9443",
+            "operator.listen: would carry tokens without TLS: set tls.certificate_file",
+        ),
+        ("9443", "operator.listen: expected an IP address and a port, such as 127.0.0.1:9443"),
+    ] {
+        let found = given(listen).only_fault();
+        assert!(found.contains(fault), "{listen}: {found}");
+    }
+    let behind = given("10.0.0.5:9443").flag("server.tls_terminated_in_front", "true");
+    assert!(behind.config().operator.listen.is_some());
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::{
     description,
     flow::{Browser, Client, Page, claims},
     granted, guard,
+    harness::exchange,
 };
 
 const API: &str = "https://door.example/api";
@@ -424,4 +425,109 @@ async fn the_api_is_asked_for_alone_and_within_the_ceiling_of_the_client() {
     assert!(!page.answer.body.contains("<code>admin</code>"), "{page:?}");
     let page = browser.get(&request.and("scope", "admin").path()).await;
     assert!(told(&page).await.contains("invalid_scope"), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_listener_of_operators_answers_for_the_api_and_the_public_one_does_not() {
+    let mut config = config();
+    config.operator.listen = Some(([127, 0, 0, 1], 0).into());
+    let server = TestServer::with(config).await;
+    let admin = token(&server, "admin", Role::Admin).await;
+    let request = |method: &str, path: &str| {
+        let credential = bearer(&admin);
+        let headers = "content-type: application/json\r\ncontent-length: 0\r\n";
+        format!("{method} {path} HTTP/1.1\r\nhost: door.example\r\n{credential}{headers}\r\n")
+    };
+    for operation in operator_operations() {
+        let path = operation.template.replace(['{', '}'], "x");
+        let sent = request(&operation.method, &path);
+        let public = server.exchange_undescribed(&sent).await;
+        assert_eq!(public.status == 404, !operation.is_public, "{operation:?}: {public:?}");
+        if !operation.is_public {
+            assert_eq!(public.body, r#"{"errors":["Not found"]}"#, "{operation:?}");
+        }
+        let own = server.exchange_as_operator(&sent).await;
+        assert!(own.body != public.body || operation.is_public, "{operation:?}: {own:?}");
+        assert!(own.status < 500 && own.status != 401, "{operation:?}: {own:?}");
+    }
+    assert_eq!(server.exchange_as_operator(&request("GET", CLIENTS)).await.status, 200);
+    for (method, path) in [
+        ("GET", "/"),
+        ("POST", "/register"),
+        ("POST", "/api/v2/oauth2/register"),
+        ("POST", "/oauth2/token"),
+        ("GET", "/oauth2/authorize"),
+        ("GET", "/oauth2/jwks"),
+        ("GET", "/metrics"),
+    ] {
+        let sent = request(method, path);
+        let own = exchange(server.operator.unwrap(), &sent).await;
+        assert_eq!(own.status, 404, "{path}");
+    }
+    let registered = server.post(
+        "/api/v2/oauth2/register",
+        r#"{"client_name":"x","redirect_uris":["https://a.example"]}"#,
+    );
+    assert_eq!(registered.await.status, 201, "strangers register as always");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn each_caller_makes_a_bounded_number_of_calls_in_a_minute() {
+    let mut config = config();
+    config.operator.calls_per_minute = 3;
+    let server = TestServer::with(config).await;
+    let client = client(&server, "A console").await;
+    sign_in(&server, ADA, &["viewer"]).await;
+    let [one, other] = [
+        token_of_ada(&server, client, "clients_read").await,
+        token_of_ada(&server, client, "clients_read").await,
+    ];
+    let viewer = token(&server, "viewer", Role::Viewer).await;
+    // Of one person, all tokens count together.
+    for (sent, status) in [(&one, 200), (&other, 200), (&one, 200), (&other, 429), (&one, 429)] {
+        let answer = call(&server, "GET", CLIENTS, sent).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 429 {
+            assert_eq!(answer.body, r#"{"errors":["Too many requests"]}"#);
+            assert!(answer.header("retry-after").is_some());
+        }
+    }
+    assert_eq!(call(&server, "GET", CLIENTS, &viewer).await.status, 200);
+    server.clock.advance(Duration::from_mins(1));
+    assert_eq!(call(&server, "GET", CLIENTS, &one).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_event_names_the_person_their_role_and_the_client_that_acted_for_them() {
+    let server = TestServer::with(config()).await;
+    let client = client(&server, "A console").await;
+    let other = crate::operators::client(&server, "An app").await;
+    sign_in(&server, ADA, &["operator"]).await;
+    let token_text = token_of_ada(&server, client, "clients_write audit_read").await;
+    let path = format!("{CLIENTS}/{other}");
+    let suspend = json!({ "data": { "type": "oauth2_clients", "id": other.to_string(),
+        "attributes": { "standing": "suspended" } } });
+    let answer = call_with(&server, ("PATCH", &path), &bearer(&token_text), Some(&suspend)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let event = events(&server, Action::ClientSuspended).await.remove(0);
+    assert_eq!(event.actor, Some(ADA.to_owned()));
+    let query = "/api/v2/audit/events?filter[query]=@action:client.suspended";
+    let told = get(&server, query, &token_text).await;
+    assert_eq!(
+        told["data"][0]["attributes"]["attributes"]["actor"],
+        json!({ "type": "operator", "id": ADA, "role": "operator", "client_id": client.to_string() })
+    );
+    assert!(!told.to_string().contains(&token_text), "no token is in an event");
+
+    let own = format!("{MINE}/client/{client}");
+    assert_eq!(call(&server, "DELETE", &own, &token_text).await.status, 204);
+    let event = events(&server, Action::GrantRevoked).await.remove(0);
+    assert_eq!((event.actor_kind.as_str(), event.actor.as_deref()), ("person", Some(ADA)));
+    assert_eq!((event.actor_role, event.actor_client), (None, Some(client.into())));
+
+    let admin = token(&server, "CI", Role::Admin).await;
+    assert_eq!(call(&server, "DELETE", &path, &admin).await.status, 204);
+    let event = events(&server, Action::ClientRemoved).await.remove(0);
+    assert_eq!((event.actor.as_deref(), event.actor_role.as_deref()), (Some("CI"), Some("admin")));
 }

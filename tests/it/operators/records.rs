@@ -375,7 +375,7 @@ async fn audit_events_are_found_by_terms_and_times_in_the_documented_shape() {
     assert_eq!(newest["attributes"]["attributes"]["client_id"], second.to_string());
     assert_eq!(
         newest["attributes"]["attributes"]["actor"],
-        json!({ "type": "operator", "id": "on call" })
+        json!({ "type": "operator", "id": "on call", "role": "operator" })
     );
     let newest_id = newest["id"].as_str().unwrap();
 

@@ -1,0 +1,111 @@
+//! The listener of the operator API: do only operators reach it, as far as can be told from here?
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::StatusCode;
+use url::Url;
+
+use super::{Examined, Finding, Look};
+use crate::{
+    http::{
+        fetch::{FetchError, Fetched, Fetcher, Reach},
+        request_event::chain,
+    },
+    internet::Internet,
+    paths,
+};
+
+/// How long the public address may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// More than a refusal has.
+const ANSWER_MAX: usize = 64 << 10;
+
+/// Whether strangers reach the listener of operators, or its paths at the public address.
+pub(super) fn apart(examined: &Examined<'_>) -> Vec<Finding> {
+    let config = examined.config;
+    let Some(listen) = config.operator.listen else { return Vec::new() };
+    let mut findings = vec![exposure(listen)];
+    let public = format!("{}{}", config.server.issuer, paths::OVERVIEW);
+    let look = Look::at("operator", &public);
+    if examined.is_offline {
+        findings.push(look.ok("it is not requested (--offline)"));
+    } else if let Ok(url) = Url::parse(&public) {
+        let fetcher = Fetcher::new(Internet::System, Reach::Configured, ANSWER_MAX, PATIENCE);
+        findings.push(judged(look, examined.wait(fetcher.get(&url, Arc::new(())))));
+    }
+    findings
+}
+
+fn exposure(listen: SocketAddr) -> Finding {
+    let look = Look::at("operator", &listen);
+    let is_private = match listen.ip().to_canonical() {
+        IpAddr::V4(address) => {
+            address.is_loopback() || address.is_private() || address.is_link_local()
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    };
+    if is_private {
+        return look.ok("the operator API listens on a private address");
+    }
+    let what = if listen.ip().is_unspecified() {
+        "the operator API listens on every address of this machine"
+    } else {
+        "the operator API listens on a public address"
+    };
+    look.warning(
+        what,
+        "set operator.listen to a private address, or keep strangers away by a firewall",
+    )
+}
+
+/// What the public address says of the API, which should not be there.
+fn judged(look: Look, fetched: Result<Fetched, FetchError>) -> Finding {
+    match fetched {
+        Err(FetchError::Status(StatusCode::NOT_FOUND)) => {
+            look.ok("the public address does not answer for the operator API")
+        }
+        Err(FetchError::Status(StatusCode::UNAUTHORIZED)) => look.problem(
+            "the public address reaches the operator API",
+            "let the proxy in front lead requests to server.listen, not to operator.listen",
+        ),
+        Ok(_) | Err(FetchError::Status(_)) => look.warning(
+            "something else than this server answers at the public address",
+            "lead the address of server.issuer to server.listen",
+        ),
+        Err(error) => look.ok(format!("it cannot be told who answers there: {}", chain(&error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn an_operator_api_that_strangers_reach_is_a_finding() {
+        for (listen, expected) in [
+            ("127.0.0.1:9443", Verdict::Ok),
+            ("10.0.0.5:9443", Verdict::Ok),
+            ("[fd00::5]:9443", Verdict::Ok),
+            ("0.0.0.0:9443", Verdict::Warning),
+            ("[::]:9443", Verdict::Warning),
+            ("192.0.2.5:9443", Verdict::Warning),
+        ] {
+            assert_eq!(exposure(listen.parse().unwrap()).verdict, expected, "{listen}");
+        }
+        for (status, expected) in [
+            (StatusCode::NOT_FOUND, Verdict::Ok),
+            (StatusCode::UNAUTHORIZED, Verdict::Problem),
+            (StatusCode::BAD_GATEWAY, Verdict::Warning),
+        ] {
+            let look = Look::at("operator", &"x");
+            assert_eq!(judged(look, Err(FetchError::Status(status))).verdict, expected, "{status}");
+        }
+    }
+}
