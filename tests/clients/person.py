@@ -11,13 +11,18 @@ REDIRECT_URI = "http://127.0.0.1:9/callback"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
 
+def password(server):
+    """The password that a server printed into its log."""
+    return re.findall(r"with the password (\S+)", server.log.read_text())[-1]
+
+
 class Person:
     """Whoever has the password that the server printed into its log."""
 
     def __init__(self, server):
         self.server = server
-        password = re.findall(r"with the password (\S+)", server.log.read_text())[-1]
-        status, headers, body = self.post("/oauth2/sign-in", {"request": "client_id=x", "password": password})
+        secret = password(server)
+        status, headers, body = self.post("/oauth2/sign-in", {"request": "client_id=x", "password": secret})
         assert status == 303, f"the sign-in failed: {status} {body!r}"
         self.cookie = headers["set-cookie"].split(";")[0]
 

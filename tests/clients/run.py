@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from doorward import Doorward, free_port  # noqa: E402
 from doorward import run as doorward  # noqa: E402
-from person import Person  # noqa: E402
+from person import Person, password  # noqa: E402
 from programs import NODE, PYTHON, outcome, run_chosen  # noqa: E402
 
 CLIENT_SECONDS_MAX = 180
@@ -38,6 +38,7 @@ CLIENTS = [
     ("Datadog SDK for TypeScript, operators", [*NODE, "operators_typescript.mjs"]),
     ("MCP SDK for Python", [PYTHON, "mcp_python.py"]),
     ("MCP SDK for TypeScript", [*NODE, "mcp_typescript.mjs"]),
+    ("MCP SDK for TypeScript, as an operator", [*NODE, "mcp_operator.mjs"]),
     ("oauth4webapi", [*NODE, "oauth4webapi.mjs"]),
     ("Standard Webhooks for Python", [PYTHON, "webhooks_python.py"]),
     ("Standard Webhooks for JavaScript", [*NODE, "webhooks.mjs"]),
@@ -90,6 +91,7 @@ def run(command, folder, store):
             **os.environ,
             **(operators(open_server, command[-1]) if command[-1].startswith("operators") else {}),
             "DOORWARD_URL": open_server.url,
+            "DOORWARD_PASSWORD": password(open_server),
             "DOORWARD_LIMITED_URL": limited_server.url,
             "DOORWARD_LIMIT": str(LIMIT),
             "DOORWARD_WEBHOOK_PORT": str(port),
