@@ -24,6 +24,12 @@ const CLIENTS_AT_ONCE: usize = 500;
 /// How many identifiers one question reads.
 const IDS_AT_ONCE: usize = 5_000;
 
+/// Registrations are read this long after they began, in seconds: nearly all have committed by then, in any order.
+const SETTLED_SECONDS: u64 = 1;
+
+/// How often those that committed later are looked for, in seconds: that reads many identifiers again.
+const LATE_EVERY_SECONDS: u64 = 20;
+
 /// How many counted clients are remembered to find those that committed late. At the highest rates fewer seconds fit.
 const REMEMBERED_MAX: usize = 250_000;
 
@@ -151,6 +157,8 @@ pub(crate) struct Counting {
     read: BTreeSet<ClientId>,
     /// Before which nothing is read again.
     floor: Option<Timestamp>,
+    /// When those that committed late were last looked for.
+    late_at: Option<Timestamp>,
 }
 
 impl Counting {
@@ -165,7 +173,11 @@ impl Counting {
             self.floor = store.families_mark().await?;
             self.front = Some(ClientId::first_of(self.floor()));
         }
-        self.count_late(store).await?;
+        let now = clock.now();
+        if self.late_at.is_none_or(|at| at.after_seconds(LATE_EVERY_SECONDS) <= now) {
+            self.count_late(store).await?;
+            self.late_at = Some(now);
+        }
         loop {
             let began = Instant::now();
             let page = self.next(store, clock.now()).await?;
@@ -188,11 +200,11 @@ impl Counting {
         *self = Self::default();
     }
 
-    /// The next page, without identifiers of a far future: they would move the front over all that come before.
+    /// The next page, without the latest registrations. Nothing moves the front past now, over those that come before.
     async fn next(&self, store: &Store, now: Timestamp) -> Result<Vec<ClientRecord>, StoreError> {
         let filter = ClientFilter::default();
         let mut page = store.clients_in_order(&filter, self.front, CLIENTS_AT_ONCE).await?;
-        let end = ClientId::first_of(now.after_seconds(MARGIN_SECONDS));
+        let end = ClientId::first_of(now.before_seconds(SETTLED_SECONDS));
         page.retain(|client| client.client_id < end);
         Ok(page)
     }

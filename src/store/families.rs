@@ -8,7 +8,7 @@ use super::{
     ClientFilter, ClientRecord, Deleted, FamilyAccess, FamilyClient, FamilyFilter, FamilyOrder,
     FamilyPlace, FamilyRecord, Store, StoreError, change, changes,
     column::{Value, first_after},
-    family_record::{ClientRef, Counted, FamilyUse, Mark, Number},
+    family_record::{ClientRef, FamilyUse, Mark, Number, counted},
     statements::families,
 };
 use crate::{
@@ -169,7 +169,7 @@ impl Store {
         clients: &[ClientRecord],
         mark: Option<Timestamp>,
     ) -> Result<usize, StoreError> {
-        let counted: Vec<Counted> = clients.iter().filter_map(Counted::of).collect();
+        let counted = counted(clients);
         change!(self, aside whole, |change| {
             changes::count_in_families(change, &counted, false, mark)
         })
@@ -298,7 +298,7 @@ impl Store {
             let page = self.clients(&ClientFilter::default(), after, CLIENTS_AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.client_id);
-            let counted: Vec<Counted> = page.iter().filter_map(Counted::of).collect();
+            let counted = counted(&page);
             let done = change!(self, whole, |change| {
                 changes::count_in_families(change, &counted, true, None)
             });

@@ -1,6 +1,9 @@
 //! The records of families, and how what was seen of clients adds up. Adding up is the same in any order.
 
-use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+
+use serde::Deserialize;
+use serde_json::{Value as Json, json, value::RawValue};
 
 use super::{
     ClientFlags, ClientRecord, Standing,
@@ -202,27 +205,65 @@ named! {
     Mark in "marks" is "the mark of the families";
 }
 
-/// A client, as it is counted in its family.
+/// Clients of one family, as they are counted.
 #[derive(Clone, Debug)]
 pub(super) struct Counted {
-    pub(super) member: FamilyClient,
-    /// A family of this client alone.
+    /// What they say, without their number.
     pub(super) seen: FamilyRecord,
+    /// The clients, each once.
+    pub(super) members: BTreeSet<ClientId>,
+}
+
+/// What decides about the family of a client, as it is stored: most clients of a page say the same.
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow)]
+    client_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    redirect_uris: Option<&'a RawValue>,
+}
+
+/// Clients by their families. A client whose metadata cannot be read belongs to none.
+pub(super) fn counted<'a>(clients: impl IntoIterator<Item = &'a ClientRecord>) -> Vec<Counted> {
+    let mut alike: HashMap<[&str; 2], Counted> = HashMap::new();
+    for client in clients {
+        let Ok(said) = serde_json::from_str::<Said<'_>>(&client.metadata) else { continue };
+        match alike
+            .entry([said.client_name, said.redirect_uris].map(|it| it.map_or("", RawValue::get)))
+        {
+            Entry::Occupied(mut alike) => alike.get_mut().add_alike(client),
+            Entry::Vacant(new) => {
+                if let Some(first) = Counted::of(client) {
+                    new.insert(first);
+                }
+            }
+        }
+    }
+    let mut families: BTreeMap<FamilyId, Counted> = BTreeMap::new();
+    for alike in alike.into_values() {
+        match families.get_mut(&alike.seen.family_id) {
+            Some(family) => {
+                family.seen.add(&alike.seen);
+                family.members.extend(alike.members);
+            }
+            None => drop(families.insert(alike.seen.family_id, alike)),
+        }
+    }
+    families.into_values().collect()
 }
 
 impl Counted {
-    /// `None` for a client whose metadata cannot be read.
-    pub(super) fn of(client: &ClientRecord) -> Option<Self> {
+    /// One client alone.
+    fn of(client: &ClientRecord) -> Option<Self> {
         let metadata: ClientMetadata = serde_json::from_str(&client.metadata).ok()?;
         let key = FamilyKey::of(&metadata);
-        let family_id = key.id();
         let name = metadata.client_name.as_ref().map(ClientName::as_str);
         let names = name.map(|name| (client.issued_at, name.to_owned())).into_iter().collect();
         let seen = FamilyRecord {
-            family_id,
+            family_id: key.id(),
             key: key.to_string(),
             names: FamilyNames(names),
-            clients: 1,
+            clients: 0,
             removed: 0,
             people: 0,
             flags: client.flags,
@@ -232,7 +273,19 @@ impl Counted {
             standing: Standing::Active,
             standing_at: None,
         };
-        Some(Self { member: FamilyClient { family_id, client_id: client.client_id }, seen })
+        Some(Self { seen, members: BTreeSet::from([client.client_id]) })
+    }
+
+    /// Adds a client that says the same as all that are here: they have one name.
+    fn add_alike(&mut self, client: &ClientRecord) {
+        let seen = &mut self.seen;
+        seen.flags.insert(client.flags);
+        seen.first_seen_at = seen.first_seen_at.min(client.issued_at);
+        seen.last_seen_at = seen.last_seen_at.max(client.issued_at);
+        for (at, _) in &mut seen.names.0 {
+            *at = seen.first_seen_at;
+        }
+        self.members.insert(client.client_id);
     }
 }
 

@@ -42,6 +42,16 @@ pub(super) trait Transaction {
         records: &[R],
     ) -> Result<usize, Self::Fault>;
 
+    /// Inserts records by a statement that leaves alone those that are there, and returns the others in PostgreSQL; returns
+    /// those that are new.
+    async fn insert_new<R: Record + Clone>(
+        &mut self,
+        statement: &'static Statement,
+        records: &[R],
+    ) -> Result<Vec<R>, Self::Fault> {
+        self.select_each(statement, records).await
+    }
+
     /// The records that a statement selects or returns for given ones: run once for each in SQLite, and once for all of
     /// them in PostgreSQL, one column after the other.
     async fn select_each<K: Record, R: Record>(

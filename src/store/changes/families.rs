@@ -1,11 +1,11 @@
 //! Families: counting their clients.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::store::{
     ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing,
     column::{Columns as _, Stored as _, Value},
-    family_record::{ClientRef, Counted, FamilyRef, family_of},
+    family_record::{ClientRef, Counted, FamilyRef, counted, family_of},
     statements::families,
     transaction::Transaction,
 };
@@ -28,28 +28,33 @@ pub(in crate::store) async fn count_in_families<T: Transaction>(
     again: bool,
     mark: Option<Timestamp>,
 ) -> Result<usize, T::Fault> {
-    let members: BTreeSet<FamilyClient> = counted.iter().map(|one| one.member).collect();
-    let members: Vec<FamilyClient> = members.into_iter().collect();
-    let new: Vec<FamilyClient> = change.select_each(&families::JOIN, &members).await?;
-    let mut new: BTreeSet<FamilyClient> = new.into_iter().collect();
-    let number = new.len();
-    let mut seen: BTreeMap<FamilyId, FamilyRecord> = BTreeMap::new();
-    for Counted { member, seen: one } in counted {
-        let is_new = new.remove(member);
-        if !(is_new || again) {
-            continue;
-        }
-        let one = FamilyRecord { clients: u64::from(is_new), ..one.clone() };
-        match seen.get_mut(&member.family_id) {
-            Some(family) => family.add(&one),
-            None => drop(seen.insert(member.family_id, one)),
-        }
+    let clients = counted.iter().flat_map(|family| &family.members);
+    let clients: Vec<ClientRef> = clients.map(|id| ClientRef { client_id: *id }).collect();
+    let there: Vec<ClientRef> =
+        change.select_each(&families::SELECT_AND_KEEP_EACH_CLIENT, &clients).await?;
+    let there: HashSet<ClientId> = there.into_iter().map(|client| client.client_id).collect();
+    let mut members = Vec::new();
+    for Counted { seen, members: clients } in counted {
+        let family_id = seen.family_id;
+        let clients = clients.iter().filter(|id| there.contains(id));
+        members.extend(clients.map(|id| FamilyClient { family_id, client_id: *id }));
     }
+    let new = change.insert_new(&families::JOIN, &members).await?;
+    let mut of_family: BTreeMap<FamilyId, u64> = BTreeMap::new();
+    for client in &new {
+        *of_family.entry(client.family_id).or_default() += 1;
+    }
+    let seen = counted.iter().filter_map(|Counted { seen, .. }| {
+        let clients = of_family.get(&seen.family_id).copied().unwrap_or_default();
+        let family = || FamilyRecord { clients, ..seen.clone() };
+        (clients > 0 || again).then(|| (seen.family_id, family()))
+    });
+    let seen: BTreeMap<FamilyId, FamilyRecord> = seen.collect();
     add_to_families(change, seen).await?;
     if let Some(mark) = mark {
         change.execute(&families::PUT_MARK, &[mark.value()]).await?;
     }
-    Ok(number)
+    Ok(new.len())
 }
 
 /// Adds what was seen of clients to the rows of their families. Rows are made first, then locked in one order: two nodes
@@ -96,14 +101,13 @@ pub(super) async fn change_family<T: Transaction>(
     before: Option<FamilyId>,
     client: &ClientRecord,
 ) -> Result<(), T::Fault> {
-    let counted = Counted::of(client);
+    let counted = counted([client]);
     if let Some(family_id) = before
-        && counted.as_ref().map(|counted| counted.member.family_id) != before
+        && counted.first().map(|counted| counted.seen.family_id) != before
     {
         let member = FamilyClient { family_id, client_id: client.client_id };
         leave_family(change, member, false).await?;
     }
-    let counted: Vec<Counted> = counted.into_iter().collect();
     count_in_families(change, &counted, true, None).await.map(drop)
 }
 
@@ -115,8 +119,7 @@ pub(super) async fn family_standing<T: Transaction>(
     client: Option<&ClientRecord>,
 ) -> Result<Standing, T::Fault> {
     let Some(family) = family else { return Ok(Standing::Active) };
-    let counted: Vec<Counted> = client.and_then(Counted::of).into_iter().collect();
-    count_in_families(change, &counted, false, None).await?;
+    count_in_families(change, &counted(client), false, None).await?;
     let found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
     Ok(found.first().map_or(Standing::Active, |family: &FamilyRecord| family.standing))
 }
@@ -129,7 +132,7 @@ pub(super) async fn lock_families<T: Transaction>(
     family: Option<FamilyId>,
     joined: Option<&ClientRecord>,
 ) -> Result<[Standing; 2], T::Fault> {
-    let joined = joined.and_then(Counted::of).map(|it| FamilyRecord { clients: 0, ..it.seen });
+    let joined = counted(joined).pop().map(|counted| counted.seen);
     change.insert(&families::BEGIN, joined.as_slice()).await?;
     let both = [family, joined.map(|joined| joined.family_id)];
     let keys: BTreeSet<FamilyId> = both.into_iter().flatten().collect();

@@ -77,16 +77,34 @@ impl Transaction for Direct<'_> {
         Ok(changed)
     }
 
+    async fn insert_new<R: Record + Clone>(
+        &mut self,
+        statement: &'static Statement,
+        records: &[R],
+    ) -> Result<Vec<R>, Stopped> {
+        let mut prepared = self.0.prepare_cached(statement.sqlite)?;
+        let mut new = Vec::new();
+        for record in records {
+            if insert(&mut prepared, record)? > 0 {
+                new.push(record.clone());
+            }
+        }
+        Ok(new)
+    }
+
     async fn select_each<K: Record, R: Record>(
         &mut self,
         statement: &'static Statement,
         given: &[K],
     ) -> Result<Vec<R>, Stopped> {
+        let mut prepared = self.0.prepare_cached(statement.sqlite)?;
         let mut found = Vec::new();
         for one in given {
-            let mut parameters = Vec::with_capacity(K::WRITTEN);
-            one.write_all(&mut |value| parameters.push(value));
-            found.append(&mut rows(self.0, statement, &parameters)?);
+            bind_record(&mut prepared, one)?;
+            let mut rows = prepared.raw_query();
+            while let Some(row) = rows.next()? {
+                found.push(R::from_row(row)?);
+            }
         }
         Ok(found)
     }
@@ -102,6 +120,11 @@ impl Transaction for Direct<'_> {
 
 /// Runs a statement that inserts one record.
 pub(super) fn insert(prepared: &mut Prepared<'_>, record: &impl Record) -> rusqlite::Result<usize> {
+    bind_record(prepared, record)?;
+    prepared.raw_execute()
+}
+
+fn bind_record(prepared: &mut Prepared<'_>, record: &impl Record) -> rusqlite::Result<()> {
     let (mut parameter, mut bound) = (0, Ok(()));
     record.write_all(&mut |value| {
         parameter += 1;
@@ -109,8 +132,7 @@ pub(super) fn insert(prepared: &mut Prepared<'_>, record: &impl Record) -> rusql
             bound = prepared.raw_bind_parameter(parameter, value);
         }
     });
-    bound?;
-    prepared.raw_execute()
+    bound
 }
 
 /// Runs a statement; returns how many rows it changed.
