@@ -96,6 +96,8 @@ async fn a_server_counts_registrations_in_families_and_says_how_far_it_is() {
         assert_eq!(answer.status, 201, "{answer:?}");
         let _: ClientId = answer.json()["client_id"].as_str().unwrap().parse().unwrap();
     }
+    // They are counted when they have settled.
+    server.clock.advance(Duration::from_secs(2));
 
     let families = until(async || {
         let families = server.kept.families_by_id(None, 10).await.unwrap();
