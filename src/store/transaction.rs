@@ -42,15 +42,14 @@ pub(super) trait Transaction {
         records: &[R],
     ) -> Result<usize, Self::Fault>;
 
-    /// Inserts records by a statement that leaves alone those that are there, and returns the others in PostgreSQL; returns
-    /// those that are new.
+    /// Inserts those records that are not there yet, and returns them. SQLite inserts one for which `may` selects a row;
+    /// in PostgreSQL, the statement decides by itself, and returns what it inserted.
     async fn insert_new<R: Record + Clone>(
         &mut self,
+        may: &'static Statement,
         statement: &'static Statement,
         records: &[R],
-    ) -> Result<Vec<R>, Self::Fault> {
-        self.select_each(statement, records).await
-    }
+    ) -> Result<Vec<R>, Self::Fault>;
 
     /// The records that a statement selects or returns for given ones: run once for each in SQLite, and once for all of
     /// them in PostgreSQL, one column after the other.

@@ -1,6 +1,6 @@
 //! Families: counting their clients.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::{
     ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing,
@@ -28,18 +28,12 @@ pub(in crate::store) async fn count_in_families<T: Transaction>(
     again: bool,
     mark: Option<Timestamp>,
 ) -> Result<usize, T::Fault> {
-    let clients = counted.iter().flat_map(|family| &family.members);
-    let clients: Vec<ClientRef> = clients.map(|id| ClientRef { client_id: *id }).collect();
-    let there: Vec<ClientRef> =
-        change.select_each(&families::SELECT_AND_KEEP_EACH_CLIENT, &clients).await?;
-    let there: HashSet<ClientId> = there.into_iter().map(|client| client.client_id).collect();
     let mut members = Vec::new();
     for Counted { seen, members: clients } in counted {
         let family_id = seen.family_id;
-        let clients = clients.iter().filter(|id| there.contains(id));
-        members.extend(clients.map(|id| FamilyClient { family_id, client_id: *id }));
+        members.extend(clients.iter().map(|id| FamilyClient { family_id, client_id: *id }));
     }
-    let new = change.insert_new(&families::JOIN, &members).await?;
+    let new = change.insert_new(&families::IS_CLIENT, &families::JOIN, &members).await?;
     let mut of_family: BTreeMap<FamilyId, u64> = BTreeMap::new();
     for client in &new {
         *of_family.entry(client.family_id).or_default() += 1;

@@ -79,13 +79,16 @@ impl Transaction for Direct<'_> {
 
     async fn insert_new<R: Record + Clone>(
         &mut self,
+        may: &'static Statement,
         statement: &'static Statement,
         records: &[R],
     ) -> Result<Vec<R>, Stopped> {
+        let mut asked = self.0.prepare_cached(may.sqlite)?;
         let mut prepared = self.0.prepare_cached(statement.sqlite)?;
         let mut new = Vec::new();
         for record in records {
-            if insert(&mut prepared, record)? > 0 {
+            bind_record(&mut asked, record)?;
+            if asked.raw_query().next()?.is_some() && insert(&mut prepared, record)? > 0 {
                 new.push(record.clone());
             }
         }

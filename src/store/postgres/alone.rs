@@ -49,6 +49,15 @@ impl Transaction for Alone<'_> {
         self.0.change(statement, &parameters(&columns(all.iter()))).await
     }
 
+    async fn insert_new<R: Record + Clone>(
+        &mut self,
+        _may: &'static Statement,
+        statement: &'static Statement,
+        records: &[R],
+    ) -> Result<Vec<R>, StoreError> {
+        self.select_each(statement, records).await
+    }
+
     async fn select_each<K: Record, R: Record>(
         &mut self,
         statement: &'static Statement,

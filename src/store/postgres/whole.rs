@@ -85,6 +85,15 @@ impl Transaction for Whole<'_> {
         self.connections.execute_on(&self.borrowed, statement, &parameters(&columns)).await
     }
 
+    async fn insert_new<R: Record + Clone>(
+        &mut self,
+        _may: &'static Statement,
+        statement: &'static Statement,
+        records: &[R],
+    ) -> Result<Vec<R>, Fault> {
+        self.select_each(statement, records).await
+    }
+
     async fn select_each<K: Record, R: Record>(
         &mut self,
         statement: &'static Statement,

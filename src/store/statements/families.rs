@@ -5,18 +5,24 @@ use super::{
     parameters, sql,
 };
 
-/// Those clients that exist. None is removed until the transaction ends.
-pub(in crate::store) const SELECT_AND_KEEP_EACH_CLIENT: Statement = sql!(
-    sqlite: ["SELECT client_id FROM clients WHERE client_id = $1"],
-    postgres: ["SELECT client_id FROM clients WHERE client_id = ANY($1) FOR KEY SHARE"],
-);
+/// For SQLite: whether the client of a [`FamilyClient`] exists.
+pub(in crate::store) const IS_CLIENT: Statement =
+    sql!("SELECT 1 FROM clients WHERE client_id = $2 AND $1 IS NOT NULL");
 
-/// Counts clients that are not counted yet, and in PostgreSQL returns them. In SQLite, a statement that returns rows would
-/// copy each page that it changes, to be able to take the change back.
-pub(in crate::store) const JOIN: Statement = insert!(
-    FamilyClient,
-    sqlite: "ON CONFLICT (family_id, client_id) DO NOTHING",
-    postgres: "ON CONFLICT (family_id, client_id) DO NOTHING RETURNING family_id, client_id"
+/// Counts clients that are not counted yet. In PostgreSQL, those of them that exist, and returns them; none is removed in
+/// between. A statement of SQLite that selects or returns rows would copy each page that it changes, to be able to take
+/// the change back.
+pub(in crate::store) const JOIN: Statement = sql!(
+    sqlite: [
+        "INSERT INTO family_clients (family_id, client_id) VALUES ($1, $2) \
+         ON CONFLICT (family_id, client_id) DO NOTHING"
+    ],
+    postgres: [
+        "INSERT INTO family_clients (family_id, client_id) \
+         SELECT given.family_id, given.client_id FROM unnest($1, $2) AS given (family_id, client_id) \
+         JOIN clients ON clients.client_id = given.client_id FOR KEY SHARE OF clients \
+         ON CONFLICT (family_id, client_id) DO NOTHING RETURNING family_id, client_id"
+    ],
 );
 
 pub(in crate::store) const LEAVE: Statement =
