@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from .servers import Server
 
 FILL_SECONDS_MAX = 4 * 3600
 COMMAND_SECONDS_MAX = 1800
+KEYS_SECRET = secrets.token_urlsafe(32)
 # One rule of each kind, in turn; no client of the bench matches any.
 RULES = (
     'any_destination = ["*.tunnel{n}.example", "host{n}.example"]',
@@ -53,8 +55,10 @@ class Place:
         def serve(port, _folder):
             return servers.serving(servers.program("doorward"), port, self.data, management)
 
+        # Nodes share a database, and need one secret for their keys: without it nobody can sign in there.
+        shared = {"DOORWARD_TOKEN__KEYS_SECRET": KEYS_SECRET} if str(self.data).startswith("postgres:") else {}
         name = f"governed-{self.name.replace(' ', '-')}"
-        server = Server(name, f"Doorward, {self.name}", serve, environment=environment)
+        server = Server(name, f"Doorward, {self.name}", serve, environment=shared | environment)
         return server, Metrics(management)
 
     def fill(self, bench, clients):

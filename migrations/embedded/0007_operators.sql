@@ -5,6 +5,8 @@ CREATE TABLE marks (
 ) STRICT, WITHOUT ROWID;
 -- Lists in the order of last use. Registrations write nothing to it.
 CREATE INDEX clients_by_use ON clients (used_at, client_id) WHERE used_at IS NOT NULL;
+-- Few clients have a flag.
+CREATE INDEX clients_flagged ON clients (client_id) WHERE flags <> 0;
 -- How far clients have changed their own registration (RFC 7592): NULL until the first change.
 ALTER TABLE clients ADD COLUMN generation INTEGER;
 ALTER TABLE clients ADD COLUMN changed_at INTEGER;

@@ -62,16 +62,15 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
         narrow(&mut filter, name, &value)?;
     }
     let cursor = page.cursor.map(str::parse).transpose();
-    let mut after: Option<EventId> = cursor.map_err(|_| page::bad_cursor())?;
-    let mut found: Vec<EventRecord> = Vec::new();
-    while found.len() <= page.limit {
-        let wanted = page.limit + 1 - found.len();
-        let events = request.app.store.find_events(&filter, after, wanted).await?;
-        let Some(last) = events.last() else { break };
-        after = Some(last.event_id);
-        found.extend(events);
-    }
-    Ok(page.answer(&request, found, |event| event.event_id.to_string(), resource))
+    let after: Option<EventId> = cursor.map_err(|_| page::bad_cursor())?;
+    let look = request.app.store.look_for_events(&filter, after, page.limit + 1).await?;
+    let next = look.next.map(|id| id.to_string());
+    Ok(page.answer_behind(
+        &request,
+        (look.events, next),
+        |event| event.event_id.to_string(),
+        resource,
+    ))
 }
 
 fn bad_query(detail: String) -> ApiError {

@@ -16,7 +16,7 @@ use crate::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     operator::OperatorScope,
-    store::{ClientFilter, ClientFlags, ClientRecord, LastUsed},
+    store::{ClientFilter, ClientFlags, ClientRecord, LastUsed, Look},
 };
 
 const CLIENT_ID: &str = "filter[client_id]";
@@ -194,21 +194,16 @@ async fn in_order_of_use(
     filter: &Filter,
 ) -> Result<Answer, ApiError> {
     let place = |cursor| read_place_of_use(cursor).ok_or_else(page::bad_cursor);
-    let mut after = page.cursor.map(place).transpose()?;
-    let mut found: Vec<ClientRecord> = Vec::new();
-    while found.len() <= page.limit && filter.shows_registered {
-        let (store, wanted) = (&request.app.store, page.limit + 1 - found.len());
-        let clients = store.clients_by_use(&filter.registered, after, wanted).await?;
-        let Some(last) = clients.last() else { break };
-        after = LastUsed::of(last);
-        found.extend(clients);
+    let after = page.cursor.map(place).transpose()?;
+    let mut look = Look::default();
+    if filter.shows_registered {
+        let store = &request.app.store;
+        look = store.look_for_used_clients(&filter.registered, after, page.limit + 1).await?;
     }
-    let found: Vec<Known> = found.into_iter().map(Known::Registered).collect();
-    let cursor = |client: &Known| match client {
-        Known::Registered(client) => place_of_use(client).unwrap_or_default(),
-        Known::Document(client) => client.url.clone(),
-    };
-    Ok(page.answer(request, found, cursor, Known::resource))
+    let next = look.next.map(|last| format!("{}.{}", last.used_at.as_millis(), last.client_id));
+    let cursor = |client: &ClientRecord| place_of_use(client).unwrap_or_default();
+    let resource = |client: &ClientRecord| Known::Registered(client.clone()).resource();
+    Ok(page.answer_behind(request, (look.clients, next), cursor, resource))
 }
 
 async fn in_order_of_registration(
@@ -216,33 +211,27 @@ async fn in_order_of_registration(
     page: &Page<'_>,
     filter: &Filter,
 ) -> Result<Answer, ApiError> {
-    let mut place = Place::of(page.cursor)?;
-    let mut found = Vec::new();
-    while found.len() <= page.limit {
+    let store = &request.app.store;
+    let (mut found, mut documents_after, mut next) = (Vec::new(), None, None);
+    match Place::of(page.cursor)? {
+        Place::Registered(after) if filter.shows_registered => {
+            let look = store.look_for_clients(&filter.registered, after, page.limit + 1).await?;
+            found.extend(look.clients.into_iter().map(Known::Registered));
+            next = look.next.map(|id| id.to_string());
+        }
+        Place::Registered(_) => {}
+        Place::Document(after) => documents_after = after,
+    }
+    // Behind the last registered client.
+    if next.is_none() && found.len() <= page.limit && filter.shows_documents {
         let wanted = page.limit + 1 - found.len();
-        place = match place {
-            Place::Registered(after) if filter.shows_registered => {
-                let clients = request.app.store.clients(&filter.registered, after, wanted).await?;
-                let last = clients.last().map(|client| client.client_id);
-                found.extend(clients.into_iter().map(Known::Registered));
-                last.map_or(Place::Document(None), |last| Place::Registered(Some(last)))
-            }
-            Place::Registered(_) => Place::Document(None),
-            Place::Document(_) if !filter.shows_documents => break,
-            Place::Document(after) => {
-                let store = &request.app.store;
-                let filter = &filter.registered;
-                let clients =
-                    store.document_clients_behind(filter, after.as_deref(), wanted).await?;
-                let Some(last) = clients.last().map(|client| client.url.clone()) else { break };
-                found.extend(clients.into_iter().map(Known::Document));
-                Place::Document(Some(last))
-            }
-        };
+        let after = documents_after.as_deref();
+        let documents = store.document_clients_behind(&filter.registered, after, wanted).await?;
+        found.extend(documents.into_iter().map(Known::Document));
     }
     let cursor = |client: &Known| match client {
         Known::Registered(client) => client.client_id.to_string(),
         Known::Document(client) => client.url.clone(),
     };
-    Ok(page.answer(request, found, cursor, Known::resource))
+    Ok(page.answer_behind(request, (found, next), cursor, Known::resource))
 }

@@ -36,7 +36,19 @@ impl<'request> Page<'request> {
     pub(super) fn answer<T>(
         &self,
         request: &Request<'_>,
-        mut found: Vec<T>,
+        found: Vec<T>,
+        cursor: impl Fn(&T) -> String,
+        resource: impl Fn(&T) -> Value,
+    ) -> Answer {
+        self.answer_behind(request, (found, None), cursor, resource)
+    }
+
+    /// The same of a list that looks through so many records a page: if no more than the limit were found, it goes on
+    /// behind `next_cursor`.
+    pub(super) fn answer_behind<T>(
+        &self,
+        request: &Request<'_>,
+        (mut found, next_cursor): (Vec<T>, Option<String>),
         cursor: impl Fn(&T) -> String,
         resource: impl Fn(&T) -> Value,
     ) -> Answer {
@@ -44,8 +56,8 @@ impl<'request> Page<'request> {
         found.truncate(self.limit);
         let data: Vec<Value> = found.iter().map(resource).collect();
         let mut document = json!({ "data": data, "meta": { "page": {} } });
-        if let Some(last) = found.last().filter(|_| has_more) {
-            let after = cursor(last);
+        let after = if has_more { found.last().map(cursor) } else { next_cursor };
+        if let Some(after) = after {
             document["links"] = json!({ "next": next(request, &after) });
             document["meta"]["page"]["after"] = after.into();
         }
@@ -77,7 +89,7 @@ pub(super) fn schema(resource: &Value) -> Value {
                 "next": { "type": "string", "format": "uri" },
             } },
             "meta": { "type": "object", "properties": { "page": { "type": "object", "properties": {
-                "after": { "type": "string", "description": "The `page[cursor]` of the next page; absent on the last." },
+                "after": { "type": "string", "description": "The `page[cursor]` of the next page; absent on the last. A page can have fewer resources than `page[limit]`, or none, and not be the last." },
             } } } },
         },
     })

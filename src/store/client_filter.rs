@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How many records one question looks through for those that pass a filter.
-const LOOKED_THROUGH: usize = 500;
+pub(super) const LOOKED_THROUGH: usize = 500;
 
 /// Which clients a list shows; an absent bound lets everything through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,24 +152,34 @@ impl Store {
         after: Option<LastUsed>,
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
-        let (from, until) = filter.used();
         let mut found = Vec::new();
         let mut after = after;
         while found.len() < limit {
-            let (used_at, client_id) = after.map_or((i64::MAX, Value::LAST), |last| {
-                (millis(last.used_at), Value::Id(*last.client_id.as_bytes()))
-            });
-            let number = |number| Value::Number(Some(number));
-            let bounds = vec![number(used_at), client_id, number(from), number(until)];
-            let parameters = bounds.into_iter().chain([Value::limit(LOOKED_THROUGH)]).collect();
-            let page: Vec<ClientRecord> =
-                self.select(&clients::SELECT_PAGE_BY_USE, parameters).await?;
+            let page = self.page_by_use(filter, after, LOOKED_THROUGH).await?;
             let Some(last) = page.last().and_then(LastUsed::of) else { break };
             after = Some(last);
             found.extend(page.into_iter().filter(|client| filter.passes(client)));
         }
         found.truncate(limit);
         Ok(found)
+    }
+
+    /// The next clients within the bounds of the last use; the rest of the filter is not applied.
+    pub(super) async fn page_by_use(
+        &self,
+        filter: &ClientFilter,
+        after: Option<LastUsed>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let (from, until) = filter.used();
+        // Nothing sorts behind a use at `until` before all clients with that use.
+        let (used_at, client_id) = after.map_or((until, Value::Id([0; 16])), |last| {
+            (millis(last.used_at), Value::Id(*last.client_id.as_bytes()))
+        });
+        let number = |number| Value::Number(Some(number));
+        let parameters =
+            vec![number(used_at), client_id, number(from), number(until), Value::limit(limit)];
+        self.select(&clients::SELECT_PAGE_BY_USE, parameters).await
     }
 
     /// At most `limit` clients with a document that people have allowed and that pass `filter`, in the order of their

@@ -42,6 +42,18 @@ pub enum EventOrder {
 /// The least number of events to read at once: a filter may let few of them through.
 const READ_MIN: usize = 500;
 
+/// How often one question reads.
+const READS_MAX: usize = 3;
+
+/// What one question found.
+#[derive(Debug, Default)]
+pub struct EventLook {
+    /// Events that pass: fewer than were asked for, or none, where few do.
+    pub events: Vec<EventRecord>,
+    /// Behind which the list goes on; `None` at its end.
+    pub next: Option<EventId>,
+}
+
 impl Store {
     /// At most `limit` events that pass `filter`, in its order, beginning after `after`. A page may hold fewer and not be
     /// the last: the last page is the empty one.
@@ -55,16 +67,43 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<EventRecord>, StoreError> {
         loop {
-            let mut events = filter.read(self, after, limit.max(READ_MIN)).await?;
-            let Some(last) = events.last() else { return Ok(events) };
-            after = Some(last.event_id);
+            let look = self.look_for_events(filter, after, limit).await?;
+            if look.next.is_none() || !look.events.is_empty() {
+                return Ok(look.events);
+            }
+            after = look.next;
+        }
+    }
+
+    /// At most `limit` events that pass `filter`, in its order, beginning after `after`, among as many events as one
+    /// question reads.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn look_for_events(
+        &self,
+        filter: &EventFilter,
+        mut after: Option<EventId>,
+        limit: usize,
+    ) -> Result<EventLook, StoreError> {
+        let mut found = Vec::new();
+        for _ in 0..READS_MAX {
+            let events = filter.read(self, after, limit.max(READ_MIN)).await?;
+            let Some(last) = events.last() else {
+                return Ok(EventLook { events: found, next: None });
+            };
             let is_over = filter.ends_at(last);
-            events.retain(|event| filter.admits(event));
-            events.truncate(limit);
-            if is_over || !events.is_empty() {
-                return Ok(events);
+            after = Some(last.event_id).filter(|_| !is_over);
+            found.extend(events.into_iter().filter(|event| filter.admits(event)));
+            if found.len() > limit {
+                found.truncate(limit);
+                after = found.last().map(|event| event.event_id);
+            }
+            if is_over || found.len() == limit {
+                break;
             }
         }
+        Ok(EventLook { events: found, next: after })
     }
 }
 

@@ -11,6 +11,7 @@ mod authorizations;
 mod changes;
 mod client_edits;
 mod client_filter;
+mod client_look;
 mod clients;
 mod column;
 #[cfg(test)]
@@ -54,9 +55,10 @@ pub use self::{
     authorizations::{Authorization, AuthorizationId},
     client_edits::{ClientEdit, ClientEdited},
     client_filter::{ClientFilter, LastUsed},
+    client_look::Look,
     clients::{Deleted, Imported, StandingChanged, Transition},
     embedded::Access,
-    event_filter::{EventFilter, EventOrder},
+    event_filter::{EventFilter, EventLook, EventOrder},
     events::EventsOf,
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},

@@ -9,10 +9,12 @@ use crate::{
     clock::Timestamp,
     family::{FamilyId, FamilyKey},
     store::{
-        ClientFilter, ClientRecord, ClientState, DocumentClientId, DocumentClientRecord, LastUsed,
-        Standing, Store,
+        ClientFilter, ClientFlags, ClientRecord, ClientState, DocumentClientId,
+        DocumentClientRecord, LastUsed, Standing, Store,
     },
 };
+
+const LOOPBACK: &str = "http://127.0.0.1:1/cb";
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_764_000_000_000).after_seconds(seconds)
@@ -105,10 +107,82 @@ pub(in crate::store) async fn every_filter_finds_what_it_says(store: Arc<Store>)
         for limit in [1, 3, 100] {
             let shown = everything(&store, &filter, limit).await;
             assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{limit}: {filter:?}");
+            let (looked, _) = looked_for(&store, &filter, limit).await;
+            assert_eq!(looked.iter().collect::<Vec<_>>(), expected, "{limit}: {filter:?}");
         }
         let shown: Vec<_> = all.iter().filter(|client| filter.passes(client)).collect();
         assert_eq!(shown, expected, "the rule alone: {filter:?}");
     }
+}
+
+/// All clients that pass, look after look, and the number of looks.
+async fn looked_for(
+    store: &Store,
+    filter: &ClientFilter,
+    limit: usize,
+) -> (Vec<ClientRecord>, usize) {
+    let (mut all, mut looks, mut after) = (Vec::new(), 0, None);
+    loop {
+        let look = store.look_for_clients(filter, after, limit).await.unwrap();
+        assert!(look.clients.len() <= limit);
+        looks += 1;
+        all.extend(look.clients);
+        after = look.next;
+        if after.is_none() {
+            return (all, looks);
+        }
+    }
+}
+
+/// More clients than one question reads: the last one has a name, a source, and a flag of its own.
+pub(in crate::store) async fn one_question_looks_through_so_many_clients_and_no_more(
+    store: Arc<Store>,
+) {
+    let mut records = Records::new();
+    let mut all: Vec<ClientRecord> = (0..4_500)
+        .map(|_| ClientRecord { metadata: metadata("Many", &[LOOPBACK]), ..records.next() })
+        .collect();
+    for client in &mut all[..2_500] {
+        client.state = used(1);
+    }
+    let rare = all.last_mut().unwrap();
+    rare.metadata = metadata("Rare", &["https://rare.example/cb"]);
+    rare.source = Some("198.51.100.1".parse().unwrap());
+    rare.flags = ClientFlags::LOOK_ALIKE;
+    rare.state = ClientState { standing: Standing::Suspended, ..used(20) };
+    let rare = rare.clone();
+    store.import_clients(all.clone()).await.unwrap();
+    let any = ClientFilter::default;
+    for filter in [
+        ClientFilter { name_contains: Some("rare".to_owned()), ..any() },
+        ClientFilter { destination: Some(leads_to("rare.example")), ..any() },
+        ClientFilter { source: Some("198.51.100.0/24".parse().unwrap()), ..any() },
+    ] {
+        let first = store.look_for_clients(&filter, None, 10).await.unwrap();
+        assert!(first.clients.is_empty() && first.next.is_some(), "{filter:?}: {first:?}");
+        let (found, looks) = looked_for(&store, &filter, 10).await;
+        assert_eq!((&found[..], looks), (&[rare.clone()][..], 3), "{filter:?}");
+
+        let standing = Some(Standing::Suspended);
+        for indexed in [
+            ClientFilter { standing, ..filter.clone() },
+            ClientFilter { flags: ClientFlags::LOOK_ALIKE, ..filter.clone() },
+        ] {
+            let (found, looks) = looked_for(&store, &indexed, 10).await;
+            assert_eq!((&found[..], looks), (&[rare.clone()][..], 1), "{indexed:?}");
+        }
+    }
+    let (found, _) = looked_for(&store, &any(), 700).await;
+    assert_eq!(found, all);
+
+    let by_name = ClientFilter { name_contains: Some("nothing".to_owned()), ..any() };
+    let first = store.look_for_used_clients(&by_name, None, 10).await.unwrap();
+    assert!(first.clients.is_empty() && first.next.is_some(), "{first:?}");
+    let last = store.look_for_used_clients(&by_name, first.next, 10).await.unwrap();
+    assert!(last.clients.is_empty() && last.next.is_none(), "{last:?}");
+    let used_since = ClientFilter { used_from: Some(at(2)), ..any() };
+    let found = store.look_for_used_clients(&used_since, None, 10).await.unwrap();
+    assert_eq!((found.clients, found.next), (vec![rare], None));
 }
 
 pub(in crate::store) async fn clients_are_listed_by_their_last_use(store: Arc<Store>) {

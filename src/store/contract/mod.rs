@@ -73,6 +73,7 @@ macro_rules! store_contract {
             families::identifiers_begin_with_their_time,
             filters::every_filter_finds_what_it_says,
             filters::clients_are_listed_by_their_last_use,
+            filters::one_question_looks_through_so_many_clients_and_no_more,
             filters::clients_with_a_document_pass_the_filters_that_apply_to_them,
             expiry::a_client_that_someone_vouches_for_does_not_expire,
             expiry::unused_clients_are_removed_and_idle_ones_become_dormant_first,

@@ -80,13 +80,18 @@ pub(super) fn page(
         };
         let rest = if filter.reads_records() { usize::MAX } else { limit - page.len() };
         let parameters = client_page(filter, first, end.unwrap_or(LAST), rest);
-        each(connection, clients::select_page(filter.standing), &parameters, &mut |row| {
-            if page.len() < limit {
-                let client = ClientRecord::from_row(row)?;
-                page.extend(filter.passes(&client).then_some(client));
-            }
-            Ok(())
-        })?;
+        each(
+            connection,
+            clients::select_page(filter.standing, filter.flags),
+            &parameters,
+            &mut |row| {
+                if page.len() < limit {
+                    let client = ClientRecord::from_row(row)?;
+                    page.extend(filter.passes(&client).then_some(client));
+                }
+                Ok(())
+            },
+        )?;
         next = end.and_then(|end| first_after(Some(ClientId::from_bytes(end))));
     }
     Ok(page)
@@ -153,16 +158,24 @@ pub(super) fn insert_error(client: &ClientRecord, error: rusqlite::Error) -> Sto
 mod tests {
     use rusqlite::Connection;
 
-    use super::{super::schema, clients};
+    use super::{super::schema, ClientFlags, Standing, clients};
 
     #[test]
-    fn a_list_by_last_use_follows_an_index_and_sorts_nothing() {
+    fn a_list_with_an_index_of_its_own_follows_it_and_sorts_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
-        let explained = format!("EXPLAIN QUERY PLAN {}", clients::SELECT_PAGE_BY_USE.sqlite);
-        let mut explained = connection.prepare(&explained).unwrap();
-        let steps = explained.raw_query().mapped(|step| step.get(3));
-        let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
-        assert!(plan.len() == 1 && plan[0].contains("clients_by_use"), "{plan:?}");
+        let flagged = clients::select_page(None, ClientFlags::LOOK_ALIKE);
+        let pending = clients::select_page(Some(Standing::Pending), ClientFlags::default());
+        for (statement, index) in [
+            (&clients::SELECT_PAGE_BY_USE, "clients_by_use"),
+            (flagged, "clients_flagged"),
+            (pending, "clients_by_standing"),
+        ] {
+            let explained = format!("EXPLAIN QUERY PLAN {}", statement.sqlite);
+            let mut explained = connection.prepare(&explained).unwrap();
+            let steps = explained.raw_query().mapped(|step| step.get(3));
+            let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            assert!(plan.len() == 1 && plan[0].contains(index), "{index}: {plan:?}");
+        }
     }
 }

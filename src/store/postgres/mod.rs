@@ -150,7 +150,7 @@ impl Postgres {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let page = client_page(filter, first, [u8::MAX; 16], limit);
-        let statement = statements::clients::select_page(filter.standing);
+        let statement = statements::clients::select_page(filter.standing, filter.flags);
         records(&self.ask(statement, &parameters(&page)).await?)
     }
 }

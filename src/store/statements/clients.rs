@@ -1,6 +1,8 @@
 //! Registered clients.
 
-use super::{ClientAge, ClientRecord, Record, Standing, Statement, parameters, sql};
+use super::{
+    ClientAge, ClientFlags, ClientRecord, ClientRef, Record, Standing, Statement, parameters, sql,
+};
 
 /// A client that exists already is a constraint violation in SQLite, and not returned in PostgreSQL.
 pub(in crate::store) const REGISTER: Statement = insert!(
@@ -58,9 +60,27 @@ const SELECT_PAGE: Statement = page!(OF_ANY_OR_ACTIVE);
 
 const SELECT_PAGE_NOT_ACTIVE: Statement = page!(NOT_ACTIVE);
 
-/// A page of the clients that pass a filter with this standing.
-pub(in crate::store) const fn select_page(standing: Option<Standing>) -> &'static Statement {
+/// Flagged clients are few, and have an index. SQLite does not know how few.
+const SELECT_PAGE_FLAGGED: Statement = sql!(
+    sqlite: [
+        "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients INDEXED BY clients_flagged ",
+        BOUNDS, OF_ANY_OR_ACTIVE, FLAGGED, "ORDER BY client_id LIMIT $7"
+    ],
+    postgres: [
+        "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ",
+        BOUNDS, OF_ANY_OR_ACTIVE, FLAGGED, "ORDER BY client_id LIMIT $7"
+    ],
+);
+
+const FLAGGED: &str = "AND flags <> 0 ";
+
+/// A page of the clients that pass a filter with this standing and these flags.
+pub(in crate::store) const fn select_page(
+    standing: Option<Standing>,
+    flags: ClientFlags,
+) -> &'static Statement {
     match standing {
+        None | Some(Standing::Active) if flags.bits() != 0 => &SELECT_PAGE_FLAGGED,
         None | Some(Standing::Active) => &SELECT_PAGE,
         Some(Standing::Pending | Standing::Suspended | Standing::Dormant) => {
             &SELECT_PAGE_NOT_ACTIVE
@@ -83,6 +103,28 @@ pub(in crate::store) const SELECT_AHEAD: Statement = sql!(
 pub(in crate::store) const SELECT_AHEAD_NOT_ACTIVE: Statement = sql!(
     "SELECT client_id FROM clients WHERE client_id >= $1 AND standing = $3 \
      ORDER BY client_id LIMIT 1 OFFSET $2"
+);
+
+/// The client at a distance behind another.
+pub(in crate::store) const SELECT_REF_AHEAD: Statement =
+    select!(ClientRef, "WHERE client_id >= $1 ORDER BY client_id LIMIT 1 OFFSET $2");
+
+/// The same among the clients of one standing other than active.
+pub(in crate::store) const SELECT_REF_AHEAD_NOT_ACTIVE: Statement = select!(
+    ClientRef,
+    "WHERE client_id >= $1 AND standing = $3 ORDER BY client_id LIMIT 1 OFFSET $2"
+);
+
+/// The same among flagged clients.
+pub(in crate::store) const SELECT_REF_AHEAD_FLAGGED: Statement = sql!(
+    sqlite: [
+        "SELECT client_id FROM clients INDEXED BY clients_flagged ",
+        "WHERE client_id >= $1 AND flags <> 0 ORDER BY client_id LIMIT 1 OFFSET $2"
+    ],
+    postgres: [
+        "SELECT client_id FROM clients WHERE client_id >= $1 AND flags <> 0 \
+         ORDER BY client_id LIMIT 1 OFFSET $2"
+    ],
 );
 
 /// Reads the index of clients that are not active alone.

@@ -2,8 +2,8 @@
 //! side. Parameters have the same meaning and order in both.
 
 use super::{
-    AttemptRecord, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord, FamilyClient,
-    FamilyRecord, GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord,
+    AttemptRecord, ClientFlags, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord,
+    FamilyClient, FamilyRecord, GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord,
     OperatorTokenRecord, RuleRecord, SessionRecord, Standing,
     column::{Columns, Record},
     family_record::{ClientRef, Mark},
