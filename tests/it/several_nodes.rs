@@ -8,14 +8,16 @@ use doorward::{
     client::ClientId,
     clock::Clock,
     config::Config,
+    grant::GrantId,
     store::{
-        self, Access, ClientFilter, RuleChange, RuleChanged, StandingChanged, Store, Transition,
+        self, Access, Allowed, ClientFilter, ConsentRecord, GrantFilter, GrantRecord, RuleChange,
+        RuleChanged, StandingChanged, Store, Transition,
     },
 };
 use tempfile::TempDir;
 
 use crate::{
-    granted::{TOOLS, config_on, member, redeeming, refreshing, refused},
+    granted::{REDIRECT_URI, TOOLS, config_on, member, redeeming, refreshing, refused},
     guard,
     harness::{TestServer, by, until},
     postgres,
@@ -186,6 +188,68 @@ async fn a_suspension_on_one_node_ends_tokens_on_another_within_five_seconds() {
             assert_eq!(node.exchange(&guarded).await.status, 401);
         }
     }
+}
+
+/// Races of a grant and a suspension.
+const RACES: usize = 1_000;
+
+#[tokio::test]
+async fn no_grant_of_one_node_survives_a_suspension_on_another_at_the_same_moment() {
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().to_str().unwrap().to_owned();
+    let database = postgres::new_database();
+    let config = config_on(database.as_ref().unwrap_or(&place));
+    let first = store::open(&config, Access::Serve).await.unwrap();
+    // Only one process opens a data folder.
+    let [second, third] = match &database {
+        Some(_) => [(); 2].map(|()| store::open(&config, Access::Serve)),
+        None => return race_at([&first, &first, &first], &config).await,
+    };
+    let (second, third) = tokio::join!(second, third);
+    race_at([&first, &second.unwrap(), &third.unwrap()], &config).await;
+}
+
+async fn race_at(nodes: [&Arc<Store>; 3], config: &Config) {
+    let server = TestServer::kept_by(Arc::clone(nodes[0]), config.clone()).await;
+    let client = server.new_client().await;
+    server.grant(client).await;
+    let grants = nodes[0].grants(&GrantFilter::default(), None, 10).await.unwrap();
+    let [grant] = &grants[..] else { panic!("{grants:?}") };
+    let mut record = server.record(&client.to_string()).await;
+    let by = || Author { at: server.clock.now(), ..by() };
+    let mut ended = 0;
+    for _ in 0..RACES {
+        let now = server.clock.now();
+        record.client_id = ClientId::generate(now, &server.chance);
+        let client = record.client_id.into();
+        nodes[2].register_client(Arc::new(record.clone())).await.unwrap();
+        let grant = GrantRecord {
+            grant_id: GrantId::generate(now, &server.chance),
+            client: record.client_id.into(),
+            ..grant.clone()
+        };
+        let consent = ConsentRecord {
+            subject: grant.subject.clone(),
+            client: grant.client.clone(),
+            scope: grant.scope.clone(),
+            redirect_uri: REDIRECT_URI.to_owned(),
+            metadata_hash: [0; 32],
+            allowed_at: now,
+            expires_at: now.after_days(1),
+        };
+        let allowed = Allowed { consent, grant: grant.clone(), document: None };
+
+        let (was_allowed, suspended) = tokio::join!(
+            nodes[0].allow(allowed, by()),
+            nodes[1].change_standing(&client, &Transition::SUSPEND, None, by()),
+        );
+
+        let was_first = usize::from(was_allowed.unwrap().is_ok());
+        ended += was_first;
+        assert_eq!(suspended.unwrap(), StandingChanged::Now { ended: was_first });
+        assert!(nodes[2].grant(grant.grant_id).await.unwrap().is_none());
+    }
+    assert!(ended > 0, "no race had the order that the rule is about");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{
     clients::{Tombstone, delete, put_standing},
+    families::lock_each,
     grants::{Ending, end_grants},
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     store::{
         ClientUse, DocumentClientRecord, Due, Expired, Expiry, GrantRecord, Life, Standing,
         column::{Stored as _, Value},
+        family_record::family_of,
         statements::{clients, document_clients, events, grants, sweep},
         transaction::Transaction,
     },
@@ -68,6 +70,21 @@ async fn lock<T: Transaction>(
     })
 }
 
+/// Locks those of these clients that exist, and then their families, which the removed ones leave: family by family, this
+/// change and another one that counts clients could wait for each other.
+async fn lock_all<T: Transaction>(
+    change: &mut T,
+    clients: &[ClientIdentifier],
+) -> Result<Vec<Locked>, T::Fault> {
+    let mut all = Vec::with_capacity(clients.len());
+    for client in clients {
+        all.extend(lock(change, client).await?);
+    }
+    let families = all.iter().filter_map(|locked| family_of(&locked.metadata)).collect();
+    lock_each(change, families).await?;
+    Ok(all)
+}
+
 /// Makes clients dormant and removes them, if they are still due: a person may have allowed one since it was found.
 /// [`super::allow`] locks the client as well, so that one of the two changes sees what the other did.
 pub(in crate::store) async fn expire_clients<T: Transaction>(
@@ -77,8 +94,8 @@ pub(in crate::store) async fn expire_clients<T: Transaction>(
     by: &Author,
 ) -> Result<Expired, T::Fault> {
     let (mut outcome, mut told) = (Expired::default(), Vec::new());
-    for client in clients {
-        let Some(mut locked) = lock(change, client).await? else { continue };
+    for mut locked in lock_all(change, clients).await? {
+        let client = &locked.client.clone();
         let grants: Vec<GrantRecord> =
             change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
         restore_use(change, &mut locked, &grants).await?;

@@ -118,6 +118,16 @@ pub(super) async fn family_standing<T: Transaction>(
     Ok(found.first().map_or(Standing::Active, |family: &FamilyRecord| family.standing))
 }
 
+/// Locks families in the order of [`add_to_families`]. Returns those that exist.
+pub(super) async fn lock_each<T: Transaction>(
+    change: &mut T,
+    families: BTreeSet<FamilyId>,
+) -> Result<Vec<FamilyRecord>, T::Fault> {
+    let keys: Vec<FamilyRef> =
+        families.into_iter().map(|family_id| FamilyRef { family_id }).collect();
+    change.select_each(&families::SELECT_AND_LOCK_EACH, &keys).await
+}
+
 /// Locks the family of a client and the one that it joins, which are counted anew then, and returns their standings.
 /// Rows are made first and locked in one order, as [`add_to_families`] does: from a shared lock, or in another order, two
 /// changes would wait for each other.
@@ -129,10 +139,7 @@ pub(super) async fn lock_families<T: Transaction>(
     let joined = counted(joined).pop().map(|counted| counted.seen);
     change.insert(&families::BEGIN, joined.as_slice()).await?;
     let both = [family, joined.map(|joined| joined.family_id)];
-    let keys: BTreeSet<FamilyId> = both.into_iter().flatten().collect();
-    let keys: Vec<FamilyRef> = keys.into_iter().map(|family_id| FamilyRef { family_id }).collect();
-    let locked: Vec<FamilyRecord> =
-        change.select_each(&families::SELECT_AND_LOCK_EACH, &keys).await?;
+    let locked = lock_each(change, both.into_iter().flatten().collect()).await?;
     Ok(both.map(|id| {
         let of_id = locked.iter().find(|family| Some(family.family_id) == id);
         of_id.map_or(Standing::Active, |family| family.standing)

@@ -1,6 +1,6 @@
 //! Expiry: which clients time makes dormant and removes, which events stay, and what a person does at the same moment.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::json;
 
@@ -332,4 +332,39 @@ pub(in crate::store) async fn of_nodes_that_claim_a_mark_at_once_one_succeeds(st
     assert_eq!(moment(&marks, Mark::ExpiryClaimed), Some(NOW));
     assert_eq!(moment(&marks, Mark::ExpiryEnded), Some(NOW.after_days(1)));
     assert_eq!(moment(&marks, Mark::ExpiryBegan), None);
+}
+
+pub(in crate::store) async fn a_sweep_and_the_counting_of_families_never_wait_for_each_other(
+    store: Arc<Store>,
+) {
+    let mut records = Records::new();
+    let long_ago = NOW.before_days(1_000);
+    let mut of_each_family = |issued_at| -> Vec<ClientRecord> {
+        ('a'..='z')
+            .map(|letter| {
+                let client = registered(&mut records, issued_at, ClientState::default());
+                let metadata = client.metadata.replace("Example", &letter.to_string().repeat(4));
+                ClientRecord { metadata, ..client }
+            })
+            .collect()
+    };
+    let rounds: Vec<_> = (0..20).map(|_| [of_each_family(long_ago), of_each_family(NOW)]).collect();
+    for clients in rounds.iter().flatten() {
+        register_all(&store, clients).await;
+    }
+    let raced = async {
+        for [old, new] in &rounds {
+            store.count_in_families(old, None).await.unwrap();
+            // Two orders, neither of which is that of the families.
+            let due = old.iter().rev().map(|client| client.client_id.into()).collect();
+            let (expired, counted) = tokio::join!(
+                store.expire_clients(due, EXPIRY, at(NOW)),
+                store.count_in_families(new, None),
+            );
+            assert_eq!(expired.unwrap(), Expired { dormant: 0, removed: old.len() });
+            assert_eq!(counted.unwrap(), new.len());
+        }
+    };
+    // PostgreSQL takes a second to find out that two changes wait for each other.
+    tokio::time::timeout(Duration::from_secs(8), raced).await.expect("no two waited");
 }

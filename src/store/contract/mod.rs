@@ -80,6 +80,7 @@ macro_rules! store_contract {
             expiry::a_client_with_a_document_expires_as_if_it_had_been_used_when_it_was_allowed,
             expiry::a_grant_proves_a_use_that_was_never_stored,
             expiry::a_client_that_is_allowed_in_the_moment_of_its_expiry_stays_usable,
+            expiry::a_sweep_and_the_counting_of_families_never_wait_for_each_other,
             expiry::an_expired_grant_leaves_an_event_if_its_code_was_redeemed,
             expiry::old_events_are_deleted_in_pages_and_removals_of_clients_stay_longer,
             expiry::of_nodes_that_claim_a_mark_at_once_one_succeeds,
