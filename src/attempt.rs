@@ -8,196 +8,136 @@ use url::Url;
 
 use crate::{audit::words, family::Destination, metrics::Label};
 
-words! {
-    /// Why a request was refused.
-    pub enum AttemptReason {
-        /// A limit of registrations is used up.
-        RegistrationLimit = "registration.rate_limited",
-        /// An initial access token is required.
-        RegistrationNoToken = "registration.no_token",
-        /// The initial access token is not valid.
-        RegistrationInvalidToken = "registration.invalid_token",
-        /// The source has failed too often.
-        RegistrationFailures = "registration.too_many_failures",
-        /// The body is declared as something else than JSON.
-        RegistrationMediaType = "registration.media_type",
-        /// The body is too large, too slow, or incomplete.
-        RegistrationBody = "registration.body",
-        /// The body is no JSON object.
-        RegistrationJson = "registration.invalid_json",
-        /// A redirect URI breaks a rule.
-        RegistrationRedirectUri = "registration.redirect_uri",
-        /// Another member breaks a rule.
-        RegistrationMetadata = "registration.metadata",
-        /// An admission rule rejects the client.
-        RegistrationRule = "registration.rule",
-        /// The server could not store the client.
-        RegistrationUnavailable = "registration.unavailable",
-        /// The authorization request cannot be read.
-        AuthorizationRequest = "authorization.request",
-        /// There is no such client.
-        AuthorizationUnknownClient = "authorization.unknown_client",
-        /// The client was removed.
-        AuthorizationRemovedClient = "authorization.removed_client",
-        /// The redirect URI is not registered.
-        AuthorizationRedirectUri = "authorization.redirect_uri",
-        /// The metadata document of the client could not be used.
-        AuthorizationDocument = "authorization.document",
-        /// An admission rule rejects the client.
-        AuthorizationRule = "authorization.rule",
-        /// The client is suspended.
-        AuthorizationSuspended = "authorization.suspended",
-        /// No more clients can wait for approval.
-        AuthorizationTooManyWaiting = "authorization.too_many_waiting",
-        /// A form came from another site, or is too old.
-        AuthorizationForm = "authorization.form",
-        /// The source has failed too often, or a person decided too often.
-        AuthorizationFailures = "authorization.too_many_failures",
-        /// The response type or mode is not supported.
-        AuthorizationResponseType = "authorization.response_type",
-        /// PKCE is missing or wrong.
-        AuthorizationPkce = "authorization.pkce",
-        /// The scope cannot be granted.
-        AuthorizationScope = "authorization.scope",
-        /// The resource is missing or unknown.
-        AuthorizationResource = "authorization.resource",
-        /// The server could not answer.
-        AuthorizationUnavailable = "authorization.unavailable",
-        /// The token request cannot be read.
-        TokenRequest = "token.request",
-        /// There is no such client.
-        TokenUnknownClient = "token.unknown_client",
-        /// A resource server that introspects is not known.
-        TokenUnknownResource = "token.unknown_resource",
-        /// The client sends too many requests.
-        TokenLimit = "token.rate_limited",
-        /// The source has failed too often.
-        TokenFailures = "token.too_many_failures",
-        /// The grant type is not supported or not registered.
-        TokenGrantType = "token.grant_type",
-        /// The code or refresh token is not valid.
-        TokenInvalidGrant = "token.invalid_grant",
-        /// The PKCE verifier is wrong.
-        TokenVerifier = "token.verifier",
-        /// The scope goes beyond what was allowed.
-        TokenScope = "token.scope",
-        /// The resource goes beyond what was allowed.
-        TokenResource = "token.resource",
-        /// The server could not answer.
-        TokenUnavailable = "token.unavailable",
-    }
-}
+/// Declares the reasons: each with its text in lists and metrics, and what the operator or the developer of the client
+/// does about it.
+macro_rules! reasons {
+    ($($(#[$meaning:meta])* $reason:ident = $text:literal: $advice:literal,)+) => {
+        words! {
+            /// Why a request was refused.
+            pub enum AttemptReason { $($(#[$meaning])* $reason = $text,)+ }
+        }
 
-impl AttemptReason {
-    /// What the operator or the developer of the client does about it.
-    pub const fn advice(self) -> &'static str {
-        match self {
-            Self::RegistrationLimit => {
-                "If these are real apps, raise rate_limit.per_source or rate_limit.total; otherwise leave the limit as it is."
-            }
-            Self::RegistrationNoToken => {
-                "Create a token with `doorward registration-token create`, and have the client send it as a bearer token."
-            }
-            Self::RegistrationInvalidToken => {
-                "See `doorward registration-token list`: the token has expired, is used up, or was revoked. Create another one."
-            }
-            Self::RegistrationFailures => {
-                "The network sent many invalid initial access tokens. If it is yours, correct the token in the client."
-            }
-            Self::RegistrationMediaType => {
-                "The client must send its metadata as application/json without Content-Encoding."
-            }
-            Self::RegistrationBody => {
-                "The client sent more than the server reads, or stopped sending. Send less metadata, and all of it at once."
-            }
-            Self::RegistrationJson => {
-                "The client must send one JSON object without repeated members."
-            }
-            Self::RegistrationRedirectUri => {
-                "Use https, a loopback address, or a private-use scheme. `doorward metadata check` says which rule a redirect URI breaks."
-            }
-            Self::RegistrationMetadata => {
-                "Save the metadata to a file and run `doorward metadata check`: it names the member and the rule."
-            }
-            Self::RegistrationRule => {
-                "An admission rule rejects these clients. If that is wrong, find the rule with `doorward rule list` and change it."
-            }
-            Self::RegistrationUnavailable
-            | Self::AuthorizationUnavailable
-            | Self::TokenUnavailable => {
-                "The server could not answer. Run `doorward doctor`, and search the log for the request identifier."
-            }
-            Self::AuthorizationRequest => {
-                "The client must send each parameter once, with client_id and redirect_uri, and not as a request object."
-            }
-            Self::AuthorizationUnknownClient | Self::TokenUnknownClient => {
-                "The client uses a registration that this server does not have. Remove the connection in the app and add it again."
-            }
-            Self::AuthorizationRemovedClient => {
-                "The registration was removed; `doorward audit list --client` says why. Remove the connection in the app and add it again."
-            }
-            Self::AuthorizationRedirectUri => {
-                "redirect_uri must equal a registered one, except for the port of a loopback address. Register the client again with it."
-            }
-            Self::AuthorizationDocument => {
-                "The metadata document could not be used. Check that its URL answers 200 with valid metadata, and see client_documents in the settings."
-            }
-            Self::AuthorizationRule => {
-                "An admission rule rejects the client. If that is wrong, find the rule with `doorward rule list` and change it."
-            }
-            Self::AuthorizationSuspended => {
-                "An operator suspended the client or its family. `doorward client resume` or `doorward family resume` lets people use it again."
-            }
-            Self::AuthorizationTooManyWaiting => {
-                "Decide about the clients that wait: `doorward client list --standing pending`."
-            }
-            Self::AuthorizationForm => {
-                "The person took too long or used an old page, or another site sent the form. They start again in the app."
-            }
-            Self::AuthorizationFailures => {
-                "The network or the person sent many requests that failed. Other reasons from the same network show why."
-            }
-            Self::AuthorizationResponseType => {
-                "The client must use response_type=code and no response_mode but query."
-            }
-            Self::AuthorizationPkce => {
-                "The client must use PKCE: code_challenge with code_challenge_method=S256 (RFC 7636)."
-            }
-            Self::AuthorizationScope => {
-                "The client asks for scopes that this server does not grant it. See registration.scopes and the ceiling of the client."
-            }
-            Self::AuthorizationResource => {
-                "The client must name a resource of authorization.resources in the resource parameter (RFC 8707)."
-            }
-            Self::TokenRequest => {
-                "The client must send a form (application/x-www-form-urlencoded) with each parameter once."
-            }
-            Self::TokenUnknownResource => {
-                "The resource server must authenticate with an id and secret of introspection.resource_servers."
-            }
-            Self::TokenLimit => {
-                "One client sends more requests than token.per_client allows. It should use access tokens until they expire."
-            }
-            Self::TokenFailures => {
-                "The network sent many requests that failed. Other reasons from the same network show why."
-            }
-            Self::TokenGrantType => {
-                "The client must use authorization_code or refresh_token, and must have registered that grant type."
-            }
-            Self::TokenInvalidGrant => {
-                "The code or refresh token was used before, has expired, or was revoked. The person connects the app again; `doorward audit list --action grant.reused` shows reuse."
-            }
-            Self::TokenVerifier => {
-                "code_verifier must be the value whose SHA-256 the client sent as code_challenge. Two running copies of an app can mix them up."
-            }
-            Self::TokenScope => {
-                "The client asks for more than the person allowed. It must send them to the authorization endpoint again."
-            }
-            Self::TokenResource => {
-                "The client asks for a resource that the person did not allow. It must name it in the authorization request."
+        impl AttemptReason {
+            /// What the operator or the developer of the client does about it.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$reason => $advice,)+ }
             }
         }
-    }
+    };
+}
+
+reasons! {
+    /// A limit of registrations is used up.
+    RegistrationLimit = "registration.rate_limited":
+        "If these are real apps, raise rate_limit.per_source or rate_limit.total; otherwise leave the limit as it is.",
+    /// An initial access token is required.
+    RegistrationNoToken = "registration.no_token":
+        "Create a token with `doorward registration-token create`, and have the client send it as a bearer token.",
+    /// The initial access token is not valid.
+    RegistrationInvalidToken = "registration.invalid_token":
+        "See `doorward registration-token list`: the token has expired, is used up, or was revoked. Create another one.",
+    /// The source has failed too often.
+    RegistrationFailures = "registration.too_many_failures":
+        "The network sent many invalid initial access tokens. If it is yours, correct the token in the client.",
+    /// The body is declared as something else than JSON.
+    RegistrationMediaType = "registration.media_type":
+        "The client must send its metadata as application/json without Content-Encoding.",
+    /// The body is too large, too slow, or incomplete.
+    RegistrationBody = "registration.body":
+        "The client sent more than the server reads, or stopped sending. Send less metadata, and all of it at once.",
+    /// The body is no JSON object.
+    RegistrationJson = "registration.invalid_json":
+        "The client must send one JSON object without repeated members.",
+    /// A redirect URI breaks a rule.
+    RegistrationRedirectUri = "registration.redirect_uri":
+        "Use https, a loopback address, or a private-use scheme. `doorward metadata check` says which rule a redirect URI breaks.",
+    /// Another member breaks a rule.
+    RegistrationMetadata = "registration.metadata":
+        "Save the metadata to a file and run `doorward metadata check`: it names the member and the rule.",
+    /// An admission rule rejects the client.
+    RegistrationRule = "registration.rule":
+        "An admission rule rejects these clients. If that is wrong, find the rule with `doorward rule list` and change it.",
+    /// The server could not store the client.
+    RegistrationUnavailable = "registration.unavailable":
+        "The server could not answer. Run `doorward doctor`, and search the log for the request identifier.",
+    /// The authorization request cannot be read.
+    AuthorizationRequest = "authorization.request":
+        "The client must send each parameter once, with client_id and redirect_uri, and not as a request object.",
+    /// There is no such client.
+    AuthorizationUnknownClient = "authorization.unknown_client":
+        "The client uses a registration that this server does not have. Remove the connection in the app and add it again.",
+    /// The client was removed.
+    AuthorizationRemovedClient = "authorization.removed_client":
+        "The registration was removed; `doorward audit list --client` says why. Remove the connection in the app and add it again.",
+    /// The redirect URI is not registered.
+    AuthorizationRedirectUri = "authorization.redirect_uri":
+        "redirect_uri must equal a registered one, except for the port of a loopback address. Register the client again with it.",
+    /// The metadata document of the client could not be used.
+    AuthorizationDocument = "authorization.document":
+        "The metadata document could not be used. Check that its URL answers 200 with valid metadata, and see client_documents in the settings.",
+    /// An admission rule rejects the client.
+    AuthorizationRule = "authorization.rule":
+        "An admission rule rejects the client. If that is wrong, find the rule with `doorward rule list` and change it.",
+    /// The client is suspended.
+    AuthorizationSuspended = "authorization.suspended":
+        "An operator suspended the client or its family. `doorward client resume` or `doorward family resume` lets people use it again.",
+    /// No more clients can wait for approval.
+    AuthorizationTooManyWaiting = "authorization.too_many_waiting":
+        "Decide about the clients that wait: `doorward client list --standing pending`.",
+    /// A form came from another site, or is too old.
+    AuthorizationForm = "authorization.form":
+        "The person took too long or used an old page, or another site sent the form. They start again in the app.",
+    /// The source has failed too often, or a person decided too often.
+    AuthorizationFailures = "authorization.too_many_failures":
+        "The network or the person sent many requests that failed. Other reasons from the same network show why.",
+    /// The response type or mode is not supported.
+    AuthorizationResponseType = "authorization.response_type":
+        "The client must use response_type=code and no response_mode but query.",
+    /// PKCE is missing or wrong.
+    AuthorizationPkce = "authorization.pkce":
+        "The client must use PKCE: code_challenge with code_challenge_method=S256 (RFC 7636).",
+    /// The scope cannot be granted.
+    AuthorizationScope = "authorization.scope":
+        "The client asks for scopes that this server does not grant it. See registration.scopes and the ceiling of the client.",
+    /// The resource is missing or unknown.
+    AuthorizationResource = "authorization.resource":
+        "The client must name a resource of authorization.resources in the resource parameter (RFC 8707).",
+    /// The server could not answer.
+    AuthorizationUnavailable = "authorization.unavailable":
+        "The server could not answer. Run `doorward doctor`, and search the log for the request identifier.",
+    /// The token request cannot be read.
+    TokenRequest = "token.request":
+        "The client must send a form (application/x-www-form-urlencoded) with each parameter once.",
+    /// There is no such client.
+    TokenUnknownClient = "token.unknown_client":
+        "The client uses a registration that this server does not have. Remove the connection in the app and add it again.",
+    /// A resource server that introspects is not known.
+    TokenUnknownResource = "token.unknown_resource":
+        "The resource server must authenticate with an id and secret of introspection.resource_servers.",
+    /// The client sends too many requests.
+    TokenLimit = "token.rate_limited":
+        "One client sends more requests than token.per_client allows. It should use access tokens until they expire.",
+    /// The source has failed too often.
+    TokenFailures = "token.too_many_failures":
+        "The network sent many requests that failed. Other reasons from the same network show why.",
+    /// The grant type is not supported or not registered.
+    TokenGrantType = "token.grant_type":
+        "The client must use authorization_code or refresh_token, and must have registered that grant type.",
+    /// The code or refresh token is not valid.
+    TokenInvalidGrant = "token.invalid_grant":
+        "The code or refresh token was used before, has expired, or was revoked. The person connects the app again; `doorward audit list --action grant.reused` shows reuse.",
+    /// The PKCE verifier is wrong.
+    TokenVerifier = "token.verifier":
+        "code_verifier must be the value whose SHA-256 the client sent as code_challenge. Two running copies of an app can mix them up.",
+    /// The scope goes beyond what was allowed.
+    TokenScope = "token.scope":
+        "The client asks for more than the person allowed. It must send them to the authorization endpoint again.",
+    /// The resource goes beyond what was allowed.
+    TokenResource = "token.resource":
+        "The client asks for a resource that the person did not allow. It must name it in the authorization request.",
+    /// The server could not answer.
+    TokenUnavailable = "token.unavailable":
+        "The server could not answer. Run `doorward doctor`, and search the log for the request identifier.",
 }
 
 impl Label for AttemptReason {

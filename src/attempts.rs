@@ -187,9 +187,9 @@ mod tests {
         Attempt { reason, target: Some(target.into()) }
     }
 
-    fn source(network: u32) -> Option<IpAddr> {
+    fn source(network: u32) -> IpAddr {
         let [_, a, b, c] = network.to_be_bytes();
-        Some(IpAddr::from([a, b, c, 7]))
+        IpAddr::from([a, b, c, 7])
     }
 
     fn sum(records: &[AttemptRecord]) -> u64 {
@@ -200,8 +200,8 @@ mod tests {
     fn attempts_of_one_kind_are_one_row_with_the_last_request() {
         let attempts = Attempts::default();
         let one = || attempt(AttemptReason::TokenVerifier, "app@app.example");
-        attempts.note(one(), source(1), "first", NOW);
-        attempts.note(one(), source(1), "last", NOW.after_seconds(9));
+        attempts.note(one(), Some(source(1)), "first", NOW);
+        attempts.note(one(), Some(source(1)), "last", NOW.after_seconds(9));
         attempts.note(one(), None, "x", NOW);
 
         let mut records = attempts.take();
@@ -229,9 +229,9 @@ mod tests {
         let attempts = Attempts::default();
         let reason = AttemptReason::RegistrationRedirectUri;
         for nth in 0..10_000 {
-            attempts.note(attempt(reason, &format!("{nth}.example")), source(1), "x", NOW);
+            attempts.note(attempt(reason, &format!("{nth}.example")), Some(source(1)), "x", NOW);
         }
-        attempts.note(attempt(reason, "app.example"), source(2), "x", NOW);
+        attempts.note(attempt(reason, "app.example"), Some(source(2)), "x", NOW);
 
         let records = attempts.take();
 
@@ -246,7 +246,7 @@ mod tests {
         let attempts = Attempts::default();
         for nth in 0..20_000 {
             for reason in [AttemptReason::TokenRequest, AttemptReason::AuthorizationPkce] {
-                attempts.note(attempt(reason, &format!("{nth}")), source(nth), "x", NOW);
+                attempts.note(attempt(reason, &format!("{nth}")), Some(source(nth)), "x", NOW);
             }
         }
         let pending = attempts.pending();

@@ -397,7 +397,8 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
         let before = decision::still_meant(before, question, by.at);
         let consent = decision::consent_record(app, question, before.as_ref(), by.at);
         let document = decision::document_record(&request.client, &by);
-        app.store.allow(Allowed { consent, grant, document }, by).await
+        let session = Some(session.id);
+        app.store.allow(Allowed { consent, grant, document, session }, by).await
     };
     match stored.await {
         Ok(Ok(())) => {
@@ -405,7 +406,7 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
             app.families.note_allowed(&request.client.metadata);
             Ok(granted(request, &code, issuer))
         }
-        // An operator decided in the same moment: the request is looked at anew.
+        // An operator decided in the same moment, or the session has ended: the request is looked at anew.
         Ok(Err(_)) => {
             if let Err(error) = app.families.refresh(&app.store).await {
                 tracing::warn!(%error, "decisions about families stay as they were");

@@ -138,16 +138,14 @@ const SUBJECT: &str = "subject";
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     let (subject, store) = (request.path(SUBJECT)?, &request.app.store);
-    let person = match store.person(&subject, request.now).await? {
-        Some(person) => person,
-        None => {
-            let of = EventsOf::Subject(subject.clone());
-            if store.newest_events(Some(&of), None, 1).await?.is_empty() {
-                return Err(ApiError::NotFound("person"));
-            }
-            Person::without_access(subject.clone())
+    let found = store.person(&subject, request.now).await?;
+    if found.is_none() {
+        let of = EventsOf::Subject(subject.clone());
+        if store.newest_events(Some(&of), None, 1).await?.is_empty() {
+            return Err(ApiError::NotFound("person"));
         }
-    };
+    }
+    let person = found.unwrap_or_else(|| Person::without_access(subject.clone()));
     let apps = store.authorizations_of_person(&subject, request.now, "", APPS_MAX).await?;
     let mut document = resource(&person);
     document["attributes"]["authorized_clients"] = apps.iter().map(authorized_client).collect();

@@ -56,7 +56,6 @@ impl ServerMetrics {
         app: Arc<AppMetrics>,
         rules: Arc<LiveRules>,
         webhooks: Arc<Webhooks>,
-        attempts: Arc<Attempts>,
     ) -> Self {
         let routes = ROUTES.iter().map(|_| RouteMetrics::default()).collect();
         Self {
@@ -66,9 +65,13 @@ impl ServerMetrics {
             app,
             rules: Some(rules),
             webhooks: Some(webhooks),
-            attempts,
             ..Self::default()
         }
+    }
+
+    /// With these counts of refused requests.
+    pub(crate) fn with_attempts(self, attempts: Arc<Attempts>) -> Self {
+        Self { attempts, ..self }
     }
 
     /// Counts an answer.

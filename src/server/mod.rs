@@ -134,14 +134,14 @@ pub async fn serve(
     // Without them, clients could get in that operators keep out.
     app.rules.refresh(&app.store, app.clock.now()).await?;
     upkeep::begin_webhooks(&app).await;
-    let metrics = Arc::new(ServerMetrics::new(
+    let metrics = ServerMetrics::new(
         Arc::clone(app.rate_limit.metrics()),
         Arc::clone(app.client_documents.metrics()),
         Arc::clone(&app.metrics),
         Arc::clone(&app.rules),
         Arc::clone(&app.webhooks),
-        Arc::clone(&app.attempts),
-    ));
+    );
+    let metrics = Arc::new(metrics.with_attempts(Arc::clone(&app.attempts)));
     let running = Running::start(&app, &metrics, certificate.as_ref(), descriptors, bound);
     ready(running.addresses);
 

@@ -7,7 +7,7 @@ use std::slice;
 
 use super::{
     ConsentRecord, Database, Deleted, DocumentClientRecord, EventRecord, GrantRecord,
-    RefreshRecord, Standing, Store, StoreError, change, changes,
+    RefreshRecord, SessionId, Standing, Store, StoreError, change, changes,
     column::Value,
     statements::{consents, grants},
 };
@@ -228,6 +228,8 @@ pub struct Allowed {
     pub grant: GrantRecord,
     /// The client, if it publishes a metadata document.
     pub document: Option<DocumentClientRecord>,
+    /// The session in which the person decided: one that has ended allows nothing.
+    pub session: Option<SessionId>,
 }
 
 /// Why a client cannot be allowed what the person allowed.
@@ -239,6 +241,8 @@ pub enum NotAllowed {
     Standing(Standing),
     /// An operator has restricted its scopes in the meantime.
     Ceiling,
+    /// The person was signed out in the meantime.
+    SignedOut,
 }
 
 /// Which grants a list shows; an absent bound lets everything through.

@@ -76,13 +76,12 @@ fn find(store: &OpenStore, subjects: &[String]) -> Result<(Vec<Person>, bool), F
         if people.iter().any(|person| person.subject == *subject) {
             continue;
         }
-        match store.wait(store.handle.person(subject, now))? {
-            Some(person) => people.push(person),
-            None => {
-                let label = visible_line(subject);
-                insist(format_args!("There is no person {label} with access or a decision."));
-                is_complete = false;
-            }
+        if let Some(person) = store.wait(store.handle.person(subject, now))? {
+            people.push(person);
+        } else {
+            let label = visible_line(subject);
+            insist(format_args!("There is no person {label} with access or a decision."));
+            is_complete = false;
         }
     }
     Ok((people, is_complete))

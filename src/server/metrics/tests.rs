@@ -117,7 +117,6 @@ fn whole_page() -> String {
         Arc::new(AppMetrics::new(["acme"].into_iter())),
         Arc::new(LiveRules::new(rules)),
         Arc::new(webhooks()),
-        Arc::default(),
     );
     metrics.guards.set(vec![("tools".to_owned(), Arc::default())]).unwrap();
     let queue = |name| QueueFigures { name, length: 0, capacity: 1 };

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::store::{
     Allowed, ClientRecord, ClientState, ConsentRecord, Deleted, DocumentClientRecord, EventRecord,
-    GrantRecord, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Standing, Step,
+    GrantRecord, NotAllowed, Purchase, Redeemed, Rotated, Rotation, SessionRecord, Standing, Step,
     column::{Stored as _, Value},
     family_record::family_of,
-    statements::{clients, consents, document_clients, events, grants},
+    statements::{clients, consents, document_clients, events, grants, sessions},
     transaction::Transaction,
 };
 use crate::{
@@ -199,14 +199,22 @@ pub(in crate::store) async fn disconnect<T: Transaction>(
     end_grants(change, found, &Ending::new(Action::GrantRevoked, "disconnected"), by).await
 }
 
-/// Stores a grant and the consent behind it, if the client may be allowed: no operator blocks or restricts it at the same
-/// time.
+/// Stores a grant and the consent behind it, if the client may be allowed: no operator blocks or restricts it, or ends the
+/// access of the person, at the same time.
 pub(in crate::store) async fn allow<T: Transaction>(
     change: &mut T,
     allowed: &Allowed,
     by: &Author,
 ) -> Result<Result<(), NotAllowed>, T::Fault> {
-    let Allowed { consent, grant, document } = allowed;
+    let Allowed { consent, grant, document, session } = allowed;
+    if let Some(session) = session {
+        let parameters = [session.value()];
+        let lasts: Vec<SessionRecord> =
+            change.select(&sessions::SELECT_AND_SHARE, &parameters).await?;
+        if lasts.is_empty() {
+            return Ok(Err(NotAllowed::SignedOut));
+        }
+    }
     let Some((state, of_family)) = standings(change, grant, document.as_ref()).await? else {
         return Ok(Err(NotAllowed::NotThere));
     };

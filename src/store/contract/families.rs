@@ -49,7 +49,7 @@ async fn of(store: &Store, client: &ClientRecord) -> FamilyRecord {
 
 fn allowed(client: &ClientRecord, grants: &Grants) -> Allowed {
     let grant = GrantRecord { client: client.client_id.into(), ..grants.next() };
-    Allowed { consent: consent(&grant), grant, document: None }
+    Allowed { consent: consent(&grant), grant, document: None, session: None }
 }
 
 /// The author of a later change.
@@ -243,8 +243,12 @@ pub(in crate::store) async fn a_suspended_family_ends_its_grants_and_blocks_its_
         client: ClientIdentifier::Document(document.url.parse().unwrap()),
         ..grants.next()
     };
-    let of_document =
-        Allowed { consent: consent(&of_document), grant: of_document, document: Some(document) };
+    let of_document = Allowed {
+        consent: consent(&of_document),
+        grant: of_document,
+        document: Some(document),
+        session: None,
+    };
     store.allow(of_document.clone(), by()).await.unwrap().unwrap();
     let id = family_of(&first);
     let access = store.family_access(id, Timestamp::from_millis(0)).await.unwrap();

@@ -107,6 +107,7 @@ macro_rules! store_contract {
             initial_access_tokens::a_registration_that_is_repeated_uses_the_token_once,
             initial_access_tokens::an_import_never_lowers_the_number_of_uses,
             people::people_are_listed_once_whichever_records_they_have,
+            people::no_grant_of_the_moment_survives_the_end_of_all_access,
             people::all_access_of_a_person_ends_with_an_event_each_and_of_no_one_else,
             registrations::an_update_begins_the_next_generation_and_is_read_back,
             registrations::an_update_that_is_held_makes_the_client_pending_and_ends_its_grants,

@@ -1,11 +1,13 @@
 //! The promises of people.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use super::{
-    by,
+    Records, by,
     grants::{Grants, NOW},
+    register_all,
     sessions::session,
+    standing::{RACES, allowed},
 };
 use crate::{
     audit::{Action, Author},
@@ -13,8 +15,8 @@ use crate::{
     clock::Timestamp,
     entropy::Entropy,
     store::{
-        AccessEnded, ConsentRecord, EventsOf, GrantRecord, PersonChange, SessionId, SessionRecord,
-        Store,
+        AccessEnded, Allowed, ConsentRecord, EventsOf, GrantRecord, NotAllowed, PersonChange,
+        SessionId, SessionRecord, Store,
     },
 };
 
@@ -140,4 +142,38 @@ pub(in crate::store) async fn all_access_of_a_person_ends_with_an_event_each_and
         let again = store.end_access("acme:1", person_change, &author, &|_| {}).await.unwrap();
         assert_eq!(again, AccessEnded::default());
     }
+}
+
+pub(in crate::store) async fn no_grant_of_the_moment_survives_the_end_of_all_access(
+    store: Arc<Store>,
+) {
+    let (mut records, grants, entropy) = (Records::new(), Grants::new(), Entropy::seeded(3));
+    let client = records.next();
+    register_all(&store, slice::from_ref(&client)).await;
+    let mut outcomes = [0, 0];
+    for nth in 0..RACES {
+        let subject = format!("acme:{nth}");
+        let session = session_of(&entropy, &subject, "a@acme.example", NOW);
+        let grant = GrantRecord { client: client.client_id.into(), ..grant_of(&grants, &subject) };
+        let allowed = Allowed { session: Some(session.session_id), ..allowed(&grant) };
+        store.begin_session(session, by()).await.unwrap();
+        let author = Author { at: NOW, ..by() };
+        let end = store.end_access(&subject, PersonChange::End, &author, &|_| {});
+        let allow = store.allow(allowed, by());
+        let (ended, allowed) = if nth % 2 == 0 {
+            tokio::join!(end, allow)
+        } else {
+            let (allowed, ended) = tokio::join!(allow, end);
+            (ended, allowed)
+        };
+        let ended = ended.unwrap();
+        match allowed.unwrap() {
+            Ok(()) => assert_eq!(ended.grants, 1),
+            Err(refused) => assert_eq!((refused, ended.grants), (NotAllowed::SignedOut, 0)),
+        }
+        outcomes[ended.grants] += 1;
+        let person = store.person(&subject, NOW).await.unwrap();
+        assert_eq!(person.map_or(0, |person| person.grants + person.sessions), 0);
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "each may be first: {outcomes:?}");
 }

@@ -37,7 +37,7 @@ pub(super) fn allowed(grant: &GrantRecord) -> Allowed {
             state: ClientState::default(),
         }),
     };
-    Allowed { consent: consent(grant), grant: grant.clone(), document }
+    Allowed { consent: consent(grant), grant: grant.clone(), document, session: None }
 }
 
 /// A client of each kind, both active: a person has allowed each of them once.

@@ -11,6 +11,15 @@ pub(in crate::store) const INSERT: Statement = insert!(
 
 pub(in crate::store) const SELECT: Statement = select!(SessionRecord, "WHERE session_id = $1");
 
+/// A session that must not end until the transaction does.
+pub(in crate::store) const SELECT_AND_SHARE: Statement = sql!(
+    sqlite: ["SELECT ", <SessionRecord as Record>::NAMES, " FROM sessions WHERE session_id = $1"],
+    postgres: [
+        "SELECT ", <SessionRecord as Record>::NAMES,
+        " FROM sessions WHERE session_id = $1 FOR KEY SHARE"
+    ],
+);
+
 pub(in crate::store) const SELECT_PAGE: Statement =
     select!(SessionRecord, "WHERE session_id >= $1 ORDER BY session_id LIMIT $2");
 
