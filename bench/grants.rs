@@ -1,7 +1,7 @@
 //! Fills a store with clients and with what resource owners have allowed them, and writes down the requests
 //! that this makes possible. `bench/run tokens` runs it; it is an example and thus part of no release.
 //!
-//! `grants COUNT FOLDER REQUESTS`: a store in `FOLDER`; in the folder `REQUESTS`, one a line, `COUNT` bodies
+//! `grants COUNT FOLDER REQUESTS [RESOURCE…]`: a store in `FOLDER`, with grants for these protected resources; in the folder `REQUESTS`, one a line, `COUNT` bodies
 //! that redeem a code (`codes`), `COUNT` that rotate a refresh token (`refresh_tokens`), and the query of an
 //! authorization request for each client (`queries`). Each body is good once.
 
@@ -22,7 +22,7 @@ use doorward::{
     clock::Clock,
     config::{self, Config, Sources},
     entropy::Entropy,
-    grant::{AuthorizationCode, CodeChallenge, CodeVerifier, RefreshToken},
+    grant::{AuthorizationCode, CodeChallenge, CodeVerifier, RefreshToken, ResourceIndicator},
     store::{self, Access, ClientRecord, GrantRecord, Imported, Store, StoreError},
 };
 use tokio::task::JoinSet;
@@ -38,22 +38,25 @@ const COUNT_MAX: usize = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [count, folder, requests] = &arguments[..] else {
-        return Err("usage: grants COUNT FOLDER REQUESTS".into());
+    let [count, folder, requests, resources @ ..] = &arguments[..] else {
+        return Err("usage: grants COUNT FOLDER REQUESTS [RESOURCE…]".into());
     };
+    let resources: Vec<_> =
+        resources.iter().map(|it| ResourceIndicator::parse(it)).collect::<Result<_, _>>()?;
     let count: usize = count.parse()?;
     if count > COUNT_MAX {
         return Err(format!("at most {COUNT_MAX} grants").into());
     }
     let config = config::load(Sources { dev: true, ..Sources::default() })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(fill(count, Path::new(folder), Path::new(requests), config))
+    runtime.block_on(fill(count, Path::new(folder), Path::new(requests), resources, config))
 }
 
 async fn fill(
     count: usize,
     folder: &Path,
     requests: &Path,
+    resources: Vec<ResourceIndicator>,
     config: Config,
 ) -> Result<(), Box<dyn Error>> {
     let store = store::open_folder(folder, &config.embedded, Access::Serve)?;
@@ -71,7 +74,8 @@ async fn fill(
     let mut kept = JoinSet::new();
     for number in 0..count {
         let client = ids[number % ids.len()];
-        let (grant, code) = new_grant(&app, client, &verifier);
+        let (mut grant, code) = new_grant(&app, client, &verifier);
+        grant.resources.clone_from(&resources);
         writeln!(codes, "{}", redeeming(client, &code, &verifier))?;
         keep(&store, &mut kept, grant).await?;
         let (grant, token) = redeemed(&app.entropy, new_grant(&app, client, &verifier).0);

@@ -103,6 +103,10 @@ class Generator:
         """Asks for `path` with each line of the file `lines` behind it, over and over."""
         return self._drive(process, Wrk(process.port, connections, seconds, "lookups.lua", [path, str(lines)]))
 
+    def guarded(self, process, port, connections, seconds, arguments):
+        """Asks a proxy on `port`, or the guard itself: `guarded.lua` says what. The processor time is that of `process`."""
+        return self._drive(process, Wrk(port, connections, seconds, "guarded.lua", list(map(str, arguments))))
+
     def tokens(self, process, path, bodies, seconds, first=0, strict=False):
         """Sends the bodies of a file, each once, after the `first` ones. Strict: every answer is looked at."""
         connections = 64

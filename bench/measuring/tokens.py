@@ -101,9 +101,9 @@ def prepared(options, a_second):
     return min(PREPARED_MAX, round(a_second * (options.seconds + min(2, options.seconds))))
 
 
-def grant(count, folder, requests):
-    """Fills `folder`, and `requests` with what can be asked for then."""
-    command = [servers.program("grants", True), str(count), str(folder), str(requests)]
+def grant(count, folder, requests, *resources):
+    """Fills `folder`, and `requests` with what can be asked for then; grants are for these protected resources."""
+    command = [servers.program("grants", True), str(count), str(folder), str(requests), *resources]
     with contextlib.suppress(FileExistsError):
         Path(requests).mkdir()
     subprocess.run(command, check=True, timeout=FILL_SECONDS_MAX)
