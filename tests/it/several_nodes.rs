@@ -237,7 +237,7 @@ async fn race_at(nodes: [&Arc<Store>; 3], config: &Config) {
             allowed_at: now,
             expires_at: now.after_days(1),
         };
-        let allowed = Allowed { consent, grant: grant.clone(), document: None };
+        let allowed = Allowed { consent, grant: grant.clone(), document: None, session: None };
 
         let (was_allowed, suspended) = tokio::join!(
             nodes[0].allow(allowed, by()),
