@@ -84,6 +84,8 @@ words! {
         FamilySuspended = "family.suspended",
         /// An operator resumed a suspended family.
         FamilyResumed = "family.resumed",
+        /// An operator set the scopes that clients of a family may hold, or lifted the bound.
+        FamilyRestricted = "family.restricted",
         /// An operator removes the clients of a family.
         FamilyRemoved = "family.removed",
         /// An operator added an admission rule.

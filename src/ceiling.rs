@@ -29,6 +29,36 @@ impl Ceiling {
         scope.into_iter().flat_map(Scope::tokens).all(|token| self.allows(token))
     }
 
+    /// What both leave.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let kept = |tokens: &[String], by: &Self| -> Vec<String> {
+            tokens.iter().filter(|token| by.allows(token)).cloned().collect()
+        };
+        match (self, other) {
+            (Self::Only(tokens), other) | (other, Self::Only(tokens)) => {
+                Self::Only(kept(tokens, other))
+            }
+            (Self::Except(tokens), Self::Except(more)) => {
+                let more = more.iter().filter(|token| !tokens.contains(token));
+                Self::Except(tokens.iter().chain(more).cloned().collect())
+            }
+        }
+    }
+
+    /// What two ceilings leave, of which each may be absent.
+    pub fn both(one: Option<Self>, other: Option<&Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(one.and(other)),
+            (one, other) => one.or_else(|| other.cloned()),
+        }
+    }
+
+    /// Whether an absent or present ceiling forbids a scope of a grant.
+    pub fn forbids(ceiling: Option<&Self>, scope: Option<&Scope>) -> bool {
+        ceiling.is_some_and(|ceiling| !ceiling.allows_all(scope))
+    }
+
     /// In words, as it follows "may hold".
     pub fn words(&self) -> String {
         match self {
@@ -41,7 +71,25 @@ impl Ceiling {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_two_ceilings_leave_is_what_each_of_them_leaves(
+            lists in prop::collection::vec((any::<bool>(), prop::collection::vec("[a-d]", 0..4)), 2),
+            token in "[a-e]",
+        ) {
+            let mut ceilings = lists.into_iter().map(|(is_only, tokens)| {
+                if is_only { Ceiling::Only(tokens) } else { Ceiling::Except(tokens) }
+            });
+            let (one, other) = (ceilings.next().unwrap(), ceilings.next().unwrap());
+            let expected = one.allows(&token) && other.allows(&token);
+            prop_assert_eq!(one.and(&other).allows(&token), expected);
+            prop_assert_eq!(other.and(&one).allows(&token), expected);
+        }
+    }
 
     #[test]
     fn a_ceiling_names_the_scopes_that_are_left_or_those_that_are_not() {

@@ -11,11 +11,15 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    ceiling::Ceiling,
     client::{ClientId, ClientMetadata},
     clock::{Clock, Timestamp},
     family::{FamilyId, FamilyKey},
     metrics::FamilyMetrics,
-    store::{ClientFilter, ClientRecord, ClientState, MARGIN_SECONDS, Standing, Store, StoreError},
+    store::{
+        ClientFilter, ClientRecord, ClientState, FamilyRecord, MARGIN_SECONDS, Standing, Store,
+        StoreError,
+    },
 };
 
 /// How many clients one change counts.
@@ -46,14 +50,16 @@ pub(crate) struct Families {
 }
 
 /// What an operator decided about a family.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Decided {
     standing: Standing,
     at: Option<Timestamp>,
+    ceiling: Option<Ceiling>,
 }
 
 impl Families {
-    /// The state of a client together with that of its family: the stricter standing, and the later change.
+    /// The state of a client together with that of its family and the terms of its rule: the stricter standing, the later
+    /// change, and the scopes that all of them leave.
     pub(crate) fn state_of(&self, metadata: &ClientMetadata, own: ClientState) -> ClientState {
         together(own, self.decided(|| Some(FamilyKey::of(metadata).id())))
     }
@@ -73,7 +79,7 @@ impl Families {
         if decided.is_empty() {
             return None;
         }
-        decided.get(&family()?).copied()
+        decided.get(&family()?).cloned()
     }
 
     /// Notes that a person allowed a client: the people of its family are counted soon.
@@ -89,7 +95,8 @@ impl Families {
     pub(crate) async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
         let all = store.decided_families().await?;
         let decided = all.into_iter().map(|family| {
-            (family.family_id, Decided { standing: family.standing, at: family.standing_at })
+            let FamilyRecord { family_id, standing, standing_at: at, ceiling, .. } = family;
+            (family_id, Decided { standing, at, ceiling })
         });
         let decided = Arc::new(decided.collect());
         *self.decided.write().unwrap_or_else(PoisonError::into_inner) = decided;
@@ -136,8 +143,12 @@ impl Families {
     }
 }
 
-fn together(own: ClientState, family: Option<Decided>) -> ClientState {
+fn together(mut own: ClientState, family: Option<Decided>) -> ClientState {
+    if own.terms.ceiling.is_some() {
+        own.ceiling = Ceiling::both(own.ceiling, own.terms.ceiling.as_ref());
+    }
     let Some(family) = family else { return own };
+    own.ceiling = Ceiling::both(own.ceiling, family.ceiling.as_ref());
     let standing = match family.standing {
         Standing::Suspended => Standing::Suspended,
         Standing::Active | Standing::Pending | Standing::Dormant => own.standing,

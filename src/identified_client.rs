@@ -8,11 +8,12 @@ use serde::Deserialize;
 use crate::{
     admission::{Candidate, Door, Rejection},
     app::App,
+    ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, ClientMetadata, DocumentUrl, GrantTypes},
     client_document::DocumentError,
     clock::Timestamp,
     http::caller::Caller,
-    store::{ClientRecord, ClientRegistration, ClientState, GrantRecord, StoreError},
+    store::{ClientRecord, ClientRegistration, ClientState, ClientTerms, GrantRecord, StoreError},
 };
 
 /// A client, as the endpoints meet it.
@@ -79,9 +80,13 @@ pub(crate) struct TokenClient {
 /// Whether a grant gives tokens: not where an operator blocks its client, or forbids it a scope. Both end the grants that
 /// are there; others may come by an import.
 pub(crate) fn gives_tokens(state: &ClientState, grant: &GrantRecord) -> bool {
-    let ceiling = state.ceiling.as_ref();
-    state.standing.is_usable()
-        && ceiling.is_none_or(|ceiling| ceiling.allows_all(grant.scope.as_ref()))
+    state.standing.is_usable() && !state.forbids(grant.scope.as_ref())
+}
+
+/// The client of this identifier, unless its time is over: the sweep removes it soon.
+async fn existing(app: &App, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
+    let now = app.clock.now();
+    Ok(app.store.client(id).await?.filter(|client| !client.state.terms.are_over(now)))
 }
 
 /// The client of this identifier at the token endpoints; `None` if it does not exist. Waits for the store alone, never for
@@ -108,7 +113,7 @@ pub(crate) async fn for_tokens(
             }));
         }
     };
-    let Some(record) = app.store.client(id).await? else { return Ok(None) };
+    let Some(record) = existing(app, id).await? else { return Ok(None) };
     let Part { grant_types } =
         serde_json::from_str(&record.metadata).map_err(|error| unreadable(id, error))?;
     let state = app.families.state_of_stored(&record.metadata, record.state);
@@ -119,7 +124,7 @@ pub(crate) async fn for_tokens(
 pub(crate) async fn is_live(app: &App, grant: &GrantRecord) -> Result<bool, StoreError> {
     Ok(match &grant.client {
         ClientIdentifier::Registered(id) => {
-            let record = app.store.client(*id).await?;
+            let record = existing(app, *id).await?;
             record.is_some_and(|record| {
                 let state = app.families.state_of_stored(&record.metadata, record.state);
                 gives_tokens(&state, grant)
@@ -152,7 +157,7 @@ pub(crate) async fn identify(
 }
 
 async fn registered(app: &App, id: ClientId) -> Result<IdentifiedClient, IdentifyError> {
-    let record = app.store.client(id).await?.ok_or(IdentifyError::Unknown(id))?;
+    let record = existing(app, id).await?.ok_or(IdentifyError::Unknown(id))?;
     let metadata = metadata(&record)?;
     Ok(IdentifiedClient {
         identifier: id.into(),
@@ -189,15 +194,25 @@ async fn published(
         initial_access_token: None,
         is_imitation: &|| app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
     };
-    let is_held = app.rules.current().admit(&candidate).map_err(IdentifyError::Rejected)?.is_held;
+    let rules = app.rules.current();
+    let let_in = rules.admit(&candidate).map_err(IdentifyError::Rejected)?;
+    let of_rule = ClientTerms::of(let_in.terms, app.clock.now());
+    let is_known = known.is_some();
+    let mut state = known.map(|known| known.state).unwrap_or_default();
+    // A client that is known keeps its label and its time; the rules of today hold beside.
+    if is_known {
+        state.terms.ceiling = Ceiling::both(state.terms.ceiling, of_rule.ceiling.as_ref());
+    } else {
+        state.terms = of_rule;
+    }
     Ok(IdentifiedClient {
         identifier: ClientIdentifier::Document(url.clone()),
         metadata: ClientMetadata::clone(&metadata),
         registered_at: None,
         registration: ClientRegistration::default(),
         // Once the client is known, an operator decides about it, and no rule holds it.
-        is_held: is_held && known.is_none(),
-        state: app.families.state_of(&metadata, known.map(|known| known.state).unwrap_or_default()),
+        is_held: let_in.is_held && !is_known,
+        state: app.families.state_of(&metadata, state),
     })
 }
 

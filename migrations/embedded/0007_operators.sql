@@ -12,6 +12,14 @@ ALTER TABLE clients ADD COLUMN generation INTEGER;
 ALTER TABLE clients ADD COLUMN changed_at INTEGER;
 ALTER TABLE clients ADD COLUMN ceiling TEXT;
 ALTER TABLE document_clients ADD COLUMN ceiling TEXT;
+-- What the admission rule that let a client in says of it.
+ALTER TABLE clients ADD COLUMN label TEXT;
+ALTER TABLE clients ADD COLUMN rule_ceiling TEXT;
+ALTER TABLE clients ADD COLUMN expires_at INTEGER;
+ALTER TABLE document_clients ADD COLUMN label TEXT;
+ALTER TABLE document_clients ADD COLUMN rule_ceiling TEXT;
+ALTER TABLE document_clients ADD COLUMN expires_at INTEGER;
+CREATE INDEX clients_by_label ON clients (label, client_id) WHERE label IS NOT NULL;
 CREATE INDEX document_clients_by_standing ON document_clients (standing, url) WHERE standing IS NOT NULL;
 -- Where each webhook is: everything up to these rows is delivered.
 CREATE TABLE webhook_cursors (
@@ -75,11 +83,12 @@ CREATE TABLE families (
     last_seen_at  INTEGER NOT NULL,
     used_at       INTEGER,
     standing      TEXT,
-    standing_at   INTEGER
+    standing_at   INTEGER,
+    ceiling       TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX families_by_size ON families (clients, family_id);
 CREATE INDEX families_by_time ON families (last_seen_at, family_id);
-CREATE INDEX families_decided ON families (family_id) WHERE standing_at IS NOT NULL;
+CREATE INDEX families_decided ON families (family_id) WHERE standing_at IS NOT NULL OR ceiling IS NOT NULL;
 CREATE TABLE family_clients (
     family_id BLOB NOT NULL,
     client_id BLOB NOT NULL,

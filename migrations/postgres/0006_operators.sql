@@ -12,6 +12,14 @@ ALTER TABLE clients ADD COLUMN generation bigint;
 ALTER TABLE clients ADD COLUMN changed_at bigint;
 ALTER TABLE clients ADD COLUMN ceiling text;
 ALTER TABLE document_clients ADD COLUMN ceiling text;
+-- What the admission rule that let a client in says of it.
+ALTER TABLE clients ADD COLUMN label text;
+ALTER TABLE clients ADD COLUMN rule_ceiling text;
+ALTER TABLE clients ADD COLUMN expires_at bigint;
+ALTER TABLE document_clients ADD COLUMN label text;
+ALTER TABLE document_clients ADD COLUMN rule_ceiling text;
+ALTER TABLE document_clients ADD COLUMN expires_at bigint;
+CREATE INDEX clients_by_label ON clients (label, client_id) WHERE label IS NOT NULL;
 CREATE INDEX document_clients_by_standing ON document_clients (standing, url) WHERE standing IS NOT NULL;
 -- The transaction that stored a row: cursors of webhooks follow it. Rows from before have none, and are sent to nobody.
 ALTER TABLE events ADD COLUMN stored_by bigint;
@@ -73,11 +81,12 @@ CREATE TABLE families (
     last_seen_at  bigint NOT NULL,
     used_at       bigint,
     standing      text,
-    standing_at   bigint
+    standing_at   bigint,
+    ceiling       text
 );
 CREATE INDEX families_by_size ON families (clients, family_id);
 CREATE INDEX families_by_time ON families (last_seen_at, family_id);
-CREATE INDEX families_decided ON families (family_id) WHERE standing_at IS NOT NULL;
+CREATE INDEX families_decided ON families (family_id) WHERE standing_at IS NOT NULL OR ceiling IS NOT NULL;
 CREATE TABLE family_clients (
     family_id uuid NOT NULL,
     client_id uuid NOT NULL,

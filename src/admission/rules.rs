@@ -146,6 +146,11 @@ impl Rules {
         }
     }
 
+    /// Whether any rule says when clients are removed.
+    pub fn expire_clients(&self) -> bool {
+        self.in_order.iter().any(|rule| rule.terms.expires_days.is_some())
+    }
+
     /// Every rule in order, and how often it has matched.
     pub fn hits(&self) -> impl Iterator<Item = (&Rule, u64)> {
         self.in_order.iter().zip(self.hits.iter().map(|hits| hits.value()))

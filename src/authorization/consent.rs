@@ -319,7 +319,7 @@ pub(super) fn document_record(
         first_allowed_at: by.at,
         allowed_at: by.at,
         metadata: client.metadata.document(),
-        state: ClientState::default(),
+        state: ClientState { terms: client.state.terms.clone(), ..ClientState::default() },
     })
 }
 

@@ -128,6 +128,8 @@ enum Why {
     Rejected,
     ByOperator,
     ByItself,
+    /// The time was over that an admission rule gave it.
+    Over,
     /// It was not used for so many days, if that is known.
     Expired(Option<u64>),
 }
@@ -143,6 +145,7 @@ impl Removal {
             (Action::ClientRemoved, _) if member("reason") == Some("by_operator") => {
                 Why::ByOperator
             }
+            (Action::ClientRemoved, _) if member("reason") == Some("expired") => Why::Over,
             (Action::ClientRemoved, ActorKind::Operator) => Why::ByOperator,
             (Action::ClientRemoved, ActorKind::Client) => Why::ByItself,
             (Action::ClientRemoved, _) => Why::Expired(detail["unused_days"].as_u64()),
@@ -161,6 +164,7 @@ impl Removal {
             }
             Why::ByOperator => format!("An administrator removed its registration {when}."),
             Why::ByItself => format!("It removed its own registration {when}."),
+            Why::Over => format!("It was allowed for a limited time, which ended {when}."),
             Why::Expired(None) => format!("It was removed {when} because it was not used."),
             Why::Expired(Some(days)) => {
                 format!("It was removed {when} because it was not used for {days} days.")
@@ -174,7 +178,7 @@ impl Removal {
             Why::Rejected => {
                 "If you need this app, contact your administrator and name the reference below."
             }
-            Why::ByOperator | Why::ByItself | Why::Expired(_) => {
+            Why::ByOperator | Why::ByItself | Why::Over | Why::Expired(_) => {
                 "To reconnect, remove this server's connection in the app and add it again. The app \
                  then registers anew."
             }

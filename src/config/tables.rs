@@ -14,7 +14,7 @@ use super::{
     RegistrationConfig,
     fault::{Faults, nearest},
     guard::Guard,
-    kind::{Boolean, Given, Kind, List, OneOrMore, unknown},
+    kind::{Boolean, Given, Integer, Kind, List, OneOrMore, unknown},
     setting::{Setting, table},
     source::Origin,
     text::{
@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{
     admission::{
-        Conditions, DestinationPattern, Door, Effect, EffectName, FamilyPattern, HostPattern, Mode,
-        NamePart, NamePattern, Note, Reason, Rule, RuleId, Rules, SoftwareId, Terms, TokenPolicy,
+        Conditions, DestinationPattern, Door, EXPIRES_DAYS_MAX, Effect, EffectName, FamilyPattern,
+        HostPattern, Label, Mode, NamePart, NamePattern, Note, Reason, Rule, RuleId, Rules,
+        ScopeToken, SoftwareId, Terms, TokenPolicy,
     },
     audit::ActionPattern,
     grant::ResourceIndicator,
@@ -147,6 +148,13 @@ table! {
         effect: EffectName = unset example "reject", word::<EffectName>();
         /// The text for the developer of a rejected client; only with `reject`.
         reason: Option<Reason> = none example "no tunnels", word::<Reason>();
+        /// The scopes that a client which the rule lets in may hold at most; scopes that the catalogue gains later are not
+        /// among them.
+        ceiling: Option<Vec<ScopeToken>> = none example ["read"], OneOrMore(word::<ScopeToken>());
+        /// A label for the clients that the rule lets in, to find them by.
+        label: Option<Label> = none example "partners", word::<Label>();
+        /// After how many days a client that the rule lets in is removed, whatever its use.
+        expires_days: Option<u32> = none example 90, Integer(1..=EXPIRES_DAYS_MAX);
         /// Whether the rule decides, or only counts the clients that it matches.
         mode: Mode = "enforce", word::<Mode>();
     }
@@ -226,7 +234,11 @@ impl AdmissionRule {
                 imitation: self.imitation,
             },
             effect: Effect::of(self.effect, self.reason.clone())?,
-            terms: Terms::default(),
+            terms: Terms {
+                ceiling: self.ceiling.clone(),
+                label: self.label.clone(),
+                expires_days: self.expires_days,
+            },
             mode: self.mode,
         })
     }

@@ -143,6 +143,7 @@ impl Named {
             Due::Dormant => "dormant",
             Due::Removal(Lapse::Unused) => "removed, unused",
             Due::Removal(Lapse::Idle) => "removed, idle",
+            Due::Removal(Lapse::Over) => "removed, by a rule",
         }
     }
 

@@ -55,6 +55,7 @@ pub(crate) const LIST: Operation = Operation {
             about: "With a redirect URI that leads to this host, `*.host`, `loopback`, or `scheme:NAME`.",
         },
         Parameter { name: "filter[family]", about: "Of this family: a UUID." },
+        Parameter { name: "filter[label]", about: "With this label of an admission rule." },
         Parameter {
             name: "filter[source]",
             about: "Registered from this network, such as `192.0.2.0/24`.",
@@ -112,6 +113,7 @@ impl Filter {
             name_contains: query.text("filter[name]")?.map(str::to_owned),
             destination: destination(DESTINATION, query.text(DESTINATION)?)?,
             family: query.parsed("filter[family]", "a UUID")?,
+            label: query.text("filter[label]")?.map(str::to_owned),
             source: query.parsed("filter[source]", "a network, such as 192.0.2.0/24")?,
             used_from: query.moment("filter[used][from]")?,
             used_until: query.moment("filter[used][until]")?,

@@ -167,13 +167,16 @@ impl Known {
                 "allowed_at": moment(Some(client.allowed_at)),
             }),
         };
-        let ClientState { standing, standing_at, used_at, note, ceiling } = self.state();
+        let ClientState { standing, standing_at, used_at, note, ceiling, terms } = self.state();
         attributes["name"] = metadata["client_name"].clone();
         attributes["standing"] = standing.as_str().into();
         attributes["standing_at"] = moment(*standing_at);
         attributes["used_at"] = moment(*used_at);
         attributes["note"] = note.clone().into();
         attributes["ceiling"] = json!(ceiling);
+        attributes["label"] = json!(terms.label);
+        attributes["rule_ceiling"] = json!(terms.ceiling);
+        attributes["expires_at"] = moment(terms.expires_at);
         attributes["metadata"] = metadata;
         json!({ "id": self.id(), "type": TYPE, "attributes": attributes })
     }
@@ -221,14 +224,28 @@ pub(super) fn resource_schema() -> Value {
                     "standing_at": optional,
                     "used_at": optional,
                     "note": optional,
-                    "ceiling": {
-                        "type": ["object", "null"],
-                        "description": "`only` or `except` with the scopes that the client may, or may not, hold.",
-                    },
+                    "ceiling": ceiling_schema("Set by an operator."),
+                    "label": optional,
+                    "rule_ceiling": ceiling_schema("Set by the admission rule that let it in."),
+                    "expires_at": { "type": ["string", "null"], "description": "When a rule has it removed." },
                     "metadata": { "type": "object", "description": "RFC 7591 members." },
                 },
             },
         },
+    })
+}
+
+/// The schema of a ceiling.
+pub(super) fn ceiling_schema(about: &str) -> Value {
+    let scopes = json!({ "type": "array", "items": { "type": "string" } });
+    json!({
+        "type": ["object", "null"],
+        "description": format!(
+            "`only` with the scopes that may be held, scopes that the catalogue gains later not among them, or `except` \
+             with those that may not. {about}"
+        ),
+        "properties": { "only": scopes, "except": scopes },
+        "maxProperties": 1,
     })
 }
 
@@ -354,7 +371,7 @@ fn edit(body: &Value, id: &str) -> Result<Edit, ApiError> {
 }
 
 /// Reads a ceiling: one member, `only` or `except`, with scopes.
-fn ceiling(value: &Value, pointer: &str) -> Result<Ceiling, ApiError> {
+pub(super) fn ceiling(value: &Value, pointer: &str) -> Result<Ceiling, ApiError> {
     let is_scope = |token: &String| {
         let scope = Scope::parse(token).ok().flatten();
         scope.is_some_and(|scope| scope.tokens().eq([token.as_str()]))

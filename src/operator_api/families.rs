@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     authentication::Needs,
     client_list::destination,
-    clients::remark,
+    clients::{ceiling, ceiling_schema, remark},
     document::{Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
@@ -74,7 +74,7 @@ pub(crate) const READ: Operation = Operation {
 pub(crate) const CHANGE: Operation = Operation {
     needs: Needs::Scope(OperatorScope::ClientsWrite),
     id: "updateOAuth2Family",
-    summary: "Change the standing of a family, only in the version that `If-Match` names, if it is sent.",
+    summary: "Change the standing or the scope ceiling of a family, only in the version that `If-Match` names, if it is sent.",
     parameters: &[],
     body: Some(change_schema),
     schema: READ.schema,
@@ -106,6 +106,7 @@ fn resource(family: &FamilyRecord) -> Value {
             "flags": family.flags.names(),
             "standing": family.standing.as_str(),
             "standing_at": moment(family.standing_at),
+            "ceiling": family.ceiling,
         },
     })
 }
@@ -139,6 +140,7 @@ fn resource_schema() -> Value {
                     "flags": texts,
                     "standing": { "enum": ["active", "suspended"] },
                     "standing_at": optional,
+                    "ceiling": ceiling_schema("It holds beside those of clients and rules."),
                 },
             },
         },
@@ -165,6 +167,7 @@ fn example() -> Value {
             "flags": [],
             "standing": "active",
             "standing_at": null,
+            "ceiling": { "except": ["admin"] },
         },
     })
 }
@@ -185,6 +188,7 @@ fn change_schema() -> Value {
                         "description": "`suspended` ends every grant of its clients, and no one can allow one of them, \
                             whenever it registers; `active` resumes a suspended family.",
                     },
+                    "ceiling": ceiling_schema("Ends every grant with another scope; null lifts it."),
                     "reason": { "type": "string", "description": "Why, for the audit event." },
                 } },
             },
@@ -274,6 +278,8 @@ fn edit(body: &Value, id: &str) -> Result<FamilyEdit, ApiError> {
                     || ApiError::member(&pointer, "The value must be active or suspended.");
                 edit.is_suspended = Some(standing.ok_or_else(refused)? == Standing::Suspended);
             }
+            "ceiling" if value.is_null() => edit.ceiling = Some(None),
+            "ceiling" => edit.ceiling = Some(Some(ceiling(value, &pointer)?)),
             "reason" => edit.reason = Some(remark(value, &pointer)?),
             _ => return Err(ApiError::member(&pointer, "This member cannot be changed.")),
         }

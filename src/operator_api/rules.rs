@@ -11,7 +11,7 @@ use super::{
     page::{self, CURSOR, LIMIT, Page},
 };
 use crate::{
-    admission::{Conditions, Mode, Rule, RuleFault, RuleId, Terms, Word as _},
+    admission::{Conditions, EXPIRES_DAYS_MAX, Mode, Rule, RuleFault, RuleId, Word as _},
     app::App,
     operator::OperatorScope,
     store::{RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged, RuleRecord, StoreError},
@@ -347,13 +347,7 @@ pub(super) fn merge(
 pub(super) fn rule(mut members: Map<String, Value>, id: &str) -> Result<Rule, ApiError> {
     members.insert("id".to_owned(), id.into());
     let read = Rule::from_json(Value::Object(members).to_string().as_bytes());
-    let rule =
-        read.map_err(|faults| faults.into_iter().next().map_or_else(too_much, |it| refused(&it)))?;
-    if rule.terms != Terms::default() {
-        let detail = "ceiling, label, and expires_days are not supported.";
-        return Err(ApiError::member("/data/attributes", detail));
-    }
-    Ok(rule)
+    read.map_err(|faults| faults.into_iter().next().map_or_else(too_much, |it| refused(&it)))
 }
 
 /// `any_destination[0]` is `/any_destination/0`.
@@ -376,6 +370,27 @@ pub(super) fn members_schema() -> Map<String, Value> {
         (
             "reason",
             json!({ "type": ["string", "null"], "description": "For the developer of a rejected client." }),
+        ),
+        (
+            "ceiling",
+            json!({
+                "type": ["array", "string", "null"],
+                "items": text,
+                "description": "The scopes that a client may hold which the rule lets in.",
+            }),
+        ),
+        (
+            "label",
+            json!({ "type": ["string", "null"], "description": "To find the clients by that the rule lets in." }),
+        ),
+        (
+            "expires_days",
+            json!({
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "maximum": EXPIRES_DAYS_MAX,
+                "description": "After how many days they are removed, whatever their use.",
+            }),
         ),
         ("mode", json!({ "enum": ["enforce", "observe"] })),
         ("note", optional),

@@ -33,7 +33,7 @@ use crate::{
     metadata_policy::{
         Answers, BODY_BYTES_MAX, MetadataError, Profile, RegistrationRequest, admit,
     },
-    store::{ClientRecord, ClientRegistration, InitialAccessTokenRecord, StoreError},
+    store::{ClientRecord, ClientRegistration, ClientTerms, InitialAccessTokenRecord, StoreError},
 };
 
 /// `POST` to a door: what is answered, whatever comes.
@@ -242,8 +242,9 @@ pub(crate) fn prepare(
     let let_in = admission.decide(profile.name, admitted.metadata(), Some(source))?;
     let source = settings.keep_source_address.then_some(source);
     let registration = policy.map(ClientRegistration::by_token).unwrap_or_default();
-    let requester = Requester { profile, source, is_held: let_in.is_held, registration };
     let now = app.clock.now();
+    let terms = ClientTerms::of(let_in.terms, now);
+    let requester = Requester { profile, source, is_held: let_in.is_held, terms, registration };
     let record = issue::client(&admitted, requester, &app.protected_names, &app.entropy, now);
     let information = response::client_information(
         profile,

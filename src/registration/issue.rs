@@ -8,7 +8,7 @@ use crate::{
     entropy::Entropy,
     look_alike::ProtectedNames,
     metadata_policy::{Admitted, Profile},
-    store::{ClientFlags, ClientRecord, ClientRegistration, ClientState, Standing},
+    store::{ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientTerms, Standing},
 };
 
 /// Who asked, and by which door.
@@ -18,6 +18,8 @@ pub(crate) struct Requester {
     pub(crate) source: Option<IpAddr>,
     /// Whether an operator has to approve the client first.
     pub(crate) is_held: bool,
+    /// What the rule that let it in says of it.
+    pub(crate) terms: ClientTerms,
     /// Who vouches for it.
     pub(crate) registration: ClientRegistration,
 }
@@ -38,7 +40,7 @@ pub(crate) fn client(
         source: requester.source,
         flags: flags(admitted, protected_names),
         metadata: admitted.metadata().document(),
-        state: ClientState { standing, ..ClientState::default() },
+        state: ClientState { standing, terms: requester.terms, ..ClientState::default() },
         registration: requester.registration,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     entropy::Entropy,
     look_alike::ProtectedNames,
     metadata_policy::{MetadataError, Profile, RegistrationRequest, Violation, admit},
-    store::{ClientRecord, ClientRegistration},
+    store::{ClientRecord, ClientRegistration, ClientTerms},
 };
 
 /// The client of this metadata, made by the operator who is the author, or every violation. Nothing of it is left out: who types it in would
@@ -32,6 +32,7 @@ pub(crate) fn make(
         profile: &Profile::RFC7591,
         source: None,
         is_held: false,
+        terms: ClientTerms::default(),
         registration: ClientRegistration::by_operator(&operator),
     };
     let protected_names = ProtectedNames::new(&settings.protected_names);

@@ -28,7 +28,7 @@ use crate::{
         request_id::origin,
     },
     metadata_policy::{Profile, admit_update},
-    store::{ClientFlags, ClientRecord, ClientUpdate, Generation, Updated},
+    store::{ClientFlags, ClientRecord, ClientTerms, ClientUpdate, Generation, Updated},
 };
 
 /// Every registration is managed below this endpoint.
@@ -107,8 +107,10 @@ impl Presented {
     /// The client, unless it was removed, or has begun another generation since.
     async fn client(&self, app: &App) -> Result<ClientRecord, ManagementError> {
         let client = app.store.client(self.client_id).await?;
+        let now = app.clock.now();
         client
             .filter(|client| client.registration.generation == self.generation)
+            .filter(|client| !client.state.terms.are_over(now))
             .ok_or(ManagementError::InvalidToken)
     }
 }
@@ -167,6 +169,7 @@ async fn replace(
         metadata: admitted.metadata().document(),
         flags: new_flags,
         is_held: let_in.is_held,
+        terms: ClientTerms::of(let_in.terms, client.issued_at),
     };
     let (metadata, flags) = (update.metadata.clone(), update.flags);
     let by = author(app, client.client_id, head);

@@ -131,7 +131,7 @@ impl Trial {
             let page = store.newest_clients(before, CLIENTS_AT_ONCE).await?;
             let Some(last) = page.last().map(|client| client.client_id) else { return Ok(true) };
             before = Some(last);
-            for client in page.iter().filter(|client| client.client_id >= first) {
+            for client in page.iter().filter(|client| client.issued_at >= span.since) {
                 looked();
                 tried.evaluated += 1;
                 tried.without_source += u64::from(client.source.is_none());
@@ -140,7 +140,8 @@ impl Trial {
                     tried.add(store, span.now, identifier, &client.metadata).await?;
                 }
             }
-            if last < first {
+            // An imported client may have an identifier of another time: a trial without an end looks at all.
+            if last < first && span.until.is_some() {
                 return Ok(true);
             }
             if span.is_over() {

@@ -55,10 +55,11 @@ pub(super) async fn run(app: &App) {
     }
 }
 
-/// Whether the settings let anything expire.
+/// Whether settings or rules let anything expire.
 fn is_on(app: &App) -> bool {
     let ClientsConfig { unused_days, idle_days, .. } = app.config.clients;
     [unused_days, idle_days, app.config.audit.keep_days].iter().any(|days| *days > 0)
+        || app.rules.current().expire_clients()
 }
 
 /// Looks through everything once, unless another node has done so within the hour.
@@ -141,7 +142,8 @@ async fn expire_clients(app: &App, counts_from: Timestamp) -> Result<Expired, St
     let ClientsConfig { unused_days, idle_days, .. } = app.config.clients;
     let expiry = Expiry { unused_days, idle_days, counts_from };
     let mut all = Expired::default();
-    let mut walk = expiry.is_on().then_some(Walk::START);
+    let is_on = expiry.is_on() || app.rules.current().expire_clients();
+    let mut walk = is_on.then_some(Walk::START);
     while let Some(from) = walk.take() {
         let now = app.clock.now();
         let page = app.store.due_clients(&expiry, now, from, PAGE_RECORDS).await?;

@@ -52,7 +52,7 @@ pub(super) fn version_of(text: &str) -> String {
 impl ClientState {
     /// Identifies what operators decided about a client: it changes with standing, note, and ceiling, and not with a use.
     pub fn version(&self) -> String {
-        let Self { standing, standing_at, used_at: _, note, ceiling } = self;
+        let Self { standing, standing_at, used_at: _, note, ceiling, terms: _ } = self;
         version_of(&format!("{standing}\n{standing_at:?}\n{note:?}\n{ceiling:?}"))
     }
 

@@ -4,7 +4,8 @@ use ipnet::IpNet;
 
 use super::{
     ClientFlags, ClientRecord, ClientState, DocumentClientRecord, Standing, Store, StoreError,
-    column::Value, statements::clients,
+    column::{Value, first_after},
+    statements::clients,
 };
 use crate::{
     admission::DestinationPattern,
@@ -35,6 +36,8 @@ pub struct ClientFilter {
     pub destination: Option<DestinationPattern>,
     /// Only clients of this family.
     pub family: Option<FamilyId>,
+    /// Only clients with this label.
+    pub label: Option<String>,
     /// Only clients that registered from an address of this network.
     pub source: Option<IpNet>,
     /// Only clients last used at this moment or later.
@@ -72,6 +75,7 @@ impl ClientFilter {
             && self.issued_until.is_none_or(|until| issued_at < until)
             && self.standing.is_none_or(|standing| standing == state.standing)
             && (used_from..used_until).contains(&used_at)
+            && self.label.as_ref().is_none_or(|label| state.terms.label.as_ref() == Some(label))
             && self.name_contains.as_ref().is_none_or(|name| has_name(metadata, name))
             && self.passes_by_metadata(metadata)
     }
@@ -94,6 +98,7 @@ impl ClientFilter {
             || self.destination.is_some()
             || self.family.is_some()
             || self.source.is_some()
+            || self.label.is_some()
     }
 
     /// The bounds of the last use in milliseconds, where [`NEVER_USED`] is before every moment.
@@ -141,6 +146,30 @@ impl LastUsed {
 }
 
 impl Store {
+    /// At most `limit` clients with a label that pass `filter`, by the index of labels.
+    pub(super) async fn clients_with_label(
+        &self,
+        label: &str,
+        filter: &ClientFilter,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), after);
+        while found.len() < limit
+            && let Some(first) = first_after(after)
+        {
+            let label = Value::Text(Some(label.to_owned().into()));
+            let parameters = vec![label, Value::Id(first), Value::limit(LOOKED_THROUGH)];
+            let page: Vec<ClientRecord> =
+                self.select(&clients::SELECT_PAGE_BY_LABEL, parameters).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.client_id);
+            found.extend(page.into_iter().filter(|client| filter.passes(client)));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
     /// At most `limit` clients that were used and pass `filter`, the one that was used last first, beginning behind
     /// `after`. The last page is the empty one.
     ///

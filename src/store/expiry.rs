@@ -42,6 +42,10 @@ pub struct Life {
     pub standing: Standing,
     /// When its standing last changed.
     pub standing_at: Option<Timestamp>,
+    /// Whether an operator made it, or an initial access token vouches for it.
+    pub is_vouched: bool,
+    /// When the rule that let it in has it removed, whatever its use.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What a client is due for.
@@ -60,6 +64,8 @@ words! {
         Unused = "unused",
         /// It was not used for a long time.
         Idle = "idle",
+        /// The time is over that an admission rule gave it.
+        Over = "expired",
     }
 }
 
@@ -69,10 +75,13 @@ impl Expiry {
         self.unused_days > 0 || self.idle_days > 0
     }
 
-    /// What a client is due for by `now`. An operator decides about pending and suspended clients, and a live grant keeps
-    /// every client.
+    /// What a client is due for by `now`. The time that a rule gave it ends whatever else; otherwise an operator decides
+    /// about pending and suspended clients, and a live grant keeps every client.
     pub fn due(&self, life: &Life, has_live_grant: bool, now: Timestamp) -> Option<Due> {
-        if has_live_grant {
+        if life.is_over(now) {
+            return Some(Due::Removal(Lapse::Over));
+        }
+        if has_live_grant || life.is_vouched {
             return None;
         }
         let (days, due) = match (life.standing, life.used_at) {
@@ -98,6 +107,12 @@ impl Expiry {
     }
 }
 
+impl Life {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
 impl From<&ClientAge> for Life {
     fn from(client: &ClientAge) -> Self {
         let ClientAge { issued_at, standing, standing_at, used_at, .. } = client;
@@ -106,6 +121,8 @@ impl From<&ClientAge> for Life {
             used_at: *used_at,
             standing: *standing,
             standing_at: *standing_at,
+            is_vouched: client.registered_by.is_some(),
+            expires_at: client.expires_at,
         }
     }
 }
@@ -118,6 +135,8 @@ impl From<&ClientRecord> for Life {
             used_at: state.used_at,
             standing: state.standing,
             standing_at: state.standing_at,
+            is_vouched: client.registration.registered_by.is_some(),
+            expires_at: state.terms.expires_at,
         }
     }
 }
@@ -131,6 +150,8 @@ impl From<&DocumentClientRecord> for Life {
             used_at: state.used_at.max(Some(client.allowed_at)),
             standing: state.standing,
             standing_at: state.standing_at,
+            is_vouched: false,
+            expires_at: state.terms.expires_at,
         }
     }
 }
@@ -218,7 +239,10 @@ impl Store {
         let mut due = Vec::new();
         for (client, life) in lives {
             let Some(what) = expiry.due(&life, false, now) else { continue };
-            if life.used_at.is_none() || !self.has_live_grant(&client, now).await? {
+            if life.is_over(now)
+                || life.used_at.is_none()
+                || !self.has_live_grant(&client, now).await?
+            {
                 due.push((client, what));
             }
         }
@@ -336,6 +360,10 @@ mod tests {
         NOW.before_days(days)
     }
 
+    fn never_expiring() -> Expiry {
+        Expiry { unused_days: 0, idle_days: 0, ..EXPIRY }
+    }
+
     #[test]
     fn a_client_is_due_by_its_standing_its_age_and_its_last_use() {
         use Standing::{Active, Dormant, Pending, Suspended};
@@ -364,11 +392,22 @@ mod tests {
                 used_at: used.map(ago),
                 standing,
                 standing_at: changed.map(ago),
+                is_vouched: false,
+                expires_at: None,
             };
             assert_eq!(EXPIRY.due(&life, false, NOW), expected, "{life:?}");
             assert_eq!(EXPIRY.due(&life, true, NOW), None, "a live grant keeps {life:?}");
             let never = Expiry { unused_days: 0, idle_days: 0, ..EXPIRY };
             assert_eq!(never.due(&life, false, NOW), None, "{life:?}");
+            let vouched = Life { is_vouched: true, ..life };
+            assert_eq!(EXPIRY.due(&vouched, false, NOW), None, "{vouched:?}");
+            for has_live_grant in [false, true] {
+                let over = Life { expires_at: Some(NOW), ..vouched };
+                let removal = Some(Due::Removal(Lapse::Over));
+                assert_eq!(never_expiring().due(&over, has_live_grant, NOW), removal, "{over:?}");
+                let later = Life { expires_at: Some(NOW.after_seconds(1)), ..vouched };
+                assert_eq!(EXPIRY.due(&later, has_live_grant, NOW), None, "{later:?}");
+            }
             // No time counts from before the first look at a store.
             let young = Expiry { counts_from: ago(29), ..EXPIRY };
             assert_eq!(young.due(&life, false, NOW), None, "{life:?}");
@@ -382,6 +421,8 @@ mod tests {
             used_at: None,
             standing: Standing::Active,
             standing_at: None,
+            is_vouched: false,
+            expires_at: None,
         };
         let idle = Life { used_at: Some(ago(900)), ..unused };
         let dormant = Life { standing: Standing::Dormant, ..idle };
@@ -402,6 +443,8 @@ mod tests {
             used_at: None,
             standing: Standing::Active,
             standing_at: None,
+            is_vouched: false,
+            expires_at: None,
         };
         assert_eq!(EXPIRY.unused_days(&life, NOW), 900);
         assert_eq!(Expiry { counts_from: ago(30), ..EXPIRY }.unused_days(&life, NOW), 30);

@@ -1,12 +1,17 @@
 //! What operators decide about families, each change in the version that the operator saw.
 
+use std::collections::HashSet;
+
 use super::{
-    ClientFilter, FamilyRecord, Standing, StandingChanged, Store, StoreError, Transition, change,
-    changes, client_edits::version_of, families::CLIENTS_AT_ONCE,
+    ClientFilter, FamilyAccess, FamilyRecord, GrantRecord, Standing, StandingChanged, Store,
+    StoreError, Transition, Walk, change, changes, client_edits::version_of, column::Value,
+    families::CLIENTS_AT_ONCE, statements,
 };
 use crate::{
     audit::{Action, Author},
+    ceiling::Ceiling,
     client::{ClientIdentifier, DocumentUrl},
+    clock::Timestamp,
     family::FamilyId,
 };
 
@@ -15,6 +20,8 @@ use crate::{
 pub struct FamilyEdit {
     /// Whether it is suspended.
     pub is_suspended: Option<bool>,
+    /// The scopes that its clients may hold at most; `Some(None)` lifts the bound.
+    pub ceiling: Option<Option<Ceiling>>,
     /// Why, for the audit event.
     pub reason: Option<String>,
     /// The versions in which the family may be ([`FamilyRecord::version`]); `None` admits every version.
@@ -50,9 +57,10 @@ impl Transition {
 }
 
 impl FamilyRecord {
-    /// Identifies what operators decided about a family: it changes with the standing, and not with a registration.
+    /// Identifies what operators decided about a family: it changes with standing and ceiling, and not with a
+    /// registration.
     pub fn version(&self) -> String {
-        version_of(&format!("{}\n{:?}", self.standing, self.standing_at))
+        version_of(&format!("{}\n{:?}\n{:?}", self.standing, self.standing_at, self.ceiling))
     }
 
     /// Whether the family is in one of these versions; `None` admits every version.
@@ -63,9 +71,9 @@ impl FamilyRecord {
 
 impl Store {
     /// Makes an edit, if the family is in one of its versions. Of a suspended family every grant ends, a page of clients a
-    /// change, and nobody can allow its clients, those included that register later. An edit that changes nothing ends the
-    /// grants that an earlier one has left. `progress` is told of the clients that were looked at, and the grants that
-    /// ended.
+    /// change, and nobody can allow its clients, those included that register later. Of a restricted one, those grants end
+    /// that have a scope above its ceiling. An edit that changes nothing ends the grants that an earlier one has left.
+    /// `progress` is told of the clients that were looked at, and the grants that ended.
     ///
     /// # Errors
     /// [`StoreError`]; an edit that fails halfway goes on when it is made again.
@@ -77,6 +85,7 @@ impl Store {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<FamilyEdited, StoreError> {
         let is_suspended = edit.is_suspended;
+        let is_restricted = matches!(edit.ceiling, Some(Some(_)));
         let before = if is_suspended == Some(false) {
             self.end_grants_of_family(id, &by, &|_, _| {}).await?
         } else {
@@ -86,7 +95,7 @@ impl Store {
         let edited =
             change!(self, whole, |change| { changes::edit_family(change, id, &edit, &author) })?;
         let FamilyEdited::Now { is_changed, .. } = edited else { return Ok(edited) };
-        let after = if is_suspended == Some(true) {
+        let after = if is_suspended == Some(true) || is_restricted {
             self.end_grants_of_family(id, &by, progress).await?
         } else {
             0
@@ -106,7 +115,7 @@ impl Store {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<StandingChanged, StoreError> {
         let reason = reason.map(str::to_owned);
-        let edit = FamilyEdit { is_suspended: Some(true), reason, versions: None };
+        let edit = FamilyEdit { is_suspended: Some(true), reason, ..FamilyEdit::default() };
         let edited = self.edit_family(id, edit, by, progress).await?;
         Ok(edited.standing(Standing::Suspended))
     }
@@ -123,43 +132,81 @@ impl Store {
         by: Author,
     ) -> Result<StandingChanged, StoreError> {
         let reason = reason.map(str::to_owned);
-        let edit = FamilyEdit { is_suspended: Some(false), reason, versions: None };
+        let edit = FamilyEdit { is_suspended: Some(false), reason, ..FamilyEdit::default() };
         let edited = self.edit_family(id, edit, by, &|_, _| {}).await?;
         Ok(edited.standing(Standing::Active))
     }
 
-    /// Ends every grant of a family, a page a change, as long as the family is suspended.
+    /// Ends the grants of a family that its decision forbids, a page a change.
     async fn end_grants_of_family(
         &self,
         id: FamilyId,
         by: &Author,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<usize, StoreError> {
-        let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
-        let (mut ended, mut after) = (0, None);
-        loop {
-            let page = self.clients(&filter, after, CLIENTS_AT_ONCE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.client_id);
-            let clients = page.iter().map(|client| client.client_id.into()).collect();
+        let (mut ended, mut place) = (0, Walk::START);
+        while let Some((clients, next)) = self.members(id, place).await? {
+            let looked = clients.len();
             let grants = self.end_grants_of(id, clients, by).await?;
             ended += grants;
-            progress(page.len(), grants);
-        }
-        let mut after: Option<String> = None;
-        loop {
-            let page =
-                self.document_clients_behind(&filter, after.as_deref(), CLIENTS_AT_ONCE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.url.clone());
-            let urls = page.iter().filter_map(|client| client.url.parse::<DocumentUrl>().ok());
-            let clients = urls.map(ClientIdentifier::Document).collect();
-            let grants = self.end_grants_of(id, clients, by).await?;
-            ended += grants;
-            progress(page.len(), grants);
+            progress(looked, grants);
+            place = next;
         }
         self.count_family_use(id, by.at).await?;
         Ok(ended)
+    }
+
+    /// The live grants of a family with a scope above a ceiling, and how many people gave them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn family_access_above(
+        &self,
+        id: FamilyId,
+        ceiling: &Ceiling,
+        now: Timestamp,
+    ) -> Result<FamilyAccess, StoreError> {
+        let (mut grants, mut people, mut place) = (0, HashSet::new(), Walk::START);
+        while let Some((clients, next)) = self.members(id, place).await? {
+            for client in clients {
+                let key = vec![Value::Text(Some(client.to_string().into()))];
+                let found: Vec<GrantRecord> =
+                    self.select_aside(&statements::grants::SELECT_OF_CLIENT, key).await?;
+                let is_above = |grant: &GrantRecord| {
+                    grant.is_live(now) && !ceiling.allows_all(grant.scope.as_ref())
+                };
+                for grant in found.into_iter().filter(is_above) {
+                    grants += 1;
+                    people.insert(grant.subject);
+                }
+            }
+            place = next;
+        }
+        Ok(FamilyAccess { grants, people: people.len() as u64 })
+    }
+
+    /// The next clients of a family, and where to go on; `None` at the end.
+    async fn members(
+        &self,
+        id: FamilyId,
+        place: Walk,
+    ) -> Result<Option<(Vec<ClientIdentifier>, Walk)>, StoreError> {
+        let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
+        let after = match place {
+            Walk::Registered(after) => {
+                let page = self.clients(&filter, after, CLIENTS_AT_ONCE).await?;
+                if let Some(last) = page.last().map(|client| client.client_id) {
+                    let clients = page.iter().map(|client| client.client_id.into()).collect();
+                    return Ok(Some((clients, Walk::Registered(Some(last)))));
+                }
+                None
+            }
+            Walk::Documents(after) => after,
+        };
+        let page = self.document_clients_behind(&filter, after.as_deref(), CLIENTS_AT_ONCE).await?;
+        let Some(last) = page.last().map(|client| client.url.clone()) else { return Ok(None) };
+        let urls = page.iter().filter_map(|client| client.url.parse::<DocumentUrl>().ok());
+        Ok(Some((urls.map(ClientIdentifier::Document).collect(), Walk::Documents(Some(last)))))
     }
 
     async fn end_grants_of(

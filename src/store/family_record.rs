@@ -10,6 +10,7 @@ use super::{
     column::{Record, Row, Stored, Unreadable, Value, columns},
 };
 use crate::{
+    ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, ClientMetadata, ClientName},
     clock::Timestamp,
     family::{FamilyId, FamilyKey},
@@ -43,6 +44,8 @@ columns! {
         pub standing: Standing = "standing",
         /// When its standing last changed; consents from before do not count.
         pub standing_at: Option<Timestamp> = "standing_at",
+        /// The scopes that an operator leaves to its clients; `None` for all.
+        pub ceiling: Option<Ceiling> = "ceiling",
     }
 }
 
@@ -272,6 +275,7 @@ impl Counted {
             used_at: None,
             standing: Standing::Active,
             standing_at: None,
+            ceiling: None,
         };
         Some(Self { seen, members: BTreeSet::from([client.client_id]) })
     }

@@ -75,9 +75,9 @@ pub use self::{
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
     people::{AccessEnded, LOOKED_AT, Person, PersonChange},
     record::{
-        ClientFlags, ClientRecord, ClientRegistration, ClientState, CodeRecord, ConsentRecord,
-        DocumentClientId, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord, RefreshRecord,
-        ResourceOwner, SessionId, SessionRecord, Standing,
+        ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientTerms, CodeRecord,
+        ConsentRecord, DocumentClientId, DocumentClientRecord, EventRecord, GrantRecord, KeyRecord,
+        RefreshRecord, ResourceOwner, SessionId, SessionRecord, Standing,
     },
     registrations::{ClientUpdate, Generation, Updated},
     rules::{RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged, RuleRecord},

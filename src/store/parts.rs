@@ -21,6 +21,10 @@ columns! {
         pub standing_at: Option<Timestamp> = "standing_at",
         /// When it was last used, as far as that is recorded.
         pub used_at: Option<Timestamp> = "used_at",
+        /// Who vouches for it.
+        pub registered_by: Option<String> = "registered_by",
+        /// When a rule removes it.
+        pub expires_at: Option<Timestamp> = "expires_at",
     }
 }
 

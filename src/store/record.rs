@@ -8,6 +8,7 @@ use super::{
     registrations::Generation,
 };
 use crate::{
+    admission::{ScopeToken, Terms, Word},
     audit::{Action, ActorKind, Author, EventId, words},
     ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, ProfileName, Scope},
@@ -67,8 +68,47 @@ columns! {
         pub used_at: Option<Timestamp> = "used_at",
         /// A note by an operator.
         pub note: Option<String> = "note",
-        /// The scopes that it may hold at most; `None` for all.
+        /// The scopes that an operator leaves it; `None` for all.
         pub ceiling: Option<Ceiling> = "ceiling",
+        /// What the admission rule that let it in says of it.
+        pub terms: ClientTerms = ClientTerms::COLUMNS,
+    }
+}
+
+columns! {
+    /// What an admission rule says of a client that it lets in. It stays, whatever becomes of the rule.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct ClientTerms {
+        /// How operators find it.
+        pub label: Option<String> = "label",
+        /// The scopes that the rule leaves it; `None` for all.
+        pub ceiling: Option<Ceiling> = "rule_ceiling",
+        /// When it is removed, whatever its use.
+        pub expires_at: Option<Timestamp> = "expires_at",
+    }
+}
+
+impl ClientTerms {
+    /// Those of a rule, for a client that it lets in at `now`.
+    pub fn of(terms: &Terms, now: Timestamp) -> Self {
+        let tokens = |tokens: &Vec<ScopeToken>| tokens.iter().map(Word::text).collect();
+        Self {
+            label: terms.label.as_ref().map(Word::text),
+            ceiling: terms.ceiling.as_ref().map(|it| Ceiling::Only(tokens(it))),
+            expires_at: terms.expires_days.map(|days| now.after_days(days.into())),
+        }
+    }
+
+    /// Whether the client is to be removed: until it is, it does not exist for anyone.
+    pub fn are_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
+impl ClientState {
+    /// Whether operator or rule forbid a scope of a grant.
+    pub fn forbids(&self, scope: Option<&Scope>) -> bool {
+        [&self.ceiling, &self.terms.ceiling].iter().any(|it| Ceiling::forbids(it.as_ref(), scope))
     }
 }
 

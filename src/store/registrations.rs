@@ -1,6 +1,8 @@
 //! What clients do with their own registration (RFC 7592).
 
-use super::{ClientFlags, ClientRegistration, Standing, Store, StoreError, change, changes};
+use super::{
+    ClientFlags, ClientRegistration, ClientTerms, Standing, Store, StoreError, change, changes,
+};
 use crate::{audit::Author, client::ClientId};
 
 impl Store {
@@ -93,6 +95,8 @@ pub struct ClientUpdate {
     pub flags: ClientFlags,
     /// Whether an operator has to approve the change first, if it is one. Until then the client is pending.
     pub is_held: bool,
+    /// What the rule that lets it in says of it from now on.
+    pub terms: ClientTerms,
 }
 
 /// What became of a change that a client makes to its own registration.

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::{
     client_document::Site,
-    flow::{Browser, Client, Request},
+    flow::{self, Browser, Client, Request},
+    granted,
     harness::{Answer, TestServer, by, config},
 };
 
@@ -423,7 +424,8 @@ fn every_fault_of_a_rule_in_a_file_names_its_place() {
             "rules[0].any_destination: expected a host such as",
         ),
         (rule("reason = 'x'"), "rules[0]: a reason needs effect reject"),
-        (rule("ceiling = ['a']"), "rules[0]: unknown member"),
+        (rule("ceiling = ['a b']"), "rules[0].ceiling[0]: expected a scope"),
+        (rule("expires_days = 0"), "rules[0].expires_days: expected an integer from 1 to 36500"),
         (rule("imitation = 'yes'"), "rules[0].imitation: expected true or false"),
         (
             "[registration]\nrules = [{ id = 'a', effect = 'keep', door = 'rfc7591' }]".to_owned(),
@@ -534,4 +536,40 @@ fn a_dry_run_says_that_a_rule_rejects() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(told.to_string().contains("redirect_uris: no"), "{told}");
+}
+
+/// A rule that admits with every term.
+const PARTNERS: &str = "[[registration.rules]]
+     id = 'partners'
+     name = 'Partner'
+     effect = 'allow'
+     ceiling = ['read']
+     label = 'partners'
+     expires_days = 7";
+
+#[tokio::test]
+async fn a_client_that_a_rule_limits_is_offered_what_the_rule_leaves_until_its_time_is_over() {
+    let mut config = flow::config();
+    config.registration = load(PARTNERS).unwrap();
+    let server = TestServer::with(config).await;
+    let named =
+        |name: &str| json!({ "client_name": name, "redirect_uris": [granted::REDIRECT_URI] });
+    let limited = Client::with(&server, named("Partner")).await;
+    let other = Client::with(&server, named("Other")).await;
+    let asked = |client: &Client| client.request().and("scope", "read write");
+    let tokens = flow::tokens(&server, &limited, &asked(&limited)).await;
+    assert_eq!(tokens["scope"], "read");
+    assert_eq!(flow::tokens(&server, &other, &asked(&other)).await["scope"], "read write");
+    let terms = server.record(&limited.id).await.state.terms;
+    assert_eq!(terms.label.as_deref(), Some("partners"));
+
+    server.clock.advance(std::time::Duration::from_hours(7 * 24));
+
+    let refresh_token = tokens["refresh_token"].as_str().unwrap();
+    let refreshed = limited.refresh(&server, refresh_token).await;
+    assert_eq!(granted::refused(&refreshed), (401, "invalid_client".to_owned()));
+    let page = Browser::new(&server).get(&asked(&limited).path()).await;
+    assert_eq!((page.answer.status, page.answer.header("location")), (400, None), "{page:?}");
+    let kept = Browser::new(&server).get(&asked(&other).path()).await;
+    assert_eq!(kept.answer.status, 200);
 }

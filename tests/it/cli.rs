@@ -264,7 +264,7 @@ fn there_is_a_manual_page_for_every_command() {
     let page = doorward.read("man/doorward-client-import.1");
     assert!(page.contains(".SH EXAMPLES") && page.contains(".SH EXIT CODES"), "{page}");
     assert!(page.contains("\\fBdoorward client import\\fR"), "{page}");
-    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 73);
+    assert_eq!(fs::read_dir(doorward.path("man")).unwrap().count(), 82);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use doorward::{
     audit::Author,
+    ceiling::Ceiling,
     client::{ClientId, ClientMetadata},
     family::{FamilyId, FamilyKey},
-    store::StandingChanged,
+    store::{FamilyEdit, FamilyEdited, StandingChanged},
 };
 
 use crate::{
@@ -110,4 +111,48 @@ async fn a_server_counts_registrations_in_families_and_says_how_far_it_is() {
     sizes.sort_unstable();
     assert_eq!(sizes, [("other@loopback", 1), ("probe@loopback", 2)]);
     assert!(server.metric("doorward_families_behind_seconds").await < 0.5);
+}
+
+#[tokio::test]
+async fn a_client_of_a_restricted_family_is_offered_what_every_ceiling_leaves() {
+    let mut config = flow::config();
+    config.authorization.resources = granted::config().authorization.resources;
+    config.token.per_client = 0;
+    let server = TestServer::with(config).await;
+    let client = Client::register(&server).await;
+    let id: ClientId = client.id.parse().unwrap();
+    let asked = request(&client).and("scope", "read write delete");
+    let tokens = flow::tokens(&server, &client, &asked).await;
+    let family = family_of(&server, &client).await;
+    let except = |token: &str| Some(Ceiling::Except(vec![token.to_owned()]));
+
+    let edit = FamilyEdit { ceiling: Some(except("delete")), ..FamilyEdit::default() };
+    let edited = server.kept.edit_family(family, edit, by_now(&server), &|_, _| {}).await.unwrap();
+
+    assert_eq!(edited, FamilyEdited::Now { is_changed: true, ended: 1 });
+    let refreshed = client.refresh(&server, tokens["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(refused(&refreshed), (400, "invalid_grant".to_owned()));
+    let told = server.introspect("tools", tokens["access_token"].as_str().unwrap()).await;
+    assert_eq!(told["active"], false);
+    server.kept.restrict_client(&id.into(), except("write"), by_now(&server)).await.unwrap();
+    let (mut browser, page) = until(async || {
+        let mut browser = Browser::signed_in(&server).await;
+        let page = browser.get(&asked.path()).await;
+        let is_offered = page.text().contains("delete");
+        (!is_offered).then_some((browser, page))
+    })
+    .await;
+    assert!(page.text().contains("read") && !page.text().contains("write"), "{page:?}");
+    let code = browser.submit(&page, "decision", "allow").await.code();
+    let bought = client.redeem(&server, &code).await.json();
+    assert_eq!(bought["scope"], "read");
+    // A newcomer of the family is restricted as well.
+    let newcomer = Client::register(&server).await;
+    let tokens = flow::tokens(
+        &server,
+        &newcomer,
+        &newcomer.request().and("resource", TOOLS).and("scope", "read write delete"),
+    )
+    .await;
+    assert_eq!(tokens["scope"], "read write");
 }

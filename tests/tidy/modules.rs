@@ -141,7 +141,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("entropy", &[]),
     ("error_code", &[]),
     ("event_json", &["clock", "store"]),
-    ("families", &["client", "clock", "family", "metrics", "store"]),
+    ("families", &["ceiling", "client", "clock", "family", "metrics", "store"]),
     ("family", &["appearance", "client", "id"]),
     // The doors of the fuzz targets, which no build but theirs has.
     (
@@ -187,7 +187,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("id", &["clock", "entropy"]),
     (
         "identified_client",
-        &["admission", "app", "client", "client_document", "clock", "http", "store"],
+        &["admission", "app", "ceiling", "client", "client_document", "clock", "http", "store"],
     ),
     ("internet", &[]),
     ("json", &[]),

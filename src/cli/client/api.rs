@@ -23,7 +23,7 @@ use crate::{
     json, paths,
     store::{
         ClientEdited, ClientFilter, ClientFlags, ClientRecord, ClientRegistration, ClientState,
-        DocumentClientRecord, Generation, Standing,
+        ClientTerms, DocumentClientRecord, Generation, Standing,
     },
 };
 
@@ -82,6 +82,7 @@ fn query(filter: &ClientFilter) -> Query {
         name_contains,
         destination,
         family,
+        label,
         source,
         used_from,
         used_until,
@@ -98,6 +99,7 @@ fn query(filter: &ClientFilter) -> Query {
         ("filter[name]", name_contains.clone()),
         ("filter[destination]", destination.as_ref().map(Word::text)),
         ("filter[family]", family.map(|family| family.to_string())),
+        ("filter[label]", label.clone()),
         ("filter[source]", source.map(|source| source.to_string())),
         ("filter[used][from]", time(used_from)),
         ("filter[used][until]", time(used_until)),
@@ -121,6 +123,10 @@ struct Attributes {
     used_at: Option<Timestamp>,
     note: Option<String>,
     ceiling: Option<Ceiling>,
+    label: Option<String>,
+    rule_ceiling: Option<Ceiling>,
+    #[serde(default, deserialize_with = "moment_or_none")]
+    expires_at: Option<Timestamp>,
     registered_by: Option<String>,
     #[serde(default, deserialize_with = "moment_or_none")]
     changed_at: Option<Timestamp>,
@@ -139,6 +145,11 @@ impl Attributes {
             used_at: self.used_at,
             note: self.note.clone(),
             ceiling: self.ceiling.clone(),
+            terms: ClientTerms {
+                label: self.label.clone(),
+                ceiling: self.rule_ceiling.clone(),
+                expires_at: self.expires_at,
+            },
         })
     }
 }

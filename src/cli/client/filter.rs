@@ -29,7 +29,7 @@ pub(super) struct FilterArguments {
     /// Only clients registered before this time
     #[arg(long, visible_alias = "registered-until", value_name = "TIME", value_parser = time::parse)]
     until: Option<Timestamp>,
-    /// Only clients of this standing
+    /// Only clients of this standing of their own; `--family` finds the clients of a suspended family
     #[arg(long, value_parser = standing_parser())]
     standing: Option<Standing>,
     /// Only clients whose name contains this text, in upper or lower case
@@ -41,6 +41,9 @@ pub(super) struct FilterArguments {
     /// Only clients of this family (see `family list`): its identifier, or a key such as "claude code@loopback"
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     family: Option<FamilyId>,
+    /// Only clients with this label, which an admission rule gave them
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
     /// Only clients that registered from this network or address
     #[arg(long, value_name = "NETWORK", value_parser = network)]
     source: Option<IpNet>,
@@ -57,7 +60,7 @@ pub(super) struct FilterArguments {
 
 impl FilterArguments {
     /// The names of these arguments.
-    pub(super) const NAMES: [&str; 12] = [
+    pub(super) const NAMES: [&str; 13] = [
         "profile",
         "flag",
         "since",
@@ -66,6 +69,7 @@ impl FilterArguments {
         "name",
         "destination",
         "family",
+        "label",
         "source",
         "used_since",
         "used_until",
@@ -86,6 +90,7 @@ impl FilterArguments {
             name_contains: self.name,
             destination: self.destination,
             family: self.family,
+            label: self.label,
             source: self.source,
             used_from: self.used_since,
             used_until: self.used_until,

@@ -108,6 +108,10 @@ impl Shown {
         rows.push(("standing", standing));
         rows.extend(state.used_at.map(|at| ("last used", time::to_rfc3339(at))));
         rows.extend(state.ceiling.as_ref().map(|ceiling| ("may hold", ceiling.words())));
+        let terms = &state.terms;
+        rows.extend(terms.ceiling.as_ref().map(|ceiling| ("by a rule", ceiling.words())));
+        rows.extend(terms.label.as_ref().map(|label| ("label", label.clone())));
+        rows.extend(terms.expires_at.map(|at| ("removed at", time::to_rfc3339(at))));
         rows.extend(state.note.as_ref().map(|note| ("note", note.clone())));
         rows.push(("connections", self.connections.words()));
         let mut rows: Vec<_> =

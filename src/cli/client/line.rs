@@ -13,8 +13,8 @@ use crate::{
     clock::Timestamp,
     json,
     store::{
-        ClientFlags, ClientRecord, ClientRegistration, ClientState, DocumentClientRecord,
-        Generation, Standing,
+        ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientTerms,
+        DocumentClientRecord, Generation, Standing,
     },
 };
 
@@ -51,6 +51,13 @@ struct Line<'text> {
     changed_at: Option<&'text RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ceiling: Option<Ceiling>,
+    /// What an admission rule says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule_ceiling: Option<Ceiling>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    expires_at: Option<&'text RawValue>,
     /// Who vouches for it; absent for a stranger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registered_by: Option<String>,
@@ -90,6 +97,8 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
     let used_at = state.used_at.map(seconds).transpose();
     let ClientRegistration { generation, changed_at, registered_by } = &client.registration;
     let changed_at = changed_at.map(seconds).transpose();
+    let ClientTerms { label, ceiling: rule_ceiling, expires_at } = state.terms.clone();
+    let expires_at = expires_at.map(seconds).transpose();
     let standing = (state.standing != Standing::Active).then(|| state.standing.as_str().into());
     let metadata: Result<&RawValue, _> = serde_json::from_str(&client.metadata);
     metadata
@@ -107,6 +116,9 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
                 generation: Some(generation.number()).filter(|number| *number > 0),
                 changed_at: changed_at?.as_deref(),
                 ceiling: state.ceiling.clone(),
+                label,
+                rule_ceiling,
+                expires_at: expires_at?.as_deref(),
                 registered_by: registered_by.clone(),
                 metadata,
             })
@@ -144,6 +156,11 @@ pub(super) fn parse(text: &[u8]) -> Result<ClientRecord, LineError> {
             used_at: moment("used_at", line.used_at)?,
             note: line.note,
             ceiling: line.ceiling,
+            terms: ClientTerms {
+                label: line.label,
+                ceiling: line.rule_ceiling,
+                expires_at: moment("expires_at", line.expires_at)?,
+            },
         },
         registration: ClientRegistration {
             generation: Generation::new(line.generation.unwrap_or_default()),
@@ -174,6 +191,12 @@ pub(super) fn document(client: &DocumentClientRecord) -> Value {
     }
     if let Some(note) = &state.note {
         value["note"] = note.as_str().into();
+    }
+    if let Some(label) = &state.terms.label {
+        value["label"] = label.as_str().into();
+    }
+    if let Some(at) = state.terms.expires_at {
+        value["expires_at"] = seconds(at);
     }
     value
 }

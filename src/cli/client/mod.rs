@@ -20,6 +20,7 @@ use clap::Subcommand;
 
 use filter::FilterArguments;
 pub(super) use filter::{destination, family, profile_parser, standing_parser};
+pub(super) use restrict::CeilingArguments;
 use standing::Decision;
 
 use super::{

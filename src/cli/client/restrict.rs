@@ -47,16 +47,16 @@ pub(in crate::cli) struct RestrictArguments {
 
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
-struct CeilingArguments {
-    /// The scopes that it may hold, separated by spaces; scopes that the catalogue gains later are not among them
+pub(in crate::cli) struct CeilingArguments {
+    /// The scopes that may be held, separated by spaces; scopes that the catalogue gains later are not among them
     #[arg(long, value_name = "SCOPES", value_parser = tokens)]
     only: Option<Tokens>,
-    /// The scopes that it may not hold; it may hold what the catalogue gains later
+    /// The scopes that may not be held; what the catalogue gains later may
     #[arg(long, value_name = "SCOPES", value_parser = tokens)]
     except: Option<Tokens>,
-    /// Let it hold every scope
+    /// Lift the restriction
     #[arg(long)]
-    lift: bool,
+    pub(in crate::cli) lift: bool,
 }
 
 /// Scope tokens.
@@ -70,7 +70,8 @@ fn tokens(text: &str) -> Result<Tokens, String> {
 }
 
 impl CeilingArguments {
-    fn ceiling(self) -> Option<Ceiling> {
+    /// The ceiling; `None` lifts it.
+    pub(in crate::cli) fn ceiling(self) -> Option<Ceiling> {
         let only = self.only.map(|Tokens(tokens)| Ceiling::Only(tokens));
         only.or(self.except.map(|Tokens(tokens)| Ceiling::Except(tokens)))
     }

@@ -3,6 +3,7 @@
 mod decide;
 mod list;
 mod rebuild;
+mod restrict;
 mod show;
 
 use clap::Subcommand;
@@ -21,7 +22,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// List, show, suspend, resume, and remove families: all registrations of one app
+/// List, show, suspend, resume, restrict, and remove families: all registrations of one app
 #[derive(Subcommand, Debug)]
 pub(super) enum FamilyCommand {
     List(list::ListArguments),
@@ -40,6 +41,7 @@ Examples:
     #[command(after_help = "Examples:
   doorward family resume \"claude code@loopback\"")]
     Resume(decide::DecideArguments),
+    Restrict(restrict::RestrictArguments),
     /// Remove every registered client of families; new ones can register
     #[command(
         visible_alias = "delete",
@@ -61,6 +63,7 @@ impl FamilyCommand {
             Self::Show(arguments) => arguments.run(),
             Self::Suspend(arguments) => arguments.run(Decision::Suspend, messages),
             Self::Resume(arguments) => arguments.run(Decision::Resume, messages),
+            Self::Restrict(arguments) => arguments.run(messages),
             Self::Remove(arguments) => arguments.run(Decision::Remove, messages),
             Self::Rebuild(arguments) => arguments.run(messages),
         }
@@ -87,6 +90,9 @@ fn json(family: &FamilyRecord) -> Value {
     });
     if let Some(at) = family.standing_at {
         value["standing_at"] = to_rfc3339(at).into();
+    }
+    if let Some(ceiling) = &family.ceiling {
+        value["ceiling"] = json!(ceiling);
     }
     value
 }

@@ -121,6 +121,7 @@ impl Shown {
         ];
         rows.extend(family.used_at.map(|at| ("last used", to_rfc3339(at))));
         rows.extend([("flags", lines("flags")), ("standing", standing)]);
+        rows.extend(family.ceiling.as_ref().map(|ceiling| ("may hold", ceiling.words())));
         let record = table(&[], rows.iter().map(|(name, value)| vec![*name, value.as_str()]));
         if self.events.is_empty() {
             return record;

@@ -5,11 +5,7 @@ use std::io::{self, Read as _};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    admission::{Rule, Terms},
-    cli::exit::Failure,
-    json,
-};
+use crate::{admission::Rule, cli::exit::Failure, json};
 
 /// More than any rule that the store keeps.
 const JSON_BYTES_MAX: u64 = 1 << 20;
@@ -29,6 +25,12 @@ macro_rules! members {
             /// The client goes by a protected name that is not its own, or does not
             #[arg(long, value_name = "BOOL", help_heading = "Conditions")]
             imitation: Option<bool>,
+            /// The scopes that a client which the rule lets in may hold at most
+            #[arg(long, value_name = "SCOPE")]
+            ceiling: Vec<String>,
+            /// After how many days a client that the rule lets in is removed, whatever its use
+            #[arg(long, value_name = "DAYS")]
+            expires_days: Option<u32>,
             $($(#[doc = $text_about])+
             #[arg(long, value_name = $text_value)]
             $text: Option<String>,)+
@@ -41,6 +43,10 @@ macro_rules! members {
                 $(if !self.$list.is_empty() {
                     given.push((stringify!($list), json!(self.$list)));
                 })+
+                if !self.ceiling.is_empty() {
+                    given.push(("ceiling", json!(self.ceiling)));
+                }
+                given.extend(self.expires_days.map(|days| ("expires_days", json!(days))));
                 given.extend(self.imitation.map(|is_imitation| ("imitation", json!(is_imitation))));
                 $(given.extend(self.$text.as_ref().map(|text| (stringify!($text), json!(text))));)+
                 given
@@ -65,6 +71,8 @@ members! {
     software_id as "ID",
     /// The host at which the client publishes its metadata document, or *.host
     document_host as "HOST",
+    /// The policy of the initial access token with which the client registers, or none
+    initial_access_token as "POLICY",
     /// The network from which the request comes
     source as "NETWORK",
     ;
@@ -73,6 +81,8 @@ members! {
     family as "FAMILY",
     /// The decision: allow, hold, or reject
     effect as "EFFECT",
+    /// A label for the clients that the rule lets in, to find them by
+    label as "LABEL",
     /// The text for the developer of a rejected client
     reason as "TEXT",
     /// Whether the rule decides or only counts: enforce or observe [default: enforce]
@@ -152,20 +162,7 @@ impl DraftArguments {
         for (name, value) in self.members.given() {
             members.insert(name.to_owned(), value);
         }
-        let rule = parse(&Value::Object(members).to_string())?;
-        let Terms { ceiling, label, expires_days } = &rule.terms;
-        let unsupported = [
-            ("ceiling", ceiling.is_some()),
-            ("label", label.is_some()),
-            ("expires_days", expires_days.is_some()),
-        ];
-        match unsupported.iter().find(|(_, is_given)| *is_given) {
-            None => Ok(rule),
-            Some((member, _)) => {
-                let id = rule.id.as_str();
-                Err(Failure::Usage(format!("rule {id}: {member}: is not supported")))
-            }
-        }
+        parse(&Value::Object(members).to_string())
     }
 }
 

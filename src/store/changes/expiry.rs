@@ -12,7 +12,7 @@ use crate::{
     client::ClientIdentifier,
     grant::GrantId,
     store::{
-        ClientUse, DocumentClientRecord, Due, Expired, Expiry, GrantRecord, Life, Standing,
+        ClientUse, DocumentClientRecord, Due, Expired, Expiry, GrantRecord, Lapse, Life, Standing,
         column::{Stored as _, Value},
         family_record::family_of,
         statements::{clients, document_clients, events, grants, sweep},
@@ -111,14 +111,15 @@ pub(in crate::store) async fn expire_clients<T: Transaction>(
                 outcome.dormant += 1;
             }
             Some(Due::Removal(lapse)) => {
-                end_grants(change, grants, &Ending::EXPIRED, by).await?;
+                let ended = end_grants(change, grants, &Ending::EXPIRED, by).await?;
                 delete(change, client, &locked.metadata).await?;
                 let tombstone = Tombstone {
                     reason: lapse.as_str(),
                     metadata: &locked.metadata,
                     began_at: locked.life.began_at,
-                    grants: 0,
-                    unused_days: Some(expiry.unused_days(&locked.life, by.at)),
+                    grants: if lapse == Lapse::Over { ended } else { 0 },
+                    unused_days: (lapse != Lapse::Over)
+                        .then(|| expiry.unused_days(&locked.life, by.at)),
                 };
                 told.push(tombstone.on(by.event(Action::ClientRemoved).about(client)));
                 outcome.removed += 1;

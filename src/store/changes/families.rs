@@ -9,7 +9,7 @@ use crate::store::{
     statements::families,
     transaction::Transaction,
 };
-use crate::{client::ClientId, clock::Timestamp, family::FamilyId};
+use crate::{ceiling::Ceiling, client::ClientId, clock::Timestamp, family::FamilyId};
 
 /// Reads the clients of these identifiers.
 pub(in crate::store) async fn clients_of<T: Transaction>(
@@ -105,17 +105,28 @@ pub(super) async fn change_family<T: Transaction>(
     count_in_families(change, &counted, true, None).await.map(drop)
 }
 
-/// The standing of the family of a client that a person is about to allow, which does not change until the transaction
-/// ends. A registered client is counted at once: whoever suspends the family finds its grants.
-pub(super) async fn family_standing<T: Transaction>(
+/// What an operator decided about a family.
+#[derive(Default)]
+pub(super) struct Decided {
+    pub(super) standing: Standing,
+    pub(super) ceiling: Option<Ceiling>,
+}
+
+/// What is decided about the family of a client that a person is about to allow, which does not change until the
+/// transaction ends. A registered client is counted at once: whoever suspends or restricts the family finds its grants.
+pub(super) async fn family_decision<T: Transaction>(
     change: &mut T,
     family: Option<FamilyId>,
     client: Option<&ClientRecord>,
-) -> Result<Standing, T::Fault> {
-    let Some(family) = family else { return Ok(Standing::Active) };
+) -> Result<Decided, T::Fault> {
+    let Some(family) = family else { return Ok(Decided::default()) };
     count_in_families(change, &counted(client), false, None).await?;
     let found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
-    Ok(found.first().map_or(Standing::Active, |family: &FamilyRecord| family.standing))
+    let decided = found
+        .into_iter()
+        .next()
+        .map(|family: FamilyRecord| Decided { standing: family.standing, ceiling: family.ceiling });
+    Ok(decided.unwrap_or_default())
 }
 
 /// Locks families in the order of [`add_to_families`]. Returns those that exist.
@@ -209,13 +220,19 @@ pub(in crate::store) async fn import_families<T: Transaction>(
         let Some(stored) = stored.first() else { continue };
         let removed = stored.removed.max(family.removed);
         let decided = if stored.standing_at < family.standing_at { family } else { stored };
-        if decided.standing_at == stored.standing_at && removed == stored.removed {
+        let ceiling = decided.ceiling.as_ref().or(stored.ceiling.as_ref());
+        let ceiling = ceiling.or(family.ceiling.as_ref());
+        if decided.standing_at == stored.standing_at
+            && removed == stored.removed
+            && ceiling == stored.ceiling.as_ref()
+        {
             continue;
         }
         let mut parameters = vec![id.value()];
         decided.standing.write(&mut |value| parameters.push(value));
         decided.standing_at.write(&mut |value| parameters.push(value));
         parameters.push(removed.value());
+        parameters.push(ceiling.map_or(Ceiling::NULL, Ceiling::value));
         changed += change.execute(&families::PUT_DECISION, &parameters).await?;
     }
     Ok(changed)

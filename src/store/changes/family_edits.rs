@@ -5,15 +5,16 @@ use std::slice;
 use serde_json::json;
 
 use super::{
-    families::family_standing,
+    families::family_decision,
     grants::{Ending, end_grants},
 };
 use crate::{
-    audit::Author,
+    audit::{Action, Author},
+    ceiling::Ceiling,
     client::ClientIdentifier,
     family::FamilyId,
     store::{
-        EventRecord, FamilyEdit, FamilyEdited, FamilyRecord, Standing, Transition,
+        EventRecord, FamilyEdit, FamilyEdited, FamilyRecord, GrantRecord, Standing, Transition,
         column::{Columns as _, Stored as _},
         family_record::GrantsOf,
         statements::{events, families},
@@ -43,7 +44,11 @@ pub(in crate::store) async fn edit_family<T: Transaction>(
     if let Some(transition) = transition {
         change_standing(change, family, transition, edit.reason.as_deref(), by).await?;
     }
-    Ok(FamilyEdited::Now { is_changed: transition.is_some(), ended: 0 })
+    let ceiling = edit.ceiling.as_ref().filter(|ceiling| **ceiling != family.ceiling);
+    if let Some(ceiling) = ceiling {
+        change_ceiling(change, family, ceiling.as_ref(), edit.reason.as_deref(), by).await?;
+    }
+    Ok(FamilyEdited::Now { is_changed: transition.is_some() || ceiling.is_some(), ended: 0 })
 }
 
 async fn change_standing<T: Transaction>(
@@ -68,19 +73,46 @@ async fn change_standing<T: Transaction>(
     change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
 }
 
-/// Ends every grant of these clients of a suspended family; once the family is resumed, none. Returns how many there
-/// were.
+async fn change_ceiling<T: Transaction>(
+    change: &mut T,
+    family: &FamilyRecord,
+    ceiling: Option<&Ceiling>,
+    reason: Option<&str>,
+    by: &Author,
+) -> Result<(), T::Fault> {
+    let value = ceiling.map_or(Ceiling::NULL, Ceiling::value);
+    change.execute(&families::SET_CEILING, &[family.family_id.value(), value]).await?;
+    let detail = json!({
+        "family": family.key,
+        "from": family.ceiling,
+        "to": ceiling,
+        "reason": reason,
+    });
+    let event = by.event(Action::FamilyRestricted).with(&detail);
+    let event = EventRecord { family: Some(family.family_id), ..event };
+    change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
+}
+
+/// Ends the grants of these clients of a family that its decision forbids: every one while it is suspended, else those
+/// with a scope above its ceiling. Returns how many there were.
 pub(in crate::store) async fn end_grants_of_clients<T: Transaction>(
     change: &mut T,
     family: FamilyId,
     clients: &[ClientIdentifier],
     by: &Author,
 ) -> Result<usize, T::Fault> {
-    if family_standing(change, Some(family), None).await? != Standing::Suspended {
+    let decided = family_decision(change, Some(family), None).await?;
+    let is_suspended = decided.standing == Standing::Suspended;
+    if !is_suspended && decided.ceiling.is_none() {
         return Ok(0);
     }
     let clients: Vec<GrantsOf> =
         clients.iter().map(|client| GrantsOf { client: client.clone() }).collect();
-    let found = change.select_each(&families::SELECT_GRANTS_OF_EACH, &clients).await?;
-    end_grants(change, found, &Ending::FAMILY_SUSPENDED, by).await
+    let mut found: Vec<GrantRecord> =
+        change.select_each(&families::SELECT_GRANTS_OF_EACH, &clients).await?;
+    found.retain(|grant| {
+        is_suspended || Ceiling::forbids(decided.ceiling.as_ref(), grant.scope.as_ref())
+    });
+    let ending = if is_suspended { Ending::FAMILY_SUSPENDED } else { Ending::FAMILY_RESTRICTED };
+    end_grants(change, found, &ending, by).await
 }

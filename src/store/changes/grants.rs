@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     clients::{client_state, document_state, put_standing},
     deleted,
-    families::family_standing,
+    families::{Decided, family_decision},
 };
 use crate::store::{
     Allowed, ClientRecord, ClientState, ConsentRecord, Deleted, DocumentClientRecord, EventRecord,
@@ -19,6 +19,7 @@ use crate::store::{
 };
 use crate::{
     audit::{Action, Author},
+    ceiling::Ceiling,
     client::{ClientIdentifier, Scope},
     clock::Timestamp,
     grant::GrantId,
@@ -122,6 +123,9 @@ impl Ending {
     /// An operator suspended the family of its client.
     pub(super) const FAMILY_SUSPENDED: Self = Self::new(Action::GrantRevoked, "family_suspended");
 
+    /// An operator restricted the family of its client to other scopes.
+    pub(super) const FAMILY_RESTRICTED: Self = Self::new(Action::GrantRevoked, "family_restricted");
+
     pub(in crate::store) const fn new(action: Action, reason: &'static str) -> Self {
         Self { action, reason }
     }
@@ -218,12 +222,13 @@ pub(in crate::store) async fn allow<T: Transaction>(
     let Some((state, of_family)) = standings(change, grant, document.as_ref()).await? else {
         return Ok(Err(NotAllowed::NotThere));
     };
-    for standing in [state.standing, of_family] {
+    for standing in [state.standing, of_family.standing] {
         if !standing.is_usable() {
             return Ok(Err(NotAllowed::Standing(standing)));
         }
     }
-    if state.ceiling.is_some_and(|ceiling| !ceiling.allows_all(grant.scope.as_ref())) {
+    let scope = grant.scope.as_ref();
+    if state.forbids(scope) || Ceiling::forbids(of_family.ceiling.as_ref(), scope) {
         return Ok(Err(NotAllowed::Ceiling));
     }
     if state.standing == Standing::Dormant {
@@ -244,18 +249,18 @@ async fn standings<T: Transaction>(
     change: &mut T,
     grant: &GrantRecord,
     document: Option<&DocumentClientRecord>,
-) -> Result<Option<(ClientState, Standing)>, T::Fault> {
+) -> Result<Option<(ClientState, Decided)>, T::Fault> {
     if let Some(document) = document {
         change.insert(&document_clients::ALLOW, slice::from_ref(document)).await?;
         let state = document_state(change, &document.url).await?;
-        let of_family = family_standing(change, family_of(&document.metadata), None).await?;
+        let of_family = family_decision(change, family_of(&document.metadata), None).await?;
         return Ok(state.map(|state| (state, of_family)));
     }
     let ClientIdentifier::Registered(id) = &grant.client else { return Ok(None) };
     let found: Vec<ClientRecord> = change.select(&clients::SELECT_AND_LOCK, &[id.value()]).await?;
     let Some(client) = found.into_iter().next() else { return Ok(None) };
     let family = family_of(&client.metadata);
-    let of_family = family_standing(change, family, Some(&client)).await?;
+    let of_family = family_decision(change, family, Some(&client)).await?;
     Ok(Some((client.state, of_family)))
 }
 

@@ -7,17 +7,19 @@ use serde_json::json;
 use super::{
     clients::{locked, put_standing, remove_locked},
     families::{change_family, lock_families},
-    grants::{Ending, end_grants_of_client},
+    grants::{Ending, end_grants, end_grants_of_client},
 };
 use crate::{
     audit::{Action, Author},
-    client::{ClientId, ClientMetadata},
+    ceiling::Ceiling,
+    client::{ClientId, ClientIdentifier, ClientMetadata},
     family::{FamilyId, FamilyKey},
     store::{
-        ClientRecord, ClientRegistration, ClientUpdate, EventRecord, Generation, Standing, Updated,
+        ClientRecord, ClientRegistration, ClientUpdate, EventRecord, Generation, GrantRecord,
+        Standing, Updated,
         column::{Columns as _, Stored as _},
         family_record::family_of,
-        statements::{clients, events},
+        statements::{clients, events, grants},
         transaction::Transaction,
     },
 };
@@ -57,9 +59,13 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
         vec![client.client_id.value(), update.metadata.value(), update.flags.value()];
     registration.generation.write(&mut |value| parameters.push(value));
     registration.changed_at.write(&mut |value| parameters.push(value));
+    update.terms.write(&mut |value| parameters.push(value));
     change.execute(&clients::UPDATE_REGISTRATION, &parameters).await?;
     change_family(change, family, &updated).await?;
     let identifier = client.client_id.into();
+    if update.terms.ceiling != client.state.terms.ceiling {
+        end_grants_above(change, &identifier, update.terms.ceiling.as_ref(), by).await?;
+    }
     if !of_joined.is_usable() {
         end_grants_of_client(change, &identifier, &Ending::FAMILY_SUSPENDED, by).await?;
     }
@@ -75,6 +81,20 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
     let detail = json!({ "changed": changes.members, "to": "pending", "grants": ended });
     put_standing(change, Standing::Pending, event.with(&detail)).await?;
     Ok(Updated::Now(registration))
+}
+
+/// Ends the grants that have a scope above the ceiling of the rule that lets the client in now.
+async fn end_grants_above<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    ceiling: Option<&Ceiling>,
+    by: &Author,
+) -> Result<(), T::Fault> {
+    let mut found: Vec<GrantRecord> =
+        change.select(&grants::SELECT_OF_CLIENT, &[client.value()]).await?;
+    found.retain(|grant| Ceiling::forbids(ceiling, grant.scope.as_ref()));
+    let ending = Ending::new(Action::GrantRevoked, "client_restricted");
+    end_grants(change, found, &ending, by).await.map(drop)
 }
 
 /// Removes a client on its own request. One that is suspended, or of a suspended family, stays for its operator to look

@@ -16,8 +16,8 @@ use crate::{
     clock::Timestamp,
     grant::RefreshToken,
     store::{
-        ClientRecord, ClientRegistration, ClientState, EventRecord, EventsOf, Expired, Expiry,
-        GrantRecord, Mark, NotAllowed, Redeemed, Standing, Store, Swept, Walk, moment,
+        ClientRecord, ClientRegistration, ClientState, ClientTerms, EventRecord, EventsOf, Expired,
+        Expiry, GrantRecord, Mark, NotAllowed, Redeemed, Standing, Store, Swept, Walk, moment,
     },
 };
 
@@ -90,6 +90,39 @@ pub(in crate::store) async fn a_client_that_someone_vouches_for_does_not_expire(
         assert_eq!(store.client(client.client_id).await.unwrap().as_ref(), Some(client));
     }
     assert!(!is_there(&store, &strangers[0].client_id.into()).await);
+}
+
+pub(in crate::store) async fn a_client_is_removed_when_the_time_is_over_that_a_rule_gave_it(
+    store: Arc<Store>,
+) {
+    let (mut records, grants) = (Records::new(), Grants::new());
+    let until = |at| ClientState {
+        terms: ClientTerms { expires_at: Some(at), ..ClientTerms::default() },
+        used_at: Some(NOW),
+        ..ClientState::default()
+    };
+    let over = ClientRecord {
+        registration: ClientRegistration::by_token("partners"),
+        ..registered(&mut records, NOW.before_days(7), until(NOW))
+    };
+    let left = registered(&mut records, NOW.before_days(7), until(NOW.after_seconds(1)));
+    register_all(&store, &[over.clone(), left.clone()]).await;
+    for client in [&over, &left] {
+        let grant = GrantRecord { client: client.client_id.into(), ..grants.next() };
+        store.import_grants(vec![grant]).await.unwrap();
+    }
+    let never = Expiry { unused_days: 0, idle_days: 0, ..EXPIRY };
+
+    let expired = expire(&store, never, NOW, 100).await;
+
+    assert_eq!(expired, Expired { dormant: 0, removed: 1 });
+    assert!(!is_there(&store, &over.client_id.into()).await);
+    assert!(is_there(&store, &left.client_id.into()).await);
+    let [(_, detail)] = &*events(&store, &over.client_id.into(), Action::ClientRemoved).await
+    else {
+        panic!("one event")
+    };
+    assert_eq!((&detail["reason"], &detail["grants"]), (&json!("expired"), &json!(1)));
 }
 
 pub(in crate::store) async fn unused_clients_are_removed_and_idle_ones_become_dormant_first(

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::{Records, by, grants::Grants, register_all};
 use crate::{
     audit::{Action, Author},
+    ceiling::Ceiling,
+    client::Scope,
     clock::Timestamp,
     store::{
-        ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientUpdate, EventsOf,
-        Generation, GrantRecord, Standing, Store, Updated,
+        ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientTerms, ClientUpdate,
+        EventsOf, Generation, GrantRecord, Standing, Store, Updated,
     },
 };
 
@@ -21,6 +23,7 @@ fn update(client: &ClientRecord, generation: u64, metadata: &str) -> ClientUpdat
         metadata: metadata.to_owned(),
         flags: ClientFlags::LOOK_ALIKE,
         is_held: false,
+        terms: ClientTerms::default(),
     }
 }
 
@@ -128,6 +131,36 @@ pub(in crate::store) async fn an_update_and_a_removal_at_once_happen_one_after_t
             other => panic!("{other:?}"),
         }
     }
+}
+
+pub(in crate::store) async fn an_update_replaces_the_terms_of_its_rule_and_ends_what_they_forbid(
+    store: Arc<Store>,
+) {
+    let client = registered(&store, &mut Records::new()).await;
+    let grants = Grants::new();
+    let [kept, ended] = ["read", "read write"].map(|scope| GrantRecord {
+        client: client.client_id.into(),
+        scope: Scope::parse(scope).unwrap(),
+        ..grants.next()
+    });
+    store.import_grants(vec![kept.clone(), ended.clone()]).await.unwrap();
+    let terms = ClientTerms {
+        label: Some("partners".to_owned()),
+        ceiling: Some(Ceiling::Only(vec!["read".to_owned()])),
+        expires_at: Some(Timestamp::from_millis(7)),
+    };
+    let change = ClientUpdate { terms: terms.clone(), ..update(&client, 0, &client.metadata) };
+
+    let made = store.update_registration(change, by()).await.unwrap();
+
+    assert!(matches!(made, Updated::Now(_)), "{made:?}");
+    let stored = async || store.client(client.client_id).await.unwrap().unwrap().state.terms;
+    assert_eq!(stored().await, terms);
+    assert!(store.grant(ended.grant_id).await.unwrap().is_none());
+    assert!(store.grant(kept.grant_id).await.unwrap().is_some());
+    let freed = store.update_registration(update(&client, 1, &client.metadata), by()).await;
+    assert!(matches!(freed.unwrap(), Updated::Now(_)));
+    assert_eq!(stored().await, ClientTerms::default());
 }
 
 pub(in crate::store) async fn an_update_that_is_held_makes_the_client_pending_and_ends_its_grants(

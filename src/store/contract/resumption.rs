@@ -14,7 +14,7 @@ use crate::{
     family::{FamilyId, FamilyKey},
     grant::GrantId,
     store::{
-        ClientFlags, ClientRecord, ClientUpdate, Generation, GrantRecord, Standing,
+        ClientFlags, ClientRecord, ClientTerms, ClientUpdate, Generation, GrantRecord, Standing,
         StandingChanged, Store, Transition, Updated,
     },
 };
@@ -66,6 +66,7 @@ pub(in crate::store) async fn grants_of_a_client_that_joins_a_suspended_family_e
         metadata: blocked.metadata.clone(),
         flags: ClientFlags::default(),
         is_held: false,
+        terms: ClientTerms::default(),
     };
 
     let updated = store.update_registration(update, by()).await.unwrap();

@@ -6,11 +6,12 @@ mod operators;
 use super::{Kind, Written};
 use crate::{
     audit::EventId,
+    ceiling::Ceiling,
     client::{ClientId, Scope},
     clock::Timestamp,
     grant::{GrantId, ResourceIndicator},
     store::{
-        ClientFilter, ClientRecord, ClientRegistration, ClientState, ConsentRecord,
+        ClientFilter, ClientRecord, ClientRegistration, ClientState, ClientTerms, ConsentRecord,
         DocumentClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, KeyRecord,
         SessionId, SessionRecord, Standing, Store, StoreError,
     },
@@ -69,7 +70,7 @@ impl ClientState {
     /// Writes nothing for a client that nothing became of, as earlier releases did. A use in the meantime is no
     /// difference.
     fn put(&self, to: &mut Written) {
-        let Self { standing, standing_at, used_at: _, note, ceiling } = self;
+        let Self { standing, standing_at, used_at: _, note, ceiling, terms } = self;
         if *standing != Standing::Active || standing_at.is_some() || note.is_some() {
             to.text(standing.as_str());
             to.optional(*standing_at, Written::moment);
@@ -77,6 +78,12 @@ impl ClientState {
         }
         if let Some(ceiling) = ceiling {
             to.text(&ceiling.words());
+        }
+        if *terms != ClientTerms::default() {
+            to.optional(terms.label.as_deref(), Written::text);
+            let words = terms.ceiling.as_ref().map(Ceiling::words);
+            to.optional(words.as_deref(), Written::text);
+            to.optional(terms.expires_at, Written::moment);
         }
     }
 }

@@ -141,11 +141,16 @@ pub(in crate::store) const SELECT_BETWEEN: Statement =
 pub(in crate::store) const SELECT_NEWEST: Statement =
     select!(ClientRecord, "WHERE client_id < $1 ORDER BY client_id DESC LIMIT $2");
 
+/// The clients with a label.
+pub(in crate::store) const SELECT_PAGE_BY_LABEL: Statement =
+    select!(ClientRecord, "WHERE label = $1 AND client_id >= $2 ORDER BY client_id LIMIT $3");
+
 /// What decides when clients expire, a page of them. A client that an operator made, or that registered with an initial
-/// access token, does not expire.
+/// access token, does not expire unless a rule says so.
 pub(in crate::store) const SELECT_AGES: Statement = select!(
     ClientAge,
-    "WHERE client_id >= $1 AND registered_by IS NULL ORDER BY client_id LIMIT $2"
+    "WHERE client_id >= $1 AND (registered_by IS NULL OR expires_at IS NOT NULL) \
+     ORDER BY client_id LIMIT $2"
 );
 
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM clients");
@@ -159,8 +164,8 @@ pub(in crate::store) const SET_STANDING: Statement =
     sql!("UPDATE clients SET standing = $2, standing_at = $3 WHERE client_id = $1");
 
 pub(in crate::store) const UPDATE_REGISTRATION: Statement = sql!(
-    "UPDATE clients SET metadata = $2, flags = $3, generation = $4, changed_at = $5 \
-     WHERE client_id = $1"
+    "UPDATE clients SET metadata = $2, flags = $3, generation = $4, changed_at = $5, label = $6, \
+     rule_ceiling = $7, expires_at = $8 WHERE client_id = $1"
 );
 pub(in crate::store) const SET_CEILING: Statement =
     sql!("UPDATE clients SET ceiling = $2 WHERE client_id = $1");

@@ -5,7 +5,9 @@ use super::{DocumentClientRecord, Record, Recorded, Statement, parameters, sql};
 pub(in crate::store) const ALLOW: Statement = insert!(
     DocumentClientRecord,
     "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
-     metadata = excluded.metadata \
+     metadata = excluded.metadata, rule_ceiling = excluded.rule_ceiling, \
+     label = coalesce(document_clients.label, excluded.label), \
+     expires_at = coalesce(document_clients.expires_at, excluded.expires_at) \
      WHERE coalesce(document_clients.standing, 'active') IN ('active', 'dormant')"
 );
 
@@ -26,7 +28,8 @@ pub(in crate::store) const IMPORT: Statement = insert!(
     DocumentClientRecord,
     "ON CONFLICT (url) DO UPDATE SET allowed_at = excluded.allowed_at, \
      metadata = excluded.metadata, standing = excluded.standing, \
-     standing_at = excluded.standing_at, used_at = excluded.used_at, note = excluded.note, ceiling = excluded.ceiling \
+     standing_at = excluded.standing_at, used_at = excluded.used_at, note = excluded.note, ceiling = excluded.ceiling, \
+     label = excluded.label, rule_ceiling = excluded.rule_ceiling, expires_at = excluded.expires_at \
      WHERE document_clients.allowed_at < excluded.allowed_at \
      OR coalesce(document_clients.standing_at, -1) < coalesce(excluded.standing_at, -1)"
 );

@@ -43,8 +43,9 @@ pub(in crate::store) const PUT: Statement = insert!(
 );
 
 /// Writes what another store decided and counted.
-pub(in crate::store) const PUT_DECISION: Statement =
-    sql!("UPDATE families SET standing = $2, standing_at = $3, removed = $4 WHERE family_id = $1");
+pub(in crate::store) const PUT_DECISION: Statement = sql!(
+    "UPDATE families SET standing = $2, standing_at = $3, removed = $4, ceiling = $5 WHERE family_id = $1"
+);
 
 pub(in crate::store) const SELECT: Statement = select!(FamilyRecord, "WHERE family_id = $1");
 
@@ -83,11 +84,15 @@ pub(in crate::store) const SELECT_PAGE_BY_TIME: Statement = select!(
 
 pub(in crate::store) const SELECT_DECIDED: Statement = select!(
     FamilyRecord,
-    "WHERE standing_at IS NOT NULL AND family_id >= $1 ORDER BY family_id LIMIT $2"
+    "WHERE (standing_at IS NOT NULL OR ceiling IS NOT NULL) AND family_id >= $1 \
+     ORDER BY family_id LIMIT $2"
 );
 
 pub(in crate::store) const SET_STANDING: Statement =
     sql!("UPDATE families SET standing = $2, standing_at = $3 WHERE family_id = $1");
+
+pub(in crate::store) const SET_CEILING: Statement =
+    sql!("UPDATE families SET ceiling = $2 WHERE family_id = $1");
 
 pub(in crate::store) const SET_USE: Statement =
     sql!("UPDATE families SET people = $2, used_at = $3 WHERE family_id = $1");

@@ -79,6 +79,33 @@ fn families_are_listed_by_size_and_shown_by_key_or_identifier() {
 }
 
 #[test]
+fn a_restriction_of_a_family_says_who_loses_access_and_ends_what_goes_beyond_it() {
+    let doorward = store();
+    let restrict = |more: &[&str]| doorward.run(&[&["family", "restrict", ONE], more].concat());
+    let unasked = restrict(&["--only", "other"]).complaint(2);
+    assert!(unasked.contains("say --yes to restrict"), "{unasked}");
+    let rehearsed = restrict(&["--only", "other", "--dry-run"]);
+    let would = format!("Would let the clients of {ONE} hold only other");
+    let said = format!("{would}: 2 connections of 2 people would end.\n");
+    assert_eq!((rehearsed.code, rehearsed.err), (Some(0), said));
+    assert_eq!(show(&doorward, ONE)["connections"], 2);
+    let ended = restrict(&["--only", "other", "--yes", "--reason", "Ticket 4711"]);
+    let said = format!("The clients of {ONE} may hold only other: 2 connections ended.\n");
+    assert_eq!((ended.code, ended.err), (Some(0), said));
+    let shown = show(&doorward, ONE);
+    assert_eq!(
+        (&shown["ceiling"], &shown["connections"]),
+        (&json!({ "only": ["other"] }), &json!(0))
+    );
+    assert_eq!(shown["events"][0]["action"], "family.restricted");
+    assert_eq!(show(&doorward, "two@two.example")["connections"], 1);
+    let lifted = restrict(&["--lift"]);
+    let said = format!("The clients of {ONE} may hold every scope: 0 connections ended.\n");
+    assert_eq!((lifted.code, lifted.err), (Some(0), said));
+    assert_eq!(show(&doorward, ONE)["ceiling"], Value::Null);
+}
+
+#[test]
 fn a_family_is_suspended_and_resumed_beside_a_running_server_and_others_are_not() {
     let doorward = store();
     let words = ["serve", "--dev", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];

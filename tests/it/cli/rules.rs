@@ -113,15 +113,14 @@ fn a_rule_that_cannot_be_meant_is_refused_with_its_faults() {
         (&["rule", "add", "--json", r#"{"id":"x","id":"y"}"#], 2, "a member stands twice"),
         (&["rule", "add", "--json", "[]"], 2, "rule"),
         (
-            &[
-                "rule",
-                "add",
-                "x",
-                "--json",
-                r#"{"door":"document","effect":"hold","ceiling":["a"]}"#,
-            ],
+            &["rule", "add", "x", "--door", "document", "--effect", "hold", "--ceiling", "a b"],
             2,
-            "rule x: ceiling: is not supported",
+            "rule x: ceiling[0]: expected a scope",
+        ),
+        (
+            &["rule", "add", "x", "--door", "document", "--effect", "hold", "--expires-days", "0"],
+            2,
+            "rule x: expires_days: expected an integer from 1 to 36500",
         ),
         (&["rule", "edit", "no-tunnels"], 2, "give at least one member to change"),
         (&["rule", "edit", "no-tunnels", "--clear", "note"], 2, "has no note to clear"),

@@ -152,6 +152,33 @@ async fn no_operator_undoes_what_another_one_decided_about_a_family() {
 }
 
 #[tokio::test]
+async fn a_restriction_of_a_family_ends_what_it_forbids_and_is_lifted() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let family = family(&server, "Probe", 2).await;
+    let filter = doorward::store::ClientFilter { family: Some(family), ..Default::default() };
+    let clients = server.kept.clients(&filter, None, 10).await.unwrap();
+    allow(&server, clients[0].client_id, "acme:1", "read write").await;
+    allow(&server, clients[1].client_id, "acme:2", "read").await;
+    let read = call(&server, "GET", &format!("{FAMILIES}/{family}"), &operator).await;
+    let if_match = format!("if-match: {}\r\n", read.header("etag").unwrap());
+
+    let only_read = json!({ "ceiling": { "only": ["read"] }, "reason": "Ticket 4711" });
+    let restricted = change(&server, family, (&operator, &if_match), &only_read).await;
+
+    assert_eq!(restricted.status, 200, "{restricted:?}");
+    let attributes = restricted.json()["data"]["attributes"].clone();
+    assert_eq!(attributes["ceiling"], json!({ "only": ["read"] }));
+    assert_eq!((&attributes["connections"], &attributes["people"]), (&json!(1), &json!(1)));
+    let told = events(&server, Action::FamilyRestricted).await;
+    assert!(told[0].detail.as_ref().unwrap().contains("Ticket 4711"), "{told:?}");
+    let late = change(&server, family, (&operator, &if_match), &json!({ "ceiling": null })).await;
+    assert_eq!(late.status, 412, "{late:?}");
+    let lifted = change(&server, family, (&operator, ""), &json!({ "ceiling": null })).await;
+    assert_eq!(lifted.json()["data"]["attributes"]["ceiling"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_change_of_a_family_that_breaks_a_rule_is_named_and_changes_nothing() {
     let server = serve().await;
     let operator = token(&server, "oncall", Role::Operator).await;
@@ -161,6 +188,9 @@ async fn a_change_of_a_family_that_breaks_a_rule_is_named_and_changes_nothing() 
         (json!({ "standing": null }), "/data/attributes/standing"),
         (json!({ "reason": "two\nlines" }), "/data/attributes/reason"),
         (json!({ "people": 3 }), "/data/attributes/people"),
+        (json!({ "ceiling": ["read"] }), "/data/attributes/ceiling"),
+        (json!({ "ceiling": { "only": ["a b"] } }), "/data/attributes/ceiling"),
+        (json!({ "ceiling": { "only": [], "except": [] } }), "/data/attributes/ceiling"),
     ] {
         let answer = change(&server, family, (&operator, ""), &attributes).await;
         assert_eq!(answer.status, 400, "{attributes}: {answer:?}");

@@ -255,3 +255,34 @@ async fn a_rule_that_exists_is_tried_at_its_place_with_other_members() {
     let other = json!({ "rule_id": "probes", "rule": { "name": "other" } });
     assert_eq!(matched(other).await, 0);
 }
+
+#[tokio::test]
+async fn what_a_rule_says_of_a_client_is_kept_with_it_and_found_by_its_label() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let members = json!({
+        "name": "Partner", "effect": "allow", "ceiling": "read", "label": "partners", "expires_days": 7,
+    });
+    let created = create(&server, &operator, "partners", &members).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let metadata = |name: &str| json!({ "client_name": name, "redirect_uris": [REDIRECT_URI] });
+    let mut made = Vec::new();
+    for name in ["Partner", "Stranger"] {
+        let answer = server.post("/register", &metadata(name).to_string()).await;
+        made.push(answer.client_id().to_string());
+    }
+
+    let path = "/api/v2/oauth2/clients?filter[label]=partners";
+    let found = get(&server, path, &operator).await;
+    assert_eq!(ids(&found), made[..1]);
+    let attributes = &found["data"][0]["attributes"];
+    assert_eq!(attributes["rule_ceiling"], json!({ "only": ["read"] }));
+    assert_eq!((&attributes["label"], &attributes["ceiling"]), (&json!("partners"), &Value::Null));
+    let week = server.clock.now().after_days(7).to_rfc3339();
+    assert!(attributes["expires_at"].as_str().unwrap() <= &*week, "{attributes}");
+    let removed = call(&server, "DELETE", &format!("{RULES}/partners"), &operator).await;
+    assert_eq!(removed.status, 204);
+    assert_eq!(ids(&get(&server, path, &operator).await), made[..1], "the label stays");
+    let stranger = get(&server, &format!("/api/v2/oauth2/clients/{}", made[1]), &operator).await;
+    assert_eq!(stranger["data"]["attributes"]["label"], Value::Null);
+}

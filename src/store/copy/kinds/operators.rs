@@ -37,6 +37,9 @@ impl Kind for FamilyRecord {
         to.bytes(self.family_id.as_bytes());
         to.text(self.standing.as_str());
         to.optional(self.standing_at, Written::moment);
+        if let Some(ceiling) = &self.ceiling {
+            to.text(&ceiling.words());
+        }
     }
 
     async fn page(
