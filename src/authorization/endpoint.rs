@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::REFRESH, request::Parts};
+use http::{HeaderMap, StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
     consent::{self as decision, Question},
     error::{AuthorizationError, PageError, Removal},
+    page::{broken, shown},
     request::{self, AuthorizationRequest},
     response::{granted, refused},
 };
@@ -23,22 +24,13 @@ use crate::{
         caller::Caller,
         form::{self, Form},
         request_id::origin,
-        request_id::reference,
         same_origin::is_same_origin,
     },
     identified_client::{self, NamedBy},
-    pages::{
-        Action, Administration, ClientBox, ConsentPage, FormTarget, MessagePage, SignInPage, Site,
-        page,
-    },
-    paths,
-    refusal::Refusal,
+    pages::{Administration, ClientBox, ConsentPage, FormTarget, SignInPage, Site, page},
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
     store::{Allowed, EventRecord, EventsOf, Standing, Waiting, WaitingMax},
 };
-
-/// How often the page of a client that waits for approval is loaded again.
-const REFRESH_SECONDS: u32 = 10;
 
 /// `GET` and `POST /oauth2/authorize` (RFC 6749 §3.1); a `body` has the parameters of a POST.
 pub(crate) async fn authorize(
@@ -79,7 +71,7 @@ fn asked_destination(text: &str) -> Option<Box<str>> {
 }
 
 /// Counts an answer that tells a known client of an error as an attempt.
-fn of_client(
+pub(super) fn of_client(
     mut response: Response,
     request: &AuthorizationRequest,
     error: &AuthorizationError,
@@ -441,75 +433,4 @@ pub(super) async fn text_of<'app>(
     let reader = app.body_reader(source);
     let body = form::posted::<PageError>(headers, reader, body, bytes_max).await?;
     body.try_map(|bytes| String::from_utf8(bytes.into()).map_err(|_| PageError::Request(bytes_max)))
-}
-
-/// A request that cannot be answered, whose client is told only by a click.
-fn broken(
-    app: &App,
-    head: &Parts,
-    request: &AuthorizationRequest,
-    error: &AuthorizationError,
-    text: &str,
-) -> Response {
-    let refusal = Refusal { status: StatusCode::BAD_REQUEST, ..error.refusal() };
-    let destination = decision::destination(&request.redirect_uri, request.reach);
-    let (title, text_of_page, next) = error.on_a_page();
-    let message = MessagePage {
-        site: Site::of(&app.config),
-        title,
-        text: text_of_page.to_owned(),
-        next,
-        detail: Some(format!("{}: {error}", refusal.code())),
-        reference: reference(head),
-        action: Action::Back {
-            request: text.to_owned(),
-            destination: destination.in_words().to_owned(),
-        },
-    };
-    let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
-    of_client(refusal.page(&message, target, error.clone()), request, error)
-}
-
-/// A link to the same page after a passing failure. A form is not sent again.
-fn retry(head: &Parts, error: &PageError) -> Action {
-    if head.method == Method::POST || !error.is_passing() {
-        return Action::None;
-    }
-    let path = if matches!(error, PageError::Grants(_)) { paths::GRANTS } else { paths::AUTHORIZE };
-    let path = match head.uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
-    };
-    Action::Link { text: "Try again", path }
-}
-
-/// The page of an error that no client can be told of.
-pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
-    let (title, next) = error.title_and_next();
-    let message = MessagePage {
-        site: Site::of(&app.config),
-        title,
-        text: error.to_string(),
-        next,
-        detail: error.detail(),
-        reference: reference(head),
-        action: retry(head, &error),
-    };
-    let refresh = refresh(app, head, &error);
-    let mut response = error.refusal().page(&message, FormTarget::Ourselves, error);
-    if let Some(refresh) = refresh {
-        response.headers_mut().insert(REFRESH, refresh);
-    }
-    response
-}
-
-/// Makes a browser look again, without a script, whether the client of a request was approved. A request that was
-/// posted goes on at the address that a GET would have had.
-fn refresh(app: &App, head: &Parts, error: &PageError) -> Option<HeaderValue> {
-    let PageError::Pending { request, .. } = error else { return None };
-    let again = match head.method {
-        Method::POST => format!("{REFRESH_SECONDS}; url={}", sign_in::go_on(app, request)),
-        _ => REFRESH_SECONDS.to_string(),
-    };
-    HeaderValue::try_from(again).ok()
 }

@@ -7,8 +7,9 @@ use hyper::body::Incoming;
 
 use super::{
     consent::{ago, destination, document_host, language, name, wanted, wanted_resources},
-    endpoint::{shown, sign_in_page, text_of},
+    endpoint::{sign_in_page, text_of},
     error::PageError,
+    page::shown,
 };
 use crate::{
     app::App,

@@ -1,7 +1,7 @@
 //! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client asks, the resource owner decides.
 //!
 //! `request.rs` reads what is asked, `endpoint.rs` tells the story, `consent.rs` says what is shown and what
-//! an answer grants, `response.rs` and `error.rs` how the client or the person is told. All clients have
+//! an answer grants, `response.rs`, `page.rs`, and `error.rs` how the client or the person is told. All clients have
 //! registered themselves, so none is ever allowed anything without a click. `grants.rs` shows what was allowed, to
 //! be taken back.
 
@@ -9,6 +9,7 @@ mod consent;
 mod endpoint;
 mod error;
 mod grants;
+mod page;
 pub(crate) mod refusals;
 mod request;
 mod response;

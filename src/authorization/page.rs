@@ -1,0 +1,92 @@
+//! Pages in place of an answer to the client: what went wrong, and what the person can do.
+
+use http::{HeaderValue, Method, StatusCode, header::REFRESH, request::Parts};
+
+use super::{
+    consent as decision,
+    endpoint::of_client,
+    error::{AuthorizationError, PageError},
+    request::AuthorizationRequest,
+};
+use crate::{
+    app::App,
+    http::{answer::Response, request_id::reference},
+    pages::{Action, FormTarget, MessagePage, Site},
+    paths,
+    refusal::Refusal,
+    sign_in,
+};
+
+/// How often the page of a client that waits for approval is loaded again.
+const REFRESH_SECONDS: u32 = 10;
+
+/// A request that cannot be answered, whose client is told only by a click.
+pub(super) fn broken(
+    app: &App,
+    head: &Parts,
+    request: &AuthorizationRequest,
+    error: &AuthorizationError,
+    text: &str,
+) -> Response {
+    let refusal = Refusal { status: StatusCode::BAD_REQUEST, ..error.refusal() };
+    let destination = decision::destination(&request.redirect_uri, request.reach);
+    let (title, text_of_page, next) = error.on_a_page();
+    let message = MessagePage {
+        site: Site::of(&app.config),
+        title,
+        text: text_of_page.to_owned(),
+        next,
+        detail: Some(format!("{}: {error}", refusal.code())),
+        reference: reference(head),
+        action: Action::Back {
+            request: text.to_owned(),
+            destination: destination.in_words().to_owned(),
+        },
+    };
+    let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
+    of_client(refusal.page(&message, target, error.clone()), request, error)
+}
+
+/// A link to the same page after a passing failure. A form is not sent again.
+fn retry(head: &Parts, error: &PageError) -> Action {
+    if head.method == Method::POST || !error.is_passing() {
+        return Action::None;
+    }
+    let path = if matches!(error, PageError::Grants(_)) { paths::GRANTS } else { paths::AUTHORIZE };
+    let path = match head.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    Action::Link { text: "Try again", path }
+}
+
+/// The page of an error that no client can be told of.
+pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
+    let (title, next) = error.title_and_next();
+    let message = MessagePage {
+        site: Site::of(&app.config),
+        title,
+        text: error.to_string(),
+        next,
+        detail: error.detail(),
+        reference: reference(head),
+        action: retry(head, &error),
+    };
+    let refresh = refresh(app, head, &error);
+    let mut response = error.refusal().page(&message, FormTarget::Ourselves, error);
+    if let Some(refresh) = refresh {
+        response.headers_mut().insert(REFRESH, refresh);
+    }
+    response
+}
+
+/// Makes a browser look again, without a script, whether the client of a request was approved. A request that was
+/// posted goes on at the address that a GET would have had.
+fn refresh(app: &App, head: &Parts, error: &PageError) -> Option<HeaderValue> {
+    let PageError::Pending { request, .. } = error else { return None };
+    let again = match head.method {
+        Method::POST => format!("{REFRESH_SECONDS}; url={}", sign_in::go_on(app, request)),
+        _ => REFRESH_SECONDS.to_string(),
+    };
+    HeaderValue::try_from(again).ok()
+}
