@@ -161,7 +161,7 @@ impl ServerMetrics {
         page.head(
             name,
             "counter",
-            "Refused registrations, authorizations, and token requests of this node. `doorward attempt list` says whom each \
+            "Refused registrations, authorizations, and token requests of this node. `doorward attempt list` says which clients each \
              reason concerned, and what to do.",
         );
         page.counters(name, "", &self.attempts.metrics);
