@@ -77,6 +77,15 @@ pub(crate) const ATTEMPTS: &str = "/api/v2/oauth2/attempts";
 pub(crate) const PEOPLE: &str = "/api/v2/oauth2/people";
 /// One of them.
 pub(crate) const PERSON: &str = "/api/v2/oauth2/people/{subject}";
+/// Operator tokens.
+pub(crate) const OPERATOR_TOKENS: &str = "/api/v2/oauth2/operator_tokens";
+/// One of them.
+pub(crate) const OPERATOR_TOKEN: &str = "/api/v2/oauth2/operator_tokens/{operator_token_id}";
+/// Initial access tokens.
+pub(crate) const INITIAL_ACCESS_TOKENS: &str = "/api/v2/oauth2/initial_access_tokens";
+/// One of them.
+pub(crate) const INITIAL_ACCESS_TOKEN: &str =
+    "/api/v2/oauth2/initial_access_tokens/{initial_access_token_id}";
 /// The sessions of people.
 pub(crate) const SESSIONS: &str = "/api/v2/oauth2/sessions";
 /// One of them.

@@ -28,9 +28,17 @@ pub(super) struct BackendArguments {
 impl BackendArguments {
     /// Opens the store, or prepares to call the server.
     pub(super) fn open(self, access: Access) -> Result<Backend, Failure> {
+        Ok(match self.choose()? {
+            Choice::Store(store) => Backend::Store(store.open(access)?),
+            Choice::Server(server) => Backend::Server(server),
+        })
+    }
+
+    /// For a command that looks at the settings of the store.
+    pub(super) fn choose(self) -> Result<Choice, Failure> {
         match self.server {
-            None => self.store.open(access).map(Backend::Store),
-            Some(url) => Server::new(url, self.token_file).map(Backend::Server),
+            None => Ok(Choice::Store(self.store)),
+            Some(url) => Server::new(url, self.token_file).map(Choice::Server),
         }
     }
 }
@@ -62,6 +70,12 @@ impl LocalArguments {
         }
         Ok(self.store)
     }
+}
+
+/// A backend before its store is opened.
+pub(super) enum Choice {
+    Store(StoreArguments),
+    Server(Server),
 }
 
 /// What a command works on.

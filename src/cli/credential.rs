@@ -1,11 +1,14 @@
 //! What the commands about operator tokens and initial access tokens share: tokens have names, expire, and are revoked.
 
+use serde_json::Value;
+
 use super::{
     author::author,
+    backend::{Backend, BackendArguments},
     exit::{Failure, Outcome},
     output::{Messages, insist, is_confirmed, needs_a_terminal},
     records::{Listed, Pages},
-    settings::{OpenStore, StoreArguments},
+    remote::{Read, Reply, Server},
     time::to_rfc3339,
 };
 use crate::{
@@ -34,22 +37,28 @@ pub(super) fn time_or_never(at: Option<Timestamp>) -> String {
 
 /// Revokes the tokens of these names or identifiers.
 pub(super) fn revoke<T: Named>(
-    store: StoreArguments,
+    backend: BackendArguments,
     named: Vec<String>,
     is_sure: bool,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
     needs_a_terminal(is_sure, "revoke")?;
-    let store = store.open(Access::Command)?;
+    let backend = backend.open(Access::Command)?;
     let wanted = named.len();
-    let found = find::<T>(&store, named)?;
+    let found = find::<T>(&backend, named)?;
     let mut is_complete = found.len() == wanted;
     let plural = if found.len() == 1 { "" } else { "s" };
     let question = format!("Revoke {} {}{plural}?", found.len(), T::NAME);
     if is_sure || found.is_empty() || is_confirmed(&question) {
         for token in found {
             let name = token.name();
-            match store.wait(T::revoke(&store.handle, token.id(), author()))? {
+            let revoked = match &backend {
+                Backend::Store(store) => {
+                    store.wait(T::revoke(&store.handle, token.id(), author()))?
+                }
+                Backend::Server(server) => server.delete::<T>(&token.id())?,
+            };
+            match revoked {
                 Deleted::Forgotten => messages.say(format_args!("Revoked {name}.")),
                 Deleted::NotThere => insist(format_args!("{name} was revoked in the meantime.")),
             }
@@ -58,13 +67,13 @@ pub(super) fn revoke<T: Named>(
         insist("Nothing was revoked.");
         is_complete = false;
     }
-    store.close()?;
+    backend.close()?;
     Ok(Outcome::from_verdict(is_complete))
 }
 
 /// The tokens of these names or identifiers; says which ones do not exist.
-fn find<T: Named>(store: &OpenStore, named: Vec<String>) -> Result<Vec<T>, Failure> {
-    let all: Vec<T> = Pages::<T>::new(store, (), None, None).collect::<Result<_, _>>()?;
+fn find<T: Named>(backend: &Backend, named: Vec<String>) -> Result<Vec<T>, Failure> {
+    let all: Vec<T> = Pages::<T>::new(backend, (), None, None).collect::<Result<_, _>>()?;
     let mut found = Vec::new();
     for name in named {
         match all.iter().find(|token| token.name() == name || token.id().to_string() == name) {
@@ -73,4 +82,20 @@ fn find<T: Named>(store: &OpenStore, named: Vec<String>) -> Result<Vec<T>, Failu
         }
     }
     Ok(found)
+}
+
+/// The new token of an answer, and what is shown of it; `None` when another token has its name.
+pub(super) fn created<T>(
+    server: &Server,
+    reply: Reply,
+    read: impl FnOnce(&Value) -> Read<T>,
+) -> Result<Option<(T, String)>, Failure> {
+    if reply.is_conflict() {
+        return Ok(None);
+    }
+    let resource = &reply.done()?["data"];
+    let shown = read(resource).map_err(|reason| server.unreadable(&reason))?;
+    let token = resource["attributes"]["token"].as_str();
+    let token = token.ok_or_else(|| server.unreadable("token is missing"))?;
+    Ok(Some((shown, token.to_owned())))
 }

@@ -3,23 +3,26 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, Subcommand, value_parser};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     author::author,
+    backend::{Backend, BackendArguments},
     credential::{self, Named, time_or_never},
     exit::{Failure, Outcome},
     output::{Messages, RecordOutput, insist, print},
     records::{self, Listed, Part},
-    settings::StoreArguments,
+    remote::{Collection, Read, Server, attributes, moment, moment_or_none},
+    settings::OpenStore,
     time::{self, Lifetime, to_rfc3339},
 };
 use crate::{
-    admission::{RuleId, Word as _},
     audit::Author,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     entropy::Entropy,
-    registration::InitialAccessToken,
+    paths,
+    registration::{InitialAccessToken, token_word},
     store::{Access, Deleted, InitialAccessTokenId, InitialAccessTokenRecord, Store, StoreError},
 };
 
@@ -56,7 +59,7 @@ Examples:
 )]
 pub(super) struct CreateArguments {
     /// What you call the token: lower-case letters, digits, hyphens, and underscores
-    #[arg(long, value_parser = word)]
+    #[arg(long, value_parser = token_word)]
     name: String,
     /// How many clients can register with it
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = value_parser!(u64).range(1..=1_000_000_000))]
@@ -65,10 +68,10 @@ pub(super) struct CreateArguments {
     #[arg(long, value_name = "LIFETIME", default_value = "30d", value_parser = time::lifetime)]
     expires: Lifetime,
     /// The policy by which admission rules know the token [default: its name]
-    #[arg(long, value_name = "POLICY", value_parser = word)]
+    #[arg(long, value_name = "POLICY", value_parser = token_word)]
     policy: Option<String>,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// List initial access tokens, expired and used up ones too
@@ -85,7 +88,7 @@ pub(super) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Revoke initial access tokens: no client can register with them any more
@@ -102,27 +105,54 @@ pub(super) struct RevokeArguments {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
-    store: StoreArguments,
-}
-
-/// A name or a policy, as an admission rule spells it; `none` means there that there is no token.
-fn word(text: &str) -> Result<String, String> {
-    match RuleId::parse(text) {
-        Ok(_) if text != "none" => Ok(text.to_owned()),
-        Ok(_) => Err("is the word for no token".to_owned()),
-        Err(_) => Err(format!("write {}", RuleId::EXPECTED)),
-    }
+    backend: BackendArguments,
 }
 
 impl CreateArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Command)?;
+        let Self { name, uses, expires, policy, backend } = self;
+        let wanted = Wanted { policy: policy.unwrap_or_else(|| name.clone()), name, uses, expires };
+        let created = match backend.open(Access::Command)? {
+            Backend::Store(store) => wanted.create(store)?,
+            Backend::Server(server) => wanted.create_at(&server)?,
+        };
+        let name = &wanted.name;
+        let Some((shown, token)) = created else {
+            insist(format_args!(
+                "There is already an initial access token named {name}. Choose another name, or revoke it first."
+            ));
+            return Ok(Outcome::No);
+        };
+        let clients = if shown.uses_max == 1 { "client" } else { "clients" };
+        let expires = credential::expiry(shown.expires_at);
+        messages.say(format_args!(
+            "Created {name} for {} {clients}. It {expires} and is not shown again:",
+            shown.uses_max
+        ));
+        print(token)?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// A token that is to be created.
+struct Wanted {
+    name: String,
+    policy: String,
+    uses: u64,
+    expires: Lifetime,
+}
+
+/// A new token and what is shown of it; `None` when another token has its name.
+type Created = Option<(Shown, String)>;
+
+impl Wanted {
+    fn create(&self, store: OpenStore) -> Result<Created, Failure> {
         let now = Clock::System.now();
         let token = InitialAccessToken::generate(now, &Entropy::System);
         let record = InitialAccessTokenRecord {
             initial_access_token_id: token.id,
-            policy: self.policy.unwrap_or_else(|| self.name.clone()),
-            name: self.name,
+            policy: self.policy.clone(),
+            name: self.name.clone(),
             hash: token.secret.hash(),
             created_at: now,
             expires_at: self.expires.after(now),
@@ -133,43 +163,35 @@ impl CreateArguments {
         let creating = store.handle.create_initial_access_token(record.clone(), author());
         let is_created = store.wait(creating)?;
         store.close()?;
-        let name = &record.name;
-        if !is_created {
-            insist(format_args!(
-                "There is already an initial access token named {name}. Choose another name, or revoke it first."
-            ));
-            return Ok(Outcome::No);
-        }
-        let clients = if record.uses_max == 1 { "client" } else { "clients" };
-        let expires = credential::expiry(record.expires_at);
-        messages.say(format_args!(
-            "Created {name} for {} {clients}. It {expires} and is not shown again:",
-            record.uses_max
-        ));
-        print(token)?;
-        Ok(Outcome::Done)
+        Ok(is_created.then(|| (record.into(), token.to_string())))
+    }
+
+    fn create_at(&self, server: &Server) -> Result<Created, Failure> {
+        let attributes = json!({
+            "name": self.name,
+            "policy": self.policy,
+            "uses_max": self.uses,
+            "expires_at": self.expires.after(Clock::System.now()).map(to_rfc3339),
+        });
+        let (path, kind) = (paths::INITIAL_ACCESS_TOKENS, "oauth2_initial_access_tokens");
+        credential::created(server, server.create(path, kind, &attributes)?, Shown::read)
     }
 }
 
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<InitialAccessTokenRecord>(
-            &self.store.open(Access::Read)?,
-            (),
-            part,
-            messages,
-        )
+        records::list::<Shown>(&self.backend.open(Access::Read)?, (), part, messages)
     }
 }
 
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        credential::revoke::<InitialAccessTokenRecord>(self.store, self.tokens, self.yes, messages)
+        credential::revoke::<Shown>(self.backend, self.tokens, self.yes, messages)
     }
 }
 
-impl Named for InitialAccessTokenRecord {
+impl Named for Shown {
     fn name(&self) -> &str {
         &self.name
     }
@@ -183,7 +205,60 @@ impl Named for InitialAccessTokenRecord {
     }
 }
 
-/// A token as programs read it: never its secret.
+/// What is shown of a token: never its secret.
+#[derive(Clone)]
+struct Shown {
+    id: InitialAccessTokenId,
+    name: String,
+    policy: String,
+    uses: u64,
+    uses_max: u64,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    used_at: Option<Timestamp>,
+}
+
+impl From<InitialAccessTokenRecord> for Shown {
+    fn from(token: InitialAccessTokenRecord) -> Self {
+        Self {
+            id: token.initial_access_token_id,
+            name: token.name,
+            policy: token.policy,
+            uses: token.uses,
+            uses_max: token.uses_max,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            used_at: token.used_at,
+        }
+    }
+}
+
+/// The attributes of a token in the operator API.
+#[derive(Deserialize)]
+struct Attributes {
+    name: String,
+    policy: String,
+    uses: u64,
+    uses_max: u64,
+    #[serde(deserialize_with = "moment")]
+    created_at: Timestamp,
+    #[serde(default, deserialize_with = "moment_or_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "moment_or_none")]
+    used_at: Option<Timestamp>,
+}
+
+impl Shown {
+    /// The token of a resource.
+    fn read(resource: &Value) -> Read<Self> {
+        let Attributes { name, policy, uses, uses_max, created_at, expires_at, used_at } =
+            attributes(resource)?;
+        let id = resource["id"].as_str().and_then(|id| id.parse().ok()).ok_or("id is unknown")?;
+        Ok(Self { id, name, policy, uses, uses_max, created_at, expires_at, used_at })
+    }
+}
+
+/// A token as programs read it.
 #[derive(Serialize)]
 struct Line<'a> {
     initial_access_token_id: String,
@@ -198,12 +273,18 @@ struct Line<'a> {
     used_at: Option<String>,
 }
 
-impl Listed for InitialAccessTokenRecord {
+impl Listed for Shown {
     type Id = InitialAccessTokenId;
     type Filter = ();
     const NAME: &'static str = "initial access token";
     const HEADER: &'static [&'static str] =
         &["NAME", "POLICY", "USES", "CREATED", "EXPIRES", "LAST USED", "TOKEN ID"];
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::INITIAL_ACCESS_TOKENS,
+        query: |()| Vec::new(),
+        read: |resource| Some(Self::read(resource)),
+        page_max: 100,
+    });
 
     async fn page(
         store: &Store,
@@ -211,16 +292,17 @@ impl Listed for InitialAccessTokenRecord {
         after: Option<InitialAccessTokenId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        store.initial_access_tokens(after, limit).await
+        let page = store.initial_access_tokens(after, limit).await?;
+        Ok(page.into_iter().map(Self::from).collect())
     }
 
     fn id(&self) -> InitialAccessTokenId {
-        self.initial_access_token_id
+        self.id
     }
 
     fn line(&self) -> Result<String, Failure> {
         serde_json::to_string(&Line {
-            initial_access_token_id: self.initial_access_token_id.to_string(),
+            initial_access_token_id: self.id.to_string(),
             name: &self.name,
             policy: &self.policy,
             uses: self.uses,
@@ -240,7 +322,7 @@ impl Listed for InitialAccessTokenRecord {
             to_rfc3339(self.created_at),
             time_or_never(self.expires_at),
             time_or_never(self.used_at),
-            self.initial_access_token_id.to_string(),
+            self.id.to_string(),
         ]
     }
 }

@@ -5,6 +5,7 @@
 mod role;
 mod token;
 
+pub(crate) use self::token::token_name;
 pub use self::{
     role::{OperatorScope, Role},
     token::{OperatorToken, OperatorTokenId},

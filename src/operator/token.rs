@@ -19,6 +19,16 @@ impl Purpose for OperatorTokenKind {
 /// An operator token, as it is shown once.
 pub type OperatorToken = Credential<OperatorTokenKind>;
 
+/// Reads the name of an operator token, which a table and an event can show. The error says what to write.
+pub(crate) fn token_name(text: &str) -> Result<String, String> {
+    const CHARS_MAX: usize = 100;
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("write one line of at most {CHARS_MAX} characters"));
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

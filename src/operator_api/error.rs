@@ -62,6 +62,9 @@ pub(crate) enum ApiError {
         /// The rule that it breaks.
         detail: String,
     },
+    /// Several members of the body: where each is, as a JSON pointer, and the rule that it breaks.
+    #[error("{}", details(.0))]
+    Members(Vec<(String, String)>),
     #[error("The body is not one JSON object: {0}.")]
     Json(#[from] JsonError),
     #[error("Content-Type is not application/json.")]
@@ -118,6 +121,7 @@ impl ApiError {
             Self::Parameter { .. }
             | Self::Query(_)
             | Self::Member { .. }
+            | Self::Members(_)
             | Self::Json(_)
             | Self::MediaType => of(StatusCode::BAD_REQUEST),
             Self::Unprocessable { .. } => of(StatusCode::UNPROCESSABLE_ENTITY),
@@ -137,6 +141,13 @@ impl ApiError {
     pub(super) fn answer(self, config: &Config) -> Response {
         let refusal = self.refusal();
         let mut response = match &self {
+            Self::Members(members) => {
+                let error = |(pointer, detail): &(String, String)| {
+                    document(refusal.status, detail, Some(json!({ "pointer": pointer })))
+                };
+                let errors: Vec<Value> = members.iter().map(error).collect();
+                answer::json(refusal.status, json!({ "errors": errors }).to_string())
+            }
             Self::Unauthorized { .. } | Self::TooMany { .. } | Self::Body(_) | Self::Store(_) => {
                 answer::refusal(Shape::Errors, refusal.status, "", &self.to_string())
             }
@@ -188,6 +199,7 @@ impl ApiError {
             | Self::NotFound(_)
             | Self::Parameter { .. }
             | Self::Query(_)
+            | Self::Members(_)
             | Self::Member { .. }
             | Self::Json(_)
             | Self::MediaType
@@ -218,11 +230,16 @@ impl ApiError {
             | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::Query(_)
+            | Self::Members(_)
             | Self::Unprocessable { .. }
             | Self::Body(_)
             | Self::Store(_) => None,
         }
     }
+}
+
+fn details(members: &[(String, String)]) -> String {
+    members.iter().map(|(_, detail)| &**detail).collect::<Vec<_>>().join(" ")
 }
 
 fn document(status: StatusCode, detail: &str, source: Option<Value>) -> Value {

@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::error::RegistrationError;
 use crate::{
+    admission::{RuleId, Word as _},
     app::App,
     config::RegistrationAccess,
     credential::Credential,
@@ -13,6 +14,16 @@ use crate::{
 
 /// An initial access token, as it is shown once.
 pub(crate) type InitialAccessToken = Credential<InitialAccessTokenKind>;
+
+/// Reads the name or the policy of a token, as an admission rule spells it; `none` means there that there is no token. The
+/// error says what to write.
+pub(crate) fn token_word(text: &str) -> Result<String, String> {
+    match RuleId::parse(text) {
+        Ok(_) if text != "none" => Ok(text.to_owned()),
+        Ok(_) => Err("is the word for no token".to_owned()),
+        Err(_) => Err(format!("write {}", RuleId::EXPECTED)),
+    }
+}
 
 /// The token that lets a registration in; `None` where none is needed. Uses nothing up.
 pub(super) async fn presented(

@@ -18,7 +18,7 @@ mod trial;
 pub(crate) use self::{
     check::check,
     endpoint::{prepare, register},
-    initial_access::InitialAccessToken,
+    initial_access::{InitialAccessToken, token_word},
     make::make,
     management::{read, remove, update},
     trial::{Draft, Trial, TrialSpan, Tried, TriedClient},

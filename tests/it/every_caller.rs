@@ -46,7 +46,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 58] = {
+const ANSWERS: [(&str, [&str; 6]); 62] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -94,6 +94,10 @@ const ANSWERS: [(&str, [&str; 6]); 58] = {
         ("/api/v2/oauth2/sessions", NO_OPERATOR),
         ("/api/v2/oauth2/sessions/{session_id}", NO_METHOD),
         ("/api/v2/oauth2/attempts", NO_OPERATOR),
+        ("/api/v2/oauth2/operator_tokens", NO_OPERATOR),
+        ("/api/v2/oauth2/operator_tokens/{operator_token_id}", NO_METHOD),
+        ("/api/v2/oauth2/initial_access_tokens", NO_OPERATOR),
+        ("/api/v2/oauth2/initial_access_tokens/{initial_access_token_id}", NO_METHOD),
         ("/api/v2/audit/events", NO_OPERATOR),
         ("/api/v2/oauth2/overview", NO_OPERATOR),
         ("/api/v2/oauth2/.well-known/sites", OK),

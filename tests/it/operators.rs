@@ -8,6 +8,7 @@ mod families;
 mod people;
 mod records;
 mod rules;
+mod tokens;
 
 use doorward::{
     audit::Action,

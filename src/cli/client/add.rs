@@ -3,17 +3,19 @@
 use std::rc::Rc;
 
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     cli::{
         author::author,
+        backend::{BackendArguments, Choice},
         exit::{Failure, Outcome},
         output::{Messages, insist, print},
+        remote::Server,
         settings::{OpenStore, StoreArguments, waiting_runtime},
     },
     entropy::Entropy,
-    registration,
+    paths, registration,
     store::Access,
 };
 
@@ -42,7 +44,7 @@ pub(in crate::cli) struct AddArguments {
     #[arg(long, value_name = "URL")]
     client_uri: Option<String>,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl AddArguments {
@@ -54,26 +56,54 @@ impl AddArguments {
         for (name, value) in optional {
             members.extend(value.map(|value| (name.to_owned(), Value::from(value))));
         }
-        let config = self.store.load()?;
-        let body = Value::from(members).to_string();
-        let by = author();
-        let made = registration::make(body.as_bytes(), &config.registration, &by, &Entropy::System);
-        let client = match made {
-            Ok(client) => client,
-            Err(violations) => {
-                for violation in violations {
-                    insist(violation.reason);
+        let metadata = Value::from(members);
+        let added = match self.backend.choose()? {
+            Choice::Store(store) => add(store, &metadata)?,
+            Choice::Server(server) => add_at(&server, &metadata)?,
+        };
+        let id = match added {
+            Ok(id) => id,
+            Err(reasons) => {
+                for reason in reasons {
+                    insist(reason);
                 }
                 insist("No client was added.");
                 return Ok(Outcome::No);
             }
         };
-        let id = client.client_id;
-        let store = OpenStore::open(config, Access::Command, &Rc::new(waiting_runtime()?))?;
-        store.wait(store.handle.add_client(client))?;
-        store.close()?;
         messages.say(format_args!("Added {}. Its client_id:", self.name));
         print(id)?;
         Ok(Outcome::Done)
     }
+}
+
+/// The identifier of the new client, or everything that is wrong with its metadata.
+type Added = Result<String, Vec<String>>;
+
+fn add(store: StoreArguments, metadata: &Value) -> Result<Added, Failure> {
+    let config = store.load()?;
+    let (body, by) = (metadata.to_string(), author());
+    let made = registration::make(body.as_bytes(), &config.registration, &by, &Entropy::System);
+    let client = match made {
+        Ok(client) => client,
+        Err(violations) => {
+            return Ok(Err(violations.into_iter().map(|violation| violation.reason).collect()));
+        }
+    };
+    let id = client.client_id.to_string();
+    let store = OpenStore::open(config, Access::Command, &Rc::new(waiting_runtime()?))?;
+    store.wait(store.handle.add_client(client))?;
+    store.close()?;
+    Ok(Ok(id))
+}
+
+fn add_at(server: &Server, metadata: &Value) -> Result<Added, Failure> {
+    let attributes = json!({ "metadata": metadata });
+    let reply = server.create(paths::CLIENTS, "oauth2_clients", &attributes)?;
+    if reply.is_invalid() {
+        return Ok(Err(reply.details()));
+    }
+    let created = reply.done()?;
+    let id = created["data"]["attributes"]["client_id"].as_str();
+    id.map(|id| Ok(id.to_owned())).ok_or_else(|| server.unreadable("client_id is missing"))
 }

@@ -3,22 +3,26 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::{
     audit::Author,
     cli::{
         author::author,
+        backend::{Backend, BackendArguments},
         credential::{self, Named, time_or_never},
         exit::{Failure, Outcome},
         output::{Messages, RecordOutput, insist, print},
         records::{self, Listed, Part},
-        settings::StoreArguments,
+        remote::{Collection, Read, Server, attributes, moment, moment_or_none},
+        settings::OpenStore,
         time::{self, Lifetime, to_rfc3339},
     },
-    clock::Clock,
+    clock::{Clock, Timestamp},
     entropy::Entropy,
-    operator::{OperatorToken, OperatorTokenId, Role},
+    operator::{OperatorToken, OperatorTokenId, Role, token_name},
+    paths,
     store::{Access, Deleted, OperatorTokenRecord, Store, StoreError},
 };
 
@@ -54,7 +58,7 @@ Examples:
 )]
 pub(in crate::cli) struct CreateArguments {
     /// What you call the token: the name that audit events show
-    #[arg(long, value_parser = name)]
+    #[arg(long, value_parser = token_name)]
     name: String,
     /// What the token may do
     #[arg(long, value_parser = role_parser())]
@@ -63,7 +67,7 @@ pub(in crate::cli) struct CreateArguments {
     #[arg(long, value_name = "LIFETIME", default_value = "90d", value_parser = time::lifetime)]
     expires: Lifetime,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// List operator tokens, expired ones too
@@ -82,7 +86,7 @@ pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Revoke operator tokens: the next call with one fails
@@ -97,7 +101,7 @@ pub(in crate::cli) struct RevokeArguments {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 fn role_parser() -> impl clap::builder::TypedValueParser<Value = Role> {
@@ -105,64 +109,74 @@ fn role_parser() -> impl clap::builder::TypedValueParser<Value = Role> {
         .map(|name| name.parse().expect("a name of the list above"))
 }
 
-/// A name that a table and an event can show.
-fn name(text: &str) -> Result<String, String> {
-    const CHARS_MAX: usize = 100;
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > CHARS_MAX || text.chars().any(char::is_control) {
-        return Err(format!("write one line of at most {CHARS_MAX} characters"));
-    }
-    Ok(text.to_owned())
-}
-
 impl CreateArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Command)?;
-        let now = Clock::System.now();
-        let token = OperatorToken::generate(now, &Entropy::System);
-        let record = OperatorTokenRecord {
-            operator_token_id: token.id,
-            name: self.name,
-            role: self.role,
-            hash: token.secret.hash(),
-            created_at: now,
-            expires_at: self.expires.after(now),
-            used_at: None,
+        let Self { name, role, expires, backend } = self;
+        let created = match backend.open(Access::Command)? {
+            Backend::Store(store) => create(store, &name, role, expires)?,
+            Backend::Server(server) => create_at(&server, &name, role, expires)?,
         };
-        let is_created =
-            store.wait(store.handle.create_operator_token(record.clone(), author()))?;
-        store.close()?;
-        if !is_created {
+        let Some((shown, token)) = created else {
             insist(format_args!(
-                "There is already an operator token named {}. Choose another name, or revoke it first.",
-                record.name
+                "There is already an operator token named {name}. Choose another name, or revoke it first."
             ));
             return Ok(Outcome::No);
-        }
-        let expires = credential::expiry(record.expires_at);
+        };
+        let expires = credential::expiry(shown.expires_at);
         messages.say(format_args!(
-            "Created {} with the role {}. It {expires} and is not shown again:",
-            record.name, record.role
+            "Created {name} with the role {role}. It {expires} and is not shown again:"
         ));
         print(token)?;
         Ok(Outcome::Done)
     }
 }
 
+/// A new token and what is shown of it; `None` when another token has its name.
+type Created = Option<(Shown, String)>;
+
+fn create(store: OpenStore, name: &str, role: Role, expires: Lifetime) -> Result<Created, Failure> {
+    let now = Clock::System.now();
+    let token = OperatorToken::generate(now, &Entropy::System);
+    let record = OperatorTokenRecord {
+        operator_token_id: token.id,
+        name: name.to_owned(),
+        role,
+        hash: token.secret.hash(),
+        created_at: now,
+        expires_at: expires.after(now),
+        used_at: None,
+    };
+    let is_created = store.wait(store.handle.create_operator_token(record.clone(), author()))?;
+    store.close()?;
+    Ok(is_created.then(|| (record.into(), token.to_string())))
+}
+
+fn create_at(
+    server: &Server,
+    name: &str,
+    role: Role,
+    expires: Lifetime,
+) -> Result<Created, Failure> {
+    let expires_at = expires.after(Clock::System.now()).map(to_rfc3339);
+    let attributes = json!({ "name": name, "role": role.as_str(), "expires_at": expires_at });
+    let reply = server.create(paths::OPERATOR_TOKENS, "oauth2_operator_tokens", &attributes)?;
+    credential::created(server, reply, Shown::read)
+}
+
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<OperatorTokenRecord>(&self.store.open(Access::Read)?, (), part, messages)
+        records::list::<Shown>(&self.backend.open(Access::Read)?, (), part, messages)
     }
 }
 
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        credential::revoke::<OperatorTokenRecord>(self.store, self.tokens, self.yes, messages)
+        credential::revoke::<Shown>(self.backend, self.tokens, self.yes, messages)
     }
 }
 
-impl Named for OperatorTokenRecord {
+impl Named for Shown {
     fn name(&self) -> &str {
         &self.name
     }
@@ -172,7 +186,54 @@ impl Named for OperatorTokenRecord {
     }
 }
 
-/// A token as programs read it: never its secret.
+/// What is shown of a token: never its secret.
+#[derive(Clone)]
+struct Shown {
+    id: OperatorTokenId,
+    name: String,
+    role: Role,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    used_at: Option<Timestamp>,
+}
+
+impl From<OperatorTokenRecord> for Shown {
+    fn from(token: OperatorTokenRecord) -> Self {
+        Self {
+            id: token.operator_token_id,
+            name: token.name,
+            role: token.role,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            used_at: token.used_at,
+        }
+    }
+}
+
+/// The attributes of a token in the operator API.
+#[derive(Deserialize)]
+struct Attributes {
+    name: String,
+    role: String,
+    #[serde(deserialize_with = "moment")]
+    created_at: Timestamp,
+    #[serde(default, deserialize_with = "moment_or_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "moment_or_none")]
+    used_at: Option<Timestamp>,
+}
+
+impl Shown {
+    /// The token of a resource.
+    fn read(resource: &Value) -> Read<Self> {
+        let Attributes { name, role, created_at, expires_at, used_at } = attributes(resource)?;
+        let id = resource["id"].as_str().and_then(|id| id.parse().ok()).ok_or("id is unknown")?;
+        let role = role.parse().map_err(|()| "role is unknown")?;
+        Ok(Self { id, name, role, created_at, expires_at, used_at })
+    }
+}
+
+/// A token as programs read it.
 #[derive(Serialize)]
 struct Line<'a> {
     operator_token_id: String,
@@ -185,9 +246,9 @@ struct Line<'a> {
     used_at: Option<String>,
 }
 
-fn line(token: &OperatorTokenRecord) -> Line<'_> {
+fn line(token: &Shown) -> Line<'_> {
     Line {
-        operator_token_id: token.operator_token_id.to_string(),
+        operator_token_id: token.id.to_string(),
         name: &token.name,
         role: token.role.as_str(),
         created_at: to_rfc3339(token.created_at),
@@ -196,12 +257,18 @@ fn line(token: &OperatorTokenRecord) -> Line<'_> {
     }
 }
 
-impl Listed for OperatorTokenRecord {
+impl Listed for Shown {
     type Id = OperatorTokenId;
     type Filter = ();
     const NAME: &'static str = "operator token";
     const HEADER: &'static [&'static str] =
         &["NAME", "ROLE", "CREATED", "EXPIRES", "LAST USED", "TOKEN ID"];
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::OPERATOR_TOKENS,
+        query: |()| Vec::new(),
+        read: |resource| Some(Self::read(resource)),
+        page_max: 100,
+    });
 
     async fn page(
         store: &Store,
@@ -209,11 +276,12 @@ impl Listed for OperatorTokenRecord {
         after: Option<OperatorTokenId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        store.operator_tokens(after, limit).await
+        let page = store.operator_tokens(after, limit).await?;
+        Ok(page.into_iter().map(Self::from).collect())
     }
 
     fn id(&self) -> OperatorTokenId {
-        self.operator_token_id
+        self.id
     }
 
     fn line(&self) -> Result<String, Failure> {
@@ -228,7 +296,7 @@ impl Listed for OperatorTokenRecord {
             to_rfc3339(self.created_at),
             time_or_never(self.expires_at),
             time_or_never(self.used_at),
-            self.operator_token_id.to_string(),
+            self.id.to_string(),
         ]
     }
 }

@@ -11,7 +11,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH},
 };
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use url::{Host, Url, form_urlencoded};
 
@@ -77,6 +77,16 @@ impl Reply {
     pub(super) fn is_missing(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }
+
+    /// Whether there is such a resource already.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.status == StatusCode::CONFLICT
+    }
+
+    /// Whether a member of the body breaks a rule.
+    pub(super) fn is_invalid(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
+    }
 }
 
 /// What the server answers: a success, or a refusal that the caller of [`Server::call`] may expect.
@@ -127,6 +137,17 @@ impl Server {
         body: &Value,
     ) -> Result<Reply, Failure> {
         self.change(Method::PATCH, path, etag, Some(body))
+    }
+
+    /// Creates a resource of this kind.
+    pub(super) fn create(
+        &self,
+        path: &str,
+        kind: &str,
+        attributes: &Value,
+    ) -> Result<Reply, Failure> {
+        let body = json!({ "data": { "type": kind, "attributes": attributes } });
+        self.change(Method::POST, path, None, Some(&body))
     }
 
     fn change(

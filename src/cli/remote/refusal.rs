@@ -112,7 +112,7 @@ impl Reply {
             StatusCode::TOO_MANY_REQUESTS => {
                 let when = text(RETRY_AFTER)
                     .map_or_else(|| "later".to_owned(), |seconds| format!("in {seconds} seconds"));
-                format!("{url} rejects this for now, since too many calls failed: try again {when}")
+                format!("{url} rejects further calls for now: try again {when}")
             }
             status if status.is_redirection() => {
                 let place = text(LOCATION).unwrap_or_default();

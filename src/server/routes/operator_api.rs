@@ -6,9 +6,9 @@ use super::table::{Endpoint, Operation, PAGE, always};
 use crate::{
     config::Config,
     operator_api::{
-        self, attempts, audit_events, client_list, clients, families, grants, org_clients,
-        overview, people, rule_trial, rules, scopes_restriction, sessions, user_clients,
-        well_known,
+        self, attempts, audit_events, client_creation, client_list, clients, families, grants,
+        initial_access_tokens, operator_tokens, org_clients, overview, people, rule_trial, rules,
+        scopes_restriction, sessions, user_clients, well_known,
     },
     paths,
 };
@@ -37,8 +37,10 @@ macro_rules! endpoint {
 }
 
 /// Every endpoint of the operator API.
-pub(super) static ENDPOINTS: [Endpoint; 27] = [
-    endpoint!(paths::CLIENTS, always, GET client_list::LIST),
+pub(super) static ENDPOINTS: [Endpoint; 31] = [
+    endpoint!(
+        paths::CLIENTS, always, GET client_list::LIST, POST client_creation::CREATE
+    ),
     endpoint!(
         paths::CLIENT, always, GET clients::READ, PATCH clients::CHANGE, DELETE clients::REMOVE
     ),
@@ -62,6 +64,16 @@ pub(super) static ENDPOINTS: [Endpoint; 27] = [
     endpoint!(paths::SESSIONS, Config::authorizes, GET sessions::LIST),
     endpoint!(paths::SESSION, Config::authorizes, DELETE sessions::END),
     endpoint!(paths::ATTEMPTS, always, GET attempts::LIST),
+    endpoint!(
+        paths::OPERATOR_TOKENS, always,
+        GET operator_tokens::LIST, POST operator_tokens::CREATE
+    ),
+    endpoint!(paths::OPERATOR_TOKEN, always, DELETE operator_tokens::REVOKE),
+    endpoint!(
+        paths::INITIAL_ACCESS_TOKENS, always,
+        GET initial_access_tokens::LIST, POST initial_access_tokens::CREATE
+    ),
+    endpoint!(paths::INITIAL_ACCESS_TOKEN, always, DELETE initial_access_tokens::REVOKE),
     endpoint!(paths::AUDIT_EVENTS, always, GET audit_events::LIST),
     endpoint!(paths::OVERVIEW, always, GET overview::READ),
     endpoint!(paths::SITES, always, GET well_known::SITES),
