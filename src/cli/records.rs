@@ -93,6 +93,8 @@ pub(super) struct Pages<'backend, T: Listed> {
     backend: BackendRef<'backend>,
     filter: T::Filter,
     after: Option<T::Id>,
+    /// Where the operator API says that the next page begins; the page before may have been empty.
+    cursor: Option<String>,
     page: vec::IntoIter<T>,
     page_max: usize,
     is_at_end: bool,
@@ -111,6 +113,7 @@ impl<'backend, T: Listed> Pages<'backend, T> {
             backend: backend.into(),
             filter,
             after,
+            cursor: None,
             page: Vec::new().into_iter(),
             page_max,
             is_at_end: false,
@@ -126,9 +129,10 @@ impl<'backend, T: Listed> Pages<'backend, T> {
                 page
             }
             BackendRef::Server(server) => {
-                let after = self.after.as_ref().map(T::cursor);
+                let after = self.cursor.take().or_else(|| self.after.as_ref().map(T::cursor));
                 let page = server.page::<T>(&self.filter, after, self.page_max)?;
-                self.is_at_end = !page.has_more;
+                self.is_at_end = page.after.is_none();
+                self.cursor = page.after;
                 page.records
             }
         };

@@ -54,7 +54,8 @@ pub(in crate::cli) fn moment_or_none<'de, D: Deserializer<'de>>(
 /// A part of a list.
 pub(in crate::cli) struct Page<T> {
     pub(in crate::cli) records: Vec<T>,
-    pub(in crate::cli) has_more: bool,
+    /// Where the list goes on; `None` at its end.
+    pub(in crate::cli) after: Option<String>,
 }
 
 impl Server {
@@ -70,11 +71,13 @@ impl Server {
         query.push(("page[limit]", limit.min(collection.page_max).to_string()));
         query.extend(after.map(|after| ("page[cursor]", after)));
         let document = self.get(collection.path, &query)?.done()?;
-        let mut page =
-            Page { records: Vec::new(), has_more: document["meta"]["page"]["after"].is_string() };
+        let mut page = Page {
+            records: Vec::new(),
+            after: document["meta"]["page"]["after"].as_str().map(str::to_owned),
+        };
         for resource in document["data"].as_array().into_iter().flatten() {
             let Some(read) = (collection.read)(resource) else {
-                page.has_more = false;
+                page.after = None;
                 break;
             };
             page.records.push(read.map_err(|reason| self.unreadable(&reason))?);

@@ -62,7 +62,7 @@ const READS: &[&[&str]] = &[
     &["client", "list", "--name", "ONE"],
     &["client", "list", "--profile", "datadog"],
     &["client", "list", "--flag", "look_alike"],
-    &["client", "list", "--since", "2023-11-14T22:13:22Z", "--until", "2023-11-14T22:13:23Z"],
+    &["client", "list", "--since", "2023-11-14T22:13:20Z", "--until", "2026-06-01"],
     &["client", "list", "--standing", "pending"],
     &["client", "list", "--standing", "suspended"],
     &["client", "list", "--destination", "*.example"],
@@ -325,4 +325,32 @@ fn an_answer_that_is_no_answer_of_the_api_is_told_from_one() {
         });
         assert!(ran.err.contains(expected) && ran.err.lines().count() == 1, "{answer}: {ran:?}");
     }
+}
+
+#[test]
+fn a_list_goes_on_behind_an_empty_page() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut command = Doorward::new().command(&["client", "list", "--server", &url]);
+    let (ran, asked) = std::thread::scope(|scope| {
+        let answering = scope.spawn(|| {
+            let mut asked = Vec::new();
+            for page in [r#"{"after":"a place"}"#, "{}"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                asked.push(lines.next().unwrap().unwrap());
+                while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                let body = format!(r#"{{"data":[],"meta":{{"page":{page}}}}}"#);
+                let length = body.len();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}");
+                stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+            }
+            asked
+        });
+        let child = command.current_dir("/").env("DOORWARD_TOKEN", "dwo_x").spawn().unwrap();
+        (Ran::of(child), answering.join().unwrap())
+    });
+    assert_eq!((ran.code, &*ran.err), (Some(0), "There is no such client.\n"), "{ran:?}");
+    assert!(asked[1].contains("page%5Bcursor%5D=a+place"), "{asked:?}");
 }
