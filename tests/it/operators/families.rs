@@ -24,6 +24,8 @@ async fn family(server: &TestServer, name: &str, clients: usize) -> FamilyId {
         family = Some(FamilyKey::of(&metadata).id());
     }
     let family = family.unwrap();
+    // They are counted when they have settled.
+    server.clock.advance(std::time::Duration::from_secs(2));
     until(async || {
         let counted = server.kept.family(family).await.unwrap();
         counted.filter(|it| it.clients == clients as u64).map(drop)
