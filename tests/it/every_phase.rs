@@ -30,7 +30,7 @@ const IN_FLIGHT: &str = "doorward_http_requests_in_flight";
 /// Callers at a time.
 const CALLERS: u32 = 4;
 /// What a caller may hold in any phase, in bytes.
-const HELD_EACH: u32 = 320 << 10;
+const HELD_EACH: u32 = 600 << 10;
 /// Between two things that a caller does who goes on.
 const PACE: Duration = Duration::from_millis(100);
 /// Longer than all limits together, and shorter than those a server has by default.

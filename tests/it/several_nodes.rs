@@ -264,6 +264,10 @@ async fn three_nodes_that_write_at_once_count_every_client_once_within_five_seco
         let [one, two, three] = &nodes;
         tokio::join!(one.new_client(), two.new_client(), three.new_client());
     }
+    // They are counted when they have settled.
+    for node in &nodes {
+        node.clock.advance(Duration::from_secs(2));
+    }
     let counted = async || -> u64 {
         let families = kept.families_by_id(None, 100).await.unwrap();
         families.iter().map(|family| family.clients).sum()

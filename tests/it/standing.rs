@@ -143,7 +143,7 @@ async fn a_restricted_client_is_offered_what_is_left_and_loses_the_rest_at_once(
     let code = browser.submit(&page, "decision", "allow").await.code();
     let bought: Value = client.redeem(&server, &code).await.json();
     assert_eq!(bought["scope"], "read");
-    let beyond = browser.get(&client.request().and("scope", "write").path()).await;
+    let beyond = browser.get(&self::request(&client).and("scope", "write").path()).await;
     assert_eq!(beyond.brought()["error"], "invalid_scope", "{beyond:?}");
     // What is allowed again adds nothing to what exists.
     server.kept.restrict_client(&id.into(), None, by_now(&server)).await.unwrap();
