@@ -25,7 +25,7 @@ async fn family(server: &TestServer, name: &str, clients: usize) -> FamilyId {
     }
     let family = family.unwrap();
     // They are counted when they have settled.
-    server.clock.advance(std::time::Duration::from_secs(2));
+    server.clock.advance(Duration::from_secs(2));
     until(async || {
         let counted = server.kept.family(family).await.unwrap();
         counted.filter(|it| it.clients == clients as u64).map(drop)
