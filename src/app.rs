@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use crate::{
     attempt::Attempt,
@@ -14,7 +15,7 @@ use crate::{
     audit::{Actor, Author},
     client::ClientIdentifier,
     client_document::ClientDocuments,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     config::Config,
     entropy::Entropy,
     families::Families,
@@ -34,7 +35,7 @@ use crate::{
     metrics::AppMetrics,
     provider::Providers,
     server_metadata,
-    store::Store,
+    store::{Overview, Store},
     webhook::Webhooks,
 };
 
@@ -84,6 +85,8 @@ pub struct App {
     pub(crate) keys: Keys,
     /// How the interface describes itself, once somebody has asked.
     pub(crate) description: OnceLock<Bytes>,
+    /// What operators look at first, and when it was counted: that reads every client and grant.
+    pub(crate) overview: Mutex<Option<(Timestamp, Overview)>>,
     /// Refused requests that are not stored yet.
     pub(crate) attempts: Arc<Attempts>,
     /// The receivers of events.
@@ -136,6 +139,7 @@ impl App {
             metadata: server_metadata::document(&config),
             keys: Keys::new(&config.token, &entropy),
             description: OnceLock::new(),
+            overview: Mutex::default(),
             webhooks: Arc::new(Webhooks::new(
                 &config.webhooks,
                 config.audit.keep_days,

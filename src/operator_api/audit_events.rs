@@ -61,8 +61,7 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     for (name, value) in terms(request.query.text(QUERY)?.unwrap_or_default())? {
         narrow(&mut filter, name, &value)?;
     }
-    let cursor = page.cursor.map(str::parse).transpose();
-    let after: Option<EventId> = cursor.map_err(|_| page::bad_cursor())?;
+    let after: Option<EventId> = page.after()?;
     let look = request.app.store.look_for_events(&filter, after, page.limit + 1).await?;
     let next = look.next.map(|id| id.to_string());
     Ok(page.answer_behind(

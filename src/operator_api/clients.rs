@@ -32,9 +32,7 @@ pub(crate) const READ: Operation = Operation {
     summary: "Read a client. `ETag` is its version, for `If-Match`.",
     parameters: &[],
     body: None,
-    schema: Some(
-        || json!({ "type": "object", "required": ["data"], "properties": { "data": resource_schema() } }),
-    ),
+    schema: Some(|| page::one_schema(&resource_schema())),
     refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
     handler: handler!(read),
 };

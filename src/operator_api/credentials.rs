@@ -128,5 +128,5 @@ pub(super) fn created_schema(mut resource: Value, example: &str) -> Value {
     resource["properties"]["attributes"]["properties"]["token"] =
         json!({ "type": "string", "description": "The token, which no other answer has." });
     resource["examples"][0]["attributes"]["token"] = example.into();
-    json!({ "type": "object", "required": ["data"], "properties": { "data": resource } })
+    page::one_schema(&resource)
 }

@@ -3,9 +3,11 @@
 use http::{HeaderValue, StatusCode, header::ETAG};
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use crate::{
     clock::Timestamp,
     http::answer::{self, Response},
+    store::Deleted,
 };
 
 /// What an operation answers.
@@ -36,6 +38,14 @@ impl Answer {
     /// 204.
     pub(super) const fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT, body: None, etag: None }
+    }
+
+    /// 204 after a deletion, or that there is no such `what`.
+    pub(super) const fn deleted(outcome: Deleted, what: &'static str) -> Result<Self, ApiError> {
+        match outcome {
+            Deleted::Forgotten => Ok(Self::nothing()),
+            Deleted::NotThere => Err(ApiError::NotFound(what)),
+        }
     }
 
     /// With the version of the resource.

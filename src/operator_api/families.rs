@@ -63,9 +63,7 @@ pub(crate) const READ: Operation = Operation {
     summary: "Read a family, with its connections as of now. `ETag` is its version, for `If-Match`.",
     parameters: &[],
     body: None,
-    schema: Some(
-        || json!({ "type": "object", "required": ["data"], "properties": { "data": resource_schema() } }),
-    ),
+    schema: Some(|| page::one_schema(&resource_schema())),
     refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
     handler: handler!(read),
 };
@@ -216,8 +214,7 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
         destination: destination(DESTINATION, query.text(DESTINATION)?)?,
         standing: query.parsed("filter[standing]", "active or suspended")?,
     };
-    let after: Option<FamilyPlace> =
-        page.cursor.map(str::parse).transpose().map_err(|()| page::bad_cursor())?;
+    let after: Option<FamilyPlace> = page.after()?;
     let found = request.app.store.families(&filter, after, page.limit + 1).await?;
     Ok(page.answer(&request, found, |family| order.place(family).to_string(), resource))
 }
@@ -225,13 +222,8 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
 /// The parameter of the path.
 const FAMILY_ID: &str = "family_id";
 
-fn id(request: &Request<'_>) -> Result<FamilyId, ApiError> {
-    let refused = |_| ApiError::parameter(FAMILY_ID, "The value must be a UUID.");
-    request.path(FAMILY_ID)?.parse().map_err(refused)
-}
-
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
-    document(&request, id(&request)?).await
+    document(&request, request.id(FAMILY_ID)?).await
 }
 
 const WEEK_MILLIS: u64 = 7 * 24 * 3_600_000;
@@ -251,7 +243,7 @@ async fn document(request: &Request<'_>, id: FamilyId) -> Result<Answer, ApiErro
 }
 
 async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
-    let id = id(&request)?;
+    let id = request.id(FAMILY_ID)?;
     let edit = FamilyEdit { versions: request.versions(), ..edit(&request.body, &id.to_string())? };
     let store = &request.app.store;
     match store.edit_family(id, edit, request.author(), &|_, _| {}).await? {

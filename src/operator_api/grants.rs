@@ -16,7 +16,7 @@ use crate::{
     client::Scope,
     grant::{GrantId, ResourceIndicator},
     operator::OperatorScope,
-    store::{Deleted, EventsOf, GrantFilter, GrantRecord},
+    store::{EventsOf, GrantFilter, GrantRecord},
     timeline::timeline,
 };
 
@@ -52,9 +52,7 @@ pub(crate) const READ: Operation = Operation {
     summary: "Read a grant and its timeline, also after its end.",
     parameters: &[],
     body: None,
-    schema: Some(
-        || json!({ "type": "object", "required": ["data"], "properties": { "data": resource_schema() } }),
-    ),
+    schema: Some(|| page::one_schema(&resource_schema())),
     refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
     handler: handler!(read),
 };
@@ -125,8 +123,7 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
         .parsed("filter[client_id]", "a UUID in lower case, or the URL of a metadata document")?;
     let subject = request.query.text("filter[sub]")?.map(str::to_owned);
     let filter = GrantFilter { client, subject };
-    let cursor = page.cursor.map(str::parse).transpose();
-    let mut after: Option<GrantId> = cursor.map_err(|_| page::bad_cursor())?;
+    let mut after: Option<GrantId> = page.after()?;
     let mut found: Vec<GrantRecord> = Vec::new();
     while found.len() <= page.limit {
         let wanted = page.limit + 1 - found.len();
@@ -141,16 +138,11 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
 /// The parameter of the path.
 const GRANT_ID: &str = "grant_id";
 
-fn id(request: &Request<'_>) -> Result<GrantId, ApiError> {
-    let refused = |_| ApiError::parameter(GRANT_ID, "The value must be a UUID.");
-    request.path(GRANT_ID)?.parse().map_err(refused)
-}
-
 /// More events than a grant leaves.
 const EVENTS_MAX: usize = 100;
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
-    let (id, store) = (id(&request)?, &request.app.store);
+    let (id, store) = (request.id(GRANT_ID)?, &request.app.store);
     let grant = store.grant(id).await?;
     let mut events = store.newest_events(Some(&EventsOf::Grant(id)), None, EVENTS_MAX).await?;
     if grant.is_none() && events.is_empty() {
@@ -168,10 +160,7 @@ async fn revoke(request: Request<'_>) -> Result<Answer, ApiError> {
     let revoked = request
         .app
         .store
-        .revoke_grant(id(&request)?, Action::GrantRevoked, "by_operator", request.author())
+        .revoke_grant(request.id(GRANT_ID)?, Action::GrantRevoked, "by_operator", request.author())
         .await?;
-    match revoked {
-        Deleted::Forgotten => Ok(Answer::nothing()),
-        Deleted::NotThere => Err(ApiError::NotFound("grant")),
-    }
+    Answer::deleted(revoked, "grant")
 }

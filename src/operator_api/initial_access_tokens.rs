@@ -14,7 +14,7 @@ use super::{
 use crate::{
     operator::OperatorScope,
     registration::{self, InitialAccessToken},
-    store::{Deleted, InitialAccessTokenId, InitialAccessTokenRecord},
+    store::{InitialAccessTokenId, InitialAccessTokenRecord},
 };
 
 const TYPE: &str = "oauth2_initial_access_tokens";
@@ -119,8 +119,7 @@ fn schema() -> Value {
 
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&request)?;
-    let after: Option<InitialAccessTokenId> =
-        page.cursor.map(str::parse).transpose().map_err(|_| page::bad_cursor())?;
+    let after: Option<InitialAccessTokenId> = page.after()?;
     let found = request.app.store.initial_access_tokens(after, page.limit + 1).await?;
     let cursor = |token: &InitialAccessTokenRecord| token.initial_access_token_id.to_string();
     Ok(page.answer(&request, found, cursor, resource))
@@ -164,10 +163,7 @@ async fn create(request: Request<'_>) -> Result<Answer, ApiError> {
 const INITIAL_ACCESS_TOKEN_ID: &str = "initial_access_token_id";
 
 async fn revoke(request: Request<'_>) -> Result<Answer, ApiError> {
-    let refused = |_| ApiError::parameter(INITIAL_ACCESS_TOKEN_ID, "The value must be a UUID.");
-    let id = request.path(INITIAL_ACCESS_TOKEN_ID)?.parse().map_err(refused)?;
-    match request.app.store.revoke_initial_access_token(id, request.author()).await? {
-        Deleted::Forgotten => Ok(Answer::nothing()),
-        Deleted::NotThere => Err(ApiError::NotFound("initial access token")),
-    }
+    let id = request.id(INITIAL_ACCESS_TOKEN_ID)?;
+    let outcome = request.app.store.revoke_initial_access_token(id, request.author()).await?;
+    Answer::deleted(outcome, "initial access token")
 }

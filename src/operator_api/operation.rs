@@ -18,6 +18,7 @@ use crate::{
     audit::Author,
     clock::Timestamp,
     http::{answer::Response, body::media_type, caller::Caller, request_id::origin},
+    id::Id,
     json,
     operator::Role,
 };
@@ -104,6 +105,12 @@ impl Request<'_> {
         let decoded = percent_decode_str(text).decode_utf8();
         let refused = |_| ApiError::parameter(name, "The parameter is not UTF-8.");
         decoded.map(String::from).map_err(refused)
+    }
+
+    /// The identifier that is that parameter of the path.
+    pub(super) fn id<Kind>(&self, name: &str) -> Result<Id<Kind>, ApiError> {
+        let refused = |_| ApiError::parameter(name, "The value must be a UUID.");
+        self.path(name)?.parse().map_err(refused)
     }
 
     /// The versions in `If-Match`; `None` where every version is good.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     operator::{OperatorScope, OperatorToken, OperatorTokenId, Role, token_name},
-    store::{Deleted, OperatorTokenRecord},
+    store::OperatorTokenRecord,
 };
 
 const TYPE: &str = "oauth2_operator_tokens";
@@ -105,8 +105,7 @@ fn schema() -> Value {
 
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&request)?;
-    let after: Option<OperatorTokenId> =
-        page.cursor.map(str::parse).transpose().map_err(|_| page::bad_cursor())?;
+    let after: Option<OperatorTokenId> = page.after()?;
     let found = request.app.store.operator_tokens(after, page.limit + 1).await?;
     Ok(page.answer(&request, found, |token| token.operator_token_id.to_string(), resource))
 }
@@ -144,10 +143,7 @@ async fn create(request: Request<'_>) -> Result<Answer, ApiError> {
 const OPERATOR_TOKEN_ID: &str = "operator_token_id";
 
 async fn revoke(request: Request<'_>) -> Result<Answer, ApiError> {
-    let refused = |_| ApiError::parameter(OPERATOR_TOKEN_ID, "The value must be a UUID.");
-    let id = request.path(OPERATOR_TOKEN_ID)?.parse().map_err(refused)?;
-    match request.app.store.revoke_operator_token(id, request.author()).await? {
-        Deleted::Forgotten => Ok(Answer::nothing()),
-        Deleted::NotThere => Err(ApiError::NotFound("operator token")),
-    }
+    let id = request.id(OPERATOR_TOKEN_ID)?;
+    let outcome = request.app.store.revoke_operator_token(id, request.author()).await?;
+    Answer::deleted(outcome, "operator token")
 }

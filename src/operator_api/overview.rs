@@ -4,17 +4,17 @@ use serde_json::{Value, json};
 
 use super::{
     authentication::Needs,
-    document::Answer,
+    document::{Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
 };
-use crate::{operator::OperatorScope, store::Overview};
+use crate::{clock::Timestamp, operator::OperatorScope, store::Overview};
 
 /// `GET /api/v2/oauth2/overview`
 pub(crate) const READ: Operation = Operation {
     needs: Needs::Scope(OperatorScope::ClientsRead),
     id: "getOAuth2Overview",
-    summary: "Count clients, grants, and people.",
+    summary: "Count clients, grants, and people; at most every 30 seconds.",
     parameters: &[],
     body: None,
     schema: Some(schema),
@@ -24,7 +24,23 @@ pub(crate) const READ: Operation = Operation {
 
 const TYPE: &str = "oauth2_overview";
 
+/// For how long what was counted is good, in seconds.
+const GOOD_SECONDS: u64 = 30;
+
+/// What is counted now, or was a moment ago: one call counts, and those that come meanwhile wait for it.
+async fn counted(request: &Request<'_>) -> Result<(Timestamp, Overview), ApiError> {
+    let mut counted = request.app.overview.lock().await;
+    if let Some((at, overview)) = &*counted
+        && request.now < at.after_seconds(GOOD_SECONDS)
+    {
+        return Ok((*at, overview.clone()));
+    }
+    let overview = request.app.store.overview(request.now).await?;
+    Ok(counted.insert((request.now, overview)).clone())
+}
+
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
+    let (counted_at, overview) = counted(&request).await?;
     let Overview {
         clients,
         document_clients,
@@ -35,11 +51,12 @@ async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
         registered_last_week,
         grants,
         people,
-    } = request.app.store.overview(request.now).await?;
+    } = overview;
     Ok(Answer::one(&json!({
         "id": "overview",
         "type": TYPE,
         "attributes": {
+            "counted_at": moment(Some(counted_at)),
             "clients": clients,
             "document_clients": document_clients,
             "pending": pending,
@@ -63,6 +80,7 @@ fn schema() -> Value {
             "id": { "const": "overview" },
             "type": { "const": TYPE },
             "attributes": { "type": "object", "properties": {
+                "counted_at": { "type": "string", "format": "date-time" },
                 "clients": number("Registered clients of every standing."),
                 "document_clients": number("Clients with a metadata document that a person has allowed."),
                 "pending": number("Clients that wait for an operator."),

@@ -1,5 +1,7 @@
 //! Pages of a list by a cursor, and the members of a document that a caller sends.
 
+use std::str::FromStr;
+
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -30,6 +32,11 @@ impl<'request> Page<'request> {
             cursor: request.query.text(CURSOR.name)?,
             limit: request.query.number(LIMIT.name, default, 1..=max)?,
         })
+    }
+
+    /// Behind what the page begins.
+    pub(super) fn after<T: FromStr>(&self) -> Result<Option<T>, ApiError> {
+        self.cursor.map(str::parse).transpose().map_err(|_| bad_cursor())
     }
 
     /// The answer with a page of what was found: one more than the limit says that there is more.
@@ -76,6 +83,11 @@ fn next(request: &Request<'_>, after: &str) -> String {
 
 pub(super) fn bad_cursor() -> ApiError {
     ApiError::parameter(CURSOR.name, "The value must be meta.page.after of the page before.")
+}
+
+/// The schema of a document with one resource.
+pub(super) fn one_schema(resource: &Value) -> Value {
+    json!({ "type": "object", "required": ["data"], "properties": { "data": resource } })
 }
 
 /// The schema of a page of these resources.

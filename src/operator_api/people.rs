@@ -40,9 +40,7 @@ pub(crate) const READ: Operation = Operation {
     summary: "Read a person with the clients that they have authorized, also after all access has ended.",
     parameters: &[],
     body: None,
-    schema: Some(
-        || json!({ "type": "object", "required": ["data"], "properties": { "data": resource_schema() } }),
-    ),
+    schema: Some(|| page::one_schema(&resource_schema())),
     refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
     handler: handler!(read),
 };

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     operator::OperatorScope,
-    store::{Deleted, SessionId, SessionRecord},
+    store::{SessionId, SessionRecord},
 };
 
 const TYPE: &str = "oauth2_sessions";
@@ -104,8 +104,7 @@ fn resource_schema() -> Value {
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&request)?;
     let subject = request.query.text("filter[sub]")?;
-    let cursor = page.cursor.map(str::parse).transpose();
-    let after: Option<SessionId> = cursor.map_err(|_| page::bad_cursor())?;
+    let after: Option<SessionId> = page.after()?;
     let found = request.app.store.sessions(subject, after, page.limit + 1).await?;
     Ok(page.answer(&request, found, |session| session.session_id.to_string(), resource))
 }
@@ -114,10 +113,7 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
 const SESSION_ID: &str = "session_id";
 
 async fn end(request: Request<'_>) -> Result<Answer, ApiError> {
-    let refused = |_| ApiError::parameter(SESSION_ID, "The value must be a UUID.");
-    let id = request.path(SESSION_ID)?.parse().map_err(refused)?;
-    match request.app.store.end_session(id, request.author()).await? {
-        Deleted::Forgotten => Ok(Answer::nothing()),
-        Deleted::NotThere => Err(ApiError::NotFound("session")),
-    }
+    let id = request.id(SESSION_ID)?;
+    let outcome = request.app.store.end_session(id, request.author()).await?;
+    Answer::deleted(outcome, "session")
 }

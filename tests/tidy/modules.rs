@@ -238,6 +238,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "family",
             "grant",
             "http",
+            "id",
             "json",
             "live_rules",
             "operator",

@@ -416,12 +416,20 @@ async fn the_overview_counts_what_there_is() {
         allow(&server, first, subject, "read").await;
     }
     change(&server, second, (&operator, ""), &json!({ "standing": "suspended" })).await;
+    let counted = server.clock.now().to_rfc3339();
     let overview = get(&server, "/api/v2/oauth2/overview", &operator).await;
-    assert_eq!(
-        overview["data"]["attributes"],
-        json!({
-            "clients": 2, "document_clients": 0, "pending": 0, "suspended": 1, "dormant": 0,
-            "registered_last_day": 2, "registered_last_week": 2, "grants": 3, "people": 2,
-        })
-    );
+    let expected = json!({
+        "counted_at": counted,
+        "clients": 2, "document_clients": 0, "pending": 0, "suspended": 1, "dormant": 0,
+        "registered_last_day": 2, "registered_last_week": 2, "grants": 3, "people": 2,
+    });
+    assert_eq!(overview["data"]["attributes"], expected);
+
+    client(&server, "A later app").await;
+
+    let overview = get(&server, "/api/v2/oauth2/overview", &operator).await;
+    assert_eq!(overview["data"]["attributes"], expected, "counting reads every client");
+    server.clock.advance(Duration::from_secs(30));
+    let overview = get(&server, "/api/v2/oauth2/overview", &operator).await;
+    assert_eq!(overview["data"]["attributes"]["clients"], 3);
 }
