@@ -17,6 +17,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -104,8 +105,9 @@ def password(server):
 
 
 def operator_token(server):
-    """A token that opens the operator API of a server."""
-    words = ["--quiet", "operator", "token", "create", "--name", "journey", "--role", "admin", "--data", server.store]
+    """A token that opens the operator API of a server. Other servers may have had the store before."""
+    name = f"journey {uuid.uuid4()}"
+    words = ["--quiet", "operator", "token", "create", "--name", name, "--role", "admin", "--data", server.store]
     return doorward(*words).strip()
 
 
