@@ -246,10 +246,12 @@ impl Counting {
     fn forget(&mut self, now: Timestamp) {
         let front = self.front.map_or(now, |front| front.at().min(now));
         let mut floor = self.floor().max(front.before_seconds(MARGIN_SECONDS));
-        if let Some(id) = self.read.iter().rev().nth(REMEMBERED_MAX) {
-            floor = floor.max(id.at().min(now));
+        while let Some(first) = self.read.first()
+            && (self.read.len() > REMEMBERED_MAX || *first < ClientId::first_of(floor))
+        {
+            floor = floor.max(first.at().min(now));
+            self.read.pop_first();
         }
-        self.read = self.read.split_off(&ClientId::first_of(floor));
         self.floor = Some(floor);
     }
 }
