@@ -153,7 +153,7 @@ impl Label for AttemptReason {
     }
 }
 
-/// A refused request, as an extension of its response. Whoever answers adds who sent it, and when.
+/// A refused request, as an extension of its response. `server/exchange.rs` adds the source and the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) reason: AttemptReason,

@@ -215,6 +215,18 @@ impl Actor {
     }
 }
 
+/// The longest note or reason, in characters.
+pub(crate) const REMARK_CHARS_MAX: usize = 500;
+
+/// What an operator writes about a client or a decision: one line, which a table can show. `None` if it is none.
+pub(crate) fn remark(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_remark = !text.is_empty()
+        && text.chars().count() <= REMARK_CHARS_MAX
+        && !text.chars().any(char::is_control);
+    is_remark.then(|| text.to_owned())
+}
+
 /// Who makes a change, when, and by which request. A change makes its events from it.
 #[derive(Clone, Debug)]
 pub struct Author {

@@ -144,9 +144,7 @@ impl Families {
 }
 
 fn together(mut own: ClientState, family: Option<Decided>) -> ClientState {
-    if own.terms.ceiling.is_some() {
-        own.ceiling = Ceiling::both(own.ceiling, own.terms.ceiling.as_ref());
-    }
+    own.ceiling = Ceiling::both(own.ceiling, own.terms.ceiling.as_ref());
     let Some(family) = family else { return own };
     own.ceiling = Ceiling::both(own.ceiling, family.ceiling.as_ref());
     let standing = match family.standing {

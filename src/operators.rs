@@ -98,7 +98,7 @@ mod tests {
         ResourceOwner {
             subject: subject.to_owned(),
             name: None,
-            // Not the one that counts: nobody has verified it.
+            // No provider has verified it, so it does not count.
             email: Some("typed@acme.example".to_owned()),
             identity: identity.text(),
         }

@@ -55,7 +55,7 @@ class Place:
         def serve(port, _folder):
             return servers.serving(servers.program("doorward"), port, self.data, management)
 
-        # Nodes share a database, and need one secret for their keys: without it nobody can sign in there.
+        # On PostgreSQL, people can sign in only with a secret for the keys, which all nodes share.
         shared = {"DOORWARD_TOKEN__KEYS_SECRET": KEYS_SECRET} if str(self.data).startswith("postgres:") else {}
         name = f"governed-{self.name.replace(' ', '-')}"
         server = Server(name, f"Doorward, {self.name}", serve, environment=shared | environment)

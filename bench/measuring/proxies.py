@@ -24,7 +24,7 @@ def documented(page, language):
 
 @dataclass(frozen=True)
 class Setting:
-    """What a proxy is started with. `guard` is None where it asks nobody."""
+    """What a proxy is started with. `guard` is None for a proxy without the guard."""
 
     folder: object
     port: int

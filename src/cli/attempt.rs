@@ -1,21 +1,20 @@
 //! `doorward attempt`: why clients fail, straight from the store, also beside a running server.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr};
+use std::num::NonZeroUsize;
 
-use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use clap::{Args, Subcommand, builder::TypedValueParser};
 use serde_json::{Value, json};
 
 use super::{
     exit::{Failure, Outcome},
     output::{Messages, RecordOutput, visible_line},
     records::{self, Listed, Part},
-    settings::StoreArguments,
+    settings::{StoreArguments, one_of},
     time::to_rfc3339,
 };
 use crate::{
     attempt::AttemptReason,
-    clock::Timestamp,
-    store::{Access, AttemptId, AttemptRecord, Store, StoreError},
+    store::{Access, AttemptPlace, AttemptRecord, Store, StoreError},
 };
 
 /// List refused registrations, authorizations, and token requests, with what to do about each
@@ -53,17 +52,20 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
     /// Continue after this row, the last of an earlier list
-    #[arg(long, value_name = "PLACE")]
-    after: Option<Place>,
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    after: Option<AttemptPlace>,
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
     store: StoreArguments,
 }
 
-fn reason_parser() -> impl clap::builder::TypedValueParser<Value = AttemptReason> {
-    PossibleValuesParser::new(AttemptReason::ALL.iter().map(|reason| reason.as_str()))
-        .map(|name| name.parse().expect("a name of the list above"))
+fn reason_parser() -> impl TypedValueParser<Value = AttemptReason> {
+    one_of(AttemptReason::ALL.iter().map(|reason| reason.as_str()))
+}
+
+fn place(text: &str) -> Result<AttemptPlace, &'static str> {
+    text.parse().map_err(|()| "not a place: take the one that an earlier list names")
 }
 
 impl ListArguments {
@@ -73,32 +75,8 @@ impl ListArguments {
     }
 }
 
-/// The place of a row in the list: when it was last counted, and which it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    last_at: Timestamp,
-    id: AttemptId,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.last_at.as_millis(), self.id)
-    }
-}
-
-impl FromStr for Place {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = "not a place: take the one that an earlier list names";
-        let (millis, id) = text.split_once('.').ok_or(refused)?;
-        let last_at = millis.parse().map(Timestamp::from_millis).map_err(|_| refused)?;
-        Ok(Self { last_at, id: id.parse().map_err(|_| refused)? })
-    }
-}
-
 impl Listed for AttemptRecord {
-    type Id = Place;
+    type Id = AttemptPlace;
     type Filter = Option<AttemptReason>;
     const NAME: &'static str = "attempt";
     const HEADER: &'static [&'static str] =
@@ -107,18 +85,15 @@ impl Listed for AttemptRecord {
     async fn page(
         store: &Store,
         reason: &Option<AttemptReason>,
-        after: Option<Place>,
+        after: Option<AttemptPlace>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        let mut attempts = store.attempts().await?;
-        attempts.retain(|row| reason.is_none_or(|reason| row.reason == reason.as_str()));
-        attempts.sort_by_key(|row| std::cmp::Reverse(row.id_in_list()));
-        let behind = |row: &Self| after.is_none_or(|after| row.id_in_list() < after);
-        Ok(attempts.into_iter().filter(behind).take(limit).collect())
+        let of_reason = |row: &Self| reason.is_none_or(|reason| row.reason == reason.as_str());
+        store.attempts_page(of_reason, after, limit).await
     }
 
-    fn id(&self) -> Place {
-        self.id_in_list()
+    fn id(&self) -> AttemptPlace {
+        self.place()
     }
 
     fn line(&self) -> Result<String, Failure> {
@@ -138,12 +113,6 @@ impl Listed for AttemptRecord {
             facts.join("\n"),
             self.advice().unwrap_or("This reason is of a later release.").to_owned(),
         ]
-    }
-}
-
-impl AttemptRecord {
-    fn id_in_list(&self) -> Place {
-        Place { last_at: self.last_at, id: self.id() }
     }
 }
 

@@ -4,7 +4,7 @@ mod follow;
 
 use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
 
-use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use clap::{Args, Subcommand, builder::TypedValueParser};
 use serde_json::Value;
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     output::{Messages, RecordOutput, visible_line},
     records::{self, Listed, Part},
     remote::{Collection, Query, Read},
+    settings::one_of,
     time::{self, to_rfc3339},
 };
 use crate::{
@@ -116,9 +117,8 @@ struct PeriodArguments {
     until: Option<Timestamp>,
 }
 
-fn action_parser() -> impl clap::builder::TypedValueParser<Value = Action> {
-    PossibleValuesParser::new(Action::ALL.iter().map(|action| action.as_str()))
-        .map(|name| name.parse().expect("a name of the list above"))
+fn action_parser() -> impl TypedValueParser<Value = Action> {
+    one_of(Action::ALL.iter().map(|action| action.as_str()))
 }
 
 impl ListArguments {

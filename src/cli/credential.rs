@@ -6,7 +6,7 @@ use super::{
     author::author,
     backend::{Backend, BackendArguments},
     exit::{Failure, Outcome},
-    output::{Messages, insist, is_confirmed, needs_a_terminal},
+    output::{Messages, insist, is_confirmed, needs_a_terminal, number},
     records::{Listed, Pages},
     remote::{Read, Reply, Server},
     time::to_rfc3339,
@@ -47,8 +47,8 @@ pub(super) fn revoke<T: Named>(
     let wanted = named.len();
     let found = find::<T>(&backend, named)?;
     let mut is_complete = found.len() == wanted;
-    let plural = if found.len() == 1 { "" } else { "s" };
-    let question = format!("Revoke {} {}{plural}?", found.len(), T::NAME);
+    let tokens = number(found.len() as u64, T::NAME, &format!("{}s", T::NAME));
+    let question = format!("Revoke {tokens}?");
     if is_sure || found.is_empty() || is_confirmed(&question) {
         for token in found {
             let name = token.name();

@@ -10,7 +10,7 @@ use std::{
 use super::{
     backend::{Backend, BackendArguments},
     exit::{Failure, Outcome},
-    output::{Messages, Results},
+    output::{self, Messages, Results},
     records::{self, Listed, Pages},
 };
 use crate::{private_file, store::Access};
@@ -42,8 +42,8 @@ pub(super) fn export<T: Listed>(
             write_file::<T>(&backend, filter, messages, whole)?
         }
     };
-    let plural = if number == 1 { "" } else { "s" };
-    messages.say(format_args!("Exported {number} {}{plural}.", T::NAME));
+    let exported = output::number(number, T::NAME, &format!("{}s", T::NAME));
+    messages.say(format_args!("Exported {exported}."));
     Ok(Outcome::Done)
 }
 

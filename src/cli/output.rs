@@ -23,6 +23,11 @@ pub(super) enum Format {
     Jsonl,
 }
 
+/// A number with the word for it: `1 client`, `2 clients`.
+pub(super) fn number(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// `--output` of the commands that show records.
 #[derive(Args, Debug)]
 pub(super) struct RecordOutput {

@@ -18,7 +18,8 @@ use super::{
     backend::{Backend, BackendRef},
     exit::{Failure, Outcome},
     output::{
-        Format, Messages, Results, insist, is_confirmed, needs_a_terminal, table, visible_json,
+        self, Format, Messages, Results, insist, is_confirmed, needs_a_terminal, table,
+        visible_json,
     },
     progress,
     remote::Collection,
@@ -296,10 +297,8 @@ pub(super) fn forget<T: Forgotten>(
     let whom = if is_sure && !is_rehearsal {
         String::new()
     } else {
-        match number::<T>(&backend, &named, &filter, messages)? {
-            1 => format!("1 {}", T::NAME),
-            number => format!("{number} {}s", T::NAME),
-        }
+        let number = number::<T>(&backend, &named, &filter, messages)?;
+        output::number(number as u64, T::NAME, &format!("{}s", T::NAME))
     };
     if is_rehearsal {
         messages.say(format_args!("Would {verb} {whom}."));
@@ -396,8 +395,8 @@ fn forget_all<T: Forgotten>(
         thread::sleep(began.elapsed());
     }
     bar.finish_and_clear();
-    let plural = if bar.position() == 1 { "" } else { "s" };
-    messages.say(format_args!("{}d {} {}{plural}.", T::FORGET, bar.position(), T::NAME));
+    let forgotten = output::number(bar.position(), T::NAME, &format!("{}s", T::NAME));
+    messages.say(format_args!("{}d {forgotten}.", T::FORGET));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::{
     backend::{Backend, BackendArguments},
     credential::{self, Named, time_or_never},
     exit::{Failure, Outcome},
-    output::{Messages, RecordOutput, insist, print},
+    output::{Messages, RecordOutput, insist, number, print},
     records::{self, Listed, Part},
     remote::{Collection, Read, Server, attributes, moment, moment_or_none},
     settings::OpenStore,
@@ -123,11 +123,10 @@ impl CreateArguments {
             ));
             return Ok(Outcome::No);
         };
-        let clients = if shown.uses_max == 1 { "client" } else { "clients" };
+        let clients = number(shown.uses_max, "client", "clients");
         let expires = credential::expiry(shown.expires_at);
         messages.say(format_args!(
-            "Created {name} for {} {clients}. It {expires} and is not shown again:",
-            shown.uses_max
+            "Created {name} for {clients}. It {expires} and is not shown again:"
         ));
         print(token)?;
         Ok(Outcome::Done)

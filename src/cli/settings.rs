@@ -1,9 +1,12 @@
 //! The options that several commands share to find their settings and their store, and the store once it
 //! is open.
 
-use std::{net::SocketAddr, path::PathBuf, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, rc::Rc, str::FromStr, sync::Arc};
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use tokio::runtime::{self, Runtime};
 
 use super::exit::Failure;
@@ -11,6 +14,16 @@ use crate::{
     config::{self, Config, ConfigErrors, Sources, StoreLocation},
     store::{self, Access, Store, StoreError},
 };
+
+/// The parser of an option that takes one of these words.
+pub(super) fn one_of<T>(
+    words: impl IntoIterator<Item = &'static str>,
+) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = ()> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).map(|word| word.parse().expect("a word of the list above"))
+}
 
 /// The settings of a server.
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@ use crate::paths;
 const API: &str = "/api";
 
 impl Config {
-    /// Whether anybody can sign in, and clients can therefore ask for access.
+    /// Whether people can sign in, so that clients can ask for access.
     pub fn authorizes(&self) -> bool {
         self.sign_in.local || !self.sign_in.providers.is_empty()
     }

@@ -1,6 +1,10 @@
-//! The addresses to listen on: free, taken by a Doorward that runs, or taken by somebody else.
+//! The addresses to listen on: free, taken by a running Doorward, or taken by another program.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -10,7 +14,7 @@ use tokio::{
 
 use super::{Examined, Finding, Look};
 
-/// How long whoever has an address may take to say who it is.
+/// How long a program that listens may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// More than the answer of a Doorward has.
 const ANSWER_MAX: u64 = 4096;
@@ -87,4 +91,16 @@ async fn is_doorward(address: SocketAddr) -> bool {
         io::Result::Ok(String::from_utf8_lossy(&answer).contains(r#""name":"doorward""#))
     };
     matches!(timeout(PATIENCE, asked).await, Ok(Ok(true)))
+}
+
+/// Whether an address is of this machine or of a network behind it: strangers do not reach it.
+pub(super) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            address.is_loopback() || address.is_private() || address.is_link_local()
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
 }

@@ -19,7 +19,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Examined, Finding, Look};
+use super::{Examined, Finding, Look, addresses::is_private};
 use crate::{
     clock::Timestamp,
     guard::{Asked, Decision, Guarded, Presented, Tool, decide},
@@ -127,17 +127,6 @@ async fn own_address() -> io::Result<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").await?;
     socket.connect(ELSEWHERE).await?;
     Ok(socket.local_addr()?.ip())
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
 }
 
 /// What the public address answers.

@@ -1,15 +1,11 @@
 //! The listener of the operator API: do only operators reach it, as far as can be told from here?
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use url::Url;
 
-use super::{Examined, Finding, Look};
+use super::{Examined, Finding, Look, addresses::is_private};
 use crate::{
     http::{
         fetch::{FetchError, Fetched, Fetcher, Reach},
@@ -42,15 +38,7 @@ pub(super) fn apart(examined: &Examined<'_>) -> Vec<Finding> {
 
 fn exposure(listen: SocketAddr) -> Finding {
     let look = Look::at("operator", &listen);
-    let is_private = match listen.ip().to_canonical() {
-        IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    };
-    if is_private {
+    if is_private(listen.ip()) {
         return look.ok("the operator API listens on a private address");
     }
     let what = if listen.ip().is_unspecified() {
@@ -78,7 +66,7 @@ fn judged(look: Look, fetched: Result<Fetched, FetchError>) -> Finding {
             "something else than this server answers at the public address",
             "lead the address of server.issuer to server.listen",
         ),
-        Err(error) => look.ok(format!("it cannot be told who answers there: {}", chain(&error))),
+        Err(error) => look.ok(format!("could not check who answers there: {}", chain(&error))),
     }
 }
 

@@ -1,23 +1,17 @@
 //! Attempts: why clients fail.
 
-use std::cmp::Reverse;
-
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
     authentication::Needs,
-    document::{Answer, moment},
+    document::{self, Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
     page::{self, CURSOR, LIMIT, Page},
     query::Parameter,
 };
-use crate::{
-    attempt::AttemptReason,
-    operator::OperatorScope,
-    store::{AttemptId, AttemptRecord},
-};
+use crate::{attempt::AttemptReason, operator::OperatorScope, store::AttemptRecord};
 
 const TYPE: &str = "oauth2_attempts";
 
@@ -67,61 +61,45 @@ fn resource_schema() -> Value {
     let optional =
         |description: &str| json!({ "type": ["string", "null"], "description": description });
     let reasons: Vec<&str> = AttemptReason::ALL.iter().map(|reason| reason.as_str()).collect();
-    json!({
-        "type": "object",
-        "required": ["id", "type", "attributes"],
-        "properties": {
-            "id": { "type": "string", "format": "uuid" },
-            "type": { "const": TYPE },
-            "attributes": {
-                "type": "object",
-                "required": ["reason", "target", "source_network", "attempts", "first_at", "last_at",
-                    "last_request_id", "advice"],
-                "properties": {
-                    "reason": { "type": "string", "description": format!("{}.", reasons.join(", ")) },
-                    "target": optional("The family of the client, or the destination of the request."),
-                    "source_network": optional("An IPv4 /24 or an IPv6 /48, if addresses are stored."),
-                    "attempts": { "type": "integer" },
-                    "first_at": text,
-                    "last_at": text,
-                    "last_request_id": text,
-                    "advice": optional("What the operator or the developer of the client does about it."),
-                },
-            },
+    let properties = json!({
+        "reason": { "type": "string", "description": format!("{}.", reasons.join(", ")) },
+        "target": optional("The family of the client, or the destination of the request."),
+        "source_network": optional("An IPv4 /24 or an IPv6 /48, if addresses are stored."),
+        "attempts": { "type": "integer" },
+        "first_at": text,
+        "last_at": text,
+        "last_request_id": text,
+        "advice": optional("What the operator or the developer of the client does about it."),
+    });
+    let mut schema = document::resource_schema(
+        TYPE,
+        &[
+            "reason",
+            "target",
+            "source_network",
+            "attempts",
+            "first_at",
+            "last_at",
+            "last_request_id",
+            "advice",
+        ],
+        &properties,
+    );
+    schema["examples"] = json!([{
+        "id": "3c1f5d43-6a2e-8b1d-9c55-0d7a5be2f0aa",
+        "type": TYPE,
+        "attributes": {
+            "reason": AttemptReason::TokenVerifier.as_str(),
+            "target": "claude code@loopback",
+            "source_network": "192.0.2.0/24",
+            "attempts": 212,
+            "first_at": "2027-01-15T08:00:00Z",
+            "last_at": "2027-01-15T14:05:00Z",
+            "last_request_id": "4bf92f3577b34da6",
+            "advice": AttemptReason::TokenVerifier.advice(),
         },
-        "examples": [{
-            "id": "3c1f5d43-6a2e-8b1d-9c55-0d7a5be2f0aa",
-            "type": TYPE,
-            "attributes": {
-                "reason": AttemptReason::TokenVerifier.as_str(),
-                "target": "claude code@loopback",
-                "source_network": "192.0.2.0/24",
-                "attempts": 212,
-                "first_at": "2027-01-15T08:00:00Z",
-                "last_at": "2027-01-15T14:05:00Z",
-                "last_request_id": "4bf92f3577b34da6",
-                "advice": AttemptReason::TokenVerifier.advice(),
-            },
-        }],
-    })
-}
-
-/// The place of a row in the list.
-type Place = Reverse<(u64, AttemptId)>;
-
-fn place(row: &AttemptRecord) -> Place {
-    Reverse((row.last_at.as_millis(), row.id()))
-}
-
-fn cursor(row: &AttemptRecord) -> String {
-    format!("{}.{}", row.last_at.as_millis(), row.id())
-}
-
-fn parse(cursor: &str) -> Result<Place, ApiError> {
-    let parts = cursor.split_once('.').ok_or_else(page::bad_cursor)?;
-    let millis = parts.0.parse().map_err(|_| page::bad_cursor())?;
-    let id = parts.1.parse().map_err(|_| page::bad_cursor())?;
-    Ok(Reverse((millis, id)))
+    }]);
+    schema
 }
 
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
@@ -130,15 +108,11 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
         request.query.parsed(REASON, "a reason that the description names")?;
     let [target, network] = [TARGET, NETWORK].map(|name| request.query.text(name));
     let (target, network) = (target?, network?);
-    let after = page.cursor.map(parse).transpose()?;
-    let mut found = request.app.store.attempts().await?;
-    found.retain(|row| {
+    let filter = |row: &AttemptRecord| {
         reason.is_none_or(|reason| row.reason == reason.as_str())
             && target.is_none_or(|target| row.target == target)
             && network.is_none_or(|network| row.network == network)
-            && after.is_none_or(|after| place(row) > after)
-    });
-    found.sort_by_cached_key(place);
-    found.truncate(page.limit + 1);
-    Ok(page.answer(&request, found, cursor, resource))
+    };
+    let found = request.app.store.attempts_page(filter, page.after()?, page.limit + 1).await?;
+    Ok(page.answer(&request, found, |row| row.place().to_string(), resource))
 }

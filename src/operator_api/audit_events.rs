@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     authentication::Needs,
-    document::{Answer, moment},
+    document::{self, Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
     page::{self, CURSOR, Page},
@@ -133,23 +133,16 @@ fn resource(event: &EventRecord) -> Value {
 
 fn resource_schema() -> Value {
     let text = json!({ "type": "string" });
-    json!({
-        "type": "object",
-        "required": ["id", "type", "attributes"],
-        "properties": {
-            "id": { "type": "string", "format": "uuid" },
-            "type": { "const": "audit" },
-            "attributes": {
-                "type": "object",
-                "required": ["timestamp", "service", "message", "tags", "attributes"],
-                "properties": {
-                    "timestamp": text,
-                    "service": { "const": "doorward" },
-                    "message": { "type": "string", "description": "The action." },
-                    "tags": { "type": "array", "items": text },
-                    "attributes": { "type": "object", "description": "The event, as `doorward audit` writes it." },
-                },
-            },
-        },
-    })
+    let properties = json!({
+        "timestamp": text,
+        "service": { "const": "doorward" },
+        "message": { "type": "string", "description": "The action." },
+        "tags": { "type": "array", "items": text },
+        "attributes": { "type": "object", "description": "The event, as `doorward audit` writes it." },
+    });
+    document::resource_schema(
+        "audit",
+        &["timestamp", "service", "message", "tags", "attributes"],
+        &properties,
+    )
 }

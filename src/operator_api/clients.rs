@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::{
     authentication::Needs,
-    document::{Answer, moment},
+    document::{self, Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
     page,
 };
 use crate::{
     app::App,
-    audit::Action,
+    audit::{self, Action, REMARK_CHARS_MAX},
     ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, Scope},
     operator::OperatorScope,
@@ -186,51 +186,44 @@ pub(super) const DOCUMENT: &str = "document";
 pub(super) fn resource_schema() -> Value {
     let text = json!({ "type": "string" });
     let optional = json!({ "type": ["string", "null"] });
-    json!({
-        "type": "object",
-        "required": ["id", "type", "attributes"],
-        "properties": {
-            "id": { "type": "string", "format": "uuid" },
-            "type": { "const": TYPE },
-            "attributes": {
-                "type": "object",
-                "required": ["client_id", "name", "profile", "registered_at", "standing", "metadata"],
-                "properties": {
-                    "client_id": text,
-                    "name": optional,
-                    "profile": { "enum": ["datadog", "rfc7591", DOCUMENT] },
-                    "registered_at": text,
-                    "source": optional,
-                    "flags": { "type": "array", "items": text },
-                    "registered_by": {
-                        "type": ["string", "null"],
-                        "description": "The operator or the initial access token that vouches for it.",
-                    },
-                    "changed_at": { "type": ["string", "null"], "description": "When the client last changed its metadata." },
-                    "generation": {
-                        "type": "integer",
-                        "description": "Of the registration access token; absent for a client with a document.",
-                    },
-                    "allowed_at": {
-                        "type": "string",
-                        "description": "When a person last allowed a client with a document; absent for others.",
-                    },
-                    "standing": {
-                        "enum": Standing::ALL.iter().map(|it| it.as_str()).chain([REJECTED]).collect::<Vec<_>>(),
-                        "description": "`rejected` only in the answer to the change that removes the client.",
-                    },
-                    "standing_at": optional,
-                    "used_at": optional,
-                    "note": optional,
-                    "ceiling": ceiling_schema("Set by an operator."),
-                    "label": optional,
-                    "rule_ceiling": ceiling_schema("Set by the admission rule that let it in."),
-                    "expires_at": { "type": ["string", "null"], "description": "When a rule has it removed." },
-                    "metadata": { "type": "object", "description": "RFC 7591 members." },
-                },
-            },
+    let properties = json!({
+        "client_id": text,
+        "name": optional,
+        "profile": { "enum": ["datadog", "rfc7591", DOCUMENT] },
+        "registered_at": text,
+        "source": optional,
+        "flags": { "type": "array", "items": text },
+        "registered_by": {
+            "type": ["string", "null"],
+            "description": "The operator or the initial access token that vouches for it.",
         },
-    })
+        "changed_at": { "type": ["string", "null"], "description": "When the client last changed its metadata." },
+        "generation": {
+            "type": "integer",
+            "description": "Of the registration access token; absent for a client with a document.",
+        },
+        "allowed_at": {
+            "type": "string",
+            "description": "When a person last allowed a client with a document; absent for others.",
+        },
+        "standing": {
+            "enum": Standing::ALL.iter().map(|it| it.as_str()).chain([REJECTED]).collect::<Vec<_>>(),
+            "description": "`rejected` only in the answer to the change that removes the client.",
+        },
+        "standing_at": optional,
+        "used_at": optional,
+        "note": optional,
+        "ceiling": ceiling_schema("Set by an operator."),
+        "label": optional,
+        "rule_ceiling": ceiling_schema("Set by the admission rule that let it in."),
+        "expires_at": { "type": ["string", "null"], "description": "When a rule has it removed." },
+        "metadata": { "type": "object", "description": "RFC 7591 members." },
+    });
+    document::resource_schema(
+        TYPE,
+        &["client_id", "name", "profile", "registered_at", "standing", "metadata"],
+        &properties,
+    )
 }
 
 /// The schema of a ceiling.
@@ -322,9 +315,6 @@ async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
     }
 }
 
-/// The longest note or reason, in characters.
-const REMARK_CHARS_MAX: usize = 500;
-
 /// The standing of a client that was pending and is removed.
 const REJECTED: &str = "rejected";
 
@@ -385,16 +375,12 @@ pub(super) fn ceiling(value: &Value, pointer: &str) -> Result<Ceiling, ApiError>
 
 /// One line that an operator wrote.
 pub(super) fn remark(value: &Value, pointer: &str) -> Result<String, ApiError> {
-    let text = value.as_str().unwrap_or_default().trim();
-    if text.is_empty()
-        || text.chars().count() > REMARK_CHARS_MAX
-        || text.chars().any(char::is_control)
-    {
+    let refused = || {
         let detail =
             format!("The value must be one line of at most {REMARK_CHARS_MAX} characters.");
-        return Err(ApiError::member(pointer, detail));
-    }
-    Ok(text.to_owned())
+        ApiError::member(pointer, detail)
+    };
+    value.as_str().and_then(audit::remark).ok_or_else(refused)
 }
 
 async fn remove(request: Request<'_>) -> Result<Answer, ApiError> {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{error::ApiError, page};
+use super::{document, error::ApiError, page};
 use crate::{clock::Timestamp, json::pointer_step};
 
 /// The longest lifetime, as on the command line.
@@ -106,20 +106,13 @@ pub(super) fn body_schema(
 
 /// The schema of a token with these properties.
 pub(super) fn resource_schema(kind: &str, properties: &Value, example: &Value) -> Value {
-    json!({
-        "type": "object",
-        "required": ["id", "type", "attributes"],
-        "properties": {
-            "id": { "type": "string", "format": "uuid" },
-            "type": { "const": kind },
-            "attributes": { "type": "object", "required": ["name"], "properties": properties },
-        },
-        "examples": [{
-            "id": "019aa7b5-0c44-7a10-8f2e-5d6c7b8a9013",
-            "type": kind,
-            "attributes": example,
-        }],
-    })
+    let mut schema = document::resource_schema(kind, &["name"], properties);
+    schema["examples"] = json!([{
+        "id": "019aa7b5-0c44-7a10-8f2e-5d6c7b8a9013",
+        "type": kind,
+        "attributes": example,
+    }]);
+    schema
 }
 
 /// The schema of the answer that creates a token.

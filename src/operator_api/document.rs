@@ -69,6 +69,19 @@ impl Answer {
     }
 }
 
+/// The schema of a resource of this kind that a UUID names.
+pub(super) fn resource_schema(kind: &str, required: &[&str], properties: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["id", "type", "attributes"],
+        "properties": {
+            "id": { "type": "string", "format": "uuid" },
+            "type": { "const": kind },
+            "attributes": { "type": "object", "required": required, "properties": properties },
+        },
+    })
+}
+
 /// A moment, or `null`.
 pub(super) fn moment(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| at.to_rfc3339().into())

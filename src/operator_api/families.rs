@@ -7,14 +7,13 @@ use super::{
     authentication::Needs,
     client_list::destination,
     clients::{ceiling, ceiling_schema, remark},
-    document::{Answer, moment},
+    document::{self, Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
     page::{self, CURSOR, LIMIT, Page},
     query::Parameter,
 };
 use crate::{
-    clock::Timestamp,
     family::{FamilyId, FamilyKey},
     operator::OperatorScope,
     store::{
@@ -114,36 +113,30 @@ fn resource_schema() -> Value {
     let optional = json!({ "type": ["string", "null"] });
     let texts = json!({ "type": "array", "items": text });
     let number = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
-    json!({
-        "type": "object",
-        "required": ["id", "type", "attributes"],
-        "properties": {
-            "id": { "type": "string", "format": "uuid" },
-            "type": { "const": TYPE },
-            "attributes": {
-                "type": "object",
-                "required": ["key", "names", "destinations", "registrations", "clients", "people", "standing"],
-                "properties": {
-                    "key": { "type": "string", "description": "Its name without versions, and where it redirects to." },
-                    "names": texts,
-                    "destinations": texts,
-                    "registrations": number("All registrations, those of removed clients among them."),
-                    "registrations_7_days": number("Those of the last 7 days; not in lists."),
-                    "clients": number("Clients that exist."),
-                    "people": number("People with a live connection, as of half a minute ago in lists."),
-                    "connections": number("Live connections; not in lists."),
-                    "first_seen_at": text,
-                    "last_seen_at": text,
-                    "used_at": optional,
-                    "flags": texts,
-                    "standing": { "enum": ["active", "suspended"] },
-                    "standing_at": optional,
-                    "ceiling": ceiling_schema("It holds beside those of clients and rules."),
-                },
-            },
-        },
-        "examples": [example()],
-    })
+    let properties = json!({
+        "key": { "type": "string", "description": "Its name without versions, and where it redirects to." },
+        "names": texts,
+        "destinations": texts,
+        "registrations": number("All registrations, those of removed clients among them."),
+        "registrations_7_days": number("Those of the last 7 days; not in lists."),
+        "clients": number("Clients that exist."),
+        "people": number("People with a live connection, as of half a minute ago in lists."),
+        "connections": number("Live connections; not in lists."),
+        "first_seen_at": text,
+        "last_seen_at": text,
+        "used_at": optional,
+        "flags": texts,
+        "standing": { "enum": ["active", "suspended"] },
+        "standing_at": optional,
+        "ceiling": ceiling_schema("It holds beside those of clients and rules."),
+    });
+    let mut schema = document::resource_schema(
+        TYPE,
+        &["key", "names", "destinations", "registrations", "clients", "people", "standing"],
+        &properties,
+    );
+    schema["examples"] = json!([example()]);
+    schema
 }
 
 fn example() -> Value {
@@ -226,14 +219,11 @@ async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     document(&request, request.id(FAMILY_ID)?).await
 }
 
-const WEEK_MILLIS: u64 = 7 * 24 * 3_600_000;
-
 async fn document(request: &Request<'_>, id: FamilyId) -> Result<Answer, ApiError> {
     let store = &request.app.store;
     let family = store.family(id).await?.ok_or(ApiError::NotFound("family"))?;
     let access = store.family_access(id, request.now).await?;
-    let week_ago = request.now.as_millis().saturating_sub(WEEK_MILLIS);
-    let of_week = store.family_registrations(id, Timestamp::from_millis(week_ago)).await?;
+    let of_week = store.family_registrations(id, request.now.before_days(7)).await?;
     let mut resource = resource(&family);
     let attributes = &mut resource["attributes"];
     attributes["people"] = access.people.into();

@@ -39,8 +39,6 @@ const TRIAL_MAX: Duration = Duration::from_secs(20);
 
 const DAYS: u32 = 30;
 const DAYS_MAX: u32 = 36_500;
-const DAY_SECONDS: u64 = 86_400;
-
 /// The id of a draft without one.
 const DRAFT: &str = "draft";
 
@@ -59,7 +57,7 @@ async fn try_rule(request: Request<'_>) -> Result<Answer, ApiError> {
     let trial = Trial::new(draft.among(of_settings, of_store), &app.config.registration);
     // One at a time on each node: a trial reads the store as fast as it answers.
     let Ok(_turn) = app.rules.trials.try_acquire() else { return Err(StoreError::Busy.into()) };
-    let since = request.now.before_seconds(u64::from(asked.days) * DAY_SECONDS);
+    let since = request.now.before_days(asked.days.into());
     let span = TrialSpan { since, now: request.now, until: Some(Instant::now() + TRIAL_MAX) };
     let tried = trial.run(&app.store, span, &|| {}).await?;
     Ok(Answer::one(&resource(&draft.rule, &tried, span)))

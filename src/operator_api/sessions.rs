@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     authentication::Needs,
-    document::{Answer, moment},
+    document::{self, Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
     page::{self, CURSOR, LIMIT, Page},
@@ -67,38 +67,32 @@ fn resource(session: &SessionRecord) -> Value {
 fn resource_schema() -> Value {
     let text = json!({ "type": "string" });
     let optional = json!({ "type": ["string", "null"] });
-    json!({
-        "type": "object",
-        "required": ["id", "type", "attributes"],
-        "properties": {
-            "id": { "type": "string", "format": "uuid" },
-            "type": { "const": TYPE },
-            "attributes": {
-                "type": "object",
-                "required": ["sub", "name", "email", "signed_in_at", "idle_at", "expires_at"],
-                "properties": {
-                    "sub": text,
-                    "name": optional,
-                    "email": optional,
-                    "signed_in_at": text,
-                    "idle_at": { "type": "string", "description": "When it ends unless it is used." },
-                    "expires_at": text,
-                },
-            },
+    let properties = json!({
+        "sub": text,
+        "name": optional,
+        "email": optional,
+        "signed_in_at": text,
+        "idle_at": { "type": "string", "description": "When it ends unless it is used." },
+        "expires_at": text,
+    });
+    let mut schema = document::resource_schema(
+        TYPE,
+        &["sub", "name", "email", "signed_in_at", "idle_at", "expires_at"],
+        &properties,
+    );
+    schema["examples"] = json!([{
+        "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+        "type": TYPE,
+        "attributes": {
+            "sub": "acme:248289761001",
+            "name": "Ada Lovelace",
+            "email": "ada@acme.example",
+            "signed_in_at": "2027-01-15T08:00:00Z",
+            "idle_at": "2027-01-15T20:00:00Z",
+            "expires_at": "2027-01-22T08:00:00Z",
         },
-        "examples": [{
-            "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
-            "type": TYPE,
-            "attributes": {
-                "sub": "acme:248289761001",
-                "name": "Ada Lovelace",
-                "email": "ada@acme.example",
-                "signed_in_at": "2027-01-15T08:00:00Z",
-                "idle_at": "2027-01-15T20:00:00Z",
-                "expires_at": "2027-01-22T08:00:00Z",
-            },
-        }],
-    })
+    }]);
+    schema
 }
 
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {

@@ -207,7 +207,7 @@ async fn attempts(app: &App) {
 /// Stores the refused requests that are counted and not stored yet, and deletes old ones.
 pub(super) async fn store_attempts(app: &App) {
     let keep_days = app.config.audit.keep_days;
-    let keep_from = (keep_days > 0).then(|| app.clock.now().before_seconds(keep_days * 86_400));
+    let keep_from = (keep_days > 0).then(|| app.clock.now().before_days(keep_days));
     if let Err(error) = app.attempts.store(&app.store, keep_from).await {
         tracing::warn!(error = chain(&error), "refused requests are not stored now");
     }

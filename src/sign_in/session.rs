@@ -88,7 +88,7 @@ async fn prolong(app: &App, kept: &SessionRecord, now: Timestamp) {
     if idle_at.as_millis() < kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS {
         return;
     }
-    // The session is good without it, and whoever only reads needs no store that can be written.
+    // The session is good without it, and reading needs no store that can be written.
     if let Err(error) = app.store.prolong_session(kept.session_id, idle_at).await {
         tracing::warn!(%error, "a session could not be prolonged");
     }

@@ -1,5 +1,7 @@
 //! Refused requests, counted by reason, target, and network: at most [`ATTEMPTS_MAX`] rows, which all nodes share.
 
+use std::{cmp::Reverse, fmt, str::FromStr};
+
 use super::{
     Store, StoreError, change, changes,
     column::{Record, Row, columns},
@@ -38,6 +40,30 @@ pub type AttemptId = Id<AttemptKind>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AttemptKind {}
 
+/// Where a row stands in lists, of which the last counted comes first: when that was, and which row it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AttemptPlace {
+    last_at: Timestamp,
+    id: AttemptId,
+}
+
+/// The time in milliseconds and the identifier, for the cursors of lists.
+impl fmt::Display for AttemptPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.last_at.as_millis(), self.id)
+    }
+}
+
+impl FromStr for AttemptPlace {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (millis, id) = text.split_once('.').ok_or(())?;
+        let last_at = millis.parse().map(Timestamp::from_millis).map_err(|_| ())?;
+        Ok(Self { last_at, id: id.parse().map_err(|_| ())? })
+    }
+}
+
 impl Record for AttemptRecord {
     const TABLE: &'static str = "attempts";
     const NAMES: &'static str = Self::COLUMNS;
@@ -61,6 +87,11 @@ impl AttemptRecord {
         let hash = crate::secret::SecretHash::of(text.as_bytes());
         let first = hash.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
         AttemptId::from_bytes(uuid::Builder::from_custom_bytes(first).into_uuid().into_bytes())
+    }
+
+    /// Where it stands in lists.
+    pub fn place(&self) -> AttemptPlace {
+        AttemptPlace { last_at: self.last_at, id: self.id() }
     }
 
     /// What the operator or the developer of the client does about it; `None` for a reason of a later release.
@@ -94,5 +125,22 @@ impl Store {
     /// [`StoreError`].
     pub async fn attempts(&self) -> Result<Vec<AttemptRecord>, StoreError> {
         self.select(&attempts::SELECT, Vec::new()).await
+    }
+
+    /// At most `limit` rows that pass `filter`, the last counted first, beginning behind `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn attempts_page(
+        &self,
+        filter: impl Fn(&AttemptRecord) -> bool,
+        after: Option<AttemptPlace>,
+        limit: usize,
+    ) -> Result<Vec<AttemptRecord>, StoreError> {
+        let mut found = self.attempts().await?;
+        found.retain(|row| filter(row) && after.is_none_or(|after| row.place() < after));
+        found.sort_by_cached_key(|row| Reverse(row.place()));
+        found.truncate(limit);
+        Ok(found)
     }
 }

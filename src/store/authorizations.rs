@@ -154,7 +154,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Authorization>, StoreError> {
         let client = Value::text(&client.to_string());
-        let parameters = vec![client, moment(now), Value::text(after), Value::limit(limit)];
+        let parameters = vec![client, Value::moment(now), Value::text(after), Value::limit(limit)];
         self.select(&OF_CLIENT, parameters).await
     }
 
@@ -170,7 +170,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Authorization>, StoreError> {
         let parameters =
-            vec![Value::text(subject), moment(now), Value::text(after), Value::limit(limit)];
+            vec![Value::text(subject), Value::moment(now), Value::text(after), Value::limit(limit)];
         self.select(&OF_PERSON, parameters).await
     }
 
@@ -183,7 +183,7 @@ impl Store {
         client: &ClientIdentifier,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let parameters = vec![Value::text(&client.to_string()), moment(now)];
+        let parameters = vec![Value::text(&client.to_string()), Value::moment(now)];
         let counted: Option<Number> = self.select_one(&PEOPLE, parameters).await?;
         Ok(counted.map_or(0, |counted| counted.number))
     }
@@ -199,7 +199,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let after = after.map(|client| client.client_id.to_string()).unwrap_or_default();
-        self.select(&REGISTERED, vec![Value::text(&after), moment(now), Value::limit(limit)]).await
+        self.select(&REGISTERED, vec![Value::text(&after), Value::moment(now), Value::limit(limit)])
+            .await
     }
 
     /// At most `limit` clients with a document that have a live grant or are suspended, by URL, beginning after `after`.
@@ -212,10 +213,7 @@ impl Store {
         after: &str,
         limit: usize,
     ) -> Result<Vec<DocumentClientRecord>, StoreError> {
-        self.select(&DOCUMENTS, vec![Value::text(after), moment(now), Value::limit(limit)]).await
+        self.select(&DOCUMENTS, vec![Value::text(after), Value::moment(now), Value::limit(limit)])
+            .await
     }
-}
-
-fn moment(at: Timestamp) -> Value<'static> {
-    Value::Number(i64::try_from(at.as_millis()).ok())
 }

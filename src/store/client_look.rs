@@ -129,6 +129,23 @@ impl Store {
         Ok(end.map(|end| end.client_id))
     }
 
+    /// At most `limit` clients of a family that pass `filter`. The last page is the empty one.
+    pub(super) async fn clients_in_family(
+        &self,
+        family: FamilyId,
+        filter: &ClientFilter,
+        mut after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        loop {
+            let look = self.look_in_family(family, filter, after, limit).await?;
+            if !look.clients.is_empty() || look.next.is_none() {
+                return Ok(look.clients);
+            }
+            after = look.next;
+        }
+    }
+
     /// First the clients that are counted in the family, then the newest, which may not be counted yet.
     async fn look_in_family(
         &self,

@@ -59,7 +59,7 @@ impl Store {
     ) -> Result<Vec<ClientRecord>, StoreError> {
         self.check()?;
         match (filter.family, &filter.label) {
-            (Some(family), _) => self.clients_of_family(family, filter, after, limit).await,
+            (Some(family), _) => self.clients_in_family(family, filter, after, limit).await,
             (None, Some(label)) => self.clients_with_label(label, filter, after, limit).await,
             (None, None) => self.clients_in_order(filter, after, limit).await,
         }

@@ -51,6 +51,11 @@ impl Value<'_> {
         Self::Number(i64::try_from(at.as_millis()).ok())
     }
 
+    /// A number, as columns hold it.
+    pub(super) fn number(number: u64) -> Self {
+        Self::Number(Some(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
     /// A limit, as statements take it.
     pub(super) fn limit(limit: usize) -> Self {
         Self::Number(Some(i64::try_from(limit).unwrap_or(i64::MAX)))

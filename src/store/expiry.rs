@@ -255,7 +255,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let client = Value::text(&client.to_string());
-        let parameters = vec![client, Value::Number(i64::try_from(now.as_millis()).ok())];
+        let parameters = vec![client, Value::moment(now)];
         let live: Option<GrantRecord> =
             self.select_one(&grants::SELECT_LIVE_OF_CLIENT, parameters).await?;
         Ok(live.is_some())

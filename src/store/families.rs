@@ -27,12 +27,6 @@ const REMOVALS_AT_ONCE: usize = 64;
 /// By how much clocks of nodes may differ, and how long a registration may take, without one being missed, in seconds.
 pub(crate) const MARGIN_SECONDS: u64 = 60;
 
-/// The last identifier before another; `None` before the first.
-fn last_before(id: ClientId) -> Option<ClientId> {
-    let number = u128::from_be_bytes(*id.as_bytes()).checked_sub(1)?;
-    Some(ClientId::from_bytes(number.to_be_bytes()))
-}
-
 impl Store {
     /// The family of this identifier, if any client was ever counted in it.
     ///
@@ -134,8 +128,7 @@ impl Store {
         id: FamilyId,
         now: Timestamp,
     ) -> Result<FamilyAccess, StoreError> {
-        let now = Value::Number(i64::try_from(now.as_millis()).ok());
-        let parameters = vec![Value::Id(*id.as_bytes()), now];
+        let parameters = vec![Value::Id(*id.as_bytes()), Value::moment(now)];
         let found: Vec<FamilyAccess> = self.select_aside(&families::ACCESS, parameters).await?;
         Ok(found.first().copied().unwrap_or_default())
     }
@@ -196,37 +189,6 @@ impl Store {
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let ids: Vec<ClientRef> = ids.iter().map(|id| ClientRef { client_id: *id }).collect();
         change!(self, aside one, |change| changes::clients_of(change, &ids))
-    }
-
-    /// At most `limit` clients of a family: those that are counted by an index, and behind them the latest registrations,
-    /// which may not be counted yet.
-    pub(super) async fn clients_of_family(
-        &self,
-        family: FamilyId,
-        filter: &ClientFilter,
-        after: Option<ClientId>,
-        limit: usize,
-    ) -> Result<Vec<ClientRecord>, StoreError> {
-        let mark = self.families_mark().await?.unwrap_or(Timestamp::from_millis(0));
-        let mark = mark.before_seconds(MARGIN_SECONDS);
-        let (behind, mut found, mut after) = (ClientId::first_of(mark), Vec::new(), after);
-        while found.len() < limit
-            && let Some(first) = first_after(after)
-        {
-            let ids = [*family.as_bytes(), first, *behind.as_bytes()].map(Value::Id);
-            let parameters = ids.into_iter().chain([Value::limit(CLIENTS_AT_ONCE)]).collect();
-            let page: Vec<ClientRecord> =
-                self.select(&families::SELECT_CLIENTS, parameters).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.client_id);
-            found.extend(page.into_iter().filter(|client| filter.passes(client)));
-        }
-        if found.len() < limit {
-            let after = after.max(last_before(behind));
-            found.extend(self.clients_in_order(filter, after, limit - found.len()).await?);
-        }
-        found.truncate(limit);
-        Ok(found)
     }
 
     /// Removes every registered client of a family with its grants, a few at a time; later registrations stay possible.

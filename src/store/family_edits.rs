@@ -71,7 +71,7 @@ impl FamilyRecord {
 
 impl Store {
     /// Makes an edit, if the family is in one of its versions. Of a suspended family every grant ends, a page of clients a
-    /// change, and nobody can allow its clients, those included that register later. Of a restricted one, those grants end
+    /// change, and no one can allow its clients, also those that register later. Of a restricted one, those grants end
     /// that have a scope above its ceiling. An edit that changes nothing ends the grants that an earlier one has left.
     /// `progress` is told of the clients that were looked at, and the grants that ended.
     ///

@@ -94,9 +94,9 @@ impl Following {
     async fn goes_back(&mut self, store: &Store) -> Result<bool, StoreError> {
         let position = &self.position;
         let parameters = vec![
-            number(position.events_at),
+            Value::number(position.events_at),
             Value::Id(*position.event_id.as_bytes()),
-            number(position.clients_at),
+            Value::number(position.clients_at),
             Value::Id(*position.client_id.as_bytes()),
         ];
         let there = store.select_one::<TrailPosition>(&webhooks::SELECT_THERE, parameters).await?;
@@ -113,10 +113,6 @@ impl Following {
         self.position = TrailPosition { events_at, event_id, clients_at, client_id };
         Ok(goes_back)
     }
-}
-
-fn number(number: u64) -> Value<'static> {
-    Value::Number(i64::try_from(number).ok())
 }
 
 impl TrailPosition {

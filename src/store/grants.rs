@@ -241,7 +241,7 @@ pub enum NotAllowed {
     Standing(Standing),
     /// An operator has restricted its scopes in the meantime.
     Ceiling,
-    /// The person was signed out in the meantime.
+    /// The person was signed out meanwhile.
     SignedOut,
 }
 

@@ -51,7 +51,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 pub(crate) use self::families::MARGIN_SECONDS;
 pub use self::{
     approval::{Waiting, WaitingMax},
-    attempts::{ATTEMPTS_MAX, AttemptId, AttemptRecord},
+    attempts::{ATTEMPTS_MAX, AttemptId, AttemptPlace, AttemptRecord},
     authorizations::{Authorization, AuthorizationId},
     client_edits::{ClientEdit, ClientEdited},
     client_filter::{ClientFilter, LastUsed},

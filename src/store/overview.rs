@@ -5,7 +5,7 @@ use super::{
     column::{Record, Row, Value, columns},
     sql::{Statement, sql},
 };
-use crate::clock::Timestamp;
+use crate::{client::ClientId, clock::Timestamp};
 
 columns! {
     /// How many there are of what operators look at first.
@@ -55,20 +55,15 @@ const COUNT: Statement = sql!(
      (SELECT count(DISTINCT subject) FROM grants WHERE expires_at > $3) AS people"
 );
 
-const DAY_SECONDS: u64 = 24 * 60 * 60;
-
 impl Store {
     /// Counts what operators look at first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn overview(&self, now: Timestamp) -> Result<Overview, StoreError> {
-        let since = |days: u64| {
-            let millis = now.before_seconds(days * DAY_SECONDS).as_millis();
-            Value::Id((u128::from(millis) << 80).to_be_bytes())
-        };
-        let now = Value::Number(i64::try_from(now.as_millis()).ok());
-        let counted = self.select_one(&COUNT, vec![since(1), since(7), now]).await?;
+        let since = |days| Value::Id(*ClientId::first_of(now.before_days(days)).as_bytes());
+        let parameters = vec![since(1), since(7), Value::moment(now)];
+        let counted = self.select_one(&COUNT, parameters).await?;
         counted.ok_or_else(|| StoreError::Unavailable("the store counted nothing".into()))
     }
 }

@@ -98,7 +98,7 @@ impl Store {
         after: &str,
         limit: usize,
     ) -> Result<Vec<Person>, StoreError> {
-        let parameters = vec![Value::text(after), moment(now), Value::limit(limit)];
+        let parameters = vec![Value::text(after), Value::moment(now), Value::limit(limit)];
         self.select(&people::SELECT_PAGE, parameters).await
     }
 
@@ -111,7 +111,7 @@ impl Store {
         subject: &str,
         now: Timestamp,
     ) -> Result<Option<Person>, StoreError> {
-        self.select_one(&people::SELECT, vec![Value::text(subject), moment(now)]).await
+        self.select_one(&people::SELECT, vec![Value::text(subject), Value::moment(now)]).await
     }
 
     /// Ends all access of a person: sessions first, so that nothing new is allowed meanwhile, then remembered decisions,
@@ -126,54 +126,43 @@ impl Store {
         by: &Author,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<AccessEnded, StoreError> {
-        let mut ended = AccessEnded {
-            sessions: self.end_sessions_of(subject, person_change, by, progress).await?,
-            ..AccessEnded::default()
-        };
-        let (person, by_now) = (subject.to_owned(), by.clone());
-        ended.consents = change!(self, whole deleting, |change| {
-            changes::end_consents(change, &person, person_change, &by_now)
-        })?;
-        loop {
-            let began = Instant::now();
+        let sessions = end_in_steps(progress, || async {
             let (person, by) = (subject.to_owned(), by.clone());
-            let grants = change!(self, whole deleting, |change| {
-                changes::end_grants_of_person(change, &person, person_change, AT_ONCE, &by)
-            })?;
-            if grants == 0 {
-                return Ok(ended);
-            }
-            ended.grants += grants;
-            progress(grants);
-            // Others have the disk for at least as long as this had it.
-            sleep(began.elapsed()).await;
-        }
-    }
-
-    async fn end_sessions_of(
-        &self,
-        subject: &str,
-        person_change: PersonChange,
-        by: &Author,
-        progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<usize, StoreError> {
-        let mut ended = 0;
-        loop {
-            let began = Instant::now();
-            let (person, by) = (subject.to_owned(), by.clone());
-            let sessions = change!(self, whole deleting, |change| {
+            change!(self, whole deleting, |change| {
                 changes::end_sessions_of_person(change, &person, person_change, AT_ONCE, &by)
-            })?;
-            if sessions == 0 {
-                return Ok(ended);
-            }
-            ended += sessions;
-            progress(sessions);
-            sleep(began.elapsed()).await;
-        }
+            })
+        });
+        let sessions = sessions.await?;
+        let (person, author) = (subject.to_owned(), by.clone());
+        let consents = change!(self, whole deleting, |change| {
+            changes::end_consents(change, &person, person_change, &author)
+        })?;
+        let grants = end_in_steps(progress, || async {
+            let (person, by) = (subject.to_owned(), by.clone());
+            change!(self, whole deleting, |change| {
+                changes::end_grants_of_person(change, &person, person_change, AT_ONCE, &by)
+            })
+        });
+        let grants = grants.await?;
+        Ok(AccessEnded { sessions, grants, consents })
     }
 }
 
-fn moment(at: Timestamp) -> Value<'static> {
-    Value::Number(i64::try_from(at.as_millis()).ok())
+/// Ends some at each step until none is left, and returns how many there were.
+async fn end_in_steps<F: Future<Output = Result<usize, StoreError>>>(
+    progress: &(dyn Fn(usize) + Sync),
+    step: impl Fn() -> F,
+) -> Result<usize, StoreError> {
+    let mut ended = 0;
+    loop {
+        let began = Instant::now();
+        let some = step().await?;
+        if some == 0 {
+            return Ok(ended);
+        }
+        ended += some;
+        progress(some);
+        // Others have the disk for at least as long as this had it.
+        sleep(began.elapsed()).await;
+    }
 }

@@ -244,8 +244,7 @@ pub(super) fn clients_behind(
 }
 
 fn page(at: u64, id: [u8; 16], limit: usize, end: Option<u64>) -> [Value<'static>; 4] {
-    let number = |number: u64| Value::Number(Some(i64::try_from(number).unwrap_or(i64::MAX)));
-    [number(at), Value::Id(id), Value::limit(limit), number(end.unwrap_or(u64::MAX))]
+    [Value::number(at), Value::Id(id), Value::limit(limit), Value::number(end.unwrap_or(u64::MAX))]
 }
 
 /// Merges a page of events with one of clients: by commit where places can be compared, else by identifier, but no event

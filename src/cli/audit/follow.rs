@@ -153,7 +153,7 @@ async fn came(signal: &mut io::Result<Signal>) {
     }
 }
 
-/// Whether nobody reads standard output any more, as after `head`.
+/// Whether the reader of standard output has gone away, as after `head`.
 fn is_closed() -> bool {
     let stdout = io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];

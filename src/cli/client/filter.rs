@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use clap::{Args, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use ipnet::IpNet;
 
 use crate::{
     admission::{DestinationPattern, Word},
-    cli::time,
+    cli::{settings::one_of, time},
     client::ProfileName,
     clock::Timestamp,
     family::{FamilyId, FamilyKey},
@@ -100,19 +103,16 @@ impl FilterArguments {
 }
 
 /// The values of `--profile`.
-pub(in crate::cli) fn profile_parser() -> impl clap::builder::TypedValueParser<Value = ProfileName>
-{
-    PossibleValuesParser::new([ProfileName::Datadog, ProfileName::Rfc7591].map(ProfileName::as_str))
-        .map(|name| name.parse().expect("a name of the list above"))
+pub(in crate::cli) fn profile_parser() -> impl TypedValueParser<Value = ProfileName> {
+    one_of([ProfileName::Datadog, ProfileName::Rfc7591].map(ProfileName::as_str))
 }
 
-fn flag_parser() -> impl clap::builder::TypedValueParser<Value = ClientFlags> {
+fn flag_parser() -> impl TypedValueParser<Value = ClientFlags> {
     PossibleValuesParser::new(ClientFlags::LOOK_ALIKE.names()).map(|_| ClientFlags::LOOK_ALIKE)
 }
 
-pub(in crate::cli) fn standing_parser() -> impl clap::builder::TypedValueParser<Value = Standing> {
-    let names = Standing::ALL.iter().map(|standing| standing.as_str());
-    PossibleValuesParser::new(names).map(|name| name.parse().expect("a name of the list above"))
+pub(in crate::cli) fn standing_parser() -> impl TypedValueParser<Value = Standing> {
+    one_of(Standing::ALL.iter().map(|standing| standing.as_str()))
 }
 
 pub(in crate::cli) fn destination(text: &str) -> Result<DestinationPattern, String> {

@@ -5,7 +5,13 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::{
-    cli::{backend::Backend, exit::Failure, grant::Grant, output::visible_line, records::Pages},
+    cli::{
+        backend::Backend,
+        exit::Failure,
+        grant::Grant,
+        output::{number, visible_line},
+        records::Pages,
+    },
     client::ClientIdentifier,
     clock::Timestamp,
     store::{ClientRecord, ClientState, DocumentClientRecord, GrantFilter},
@@ -105,8 +111,7 @@ pub(super) struct Connections {
 impl Connections {
     /// `3 connections of 2 people`.
     pub(super) fn words(self) -> String {
-        let connections = if self.number == 1 { "connection" } else { "connections" };
-        let people = if self.people == 1 { "person" } else { "people" };
-        format!("{} {connections} of {} {people}", self.number, self.people)
+        let connections = number(self.number as u64, "connection", "connections");
+        format!("{connections} of {}", number(self.people as u64, "person", "people"))
     }
 }

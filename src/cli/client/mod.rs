@@ -27,6 +27,7 @@ use super::{
     exit::{Failure, Outcome},
     output::Messages,
 };
+use crate::audit::{self, REMARK_CHARS_MAX};
 
 /// Add, list, show, approve, suspend, restrict, remove, export, and import clients
 #[derive(Subcommand, Debug)]
@@ -85,12 +86,8 @@ impl ClientCommand {
     }
 }
 
-/// What an operator writes about a client or a decision: one line, which a table can show.
+/// What an operator writes about a client or a decision.
 pub(super) fn remark(text: &str) -> Result<String, String> {
-    const CHARS_MAX: usize = 500;
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > CHARS_MAX || text.chars().any(char::is_control) {
-        return Err(format!("write one line of at most {CHARS_MAX} characters"));
-    }
-    Ok(text.to_owned())
+    audit::remark(text)
+        .ok_or_else(|| format!("write one line of at most {REMARK_CHARS_MAX} characters"))
 }

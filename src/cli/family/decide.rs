@@ -3,13 +3,12 @@
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::number;
 use crate::{
     cli::{
         author::author,
         client::{family, remark},
         exit::{Failure, Outcome},
-        output::{Messages, insist, is_confirmed, needs_a_terminal, visible_line},
+        output::{Messages, insist, is_confirmed, needs_a_terminal, number, visible_line},
         progress,
         settings::{OpenStore, StoreArguments},
     },

@@ -101,8 +101,3 @@ fn json(family: &FamilyRecord) -> Value {
 fn day(at: Timestamp) -> String {
     to_rfc3339(at).split('T').next().unwrap_or_default().to_owned()
 }
-
-/// A number with the word for it: `1 client`, `2 clients`.
-fn number(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}

@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use super::number;
 use crate::{
     cli::{
         exit::{Failure, Outcome},
-        output::Messages,
+        output::{Messages, number},
         progress,
         settings::StoreArguments,
     },

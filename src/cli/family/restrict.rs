@@ -2,14 +2,13 @@
 
 use clap::Args;
 
-use super::number;
 use crate::{
     ceiling::Ceiling,
     cli::{
         author::author,
         client::{CeilingArguments, family, remark},
         exit::{Failure, Outcome},
-        output::{Messages, insist, is_confirmed, needs_a_terminal, visible_line},
+        output::{Messages, insist, is_confirmed, needs_a_terminal, number, visible_line},
         progress,
         settings::StoreArguments,
     },

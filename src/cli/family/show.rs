@@ -3,16 +3,16 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{json as family_json, number};
+use super::json as family_json;
 use crate::{
     cli::{
         client::family,
         exit::{Failure, Outcome},
-        output::{Format, RecordOutput, insist, print, table, visible_json},
+        output::{Format, RecordOutput, insist, number, print, table, visible_json},
         settings::{OpenStore, StoreArguments},
         time::to_rfc3339,
     },
-    clock::{Clock, Timestamp},
+    clock::Clock,
     family::FamilyId,
     store::{Access, EventRecord, EventsOf, FamilyAccess, FamilyRecord},
 };
@@ -66,8 +66,7 @@ impl Shown {
     fn of(store: &OpenStore, family: FamilyRecord) -> Result<Self, Failure> {
         let now = Clock::System.now();
         let id = family.family_id;
-        let week_ago = now.as_millis().saturating_sub(7 * 24 * 3_600_000);
-        let since = Timestamp::from_millis(week_ago);
+        let since = now.before_days(7);
         let about = EventsOf::Family(id);
         Ok(Self {
             access: store.wait(store.handle.family_access(id, now))?,

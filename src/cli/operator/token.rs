@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser as _};
+use clap::{Args, Subcommand, builder::TypedValueParser};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::{
         output::{Messages, RecordOutput, insist, print},
         records::{self, Listed, Part},
         remote::{Collection, Read, Server, attributes, moment, moment_or_none},
-        settings::OpenStore,
+        settings::{OpenStore, one_of},
         time::{self, Lifetime, to_rfc3339},
     },
     clock::{Clock, Timestamp},
@@ -104,9 +104,8 @@ pub(in crate::cli) struct RevokeArguments {
     backend: BackendArguments,
 }
 
-fn role_parser() -> impl clap::builder::TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::ALL.iter().map(|role| role.as_str()))
-        .map(|name| name.parse().expect("a name of the list above"))
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    one_of(Role::ALL.iter().map(|role| role.as_str()))
 }
 
 impl CreateArguments {

@@ -2,12 +2,11 @@
 
 use clap::Args;
 
-use super::number;
 use crate::{
     cli::{
         author::author,
         exit::{Failure, Outcome},
-        output::{Messages, insist, is_confirmed, needs_a_terminal, visible_line},
+        output::{Messages, insist, is_confirmed, needs_a_terminal, number, visible_line},
         progress,
         settings::{OpenStore, StoreArguments},
     },
@@ -55,8 +54,8 @@ impl EndArguments {
         if self.dry_run || people.is_empty() {
             return Ok(Outcome::from_verdict(is_complete));
         }
-        let whom = if people.len() == 1 { "this person" } else { "these people" };
-        if is_asked && !is_confirmed(&format!("Do you want to {} {whom}?", verb(change))) {
+        let named = if people.len() == 1 { "this person" } else { "these people" };
+        if is_asked && !is_confirmed(&format!("Do you want to {} {named}?", verb(change))) {
             insist("Nothing was changed.");
             return Ok(Outcome::No);
         }
@@ -91,7 +90,7 @@ fn find(store: &OpenStore, subjects: &[String]) -> Result<(Vec<Person>, bool), F
 fn extent(person: &Person) -> String {
     let counted = |count: u64, word: &str| {
         let at_least = if count == LOOKED_AT { "at least " } else { "" };
-        format!("{at_least}{}", number(count, word))
+        format!("{at_least}{}", number(count, word, &format!("{word}s")))
     };
     let apps = counted(person.apps, "app");
     let grants = counted(person.grants, "grant");
@@ -113,9 +112,9 @@ fn end(
     bar.finish_and_clear();
     let label = visible_line(&person.subject);
     let of = [
-        number(ended.grants as u64, "grant"),
-        number(ended.sessions as u64, "session"),
-        number(ended.consents as u64, "remembered decision"),
+        number(ended.grants as u64, "grant", "grants"),
+        number(ended.sessions as u64, "session", "sessions"),
+        number(ended.consents as u64, "remembered decision", "remembered decisions"),
     ]
     .join(", ");
     match change {

@@ -70,8 +70,3 @@ fn json(person: &Person) -> Value {
         "used_at": person.used_at.map(to_rfc3339),
     })
 }
-
-/// A number with the word for it: `1 session`, `2 sessions`.
-fn number(number: u64, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
-}

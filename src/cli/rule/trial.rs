@@ -51,8 +51,6 @@ pub(in crate::cli) struct TryArguments {
     store: StoreArguments,
 }
 
-const DAY_SECONDS: u64 = 86_400;
-
 /// The id of a draft without one.
 const DRAFT: &str = "draft";
 
@@ -70,7 +68,7 @@ impl TryArguments {
             live_rules::read(&of_store).map_err(Failure::of("the rules in the store"))?;
         let trial = Trial::new(draft.among(of_settings, of_store), &settings);
         let now = Clock::System.now();
-        let since = now.before_seconds(u64::from(days) * DAY_SECONDS);
+        let since = now.before_days(days.into());
         let bar = progress::of_clients(None, messages);
         let span = TrialSpan { since, now, until: None };
         let tried = store.wait(trial.run(&store.handle, span, &|| bar.inc(1)))?;

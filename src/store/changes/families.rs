@@ -113,7 +113,7 @@ pub(super) struct Decided {
 }
 
 /// What is decided about the family of a client that a person is about to allow, which does not change until the
-/// transaction ends. A registered client is counted at once: whoever suspends or restricts the family finds its grants.
+/// transaction ends. A registered client is counted at once, so that a suspension or restriction of the family finds its grants.
 pub(super) async fn family_decision<T: Transaction>(
     change: &mut T,
     family: Option<FamilyId>,
@@ -164,8 +164,7 @@ pub(in crate::store) async fn put_family_use<T: Transaction>(
     access: FamilyAccess,
     used_at: Option<Timestamp>,
 ) -> Result<usize, T::Fault> {
-    let used_at =
-        used_at.map_or(Timestamp::NULL, |at| Value::Number(i64::try_from(at.as_millis()).ok()));
+    let used_at = used_at.map_or(Timestamp::NULL, Value::moment);
     change.execute(&families::SET_USE, &[id.value(), access.people.value(), used_at]).await
 }
 

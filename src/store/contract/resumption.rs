@@ -101,7 +101,7 @@ pub(in crate::store) async fn a_resumption_of_a_family_ends_the_grants_that_its_
     assert_eq!(resumed, StandingChanged::Now { ended: 1 });
     assert_eq!(grants_left(&store, &left.client).await, []);
     assert_eq!(grants_left(&store, &other.client).await, [other.grant_id]);
-    // A family that nobody suspended loses nothing by it.
+    // A family that is not suspended loses nothing.
     let again = GrantRecord { client: one.client_id.into(), ..grants.next() };
     store.allow(allowed(&again), later_on()).await.unwrap().unwrap();
     let resumed = store.resume_family(family_of(&one), None, later_on()).await.unwrap();

@@ -17,7 +17,7 @@ use crate::harness::by;
 /// January 2027, when grants of these tests begin; they last a year.
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// Two people, of whom one is signed in and has allowed two clients, and one has allowed one.
+/// Two people: one is signed in and has allowed two clients, the other has allowed one.
 fn with_people() -> Doorward {
     let clients = [line(1, &metadata("first")), line(2, &metadata("second"))];
     let doorward = Doorward::with_clients(&clients);
