@@ -8,6 +8,11 @@ use crate::{
     store::{EventRecord, GrantRecord},
 };
 
+/// Puts the events of a grant in order: those of one moment happened in the order of their actions.
+pub(crate) fn in_order(events: &mut [EventRecord]) {
+    events.sort_by_key(|event| (event.at, event.action));
+}
+
 /// Tells the story of a grant from its record, absent after its end, and its events in order.
 pub(crate) fn timeline(
     grant: Option<&GrantRecord>,

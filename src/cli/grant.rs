@@ -31,7 +31,7 @@ use crate::{
         Access, Deleted, EventFilter, EventOrder, EventRecord, EventsOf, GrantFilter, GrantRecord,
         Store, StoreError,
     },
-    timeline::timeline,
+    timeline::{in_order, timeline},
 };
 
 /// List, show, and revoke what people have allowed clients
@@ -223,11 +223,6 @@ impl Story {
         let grant = grant.map_err(|reason| server.unreadable(&reason))?;
         Ok(Some(Self { grant, timeline, events }))
     }
-}
-
-/// Events of one moment happened in the order of their actions.
-fn in_order(events: &mut [EventRecord]) {
-    events.sort_by_key(|event| (event.at, event.action));
 }
 
 impl ShowArguments {

@@ -1,12 +1,14 @@
 //! A client registration request (RFC 7591 §3.1): bytes → client metadata, and all that is wrong with it.
 
+use std::borrow::Cow;
+
 use super::error::MetadataError;
 use crate::{
     client::{
         ClientMetadata, RedirectUriError, UriError,
         fault::{Fault, Problem},
     },
-    json::{self, JsonError, JsonProblem, Object},
+    json::{self, JsonError, JsonProblem, Object, Value},
 };
 
 /// A request whose body is one JSON object. What it says may still be refused.
@@ -27,6 +29,17 @@ impl<'body> RegistrationRequest<'body> {
         let mut faults = Vec::new();
         let metadata = ClientMetadata::read(&document, &mut faults);
         Ok(Self { document, metadata, faults })
+    }
+
+    /// The first redirect URI, whatever is to be said of it.
+    pub(crate) fn first_redirect_uri(&self) -> Option<Cow<'body, str>> {
+        match self.document.get("redirect_uris")? {
+            Value::Array(uris) => match uris.first()? {
+                Value::String(uri) => Some(uri.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

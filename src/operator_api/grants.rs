@@ -17,7 +17,7 @@ use crate::{
     grant::{GrantId, ResourceIndicator},
     operator::OperatorScope,
     store::{EventsOf, GrantFilter, GrantRecord},
-    timeline::timeline,
+    timeline::{in_order, timeline},
 };
 
 const TYPE: &str = "oauth2_grants";
@@ -148,8 +148,7 @@ async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     if grant.is_none() && events.is_empty() {
         return Err(ApiError::NotFound("grant"));
     }
-    // Events of one moment happened in the order of their actions.
-    events.sort_by_key(|event| (event.at, event.action));
+    in_order(&mut events);
     let ended = || json!({ "id": id.to_string(), "type": TYPE, "attributes": {} });
     let mut document = grant.as_ref().map_or_else(ended, resource);
     document["attributes"]["timeline"] = timeline(grant.as_ref(), &events, request.now).into();

@@ -1,13 +1,12 @@
 //! The client registration endpoint (RFC 7591 §3): two doors, one story. What every route has
 //! (cache headers, CORS, the request's event) is `server/exchange.rs`'s.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use serde::Deserialize;
 
 use super::{
     admission::Admission,
@@ -89,7 +88,8 @@ pub(crate) async fn register(
 }
 
 /// Why a registration is refused, and where the client wanted people to be sent, if that is known.
-struct Refused {
+#[derive(Debug)]
+pub(crate) struct Refused {
     error: RegistrationError,
     target: Option<Box<str>>,
 }
@@ -103,20 +103,6 @@ impl From<RegistrationError> for Refused {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         RegistrationError::from(error).into()
-    }
-}
-
-impl Refused {
-    /// Because of what the body says.
-    fn because_of(body: &[u8], error: RegistrationError) -> Self {
-        #[derive(Deserialize)]
-        struct Said<'body> {
-            #[serde(borrow)]
-            redirect_uris: Vec<Cow<'body, str>>,
-        }
-        let said = serde_json::from_slice::<Said<'_>>(body).ok();
-        let first = said.as_ref().and_then(|said| said.redirect_uris.first());
-        Self { target: first.and_then(|uri| attempt::destination(uri)), error }
     }
 }
 
@@ -192,8 +178,7 @@ async fn keep(
     body: Result<Held<'_, Bytes>, RegistrationError>,
 ) -> Result<Response, Refused> {
     let body = body?;
-    let (record, information) = prepare(profile, app, source, &body, None)
-        .map_err(|error| Refused::because_of(&body, error))?;
+    let (record, information) = prepare(profile, app, source, &body, None)?;
     drop(body);
     let record = Arc::new(record);
     // The store gives its own hold of the record up first: memory is cheapest to free where it was taken.
@@ -210,8 +195,7 @@ async fn keep_with(
     body: Result<Held<'_, Bytes>, RegistrationError>,
 ) -> Result<Response, Refused> {
     let body = body?;
-    let (record, information) = prepare(profile, app, source, &body, Some(&token.policy))
-        .map_err(|error| Refused::because_of(&body, error))?;
+    let (record, information) = prepare(profile, app, source, &body, Some(&token.policy))?;
     drop(body);
     let (record, id) = (Arc::new(record), token.initial_access_token_id);
     let by = app.author(Actor::Client(record.client_id.into()), (Some(source), None));
@@ -229,17 +213,24 @@ pub(crate) fn prepare(
     source: IpAddr,
     body: &[u8],
     policy: Option<&str>,
-) -> Result<(ClientRecord, Vec<u8>), RegistrationError> {
+) -> Result<(ClientRecord, Vec<u8>), Refused> {
     let settings = &app.config.registration;
-    let request = RegistrationRequest::parse(body)?;
-    let admitted = admit(request, profile, settings).map_err(MetadataError::from)?;
+    let request = RegistrationRequest::parse(body).map_err(RegistrationError::from)?;
+    let redirect_uri = request.first_redirect_uri();
+    let refused = |error| {
+        let target = redirect_uri.as_deref().and_then(attempt::destination);
+        Refused { error, target }
+    };
+    let admitted = admit(request, profile, settings);
+    let admitted = admitted.map_err(|error| refused(MetadataError::from(error).into()))?;
     let rules = app.rules.current();
     let admission = Admission {
         rules: &rules,
         protected_names: &app.protected_names,
         initial_access_token: policy,
     };
-    let let_in = admission.decide(profile.name, admitted.metadata(), Some(source))?;
+    let let_in = admission.decide(profile.name, admitted.metadata(), Some(source));
+    let let_in = let_in.map_err(|error| refused(error.into()))?;
     let source = settings.keep_source_address.then_some(source);
     let registration = policy.map(ClientRegistration::by_token).unwrap_or_default();
     let now = app.clock.now();
