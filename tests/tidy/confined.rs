@@ -103,7 +103,6 @@ const CONFINED: &[Confined] = &[
             "src/http/answer.rs",
             "src/identified_client.rs",
             "src/json.rs",
-            "src/registration/endpoint.rs",
             "src/store/family_record.rs",
             "src/stored_identity.rs",
             "src/token/access_token.rs",
