@@ -75,6 +75,7 @@ impl ServeArguments {
                     public = %addresses.public,
                     management = %addresses.management,
                     operator = addresses.operator.map(tracing::field::display),
+                    guard = addresses.guard.map(tracing::field::display),
                     "listening"
                 );
                 if !messages.quiet {
@@ -182,13 +183,17 @@ impl Announcement {
         }
     }
 
-    fn of(&self, Addresses { public, management, operator }: Addresses) -> String {
+    fn of(&self, Addresses { public, management, operator, guard }: Addresses) -> String {
         let (scheme, store) = (self.scheme, &self.store);
         let mut text = format!(
             "Clients register at {scheme}://{public} and are kept in {store}.\n\
              Health and metrics are at http://{management}."
         );
         text.extend(operator.map(|at| format!("\nThe operator API is at {scheme}://{at}.")));
+        text.extend(guard.map(|at| {
+            let scheme = if at.ip().is_loopback() { "http" } else { scheme };
+            format!("\nProxies ask the guard at {scheme}://{at}.")
+        }));
         if let Some(password) = &self.password {
             text += "\n\nSign in, while this server runs, with the password ";
             text += password;

@@ -199,17 +199,32 @@ fn check_listeners(config: &Config, values: &Values<'_>, faults: &mut Faults) {
     if server.listen == server.management && server.listen.port() != 0 {
         refuse(values, "server.management", faults, "is the address of server.listen as well");
     }
-    let Some(operator) = config.operator.listen else { return };
-    let others = [(server.listen, "server.listen"), (server.management, "server.management")];
-    for (_, other) in others.iter().filter(|(at, _)| *at == operator && at.port() != 0) {
-        let reason = format_args!("is the address of {other} as well");
-        refuse(values, "operator.listen", faults, reason);
+    let own = [(config.operator.listen, "operator.listen"), (config.guard.listen, "guard.listen")];
+    let own = own.into_iter().filter_map(|(at, setting)| Some((at?, setting)));
+    let mut others =
+        vec![(server.listen, "server.listen"), (server.management, "server.management")];
+    for (at, setting) in own {
+        check_own_listener(config, values, faults, (at, setting), &others);
+        others.push((at, setting));
     }
-    let is_in_the_clear = config.tls.is_none() && !server.tls_terminated_in_front;
-    if is_in_the_clear && !operator.ip().is_loopback() {
+}
+
+/// A listener that has a part of the server for itself, and carries tokens.
+fn check_own_listener(
+    config: &Config,
+    values: &Values<'_>,
+    faults: &mut Faults,
+    (at, setting): (SocketAddr, &'static str),
+    others: &[(SocketAddr, &'static str)],
+) {
+    for (_, other) in others.iter().filter(|(other, _)| *other == at && at.port() != 0) {
+        refuse(values, setting, faults, format_args!("is the address of {other} as well"));
+    }
+    let is_in_the_clear = config.tls.is_none() && !config.server.tls_terminated_in_front;
+    if is_in_the_clear && !at.ip().is_loopback() {
         let reason = "would carry tokens without TLS: set tls.certificate_file and tls.key_file, listen on loopback, \
              or set server.tls_terminated_in_front when a proxy speaks TLS";
-        refuse(values, "operator.listen", faults, reason);
+        refuse(values, setting, faults, reason);
     }
 }
 

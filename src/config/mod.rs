@@ -339,8 +339,15 @@ table! {
     guard: GuardConfig {
         /// Proxies that may ask about requests at `/guard/…`; to all others, these addresses do not exist.
         ///
-        /// A proxy that also leads strangers to this server must not lead them to `/guard/`.
+        /// A proxy that also leads strangers to this server must not lead them to `/guard/`. With `guard.listen`, it
+        /// cannot.
         proxies: Vec<IpNet> = ["127.0.0.0/8", "::1"], List(NETWORK);
+        /// A listener of its own for questions of proxies and the metadata of guarded resources. The public listener
+        /// then answers `/guard/…` with 404. Nothing: the public listener answers.
+        ///
+        /// On loopback it speaks plain HTTP. Elsewhere it speaks TLS with the certificate of `[tls]`, or a proxy speaks
+        /// TLS in front of this server (`server.tls_terminated_in_front`) and asks in the clear.
+        listen: Option<SocketAddr> = "" example "10.0.0.5:9080", ADDRESS_OR_NONE;
     }
 
     /// The operator API.

@@ -22,7 +22,8 @@ const ANSWER_MAX: u64 = 4096;
 /// Could a server listen there, or does one already?
 pub(super) fn listeners(examined: &Examined<'_>) -> Vec<Finding> {
     let server = &examined.config.server;
-    let operator = examined.config.operator.listen;
+    let config = examined.config;
+    let own = [(config.operator.listen, "operator.listen"), (config.guard.listen, "guard.listen")];
     examined.wait(async {
         let management = bind(server.management).await;
         let is_ours =
@@ -30,10 +31,6 @@ pub(super) fn listeners(examined: &Examined<'_>) -> Vec<Finding> {
         let ours = |what| is_ours.then_some(what);
         // The public one may speak TLS; who has the management address can be asked without.
         let public = ours("it is taken, and a Doorward has server.management");
-        let of_operators = match operator {
-            Some(at) => Some(judged(at, "operator.listen", bind(at).await, public)),
-            None => None,
-        };
         let mut findings = vec![
             judged(server.listen, "server.listen", bind(server.listen).await, public),
             judged(
@@ -43,7 +40,11 @@ pub(super) fn listeners(examined: &Examined<'_>) -> Vec<Finding> {
                 ours("a Doorward listens on it"),
             ),
         ];
-        findings.extend(of_operators);
+        for (at, setting) in own {
+            if let Some(at) = at {
+                findings.push(judged(at, setting, bind(at).await, public));
+            }
+        }
         findings
     })
 }
@@ -103,4 +104,26 @@ pub(super) fn is_private(address: IpAddr) -> bool {
             address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
         }
     }
+}
+
+/// Whether strangers may reach a listener that `setting` has for `who` alone.
+pub(super) fn exposure(
+    check: &'static str,
+    listen: SocketAddr,
+    who: &str,
+    setting: &str,
+) -> Finding {
+    let look = Look::at(check, &listen);
+    if is_private(listen.ip()) {
+        return look.ok(format!("{who} listens on a private address"));
+    }
+    let place = if listen.ip().is_unspecified() {
+        "every address of this machine"
+    } else {
+        "a public address"
+    };
+    look.warning(
+        format!("{who} listens on {place}"),
+        format!("set {setting} to a private address, or keep strangers away by a firewall"),
+    )
 }

@@ -37,6 +37,7 @@ mod tests {
             connections: 90,
             connections_per_source: 11,
             management: 32,
+            guard: 32,
         };
         let finding = judged(&config, &found);
         assert_eq!(finding.verdict, Verdict::Warning);

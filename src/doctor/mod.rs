@@ -7,6 +7,7 @@ mod certificate;
 mod clock;
 mod descriptors;
 mod expiry;
+mod guard_questions;
 mod guards;
 mod keys;
 mod limiter;
@@ -46,6 +47,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     descriptors::enough,
     addresses::listeners,
     operators::apart,
+    guard_questions::apart,
 ];
 
 /// What an upgrade looks at.

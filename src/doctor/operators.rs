@@ -1,11 +1,11 @@
 //! The listener of the operator API: do only operators reach it, as far as can be told from here?
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use url::Url;
 
-use super::{Examined, Finding, Look, addresses::is_private};
+use super::{Examined, Finding, Look, addresses::exposure};
 use crate::{
     http::{
         fetch::{FetchError, Fetched, Fetcher, Reach},
@@ -24,7 +24,7 @@ const ANSWER_MAX: usize = 64 << 10;
 pub(super) fn apart(examined: &Examined<'_>) -> Vec<Finding> {
     let config = examined.config;
     let Some(listen) = config.operator.listen else { return Vec::new() };
-    let mut findings = vec![exposure(listen)];
+    let mut findings = vec![exposure("operator", listen, "the operator API", "operator.listen")];
     let public = format!("{}{}", config.server.issuer, paths::OVERVIEW);
     let look = Look::at("operator", &public);
     if examined.is_offline {
@@ -34,22 +34,6 @@ pub(super) fn apart(examined: &Examined<'_>) -> Vec<Finding> {
         findings.push(judged(look, examined.wait(fetcher.get(&url, Arc::new(())))));
     }
     findings
-}
-
-fn exposure(listen: SocketAddr) -> Finding {
-    let look = Look::at("operator", &listen);
-    if is_private(listen.ip()) {
-        return look.ok("the operator API listens on a private address");
-    }
-    let what = if listen.ip().is_unspecified() {
-        "the operator API listens on every address of this machine"
-    } else {
-        "the operator API listens on a public address"
-    };
-    look.warning(
-        what,
-        "set operator.listen to a private address, or keep strangers away by a firewall",
-    )
 }
 
 /// What the public address says of the API, which should not be there.
@@ -85,7 +69,8 @@ mod tests {
             ("[::]:9443", Verdict::Warning),
             ("192.0.2.5:9443", Verdict::Warning),
         ] {
-            assert_eq!(exposure(listen.parse().unwrap()).verdict, expected, "{listen}");
+            let found = exposure("operator", listen.parse().unwrap(), "it", "operator.listen");
+            assert_eq!(found.verdict, expected, "{listen}");
         }
         for (status, expected) in [
             (StatusCode::NOT_FOUND, Verdict::Ok),

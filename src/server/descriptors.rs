@@ -8,8 +8,10 @@ use crate::config::{Config, StoreLocation};
 
 /// Connections that the management listener takes.
 const MANAGEMENT_MAX: u64 = 256;
-/// The part of all descriptors that the management listener may have at most.
-const MANAGEMENT_SHARE: u64 = 8;
+/// Connections that the listener of the guard takes: some proxies open one for each question.
+const GUARD_MAX: u64 = 1024;
+/// The part of all descriptors that a listener beside the public one may have at most.
+const OWN_SHARE: u64 = 8;
 /// The part that strangers have at least, whatever else is wanted.
 const CONNECTIONS_SHARE: u64 = 4;
 /// Standard streams, listeners, the runtime, signals, the log, files that are read again.
@@ -37,6 +39,8 @@ pub(crate) struct Descriptors {
     pub(crate) connections_per_source: usize,
     /// Connections to the management listener, and to the operators' own.
     pub(crate) management: usize,
+    /// Connections to the guard's own listener.
+    pub(crate) guard: usize,
 }
 
 impl Descriptors {
@@ -60,8 +64,10 @@ impl Descriptors {
 
     fn of(config: &Config, limit: u64) -> Self {
         let caps = &config.connections;
-        let management = MANAGEMENT_MAX.min(limit / MANAGEMENT_SHARE).max(1);
-        let rest = limit.saturating_sub(reserved(config) + management * own_listeners(config));
+        let management = MANAGEMENT_MAX.min(limit / OWN_SHARE).max(1);
+        let guard = GUARD_MAX.min(limit / OWN_SHARE).max(1);
+        let own = management * own_listeners(config) + guard * guard_listeners(config);
+        let rest = limit.saturating_sub(reserved(config) + own);
         let rest = usize::try_from(rest.max(limit / CONNECTIONS_SHARE)).unwrap_or(usize::MAX);
         let connections = caps.max.min(rest.max(1));
         let in_proportion = caps.per_source_max.saturating_mul(connections) / caps.max;
@@ -71,6 +77,7 @@ impl Descriptors {
             connections,
             connections_per_source: in_proportion.max(1),
             management: usize::try_from(management).unwrap_or(1),
+            guard: usize::try_from(guard).unwrap_or(1),
         }
     }
 
@@ -81,12 +88,17 @@ impl Descriptors {
 }
 
 fn wanted(config: &Config) -> u64 {
-    config.connections.max as u64 + MANAGEMENT_MAX * own_listeners(config) + reserved(config)
+    let own = MANAGEMENT_MAX * own_listeners(config) + GUARD_MAX * guard_listeners(config);
+    config.connections.max as u64 + own + reserved(config)
 }
 
-/// Listeners beside the public one: management, and the operators' own.
+/// Listeners with few connections beside the public one: management, and the operators' own.
 fn own_listeners(config: &Config) -> u64 {
     1 + u64::from(config.operator.listen.is_some())
+}
+
+fn guard_listeners(config: &Config) -> u64 {
+    u64::from(config.guard.listen.is_some())
 }
 
 /// Descriptors that no connection to a listener takes.

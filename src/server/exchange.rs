@@ -1,4 +1,4 @@
-//! What happens to every request of the public listener, and of the operators' own, around its endpoint, in one function: the
+//! What happens to every request of the public listener, and of those of operators and proxies, around its endpoint, in one function: the
 //! caller's address, the request's identifier, the headers of every answer, the one log event, the
 //! counters; and a JSON answer when a handler panics.
 

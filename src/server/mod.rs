@@ -69,6 +69,8 @@ pub struct Addresses {
     pub management: SocketAddr,
     /// Where the operator API answers, if it has a listener of its own.
     pub operator: Option<SocketAddr>,
+    /// Where proxies ask the guard, if it has a listener of its own.
+    pub guard: Option<SocketAddr>,
 }
 
 /// How the server came to its end.
@@ -125,9 +127,12 @@ pub async fn serve(
     let descriptors = descriptors(&app.config);
     let public = bind(settings.listen, "server.listen", "--listen")?;
     let management = bind(settings.management, "server.management", "--management")?;
-    let operator = app.config.operator.listen;
-    let operator = operator.map(|at| bind(at, "operator.listen", "DOORWARD_OPERATOR__LISTEN"));
-    let bound = BoundListeners { public, management, operator: operator.transpose()? };
+    let own = |listen: Option<SocketAddr>, setting, variable| {
+        listen.map(|at| bind(at, setting, variable)).transpose()
+    };
+    let operator = own(app.config.operator.listen, "operator.listen", "DOORWARD_OPERATOR__LISTEN")?;
+    let guard = own(app.config.guard.listen, "guard.listen", "DOORWARD_GUARD__LISTEN")?;
+    let bound = BoundListeners { public, management, operator, guard };
     if app.config.authorizes() {
         app.keys.upkeep(&app.store, &app.system(Actor::System)).await?;
     }
@@ -162,7 +167,7 @@ pub async fn serve(
 struct Running {
     addresses: Addresses,
     guards: Arc<Guards>,
-    /// Shakes hands at the public listener, and at the operators' own.
+    /// Shakes hands at the public listener, at the operators' own, and at the guard's own beyond loopback.
     tls: Option<TlsAcceptor>,
     public_draining: CancellationToken,
     public_tasks: TaskTracker,
@@ -178,12 +183,13 @@ impl Running {
         descriptors: Descriptors,
         bound: BoundListeners,
     ) -> Self {
-        let BoundListeners { public, management, operator } = bound;
+        let BoundListeners { public, management, operator, guard } = bound;
         let running = Self {
             addresses: Addresses {
                 public: public.address,
                 management: management.address,
                 operator: operator.as_ref().map(|bound| bound.address),
+                guard: guard.as_ref().map(|bound| bound.address),
             },
             guards: Arc::new(Guards::new(&app.config, &app.internet)),
             tls: certificate.map(Certificate::acceptor),
@@ -203,6 +209,15 @@ impl Running {
         };
         let counted = Arc::clone(&metrics.connections);
         running.answer(app, metrics, (Side::Public, public), (limits, counted));
+        if let Some(guard) = guard {
+            let limits = Limits {
+                connections: descriptors.guard,
+                connections_per_source: descriptors.guard.div_ceil(8),
+                ..limits
+            };
+            let counted = Arc::new(ConnectionMetrics::default());
+            running.answer(app, metrics, (Side::Guard, guard), (limits, counted));
+        }
 
         let limits = Limits {
             connections: descriptors.management,
@@ -251,9 +266,15 @@ impl Running {
         let (app, metrics, guards) =
             (Arc::clone(app), Arc::clone(metrics), Arc::clone(&self.guards));
         let (server, caps) = (&app.config.server, &app.config.connections);
+        // Proxies on this machine need no certificate for its name.
+        let is_plain = side == Side::Guard && bound.address.ip().is_loopback();
+        let proxies = match side {
+            Side::Guard => &app.config.guard.proxies,
+            Side::Public | Side::Operator => &server.trusted_proxies,
+        };
         let listener = Arc::new(Listener {
-            tls: self.tls.clone(),
-            places: Places::new(limits, server.trusted_proxies.clone(), Arc::clone(&counted)),
+            tls: self.tls.clone().filter(|_| !is_plain),
+            places: Places::new(limits, proxies.clone(), Arc::clone(&counted)),
             time: TimeLimits::of(caps),
             streams_max: caps.http2_streams_max,
             metrics: counted,
@@ -300,6 +321,7 @@ struct BoundListeners {
     public: Bound,
     management: Bound,
     operator: Option<Bound>,
+    guard: Option<Bound>,
 }
 
 fn bind(

@@ -58,9 +58,16 @@ impl Route {
     /// Whether a listener answers there.
     fn is_at(&self, side: Side, config: &Config) -> bool {
         let is_of_api = || self.endpoint.operations.iter().any(|one| one.needs.is_some());
+        let is_metadata = || {
+            [paths::PROTECTED_RESOURCE, paths::PROTECTED_RESOURCE_BELOW].contains(&self.template)
+        };
         match side {
-            Side::Public => config.operator.listen.is_none() || !self.is_for_operators(),
+            Side::Public => {
+                (config.operator.listen.is_none() || !self.is_for_operators())
+                    && (config.guard.listen.is_none() || !self.endpoint.is_for_proxies)
+            }
             Side::Operator => is_of_api() || self.template == paths::OPENAPI,
+            Side::Guard => self.endpoint.is_for_proxies || is_metadata(),
         }
     }
 
@@ -187,10 +194,12 @@ pub fn operator_operations() -> impl Iterator<Item = OperatorOperation> {
 /// Who is answered at a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Everyone, and operators unless they have a listener of their own.
+    /// Everyone, and operators and proxies unless they have a listener of their own.
     Public,
     /// Operators, at the listener of their own.
     Operator,
+    /// Proxies with questions to the guard, at the listener of their own.
+    Guard,
 }
 
 /// The routes that exist with the settings of one server at one of its listeners, by path.

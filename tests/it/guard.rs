@@ -19,7 +19,7 @@ use doorward::{
 
 use crate::{
     granted::{self, NOTES, TOOLS, claims, member, redeeming},
-    harness::{Answer, TestServer},
+    harness::{Answer, TestServer, exchange},
 };
 
 const RULES: &str = r#"
@@ -338,6 +338,36 @@ async fn only_proxies_may_ask() {
         let missing = server.exchange("GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n").await;
         assert_eq!(answer.body, missing.body, "{dialect}");
     }
+}
+
+#[tokio::test]
+async fn a_listener_of_the_guard_answers_its_questions_and_the_public_one_does_not() {
+    let mut config = config();
+    config.guard.listen = Some(([127, 0, 0, 1], 0).into());
+    let server = TestServer::with(config.clone()).await;
+    let own = server.guard.unwrap();
+    let (token, _) = token(&server).await;
+    for dialect in DIALECTS {
+        let asked = asking(dialect, "GET", "/mcp", &bearer(&token));
+        assert_eq!(told(&exchange(own, &asked).await), "200", "{dialect}");
+        assert_eq!(server.exchange(&asked).await.status, 404, "{dialect}");
+    }
+    let metadata =
+        "GET /.well-known/oauth-protected-resource/mcp HTTP/1.1\r\nhost: tools.example\r\n\r\n";
+    let answer = exchange(own, metadata).await;
+    assert_eq!(answer.body, server.exchange(metadata).await.body);
+    assert_eq!(answer.status, 200);
+    for path in ["/", "/register", "/oauth2/token", "/openapi.json", "/api/v2/oauth2/clients"] {
+        let asked = format!("GET {path} HTTP/1.1\r\nhost: door.example\r\n\r\n");
+        assert_eq!(exchange(own, &asked).await.status, 404, "{path}");
+    }
+    server.stop().await;
+
+    config.guard.proxies = vec!["192.0.2.0/24".parse().unwrap()];
+    let server = TestServer::with(config).await;
+    let asked = asking("nginx", "GET", "/healthz", "");
+    let answer = exchange(server.guard.unwrap(), &asked).await;
+    assert_eq!(answer.status, 404, "only the listed proxies may ask there, too");
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ pub(crate) struct TestServer {
     pub(crate) management: SocketAddr,
     /// The operators' own listener, if there is one.
     pub(crate) operator: Option<SocketAddr>,
+    pub(crate) guard: Option<SocketAddr>,
     pub(crate) clock: Clock,
     /// What signs somebody in, where that is possible.
     pub(crate) password: Option<String>,
@@ -159,6 +160,7 @@ impl TestServer {
             public,
             management,
             operator: addresses.operator,
+            guard: addresses.guard,
             clock,
             password,
             kept,

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::harness::{TestServer, config, read_answer, read_end, try_serve};
+use crate::harness::{TestServer, config, exchange, read_answer, read_end, try_serve};
 
 pub(crate) const NAME: &str = "door.example";
 
@@ -194,4 +194,17 @@ async fn files_that_cannot_be_used_are_named() {
     fs::copy(other.0.path().join("key.pem"), files.0.path().join("key.pem")).unwrap();
     let both = format!("{} and {}", at("certificate.pem"), at("key.pem"));
     assert_eq!(fault().await, format!("{both}: cannot be used together"));
+}
+
+#[tokio::test]
+async fn a_listener_of_the_guard_on_loopback_needs_no_certificate() {
+    let files = Files::new();
+    files.renew();
+    let mut config = files.config();
+    config.guard.listen = Some(([127, 0, 0, 1], 0).into());
+    let server = TestServer::with(config).await;
+    let asked = "GET /guard/nginx/tools HTTP/1.1\r\nhost: door.example\r\n\r\n";
+    let answer = exchange(server.guard.unwrap(), asked).await;
+    assert_eq!(answer.status, 404, "there is an answer in the clear");
+    server.stop().await;
 }

@@ -27,6 +27,7 @@ const CONFINED: &[Confined] = &[
             // The operator API of another server.
             "src/cli/remote/",
             "src/discovery.rs",
+            "src/doctor/guard_questions.rs",
             "src/doctor/guards.rs",
             "src/doctor/operators.rs",
             "src/guard/",

@@ -40,6 +40,8 @@ pub(super) struct Endpoint {
     /// Whether scripts of every origin may read its answers, without credentials: what machines are answered, never
     /// what people are (OAuth 2.1 §3.1, §3.2), nor what is between servers.
     pub(super) open_to_scripts: bool,
+    /// Whether it answers the questions of proxies, and nobody else.
+    pub(super) is_for_proxies: bool,
     /// The profile of a registration endpoint, by which registrations are counted.
     pub(super) profile: Option<ProfileName>,
     pub(super) operations: &'static [Operation],
@@ -128,11 +130,14 @@ pub(super) const PAGE: Endpoint = Endpoint {
     exists: Config::authorizes,
     is_enabled: always,
     open_to_scripts: false,
+    is_for_proxies: false,
     profile: None,
     operations: &[],
 };
 
 const FOR_SCRIPTS: Endpoint = Endpoint { open_to_scripts: true, ..PAGE };
+
+const FOR_PROXIES: Endpoint = Endpoint { exists: Config::guards, is_for_proxies: true, ..PAGE };
 
 /// A handler that answers with an expression over the call.
 macro_rules! answer {
@@ -299,21 +304,18 @@ pub(super) static ENDPOINTS: [Endpoint; 22] = [
     },
     Endpoint {
         paths: &[paths::GUARD_NGINX],
-        exists: Config::guards,
         operations: &[any(answer!(|c| checked(c, Dialect::Nginx).await))],
-        ..PAGE
+        ..FOR_PROXIES
     },
     Endpoint {
         paths: &[paths::GUARD_FORWARDED],
-        exists: Config::guards,
         operations: &[any(answer!(|c| checked(c, Dialect::Forwarded).await))],
-        ..PAGE
+        ..FOR_PROXIES
     },
     Endpoint {
         paths: &[paths::GUARD_ENVOY, paths::GUARD_ENVOY_BELOW],
-        exists: Config::guards,
         operations: &[any(answer!(|c| checked(c, Dialect::Envoy).await))],
-        ..PAGE
+        ..FOR_PROXIES
     },
     Endpoint {
         paths: &[paths::STYLESHEET],

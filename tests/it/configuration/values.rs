@@ -93,6 +93,24 @@ fn a_listener_of_operators_has_an_address_of_its_own_and_no_tokens_in_the_clear(
 }
 
 #[test]
+fn a_listener_of_the_guard_has_an_address_of_its_own_and_no_tokens_in_the_clear() {
+    let given = |listen: &str| Given::enough().flag("guard.listen", listen);
+    assert_eq!(given("").config().guard.listen, None);
+    assert_eq!(given("[::1]:9080").config().guard.listen, Some("[::1]:9080".parse().unwrap()));
+    for (listen, fault) in [
+        ("127.0.0.1:8080", "guard.listen: is the address of server.listen as well"),
+        ("127.0.0.1:9000", "guard.listen: is the address of server.management as well"),
+        ("127.0.0.1:9443", "guard.listen: is the address of operator.listen as well"),
+        ("10.0.0.5:9080", "guard.listen: would carry tokens without TLS: set tls.certificate_file"),
+    ] {
+        let found = given(listen).flag("operator.listen", "127.0.0.1:9443").only_fault();
+        assert!(found.contains(fault), "{listen}: {found}");
+    }
+    let behind = given("10.0.0.5:9080").flag("server.tls_terminated_in_front", "true");
+    assert!(behind.config().guard.listen.is_some());
+}
+
+#[test]
 fn no_resource_is_the_operator_api() {
     for uri in ["http://localhost:8080/api", "HTTP://LOCALHOST:8080/api"] {
         let list = format!("[{{ uri = \"{uri}\" }}]");
