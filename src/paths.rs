@@ -77,6 +77,8 @@ pub(crate) const ATTEMPTS: &str = "/api/v2/oauth2/attempts";
 pub(crate) const PEOPLE: &str = "/api/v2/oauth2/people";
 /// One of them.
 pub(crate) const PERSON: &str = "/api/v2/oauth2/people/{subject}";
+/// What the store has of one of them.
+pub(crate) const PERSON_DATA: &str = "/api/v2/oauth2/people/{subject}/data";
 /// Operator tokens.
 pub(crate) const OPERATOR_TOKENS: &str = "/api/v2/oauth2/operator_tokens";
 /// One of them.

@@ -1,19 +1,24 @@
-//! `doorward attempt`: why clients fail, straight from the store, also beside a running server.
+//! `doorward attempt`: why clients fail, in the store or by the operator API of a server.
 
 use std::num::NonZeroUsize;
 
 use clap::{Args, Subcommand, builder::TypedValueParser};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    backend::BackendArguments,
     exit::{Failure, Outcome},
     output::{Messages, RecordOutput, visible_line},
     records::{self, Listed, Part},
-    settings::{StoreArguments, one_of},
+    remote::{Collection, Read, attributes, moment},
+    settings::one_of,
     time::to_rfc3339,
 };
 use crate::{
     attempt::AttemptReason,
+    clock::Timestamp,
+    paths,
     store::{Access, AttemptPlace, AttemptRecord, Store, StoreError},
 };
 
@@ -57,7 +62,7 @@ pub(super) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 fn reason_parser() -> impl TypedValueParser<Value = AttemptReason> {
@@ -71,8 +76,35 @@ fn place(text: &str) -> Result<AttemptPlace, &'static str> {
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<AttemptRecord>(&self.store.open(Access::Read)?, self.reason, part, messages)
+        let backend = self.backend.open(Access::Read)?;
+        records::list::<AttemptRecord>(&backend, self.reason, part, messages)
     }
+}
+
+/// The row of a resource of the operator API.
+fn read(resource: &Value) -> Read<AttemptRecord> {
+    #[derive(Deserialize)]
+    struct Attributes {
+        reason: String,
+        target: Option<String>,
+        source_network: Option<String>,
+        attempts: u64,
+        #[serde(deserialize_with = "moment")]
+        first_at: Timestamp,
+        #[serde(deserialize_with = "moment")]
+        last_at: Timestamp,
+        last_request_id: String,
+    }
+    let row: Attributes = attributes(resource)?;
+    Ok(AttemptRecord {
+        reason: row.reason,
+        target: row.target.unwrap_or_default(),
+        network: row.source_network.unwrap_or_default(),
+        attempts: row.attempts,
+        first_at: row.first_at,
+        last_at: row.last_at,
+        request_id: row.last_request_id,
+    })
 }
 
 impl Listed for AttemptRecord {
@@ -81,6 +113,12 @@ impl Listed for AttemptRecord {
     const NAME: &'static str = "attempt";
     const HEADER: &'static [&'static str] =
         &["ATTEMPTS\nLAST", "REASON\nAPP OR DESTINATION, NETWORK", "WHAT TO DO"];
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::ATTEMPTS,
+        query: |reason| reason.iter().map(|it| ("filter[reason]", it.to_string())).collect(),
+        read: |resource| Some(read(resource)),
+        page_max: 100,
+    });
 
     async fn page(
         store: &Store,

@@ -66,6 +66,11 @@ pub(super) trait Listed: Sized {
 
     fn id(&self) -> Self::Id;
 
+    /// Whether a record of the operator API passes what its list does not filter by.
+    fn is_listed(&self, _: &Self::Filter) -> bool {
+        true
+    }
+
     /// Where the operator API goes on after a record.
     fn cursor(id: &Self::Id) -> String {
         id.to_string()
@@ -134,7 +139,9 @@ impl<'backend, T: Listed> Pages<'backend, T> {
                 let page = server.page::<T>(&self.filter, after, self.page_max)?;
                 self.is_at_end = page.after.is_none();
                 self.cursor = page.after;
-                page.records
+                let mut records = page.records;
+                records.retain(|record| record.is_listed(&self.filter));
+                records
             }
         };
         self.after = page.last().map(T::id).or(self.after.take());

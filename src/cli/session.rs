@@ -1,19 +1,25 @@
-//! `doorward session`: who is signed in with which browser, straight from the store, also beside a running server.
+//! `doorward session`: who is signed in with which browser, in the store or by the operator API of a server.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
-    backend::{Backend, LocalArguments},
+    author::author,
+    backend::BackendArguments,
     exit::{Failure, Outcome},
     output::{Messages, RecordOutput},
     records::{self, Doomed, Forgotten, Listed, Part},
+    remote::{Collection, Read, attributes, moment},
     time::to_rfc3339,
 };
-use crate::cli::author::author;
-use crate::store::{Access, Deleted, SessionId, SessionRecord, Store, StoreError};
+use crate::{
+    clock::Timestamp,
+    paths,
+    store::{Access, Deleted, SessionId, SessionRecord, Store, StoreError},
+};
 
 /// List and revoke the sessions of people who have signed in
 #[derive(Subcommand, Debug)]
@@ -50,7 +56,7 @@ pub(super) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: LocalArguments,
+    backend: BackendArguments,
 }
 
 /// Revoke sessions: whoever has one is asked to sign in again
@@ -81,30 +87,60 @@ pub(super) struct RevokeArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: LocalArguments,
+    backend: BackendArguments,
 }
 
 impl ListArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
-        records::list::<SessionRecord>(
-            &self.store.open(Access::Read)?,
-            self.subject,
-            part,
-            messages,
-        )
+        records::list::<Session>(&self.backend.open(Access::Read)?, self.subject, part, messages)
     }
 }
 
 impl RevokeArguments {
     fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let doomed = Doomed::<SessionRecord> {
+        let doomed = Doomed::<Session> {
             named: self.session_ids,
             filter: self.subject,
             is_sure: self.yes,
             is_rehearsal: self.dry_run,
         };
-        records::forget(|| self.store.open(Access::Command).map(Backend::Store), doomed, messages)
+        records::forget(|| self.backend.open(Access::Command), doomed, messages)
+    }
+}
+
+/// What is shown of a session.
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    facts: Facts,
+}
+
+/// The attributes of a session in the operator API.
+#[derive(Deserialize)]
+struct Facts {
+    sub: String,
+    name: Option<String>,
+    email: Option<String>,
+    #[serde(deserialize_with = "moment")]
+    signed_in_at: Timestamp,
+    #[serde(deserialize_with = "moment")]
+    idle_at: Timestamp,
+    #[serde(deserialize_with = "moment")]
+    expires_at: Timestamp,
+}
+
+impl From<SessionRecord> for Session {
+    fn from(session: SessionRecord) -> Self {
+        let SessionRecord { session_id, owner, signed_in_at, idle_at, expires_at, .. } = session;
+        let facts = Facts {
+            sub: owner.subject,
+            name: owner.name,
+            email: owner.email,
+            signed_in_at,
+            idle_at,
+            expires_at,
+        };
+        Self { id: session_id, facts }
     }
 }
 
@@ -123,25 +159,51 @@ struct Line<'a> {
     expires_at: String,
 }
 
-fn line(session: &SessionRecord) -> Line<'_> {
-    Line {
-        session_id: session.session_id.to_string(),
-        sub: &session.owner.subject,
-        name: session.owner.name.as_deref(),
-        email: session.owner.email.as_deref(),
-        signed_in_at: to_rfc3339(session.signed_in_at),
-        idle_at: to_rfc3339(session.idle_at),
-        expires_at: to_rfc3339(session.expires_at),
+impl Session {
+    /// The session of a resource.
+    fn read(resource: &Value) -> Read<Self> {
+        let id = resource["id"].as_str().and_then(|id| id.parse().ok());
+        Ok(Self { id: id.ok_or("id is unknown")?, facts: attributes(resource)? })
+    }
+
+    pub(super) fn signed_in_at(&self) -> String {
+        to_rfc3339(self.facts.signed_in_at)
+    }
+
+    pub(super) fn idle_at(&self) -> String {
+        to_rfc3339(self.facts.idle_at)
+    }
+
+    pub(super) fn expires_at(&self) -> String {
+        to_rfc3339(self.facts.expires_at)
+    }
+
+    fn line(&self) -> Line<'_> {
+        Line {
+            session_id: self.id.to_string(),
+            sub: &self.facts.sub,
+            name: self.facts.name.as_deref(),
+            email: self.facts.email.as_deref(),
+            signed_in_at: self.signed_in_at(),
+            idle_at: self.idle_at(),
+            expires_at: self.expires_at(),
+        }
     }
 }
 
-impl Listed for SessionRecord {
+impl Listed for Session {
     type Id = SessionId;
     /// The subject.
     type Filter = Option<String>;
     const NAME: &'static str = "session";
     const HEADER: &'static [&'static str] =
         &["SESSION ID", "SIGNED IN", "IDLE", "ENDS", "SUBJECT", "NAME", "E-MAIL"];
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::SESSIONS,
+        query: |subject| subject.iter().map(|it| ("filter[sub]", it.clone())).collect(),
+        read: |resource| Some(Self::read(resource)),
+        page_max: 100,
+    });
 
     async fn page(
         store: &Store,
@@ -149,19 +211,20 @@ impl Listed for SessionRecord {
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<Vec<Self>, StoreError> {
-        store.sessions(subject.as_deref(), after, limit).await
+        let page = store.sessions(subject.as_deref(), after, limit).await?;
+        Ok(page.into_iter().map(Self::from).collect())
     }
 
     fn id(&self) -> SessionId {
-        self.session_id
+        self.id
     }
 
     fn line(&self) -> Result<String, Failure> {
-        Ok(serde_json::to_string(&line(self)).expect("strings under string keys are JSON"))
+        Ok(serde_json::to_string(&self.line()).expect("strings under string keys are JSON"))
     }
 
     fn row(&self) -> Vec<String> {
-        let line = line(self);
+        let line = self.line();
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let (name, email) = (text(line.name), text(line.email));
         let sub = line.sub.to_owned();
@@ -169,7 +232,7 @@ impl Listed for SessionRecord {
     }
 }
 
-impl Forgotten for SessionRecord {
+impl Forgotten for Session {
     const FORGET: &'static str = "Revoke";
 
     async fn forget(store: Arc<Store>, id: SessionId) -> Result<Deleted, StoreError> {

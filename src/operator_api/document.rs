@@ -1,7 +1,7 @@
 //! Documents as JSON:API writes them.
 
 use http::{HeaderValue, StatusCode, header::ETAG};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use crate::{
@@ -33,6 +33,11 @@ impl Answer {
     /// 200 with one resource.
     pub(super) fn one(resource: &Value) -> Self {
         Self::ok(json!({ "data": resource }))
+    }
+
+    /// 200 with what a change counted.
+    pub(super) fn counted(counts: &Value) -> Self {
+        Self::ok(json!({ "meta": counts }))
     }
 
     /// 204.
@@ -79,6 +84,30 @@ pub(super) fn resource_schema(kind: &str, required: &[&str], properties: &Value)
             "type": { "const": kind },
             "attributes": { "type": "object", "required": required, "properties": properties },
         },
+    })
+}
+
+/// The schema of [`Answer::counted`], with what each member counts.
+pub(super) fn counted_schema(counts: &Value) -> Value {
+    let counts: Vec<(&String, &Value)> = counts.as_object().into_iter().flatten().collect();
+    let properties: Map<String, Value> = counts
+        .iter()
+        .map(|(name, about)| {
+            let schema = json!({ "type": "integer", "minimum": 0, "description": about });
+            ((*name).clone(), schema)
+        })
+        .collect();
+    let example: Map<String, Value> =
+        counts.iter().map(|(name, _)| ((*name).clone(), json!(2))).collect();
+    json!({
+        "type": "object",
+        "required": ["meta"],
+        "properties": { "meta": {
+            "type": "object",
+            "required": properties.keys().collect::<Vec<_>>(),
+            "properties": properties,
+        } },
+        "examples": [{ "meta": example }],
     })
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     authentication::Needs,
-    document::{Answer, moment},
+    clients::Known,
+    document::{self, Answer, moment},
     error::ApiError,
     operation::{Operation, Request, handler},
     page::{self, CURSOR, LIMIT, Page},
@@ -53,9 +54,22 @@ pub(crate) const END: Operation = Operation {
         let the person sign in again.",
     parameters: &[],
     body: None,
-    schema: None,
+    schema: Some(ended_schema),
     refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
     handler: handler!(end),
+};
+
+/// `DELETE /api/v2/oauth2/people/{subject}/data`
+pub(crate) const FORGET: Operation = Operation {
+    needs: Needs::Scope(OperatorScope::Admin),
+    id: "deleteOAuth2PersonData",
+    summary: "End all access of a person, and delete what the store has of them. Audit events keep the subject until \
+        `audit.keep_days` have passed.",
+    parameters: &[],
+    body: None,
+    schema: Some(ended_schema),
+    refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
+    handler: handler!(forget),
 };
 
 fn resource(person: &Person) -> Value {
@@ -99,6 +113,7 @@ fn resource_schema() -> Value {
                         "description": "At most 100; not in lists.",
                         "items": { "type": "object", "properties": {
                             "client_id": { "type": "string" },
+                            "client_name": optional,
                             "scopes": { "type": "array", "items": { "type": "string" } },
                             "created_at": { "type": "string" },
                             "modified_at": { "type": "string" },
@@ -146,13 +161,19 @@ async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     let person = found.unwrap_or_else(|| Person::without_access(subject.clone()));
     let apps = store.authorizations_of_person(&subject, request.now, "", APPS_MAX).await?;
     let mut document = resource(&person);
-    document["attributes"]["authorized_clients"] = apps.iter().map(authorized_client).collect();
+    let mut clients = Vec::with_capacity(apps.len());
+    for app in &apps {
+        let client = Known::named(request.app, &app.client).await?;
+        clients.push(authorized_client(app, client.as_ref()));
+    }
+    document["attributes"]["authorized_clients"] = clients.into();
     Ok(Answer::one(&document))
 }
 
-fn authorized_client(authorization: &Authorization) -> Value {
+fn authorized_client(authorization: &Authorization, client: Option<&Known>) -> Value {
     json!({
         "client_id": authorization.client.to_string(),
+        "client_name": client.and_then(Known::name),
         "scopes": authorization.scopes(),
         "created_at": moment(Some(authorization.created_at)),
         "modified_at": moment(Some(authorization.modified_at)),
@@ -161,10 +182,30 @@ fn authorized_client(authorization: &Authorization) -> Value {
 }
 
 async fn end(request: Request<'_>) -> Result<Answer, ApiError> {
+    end_access(&request, PersonChange::End).await
+}
+
+async fn forget(request: Request<'_>) -> Result<Answer, ApiError> {
+    end_access(&request, PersonChange::Forget).await
+}
+
+async fn end_access(request: &Request<'_>, change: PersonChange) -> Result<Answer, ApiError> {
     let (subject, store) = (request.path(SUBJECT)?, &request.app.store);
     if store.person(&subject, request.now).await?.is_none() {
         return Err(ApiError::NotFound("person"));
     }
-    store.end_access(&subject, PersonChange::End, &request.author(), &|_| {}).await?;
-    Ok(Answer::nothing())
+    let ended = store.end_access(&subject, change, &request.author(), &|_| {}).await?;
+    Ok(Answer::counted(&json!({
+        "sessions": ended.sessions,
+        "grants": ended.grants,
+        "consents": ended.consents,
+    })))
+}
+
+fn ended_schema() -> Value {
+    document::counted_schema(&json!({
+        "sessions": "Sessions that ended.",
+        "grants": "Grants that ended.",
+        "consents": "Remembered decisions that were deleted.",
+    }))
 }

@@ -2,16 +2,18 @@
 
 use clap::Args;
 
+use super::find;
 use crate::{
     cli::{
         author::author,
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         output::{Messages, insist, is_confirmed, needs_a_terminal, number, visible_line},
         progress,
-        settings::{OpenStore, StoreArguments},
+        remote::{Server, below},
     },
-    clock::Clock,
-    store::{Access, LOOKED_AT, Person, PersonChange},
+    paths,
+    store::{Access, AccessEnded, LOOKED_AT, Person, PersonChange},
 };
 
 #[derive(Args, Debug)]
@@ -26,7 +28,7 @@ pub(in crate::cli) struct EndArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 const fn verb(change: PersonChange) -> &'static str {
@@ -41,8 +43,8 @@ impl EndArguments {
         let is_asked = !self.yes && !self.dry_run;
         needs_a_terminal(!is_asked, &format!("{} people", verb(change)))?;
         let access = if self.dry_run { Access::Read } else { Access::Command };
-        let store = self.store.open(access)?;
-        let (people, is_complete) = find(&store, &self.subjects)?;
+        let backend = self.backend.open(access)?;
+        let (people, is_complete) = find_all(&backend, &self.subjects)?;
         for person in &people {
             let (label, extent) = (visible_line(&person.subject), extent(person));
             if self.dry_run {
@@ -60,22 +62,21 @@ impl EndArguments {
             return Ok(Outcome::No);
         }
         for person in &people {
-            end(&store, person, change, messages)?;
+            end(&backend, person, change, messages)?;
         }
-        store.close()?;
+        backend.close()?;
         Ok(Outcome::from_verdict(is_complete))
     }
 }
 
 /// The people that are there, each once, and whether those are all; says which are not.
-fn find(store: &OpenStore, subjects: &[String]) -> Result<(Vec<Person>, bool), Failure> {
-    let now = Clock::System.now();
+fn find_all(backend: &Backend, subjects: &[String]) -> Result<(Vec<Person>, bool), Failure> {
     let (mut people, mut is_complete): (Vec<Person>, bool) = (Vec::new(), true);
     for subject in subjects {
         if people.iter().any(|person| person.subject == *subject) {
             continue;
         }
-        if let Some(person) = store.wait(store.handle.person(subject, now))? {
+        if let Some(person) = find(backend, subject)? {
             people.push(person);
         } else {
             let label = visible_line(subject);
@@ -100,16 +101,23 @@ fn extent(person: &Person) -> String {
 }
 
 fn end(
-    store: &OpenStore,
+    backend: &Backend,
     person: &Person,
     change: PersonChange,
     messages: Messages,
 ) -> Result<(), Failure> {
-    let bar = progress::of_records("sessions and grants", None, messages);
-    let watch = |ended: usize| bar.inc(ended as u64);
-    let by = author();
-    let ended = store.wait(store.handle.end_access(&person.subject, change, &by, &watch))?;
-    bar.finish_and_clear();
+    let ended = match backend {
+        Backend::Store(store) => {
+            let bar = progress::of_records("sessions and grants", None, messages);
+            let watch = |ended: usize| bar.inc(ended as u64);
+            let by = author();
+            let ended =
+                store.wait(store.handle.end_access(&person.subject, change, &by, &watch))?;
+            bar.finish_and_clear();
+            ended
+        }
+        Backend::Server(server) => end_at(server, &person.subject, change)?,
+    };
     let label = visible_line(&person.subject);
     let of = [
         number(ended.grants as u64, "grant", "grants"),
@@ -125,4 +133,23 @@ fn end(
         }
     }
     Ok(())
+}
+
+/// What ended at a server; nothing where all access has ended meanwhile.
+fn end_at(server: &Server, subject: &str, change: PersonChange) -> Result<AccessEnded, Failure> {
+    let person = below(paths::PEOPLE, subject);
+    let reply = match change {
+        PersonChange::End => server.remove(&person),
+        PersonChange::Forget => server.remove(&format!("{person}/data")),
+    }?;
+    if reply.is_missing() {
+        return Ok(AccessEnded::default());
+    }
+    let ended = &reply.done()?["meta"];
+    let count = |of: &str| ended[of].as_u64().and_then(|count| usize::try_from(count).ok());
+    Ok(AccessEnded {
+        sessions: count("sessions").unwrap_or_default(),
+        grants: count("grants").unwrap_or_default(),
+        consents: count("consents").unwrap_or_default(),
+    })
 }

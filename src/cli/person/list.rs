@@ -3,17 +3,21 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::json;
 use crate::{
     cli::{
+        backend::BackendArguments,
         exit::{Failure, Outcome},
         output::{Messages, RecordOutput, visible_line},
         records::{self, Listed, Part},
-        settings::StoreArguments,
+        remote::{Collection, Read, attributes, moment_or_none},
         time::to_rfc3339,
     },
-    clock::Clock,
+    clock::{Clock, Timestamp},
+    paths,
     store::{Access, Person, Store, StoreError},
 };
 
@@ -41,15 +45,41 @@ pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let part = Part { format: self.output.format(), limit: self.limit, after: self.after };
         let matching = self.matching.map(|text| text.to_lowercase());
-        records::list::<Person>(&self.store.open(Access::Read)?, matching, part, messages)
+        records::list::<Person>(&self.backend.open(Access::Read)?, matching, part, messages)
     }
+}
+
+/// The person of a resource of the operator API.
+pub(super) fn read(resource: &Value) -> Read<Person> {
+    #[derive(Deserialize)]
+    struct Attributes {
+        name: Option<String>,
+        email: Option<String>,
+        apps: u64,
+        grants: u64,
+        sessions: u64,
+        consents: u64,
+        #[serde(default, deserialize_with = "moment_or_none")]
+        last_used_at: Option<Timestamp>,
+    }
+    let person: Attributes = attributes(resource)?;
+    Ok(Person {
+        subject: resource["id"].as_str().ok_or("id is missing")?.to_owned(),
+        name: person.name,
+        email: person.email,
+        apps: person.apps,
+        grants: person.grants,
+        sessions: person.sessions,
+        consents: person.consents,
+        used_at: person.last_used_at,
+    })
 }
 
 impl Listed for Person {
@@ -59,6 +89,12 @@ impl Listed for Person {
     const NAME: &'static str = "person";
     const HEADER: &'static [&'static str] =
         &["SUBJECT\nNAME, EMAIL", "APPS", "SESSIONS", "LAST USED"];
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::PEOPLE,
+        query: |_| Vec::new(),
+        read: |resource| Some(read(resource)),
+        page_max: 100,
+    });
 
     async fn page(
         store: &Store,
@@ -71,9 +107,7 @@ impl Listed for Person {
             let mut people = store.people(Clock::System.now(), &from, limit).await?;
             let Some(last) = people.last() else { return Ok(people) };
             after = Some(last.subject.clone());
-            if let Some(text) = matching {
-                people.retain(|person| person.contains(text));
-            }
+            people.retain(|person| person.is_listed(matching));
             if !people.is_empty() {
                 return Ok(people);
             }
@@ -82,6 +116,10 @@ impl Listed for Person {
 
     fn id(&self) -> String {
         self.subject.clone()
+    }
+
+    fn is_listed(&self, matching: &Option<String>) -> bool {
+        matching.as_ref().is_none_or(|text| self.contains(text))
     }
 
     fn line(&self) -> Result<String, Failure> {

@@ -1,4 +1,5 @@
-//! `doorward person`: who has signed in and allowed clients, and what ends. Works beside a running server.
+//! `doorward person`: who has signed in and allowed clients, and what ends, in the store or by the operator API of a
+//! server.
 
 mod end;
 mod list;
@@ -8,11 +9,15 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
+    backend::Backend,
     exit::{Failure, Outcome},
     output::Messages,
+    remote::{Server, below},
 };
 use crate::{
     cli::time::to_rfc3339,
+    clock::Clock,
+    paths,
     store::{Person, PersonChange},
 };
 
@@ -55,6 +60,27 @@ impl PersonCommand {
             Self::Forget(arguments) => arguments.run(PersonChange::Forget, messages),
         }
     }
+}
+
+/// The person, if there is a session, a grant, or a remembered decision of theirs.
+fn find(backend: &Backend, subject: &str) -> Result<Option<Person>, Failure> {
+    match backend {
+        Backend::Store(store) => store.wait(store.handle.person(subject, Clock::System.now())),
+        Backend::Server(server) => {
+            let Some(resource) = resource(server, subject)? else { return Ok(None) };
+            let person = list::read(&resource).map_err(|reason| server.unreadable(&reason))?;
+            Ok(Some(person).filter(|person| *person != Person::without_access(subject.to_owned())))
+        }
+    }
+}
+
+/// The person as the server shows it, also after all access has ended.
+fn resource(server: &Server, subject: &str) -> Result<Option<Value>, Failure> {
+    let reply = server.get(&below(paths::PEOPLE, subject), &[])?;
+    if reply.is_missing() {
+        return Ok(None);
+    }
+    reply.done().map(|mut document| Some(document["data"].take()))
 }
 
 /// A person as programs read it.

@@ -1,20 +1,25 @@
 //! `doorward person show`.
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::json as person_json;
+use super::{json as person_json, list, resource};
 use crate::{
     cli::{
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         output::{Format, ReportOutput, insist, print, table, visible_json, visible_line},
-        settings::{OpenStore, StoreArguments},
+        records::Pages,
+        remote::{Server, moment, moment_or_none},
+        session::Session,
+        settings::OpenStore,
         time::to_rfc3339,
     },
     client::{ClientIdentifier, ClientMetadata},
-    clock::Clock,
+    clock::{Clock, Timestamp},
     event_json::event_json,
-    store::{Access, Authorization, EventRecord, EventsOf, Person, SessionRecord},
+    store::{Access, EventFilter, EventRecord, Person},
 };
 
 /// How many apps, sessions, and events are shown.
@@ -38,22 +43,35 @@ pub(in crate::cli) struct ShowArguments {
     #[command(flatten)]
     output: ReportOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// All that is known of a person.
 struct Shown {
     person: Person,
-    /// What the person has allowed, with the name of the client.
-    connected: Vec<(Authorization, Option<String>)>,
-    sessions: Vec<SessionRecord>,
+    connected: Vec<Connected>,
+    sessions: Vec<Session>,
     events: Vec<EventRecord>,
+}
+
+/// What the person has allowed one client.
+#[derive(Deserialize)]
+struct Connected {
+    client_id: String,
+    client_name: Option<String>,
+    scopes: Vec<String>,
+    #[serde(deserialize_with = "moment")]
+    created_at: Timestamp,
+    #[serde(deserialize_with = "moment")]
+    modified_at: Timestamp,
+    #[serde(default, deserialize_with = "moment_or_none")]
+    last_exercised: Option<Timestamp>,
 }
 
 impl ShowArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Read)?;
-        let Some(shown) = Shown::of(&store, &self.subject)? else {
+        let backend = self.backend.open(Access::Read)?;
+        let Some(shown) = Shown::of(&backend, &self.subject)? else {
             insist(format_args!("There is no person {}.", visible_line(&self.subject)));
             return Ok(Outcome::No);
         };
@@ -67,43 +85,43 @@ impl ShowArguments {
 }
 
 impl Shown {
-    fn of(store: &OpenStore, subject: &str) -> Result<Option<Self>, Failure> {
-        let (handle, now) = (&store.handle, Clock::System.now());
-        let about = EventsOf::Subject(subject.to_owned());
-        let events = store.wait(handle.newest_events(Some(&about), None, EVENTS_MAX))?;
-        let person = match store.wait(handle.person(subject, now))? {
-            Some(person) => person,
-            None if events.is_empty() => return Ok(None),
-            None => Person::without_access(subject.to_owned()),
+    fn of(backend: &Backend, subject: &str) -> Result<Option<Self>, Failure> {
+        let subject = subject.to_owned();
+        let about = EventFilter { subject: Some(subject.clone()), ..EventFilter::default() };
+        let events = Pages::<EventRecord>::new(backend, about, None, Some(EVENTS_MAX));
+        let events: Vec<_> = events.take(EVENTS_MAX).collect::<Result<_, _>>()?;
+        let found = match backend {
+            Backend::Store(store) => in_store(store, &subject)?,
+            Backend::Server(server) => at(server, &subject)?,
         };
-        let apps = store.wait(handle.authorizations_of_person(subject, now, "", SHOWN_MAX))?;
-        let mut connected = Vec::with_capacity(apps.len());
-        for app in apps {
-            let name = name_of(store, &app.client)?;
-            connected.push((app, name));
-        }
-        let sessions = store.wait(handle.sessions(Some(subject), None, SHOWN_MAX))?;
+        let (person, connected) = match found {
+            Some(found) => found,
+            None if events.is_empty() => return Ok(None),
+            None => (Person::without_access(subject.clone()), Vec::new()),
+        };
+        let sessions = Pages::<Session>::new(backend, Some(subject), None, Some(SHOWN_MAX));
+        let sessions = sessions.take(SHOWN_MAX).collect::<Result<_, _>>()?;
         Ok(Some(Self { person, connected, sessions, events }))
     }
 
     /// The members that `person list` shows, and more.
     fn json(&self) -> Result<Value, Failure> {
-        let connected = self.connected.iter().map(|(app, name)| {
+        let connected = self.connected.iter().map(|app| {
             json!({
-                "client_id": app.client.to_string(),
-                "client_name": name,
-                "scopes": app.scopes(),
+                "client_id": app.client_id,
+                "client_name": app.client_name,
+                "scopes": app.scopes,
                 "first_allowed_at": to_rfc3339(app.created_at),
                 "allowed_at": to_rfc3339(app.modified_at),
-                "used_at": app.used_at.map(to_rfc3339),
+                "used_at": app.last_exercised.map(to_rfc3339),
             })
         });
         let sessions = self.sessions.iter().map(|session| {
             json!({
-                "session_id": session.session_id.to_string(),
-                "signed_in_at": to_rfc3339(session.signed_in_at),
-                "idle_at": to_rfc3339(session.idle_at),
-                "expires_at": to_rfc3339(session.expires_at),
+                "session_id": session.id.to_string(),
+                "signed_in_at": session.signed_in_at(),
+                "idle_at": session.idle_at(),
+                "expires_at": session.expires_at(),
             })
         });
         let events = self.events.iter().map(event_json).map(serde_json::to_value);
@@ -136,11 +154,11 @@ impl Shown {
         let rows: Vec<[String; 3]> = self
             .connected
             .iter()
-            .map(|(app, name)| {
-                let name = visible_line(name.as_deref().unwrap_or_default());
-                let client = format!("{name}\n{}", visible_line(&app.client.to_string()));
-                let used = app.used_at.map_or_else(|| "never".to_owned(), to_rfc3339);
-                [client.trim_start().to_owned(), app.scopes().join(" "), used]
+            .map(|app| {
+                let name = visible_line(app.client_name.as_deref().unwrap_or_default());
+                let client = format!("{name}\n{}", visible_line(&app.client_id));
+                let used = app.last_exercised.map_or_else(|| "never".to_owned(), to_rfc3339);
+                [client.trim_start().to_owned(), app.scopes.join(" "), used]
             })
             .collect();
         rows_below(&["APP", "SCOPES", "LAST USED"], &rows)
@@ -150,7 +168,7 @@ impl Shown {
         let rows: Vec<[String; 2]> = self
             .sessions
             .iter()
-            .map(|session| [session.session_id.to_string(), to_rfc3339(session.signed_in_at)])
+            .map(|session| [session.id.to_string(), session.signed_in_at()])
             .collect();
         rows_below(&["SESSION", "SIGNED IN"], &rows)
     }
@@ -169,6 +187,37 @@ impl Shown {
         rows_below(&["TIME", "EVENT", "BY"], &rows)
     }
 }
+
+/// The person of the store, and what they have allowed.
+fn in_store(store: &OpenStore, subject: &str) -> Result<Found, Failure> {
+    let (handle, now) = (&store.handle, Clock::System.now());
+    let Some(person) = store.wait(handle.person(subject, now))? else { return Ok(None) };
+    let mut connected = Vec::new();
+    for app in store.wait(handle.authorizations_of_person(subject, now, "", SHOWN_MAX))? {
+        connected.push(Connected {
+            client_id: app.client.to_string(),
+            client_name: name_of(store, &app.client)?,
+            scopes: app.scopes().into_iter().map(str::to_owned).collect(),
+            created_at: app.created_at,
+            modified_at: app.modified_at,
+            last_exercised: app.used_at,
+        });
+    }
+    Ok(Some((person, connected)))
+}
+
+/// The same at a server.
+fn at(server: &Server, subject: &str) -> Result<Found, Failure> {
+    let Some(mut resource) = resource(server, subject)? else { return Ok(None) };
+    let person = list::read(&resource).map_err(|reason| server.unreadable(&reason))?;
+    let connected = resource["attributes"]["authorized_clients"].take();
+    let connected = serde_json::from_value(connected);
+    let connected = connected.map_err(|error| server.unreadable(&error.to_string()))?;
+    Ok(Some((person, connected)))
+}
+
+/// A person, and what they have allowed; `None` if neither is there.
+type Found = Option<(Person, Vec<Connected>)>;
 
 /// What a client calls itself, if it is there and has a name.
 fn name_of(store: &OpenStore, client: &ClientIdentifier) -> Result<Option<String>, Failure> {

@@ -1,6 +1,5 @@
 //! Lists of the operator API, page by page.
 
-use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::Value;
@@ -87,10 +86,7 @@ impl Server {
 
     /// Deletes a record.
     pub(in crate::cli) fn delete<T: Listed>(&self, id: &T::Id) -> Result<Deleted, Failure> {
-        let id = id.to_string();
-        let id = utf8_percent_encode(&id, NON_ALPHANUMERIC);
-        let path = format!("{}/{id}", collection::<T>()?.path);
-        let reply = self.change(Method::DELETE, &path, None, None)?;
+        let reply = self.remove(&below(collection::<T>()?.path, &id.to_string()))?;
         if reply.is_missing() {
             return Ok(Deleted::NotThere);
         }
@@ -104,6 +100,11 @@ impl Server {
             "cannot read the answer of {url} ({reason}): use the version of `doorward` that the server has"
         ))
     }
+}
+
+/// The path of a resource in a collection.
+pub(in crate::cli) fn below(collection: &str, id: &str) -> String {
+    format!("{collection}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))
 }
 
 fn collection<T: Listed>() -> Result<Collection<T>, Failure> {

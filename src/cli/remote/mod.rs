@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use url::{Host, Url, form_urlencoded};
 
-pub(super) use self::collection::{Collection, Query, Read, attributes, moment, moment_or_none};
+pub(super) use self::collection::{
+    Collection, Query, Read, attributes, below, moment, moment_or_none,
+};
 use super::{exit::Failure, settings::waiting_runtime};
 use crate::internet::Internet;
 
@@ -148,6 +150,11 @@ impl Server {
     ) -> Result<Reply, Failure> {
         let body = json!({ "data": { "type": kind, "attributes": attributes } });
         self.change(Method::POST, path, None, Some(&body))
+    }
+
+    /// Removes a resource.
+    pub(super) fn remove(&self, path: &str) -> Result<Reply, Failure> {
+        self.change(Method::DELETE, path, None, None)
     }
 
     fn change(

@@ -37,7 +37,7 @@ macro_rules! endpoint {
 }
 
 /// Every endpoint of the operator API.
-pub(super) static ENDPOINTS: [Endpoint; 31] = [
+pub(super) static ENDPOINTS: [Endpoint; 32] = [
     endpoint!(
         paths::CLIENTS, always, GET client_list::LIST, POST client_creation::CREATE
     ),
@@ -61,6 +61,7 @@ pub(super) static ENDPOINTS: [Endpoint; 31] = [
     ),
     endpoint!(paths::PEOPLE, Config::authorizes, GET people::LIST),
     endpoint!(paths::PERSON, Config::authorizes, GET people::READ, DELETE people::END),
+    endpoint!(paths::PERSON_DATA, Config::authorizes, DELETE people::FORGET),
     endpoint!(paths::SESSIONS, Config::authorizes, GET sessions::LIST),
     endpoint!(paths::SESSION, Config::authorizes, DELETE sessions::END),
     endpoint!(paths::ATTEMPTS, always, GET attempts::LIST),

@@ -2,7 +2,18 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 
-use super::{grants::DOCUMENT, serve::Server, standing, *};
+use doorward::{
+    clock::Timestamp,
+    secret::SecretHash,
+    store::{AttemptRecord, ResourceOwner, SessionId, SessionRecord},
+};
+
+use super::{
+    grants::{DOCUMENT, in_store},
+    serve::Server,
+    standing, *,
+};
+use crate::harness::by;
 
 /// A server with clients, grants, and events, and what opens its operator API.
 struct Remote {
@@ -12,7 +23,8 @@ struct Remote {
     _server: Server,
 }
 
-/// Four clients, of which one was used, one waits, and one has a document; grants of all but the one that waits.
+/// Four clients, of which one was used, one waits, and one has a document; grants of all but the one that waits; two
+/// sessions; and three reasons of refused requests.
 fn fixture() -> Doorward {
     let doorward = standing::with_connections();
     let used = line(4, &metadata("four")).replace(
@@ -20,7 +32,47 @@ fn fixture() -> Doorward {
         "\"flags\":[\"look_alike\"],\"used_at\":1700000100.5,\"note\":\"a note\",",
     );
     doorward.run_with(&["--quiet", "client", "import", "-"], &used);
+    in_store(&doorward, async |store| {
+        for (nth, subject) in [(1, "acme:ada"), (2, "acme:bob")] {
+            store.begin_session(session(nth, subject), by()).await.unwrap();
+        }
+        store.note_attempts([1, 2, 3].map(attempt).to_vec()).await.unwrap();
+    });
     doorward
+}
+
+/// January 2027.
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn session(nth: u8, subject: &str) -> SessionRecord {
+    SessionRecord {
+        session_id: SessionId::from_bytes([nth; 16]),
+        hash: SecretHash::of(&[nth]),
+        owner: ResourceOwner {
+            subject: subject.to_owned(),
+            name: Some(format!("{subject} by name")),
+            email: None,
+            identity: None,
+        },
+        signed_in_at: NOW,
+        idle_at: NOW.after_days(300),
+        expires_at: NOW.after_days(300),
+    }
+}
+
+fn attempt(nth: u64) -> AttemptRecord {
+    let reasons = ["registration.redirect_uri", "token.invalid_grant", "authorization.pkce"];
+    let targets = ["\u{202e}evil.example", "claude code@loopback", ""];
+    let place = usize::try_from(nth - 1).unwrap();
+    AttemptRecord {
+        reason: reasons[place].to_owned(),
+        target: targets[place].to_owned(),
+        network: if nth == 3 { String::new() } else { "192.0.2.0/24".to_owned() },
+        attempts: nth,
+        first_at: NOW,
+        last_at: NOW.after_seconds(nth),
+        request_id: "4bf92f3577b34da6".to_owned(),
+    }
 }
 
 impl Remote {
@@ -93,6 +145,25 @@ const READS: &[&[&str]] = &[
     &["grant", "show", "GRANT", "-o", "json"],
     &["grant", "show", "019aa7b4-5a1c-7bd1-b0ff-000000000009"],
     &["grant", "revoke", "--subject", "acme:bob", "--dry-run"],
+    &["session", "list"],
+    &["session", "list", "-o", "table"],
+    &["session", "list", "--subject", "acme:bob", "-o", "json"],
+    &["session", "list", "--limit", "1"],
+    &["session", "revoke", "--subject", "acme:bob", "--dry-run"],
+    &["attempt", "list"],
+    &["attempt", "list", "-o", "table"],
+    &["attempt", "list", "--reason", "token.invalid_grant"],
+    &["attempt", "list", "--limit", "2"],
+    &["person", "list"],
+    &["person", "list", "-o", "table"],
+    &["person", "list", "--matching", "BOB", "-o", "json"],
+    &["person", "list", "--limit", "1", "--after", "acme:ada"],
+    &["person", "list", "--matching", "nobody"],
+    &["person", "show", "acme:bob"],
+    &["person", "show", "acme:ada", "-o", "json"],
+    &["person", "show", "acme:ada/../nobody"],
+    &["person", "end", "acme:bob", "acme:nobody", "acme:ada", "--dry-run"],
+    &["person", "forget", "acme:bob", "--dry-run"],
     &["audit", "list"],
     &["audit", "list", "-o", "table"],
     &["audit", "list", "-o", "json", "--limit", "2"],
@@ -102,6 +173,9 @@ const READS: &[&[&str]] = &[
     &["audit", "export"],
     &["audit", "export", "--since", "1h"],
 ];
+
+/// The second session.
+const SESSION: &str = "02020202-0202-0202-0202-020202020202";
 
 /// Commands that change something, in this order.
 const CHANGES: &[&[&str]] = &[
@@ -118,6 +192,11 @@ const CHANGES: &[&[&str]] = &[
     &["client", "note", "019aa7b4-5a1c-7bd1-b0ff-000000000004", "--clear"],
     &["client", "note", "019aa7b4-5a1c-7bd1-b0ff-000000000009", "nobody"],
     &["grant", "revoke", "GRANT", "019aa7b4-5a1c-7bd1-b0ff-000000000009", "--yes"],
+    &["session", "revoke", SESSION, "019aa7b4-5a1c-7bd1-b0ff-000000000009", "--yes"],
+    &["person", "end", "acme:ada", "acme:nobody", "--yes"],
+    &["person", "list", "--matching", "bob"],
+    &["person", "forget", "acme:bob", "--yes"],
+    &["person", "forget", "acme:bob", "--yes"],
     &["grant", "revoke", "--subject", "acme:bob", "--yes"],
     &["client", "delete", "--yes", "019aa7b4-5a1c-7bd1-b0ff-000000000001"],
     &["client", "delete", "--yes", "--name", "two"],
@@ -273,7 +352,7 @@ fn a_refusal_says_what_happened_and_what_to_do() {
     let clear = elsewhere("http://auth.example.com", &["client", "list"]);
     assert_eq!((clear.code, &*clear.out), (Some(2), ""), "{clear:?}");
     assert!(clear.err.contains("must begin with https://"), "{clear:?}");
-    let local = elsewhere(&remote.url, &["session", "list"]).complaint(2);
+    let local = elsewhere(&remote.url, &["client", "import", "-"]).complaint(2);
     assert!(local.contains("no operation") && local.contains("--config or --data"), "{local}");
 }
 

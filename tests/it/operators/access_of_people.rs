@@ -49,8 +49,11 @@ async fn people_are_listed_and_read_and_lose_all_access() {
     let counts = ["apps", "grants", "sessions", "consents"].map(|name| attributes[name].clone());
     assert_eq!(counts, [1, 1, 1, 0].map(Value::from));
     assert_eq!(attributes["authorized_clients"][0]["client_id"], client.to_string());
+    assert_eq!(attributes["authorized_clients"][0]["client_name"], "An app");
 
-    assert_eq!(call(&server, "DELETE", &path, &operator).await.status, 204);
+    let ended = call(&server, "DELETE", &path, &operator).await;
+    let counts = json!({ "meta": { "sessions": 1, "grants": 1, "consents": 0 } });
+    assert_eq!((ended.status, ended.json()), (200, counts));
     assert_eq!(call(&server, "DELETE", &path, &operator).await.status, 404);
     assert_eq!(ids(&get(&server, people, &operator).await), ["acme:2"]);
     assert_eq!(get(&server, &path, &operator).await["data"]["attributes"]["grants"], 0);
@@ -60,6 +63,24 @@ async fn people_are_listed_and_read_and_lose_all_access() {
     }
     let ended = events(&server, Action::PersonEnded).await;
     assert_eq!((ended.len(), ended[0].actor.as_deref()), (1, Some("oncall")));
+}
+
+#[tokio::test]
+async fn a_person_is_forgotten_by_an_admin_alone() {
+    let server = serve().await;
+    let [operator, admin] =
+        [token(&server, "oncall", Role::Operator).await, token(&server, "root", Role::Admin).await];
+    let client = client(&server, "An app").await;
+    allow(&server, client, "acme:1", "read").await;
+    sign_in(&server, "acme:1").await;
+    let path = "/api/v2/oauth2/people/acme:1/data";
+    assert_eq!(call(&server, "DELETE", path, &operator).await.status, 403);
+    let forgotten = call(&server, "DELETE", path, &admin).await;
+    let counts = json!({ "meta": { "sessions": 1, "grants": 1, "consents": 0 } });
+    assert_eq!((forgotten.status, forgotten.json()), (200, counts));
+    assert_eq!(call(&server, "DELETE", path, &admin).await.status, 404);
+    let events = events(&server, Action::PersonForgotten).await;
+    assert_eq!((events.len(), events[0].actor.as_deref()), (1, Some("root")));
 }
 
 #[tokio::test]
