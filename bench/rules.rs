@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     document_host: None,
                     source: Some(Ipv4Addr::new(203, 0, 113, 9).into()),
                     initial_access_token: None,
-                    is_imitation: &|| false,
+                    is_imitation: false,
                 };
                 if black_box(rules.evaluate(&candidate)).decided_by.is_some() {
                     return Err("a rule decided".into());

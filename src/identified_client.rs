@@ -192,7 +192,7 @@ async fn published(
         document_host: Some(url.host()),
         source: Some(named_by.address.to_canonical()),
         initial_access_token: None,
-        is_imitation: &|| app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
+        is_imitation: app.protected_names.borrowed_at(url.host(), &metadata).is_some(),
     };
     let rules = app.rules.current();
     let let_in = rules.admit(&candidate).map_err(IdentifyError::Rejected)?;

@@ -1,6 +1,6 @@
 //! Borrowed names: a client that goes by a protected name, or by one that looks like it, while its
-//! redirect URIs lead elsewhere. It is registered all the same and flagged for the operator, since names
-//! are self-asserted and prove nothing either way (RFC 7591 §5).
+//! redirect URIs lead elsewhere. Unless an admission rule says otherwise, it is registered all the same and flagged for
+//! the operator, since names are self-asserted and prove nothing either way (RFC 7591 §5).
 
 mod beginnings;
 #[cfg(test)]

@@ -105,7 +105,7 @@ impl Conditions {
                 facts.names().whole.iter().any(|name| name.contains(&part.letters))
             })
             && is_any(&self.family, |family| family.id() == facts.family())
-            && self.imitation.is_none_or(|wanted| wanted == facts.is_imitation())
+            && self.imitation.is_none_or(|wanted| wanted == candidate.is_imitation)
     }
 
     fn destinations_are_met_by(&self, facts: &Facts<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! What rules look at of a client, each worked out at most once, and only if a rule asks.
 
-use std::{cell::OnceCell, fmt, net::IpAddr};
+use std::{cell::OnceCell, net::IpAddr};
 
 use super::Door;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A client that asks to be let in.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
     /// How it came.
     pub door: Door,
@@ -23,19 +23,7 @@ pub struct Candidate<'a> {
     /// The policy of its initial access token, if it registers with one.
     pub initial_access_token: Option<&'a str>,
     /// Whether it goes by a protected name that is not its own.
-    pub is_imitation: &'a dyn Fn() -> bool,
-}
-
-impl fmt::Debug for Candidate<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { door, metadata, document_host, source, initial_access_token, is_imitation } =
-            self;
-        let is_imitation = is_imitation();
-        write!(
-            f,
-            "{door:?} {metadata:?} at {document_host:?} from {source:?} with {initial_access_token:?}, imitation: {is_imitation}"
-        )
-    }
+    pub is_imitation: bool,
 }
 
 /// What the names of a client look like, in letters of [`appearance`].
@@ -51,7 +39,6 @@ pub(super) struct Facts<'a> {
     destinations: OnceCell<Vec<Destination<'a>>>,
     names: OnceCell<Names>,
     family: OnceCell<FamilyId>,
-    is_imitation: OnceCell<bool>,
 }
 
 impl<'a> Facts<'a> {
@@ -61,7 +48,6 @@ impl<'a> Facts<'a> {
             destinations: OnceCell::new(),
             names: OnceCell::new(),
             family: OnceCell::new(),
-            is_imitation: OnceCell::new(),
         }
     }
 
@@ -95,10 +81,6 @@ impl<'a> Facts<'a> {
 
     pub(super) fn software_id(&self) -> Option<&'a str> {
         self.candidate.metadata.software_id.as_ref().map(Text::as_str)
-    }
-
-    pub(super) fn is_imitation(&self) -> bool {
-        *self.is_imitation.get_or_init(self.candidate.is_imitation)
     }
 }
 

@@ -105,8 +105,8 @@ impl Effect {
     }
 }
 
-/// The name of an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The name of an effect, the strictest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EffectName {
     /// [`Effect::Allow`].
     Allow,
@@ -117,6 +117,23 @@ pub enum EffectName {
 }
 
 impl Rule {
+    /// The rule that ships with Doorward: what happens to a client that goes by a protected name which is not its own.
+    pub(crate) fn look_alikes(effect: EffectName) -> Self {
+        let (effect, label) = match effect {
+            EffectName::Allow => (Effect::Allow, Some(Label::look_alike())),
+            EffectName::Hold => (Effect::Hold, Some(Label::look_alike())),
+            EffectName::Reject => (Effect::Reject(Reason::of_look_alikes()), None),
+        };
+        Self {
+            id: RuleId::look_alikes(),
+            note: Some(Note::of_look_alikes()),
+            conditions: Conditions { imitation: Some(true), ..Conditions::default() },
+            effect,
+            terms: Terms { label, ..Terms::default() },
+            mode: Mode::Enforce,
+        }
+    }
+
     /// What is wrong between the members of the rule, each of which is valid.
     pub fn fault(&self) -> Option<&'static str> {
         if self.conditions.are_none() {

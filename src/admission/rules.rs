@@ -12,10 +12,16 @@ use crate::metrics::Counter;
 /// A snapshot of all rules, ready to be evaluated, and how often each has matched.
 #[derive(Debug)]
 pub struct Rules {
+    /// Those of the settings, those in the store, and last the one that ships with Doorward.
     in_order: Vec<Rule>,
-    /// How many of them, the first ones, come from the settings.
+    /// How many of them come from the settings.
     of_settings: usize,
+    /// How many of them operators wrote.
+    of_operators: usize,
+    /// Of the rules that operators wrote.
     index: Index,
+    /// The rule that ships, also while a rule of an operator with its id takes its place.
+    look_alikes: Option<Rule>,
     default: Effect,
     hits: Vec<Arc<Counter>>,
 }
@@ -60,9 +66,13 @@ const NO_TERMS: &Terms = &Terms { ceiling: None, label: None, expires_days: None
 impl Rules {
     /// The rules of the settings in their order, and what happens to a client that none of them decides about.
     pub fn new(rules: Vec<Rule>, default: Effect) -> Self {
-        let hits = rules.iter().map(|_| Arc::default()).collect();
-        let (index, of_settings) = (Index::of(&rules), rules.len());
-        Self { index, in_order: rules, of_settings, default, hits }
+        Self::shipping(None, rules, default)
+    }
+
+    /// The same, with the rule that ships with Doorward.
+    pub(crate) fn shipping(look_alikes: Option<Rule>, rules: Vec<Rule>, default: Effect) -> Self {
+        let of_settings = rules.len();
+        Self::counting(look_alikes, rules, of_settings, default, |_, _| None)
     }
 
     /// Rules of which the one at `place` decides, whatever its mode.
@@ -77,18 +87,34 @@ impl Rules {
     /// on.
     #[must_use]
     pub fn with_stored(&self, stored: Vec<Rule>) -> Self {
-        let (of_settings, present) = self.in_order.split_at(self.of_settings);
-        let (mut hits, counting) = {
-            let (of_settings, counting) = self.hits.split_at(self.of_settings);
-            (of_settings.to_vec(), counting)
+        let (of_settings, others) = self.in_order.split_at(self.of_settings);
+        let others = others.iter().map(|rule| (&rule.id, rule.mode));
+        let counting: HashMap<(&RuleId, Mode), &Arc<Counter>> =
+            others.zip(&self.hits[self.of_settings..]).collect();
+        let count_on = |place: usize, rule: &Rule| match self.hits.get(place) {
+            Some(hits) if place < self.of_settings => Some(Arc::clone(hits)),
+            _ => counting.get(&(&rule.id, rule.mode)).copied().cloned(),
         };
-        let present: HashMap<(&RuleId, Mode), &Arc<Counter>> =
-            present.iter().map(|rule| (&rule.id, rule.mode)).zip(counting).collect();
-        let count_on = |rule: &Rule| present.get(&(&rule.id, rule.mode)).copied().cloned();
-        hits.extend(stored.iter().map(|rule| count_on(rule).unwrap_or_default()));
-        let in_order: Vec<Rule> = of_settings.iter().cloned().chain(stored).collect();
-        let (index, default) = (Index::of(&in_order), self.default.clone());
-        Self { index, in_order, of_settings: self.of_settings, default, hits }
+        let rules = of_settings.iter().cloned().chain(stored).collect();
+        let (look_alikes, default) = (self.look_alikes.clone(), self.default.clone());
+        Self::counting(look_alikes, rules, self.of_settings, default, count_on)
+    }
+
+    /// Rules of operators, and the one that ships unless one of them has its id. `hits_of` has the counter of a
+    /// rule that counts on.
+    fn counting(
+        look_alikes: Option<Rule>,
+        mut in_order: Vec<Rule>,
+        of_settings: usize,
+        default: Effect,
+        hits_of: impl Fn(usize, &Rule) -> Option<Arc<Counter>>,
+    ) -> Self {
+        let (index, of_operators) = (Index::of(&in_order), in_order.len());
+        let last = look_alikes.clone();
+        in_order.extend(last.filter(|it| in_order.iter().all(|rule| rule.id != it.id)));
+        let hits = in_order.iter().enumerate();
+        let hits = hits.map(|(place, rule)| hits_of(place, rule).unwrap_or_default()).collect();
+        Self { in_order, of_settings, of_operators, index, look_alikes, default, hits }
     }
 
     /// The first enforced rule that matches decides. If none does, an initial access token lets a client in whatever the
@@ -101,9 +127,20 @@ impl Rules {
             by_destination: false,
             observed: Vec::new(),
         };
-        if self.in_order.is_empty() {
-            return outcome;
+        if self.of_operators > 0 {
+            self.ask_operators(candidate, &mut outcome);
         }
+        if candidate.is_imitation && outcome.decided_by.is_none() {
+            self.ask_look_alikes(&mut outcome);
+        }
+        outcome
+    }
+
+    fn ask_operators<'rules>(
+        &'rules self,
+        candidate: &Candidate<'_>,
+        outcome: &mut Outcome<'rules>,
+    ) {
         let facts = Facts::of(candidate);
         for place in self.index.possible(&facts) {
             let rule = &self.in_order[place];
@@ -119,7 +156,15 @@ impl Rules {
             outcome.by_destination = rule.conditions.look_at_destinations();
             break;
         }
-        outcome
+    }
+
+    /// The rule that ships lets no client in that the default would not.
+    fn ask_look_alikes<'rules>(&'rules self, outcome: &mut Outcome<'rules>) {
+        let Some(rule) = self.in_order.get(self.of_operators) else { return };
+        (outcome.decided_by, outcome.terms) = (Some(self.of_operators), &rule.terms);
+        if rule.effect.name() > outcome.effect.name() {
+            outcome.effect = &rule.effect;
+        }
     }
 
     /// Evaluates and counts. A client that is held is let in, to wait.

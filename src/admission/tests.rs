@@ -58,7 +58,7 @@ impl Client {
             document_host: self.document_host.as_deref(),
             source: self.source,
             initial_access_token: None,
-            is_imitation: &|| self.is_imitation,
+            is_imitation: self.is_imitation,
         })
     }
 

@@ -71,10 +71,35 @@ texts! {
     };
 }
 
+impl RuleId {
+    /// Of the rule that ships with Doorward.
+    pub(crate) fn look_alikes() -> Self {
+        Self("look-alikes".to_owned())
+    }
+}
+
+impl Note {
+    pub(super) fn of_look_alikes() -> Self {
+        Self("Ships with Doorward: see registration.look_alikes".to_owned())
+    }
+}
+
+impl Label {
+    pub(super) fn look_alike() -> Self {
+        Self("look-alike".to_owned())
+    }
+}
+
 impl Reason {
     /// For a client that no rule decides about.
     pub(super) fn by_default() -> Self {
         Self("this server admits only apps that its administrator has allowed".to_owned())
+    }
+
+    pub(super) fn of_look_alikes() -> Self {
+        Self(
+            "client_name resembles a protected name that redirect_uris do not belong to".to_owned(),
+        )
     }
 }
 

@@ -60,6 +60,9 @@ pub(super) fn client_box(
 
 /// The protected name that the client imitates: the one for which its record is flagged.
 fn imitation(app: &App, request: &AuthorizationRequest) -> Option<Imitation> {
+    if !app.config.registration.marks_look_alikes() {
+        return None;
+    }
     let client = &request.client;
     let names = &app.protected_names;
     let protected = match &client.identifier {

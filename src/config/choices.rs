@@ -1,5 +1,7 @@
 //! Settings that are one of a few words.
 
+use crate::admission::EffectName;
+
 /// What holds while the limits that nodes share cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenUnreachable {
@@ -20,6 +22,31 @@ pub enum RegistrationAccess {
     Token,
     /// Everyone, and a token that is presented has to be valid.
     Either,
+}
+
+/// What happens to clients that go by a protected name which is not their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookAlikes {
+    /// They get a label and a flag, and people a warning.
+    Label,
+    /// They wait for an operator as well.
+    Hold,
+    /// They are turned away.
+    Reject,
+    /// Nothing.
+    Off,
+}
+
+impl LookAlikes {
+    /// The effect of the rule that ships, if there is one.
+    pub(crate) const fn effect(self) -> Option<EffectName> {
+        match self {
+            Self::Label => Some(EffectName::Allow),
+            Self::Hold => Some(EffectName::Hold),
+            Self::Reject => Some(EffectName::Reject),
+            Self::Off => None,
+        }
+    }
 }
 
 /// How log events are written.

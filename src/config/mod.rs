@@ -35,7 +35,7 @@ use crate::admission::EffectName;
 
 pub use self::{
     algorithm::SigningAlgorithm,
-    choices::{LogFormat, RegistrationAccess, WhenUnreachable},
+    choices::{LogFormat, LookAlikes, RegistrationAccess, WhenUnreachable},
     fault::ConfigErrors,
     guard::{Ask, Guard, GuardRule, IdentityHeaders, ShownTools},
     load::load,
@@ -60,7 +60,8 @@ use self::{
     tables::entries,
     text::{
         ACCESS, ADDRESS, ADDRESS_OR_NONE, ALGORITHM, FILE, FILE_OR_NONE, FILTER, FORMAT, HOST,
-        ISSUER, KEY_FILE, KEYS_SECRET, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE, word,
+        ISSUER, KEY_FILE, KEYS_SECRET, LOOK_ALIKES, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE,
+        word,
     },
 };
 
@@ -204,7 +205,8 @@ table! {
         ///
         /// A client whose name looks like one of these is flagged on its record, unless its redirect
         /// URIs belong to the name: by one of the `hosts` (or a subdomain), or by one of the
-        /// private-use `schemes`. The consent page says so and names the first of the hosts.
+        /// private-use `schemes`. The consent page says so and names the first of the hosts; see
+        /// `registration.look_alikes`.
         /// A client with loopback redirect URIs alone is flagged only if its name disguises one of these.
         /// A list of your own replaces this one.
         protected_names: Vec<ProtectedName> = [
@@ -247,6 +249,13 @@ table! {
             { name = "Windsurf", hosts = ["codeium.com", "windsurf.com"], schemes = ["windsurf"],
               ordinary_word = true },
         ], entries::<ProtectedName>();
+        /// What happens to a client whose name looks like a protected one that is not its own, if no admission rule
+        /// decides about it: `label`, it gets the label `look-alike` and a flag, and the consent page warns people;
+        /// `hold`, it waits for approval as well; `reject`, it is turned away; `off`, none of these.
+        ///
+        /// This is the last admission rule, `look-alikes`, and never lets a client in that `registration.default` would
+        /// not. A rule of your own with that id replaces it.
+        look_alikes: LookAlikes = "label", LOOK_ALIKES;
         /// Admission rules, in order: the first enforced rule that a client matches decides.
         ///
         /// A client matches a rule if it meets all conditions that the rule gives; a condition with several values is

@@ -11,7 +11,7 @@ use toml::{
 use url::Url;
 
 use super::{
-    RegistrationConfig,
+    LookAlikes, RegistrationConfig,
     fault::{Faults, nearest},
     guard::Guard,
     kind::{Boolean, Given, Integer, Kind, List, OneOrMore, unknown},
@@ -245,10 +245,24 @@ impl AdmissionRule {
 }
 
 impl RegistrationConfig {
-    /// The admission rules of the settings.
+    /// The admission rules of the settings, ready to be evaluated, with the one that ships.
     pub fn admission_rules(&self) -> Rules {
-        let rules = self.rules.iter().filter_map(|rule| rule.rule().ok());
-        Rules::new(rules.collect(), Effect::by_default(self.default))
+        Rules::shipping(self.shipped_rule(), self.own_rules(), Effect::by_default(self.default))
+    }
+
+    /// The admission rules of the settings, in their order.
+    pub(crate) fn own_rules(&self) -> Vec<Rule> {
+        self.rules.iter().filter_map(|rule| rule.rule().ok()).collect()
+    }
+
+    /// The rule that ships with Doorward, unless it is off.
+    pub(crate) fn shipped_rule(&self) -> Option<Rule> {
+        self.look_alikes.effect().map(Rule::look_alikes)
+    }
+
+    /// Whether look-alikes are flagged, and people warned of them.
+    pub(crate) fn marks_look_alikes(&self) -> bool {
+        self.look_alikes != LookAlikes::Off
     }
 }
 

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    LogFormat, PostgresUrl, RegistrationAccess, Secret, SigningAlgorithm, StoreLocation,
-    WhenUnreachable,
+    LogFormat, LookAlikes, PostgresUrl, RegistrationAccess, Secret, SigningAlgorithm,
+    StoreLocation, WhenUnreachable,
     kind::{Refusal, SecretFile, Shown, Text},
 };
 use crate::{admission::Word, audit::ActionPattern, grant::ResourceIndicator, operator::Role};
@@ -444,6 +444,25 @@ pub(super) const WHEN_UNREACHABLE: Text<WhenUnreachable> = Text {
         WhenUnreachable::Local => "local".into(),
         WhenUnreachable::Open => "open".into(),
         WhenUnreachable::Closed => "closed".into(),
+    },
+    shown: Shown::Whole,
+};
+
+/// What happens to look-alikes.
+pub(super) const LOOK_ALIKES: Text<LookAlikes> = Text {
+    expected: "\"label\", \"hold\", \"reject\" or \"off\"",
+    parse: |text| match text {
+        "label" => Ok(LookAlikes::Label),
+        "hold" => Ok(LookAlikes::Hold),
+        "reject" => Ok(LookAlikes::Reject),
+        "off" => Ok(LookAlikes::Off),
+        _ => Err(None),
+    },
+    print: |choice| match choice {
+        LookAlikes::Label => "label".into(),
+        LookAlikes::Hold => "hold".into(),
+        LookAlikes::Reject => "reject".into(),
+        LookAlikes::Off => "off".into(),
     },
     shown: Shown::Whole,
 };

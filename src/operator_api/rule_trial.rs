@@ -10,12 +10,13 @@ use super::{
     error::ApiError,
     operation::{Operation, Request, handler},
     page,
-    rules::{members_schema, merge, of_settings, rule},
+    rules::{members_schema, merge, rule},
 };
 use crate::{
     admission::{Rule, Word as _},
+    config::RegistrationConfig,
     operator::OperatorScope,
-    registration::{Draft, Trial, TrialSpan, Tried, TriedClient},
+    registration::{Draft, Trial, TrialSpan, Tried, TriedClient, existing_rule},
     store::{RuleRecord, StoreError},
 };
 
@@ -47,14 +48,14 @@ async fn try_rule(request: Request<'_>) -> Result<Answer, ApiError> {
     let (_, attributes) = page::new_resource(&request.body, TYPE)?;
     let asked = Asked::of(attributes)?;
     let of_store = app.store.rules().await?;
-    let of_settings = of_settings(app);
-    let draft = asked.draft(&of_settings, &of_store)?;
+    let settings = &app.config.registration;
+    let draft = asked.draft(settings, &of_store)?;
     let unreadable = |_| ApiError::Unprocessable {
         pointer: "",
         detail: "A rule in the store cannot be read.".to_owned(),
     };
     let of_store = crate::live_rules::read(&of_store).map_err(unreadable)?;
-    let trial = Trial::new(draft.among(of_settings, of_store), &app.config.registration);
+    let trial = Trial::new(draft.among(settings, of_store), settings);
     // One at a time on each node: a trial reads the store as fast as it answers.
     let Ok(_turn) = app.rules.trials.try_acquire() else { return Err(StoreError::Busy.into()) };
     let since = request.now.before_days(asked.days.into());
@@ -100,16 +101,16 @@ impl<'body> Asked<'body> {
     }
 
     /// The draft: a rule that exists with the given members instead of its own, or a new one.
-    fn draft(&self, of_settings: &[Rule], of_store: &[RuleRecord]) -> Result<Draft, ApiError> {
+    fn draft(
+        &self,
+        settings: &RegistrationConfig,
+        of_store: &[RuleRecord],
+    ) -> Result<Draft, ApiError> {
         let mut members = match self.rule_id {
             None => Map::new(),
             Some(id) => {
-                let in_settings = of_settings.iter().find(|rule| rule.id.as_str() == id);
-                let in_store = || of_store.iter().find(|rule| rule.rule_id == id);
-                let json = match in_settings {
-                    Some(rule) => rule.to_json(),
-                    None => in_store().ok_or(ApiError::NotFound("admission rule"))?.rule.clone(),
-                };
+                let json = existing_rule(id, settings, of_store);
+                let json = json.ok_or(ApiError::NotFound("admission rule"))?;
                 serde_json::from_str(&json).unwrap_or_default()
             }
         };

@@ -24,7 +24,8 @@ pub(super) const TYPE: &str = "oauth2_admission_rules";
 pub(crate) const LIST: Operation = Operation {
     needs: Needs::Scope(OperatorScope::ClientsRead),
     id: "listOAuth2AdmissionRules",
-    summary: "List admission rules in the order in which they decide: those of the settings, then those in the store.",
+    summary: "List admission rules in the order in which they decide: those of the settings, those in the store, then the one that \
+              ships, `look-alikes`.",
     parameters: &[CURSOR, LIMIT],
     body: None,
     schema: Some(|| page::schema(&resource_schema())),
@@ -99,14 +100,21 @@ pub(crate) const REMOVE: Operation = Operation {
 enum Shown {
     OfSettings(Box<Rule>),
     OfStore(RuleRecord),
+    Shipped(Box<Rule>),
 }
 
 impl Shown {
     /// Every rule in order.
     async fn all(app: &App) -> Result<Vec<Self>, ApiError> {
-        let of_settings = of_settings(app).into_iter().map(|rule| Self::OfSettings(Box::new(rule)));
+        let settings = &app.config.registration;
+        let of_settings = settings.own_rules().into_iter();
+        let of_settings = of_settings.map(|rule| Self::OfSettings(Box::new(rule)));
         let of_store = app.store.rules().await?.into_iter().map(Self::OfStore);
-        Ok(of_settings.chain(of_store).collect())
+        let mut all: Vec<Self> = of_settings.chain(of_store).collect();
+        let is_replaced = |rule: &Rule| all.iter().any(|it| it.id() == rule.id.as_str());
+        let shipped = settings.shipped_rule().filter(|rule| !is_replaced(rule));
+        all.extend(shipped.map(|rule| Self::Shipped(Box::new(rule))));
+        Ok(all)
     }
 
     async fn find(app: &App, id: &str) -> Result<Self, ApiError> {
@@ -116,7 +124,7 @@ impl Shown {
 
     fn id(&self) -> &str {
         match self {
-            Self::OfSettings(rule) => rule.id.as_str(),
+            Self::OfSettings(rule) | Self::Shipped(rule) => rule.id.as_str(),
             Self::OfStore(record) => &record.rule_id,
         }
     }
@@ -124,7 +132,7 @@ impl Shown {
     /// A rule of the settings has another version after each change of its text.
     fn version(&self) -> String {
         match self {
-            Self::OfSettings(rule) => {
+            Self::OfSettings(rule) | Self::Shipped(rule) => {
                 let rule = rule.to_json();
                 let nothing = crate::clock::Timestamp::from_millis(0);
                 RuleRecord {
@@ -143,7 +151,7 @@ impl Shown {
     /// The members of the rule in their one JSON form.
     fn members(&self) -> Map<String, Value> {
         let json = match self {
-            Self::OfSettings(rule) => rule.to_json(),
+            Self::OfSettings(rule) | Self::Shipped(rule) => rule.to_json(),
             Self::OfStore(record) => record.rule.clone(),
         };
         serde_json::from_str(&json).unwrap_or_default()
@@ -160,6 +168,7 @@ impl Shown {
             .insert("matches".to_owned(), hits.iter().find(matched).map_or(0, |it| it.2).into());
         let (origin, position, at, by) = match self {
             Self::OfSettings(_) => ("settings", None, None, None),
+            Self::Shipped(_) => ("built-in", None, None, None),
             Self::OfStore(record) => (
                 "store",
                 Some(record.position + 1),
@@ -173,11 +182,6 @@ impl Shown {
         attributes.insert("changed_by".to_owned(), json!(by));
         json!({ "id": self.id(), "type": TYPE, "attributes": attributes })
     }
-}
-
-/// The rules of the settings, in their order.
-pub(super) fn of_settings(app: &App) -> Vec<Rule> {
-    app.config.registration.admission_rules().hits().map(|(rule, _)| rule.clone()).collect()
 }
 
 /// How often each rule has matched on this node since it started.
@@ -222,7 +226,7 @@ async fn create(request: Request<'_>) -> Result<Answer, ApiError> {
         let detail = format!("The value must be {}, and not try.", RuleId::EXPECTED);
         return Err(ApiError::member("/data/id", detail));
     }
-    if of_settings(request.app).iter().any(|rule| rule.id.as_str() == id) {
+    if is_in_settings(request.app, id) {
         return Err(exists(id));
     }
     let mut members = Map::new();
@@ -238,6 +242,10 @@ async fn create(request: Request<'_>) -> Result<Answer, ApiError> {
     }
     follow(request.app, &request).await;
     Ok(document(&request, id).await?.created())
+}
+
+fn is_in_settings(app: &App, id: &str) -> bool {
+    app.config.registration.rules.iter().any(|rule| rule.id.as_str() == id)
 }
 
 fn exists(id: &str) -> ApiError {
@@ -282,9 +290,17 @@ async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
 
 /// The rule in the store that the path names, in a version that the caller means.
 async fn stored(request: &Request<'_>, id: &str) -> Result<RuleRecord, ApiError> {
-    let Shown::OfStore(record) = Shown::find(request.app, id).await? else {
-        let detail = "The rule is in the settings: change it there.".to_owned();
-        return Err(ApiError::Unprocessable { pointer: "", detail });
+    let refused = |detail: &str| ApiError::Unprocessable { pointer: "", detail: detail.to_owned() };
+    let record = match Shown::find(request.app, id).await? {
+        Shown::OfStore(record) => record,
+        Shown::OfSettings(_) => {
+            return Err(refused("The rule is in the settings: change it there."));
+        }
+        Shown::Shipped(_) => {
+            return Err(refused(
+                "The rule ships with Doorward: set registration.look_alikes, or create a rule with this id to replace it.",
+            ));
+        }
     };
     let is_meant = request.versions().is_none_or(|versions| versions.contains(&record.version()));
     if is_meant { Ok(record) } else { Err(ApiError::Superseded) }
@@ -404,7 +420,7 @@ fn resource_schema() -> Value {
             "matches",
             json!({ "type": "integer", "minimum": 0, "description": "Clients that it matched on this node since its start." }),
         ),
-        ("origin", json!({ "enum": ["settings", "store"] })),
+        ("origin", json!({ "enum": ["settings", "store", "built-in"] })),
         (
             "position",
             json!({ "type": ["integer", "null"], "description": "Among the rules in the store, from 1." }),

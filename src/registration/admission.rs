@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use crate::{
     admission::{Admitted, Candidate, Door, Rejection, Rules},
     client::{ClientMetadata, ProfileName},
-    look_alike::ProtectedNames,
 };
 
-/// What the rules say of a client, and its names.
+/// What the rules are asked about a client, beside its metadata.
 pub(super) struct Admission<'a> {
     pub(super) rules: &'a Rules,
-    pub(super) protected_names: &'a ProtectedNames,
+    /// Whether it goes by a protected name that is not its own.
+    pub(super) is_imitation: bool,
     /// The policy of the initial access token, if there is one.
     pub(super) initial_access_token: Option<&'a str>,
 }
@@ -34,7 +34,7 @@ impl<'a> Admission<'a> {
             document_host: None,
             source,
             initial_access_token: self.initial_access_token,
-            is_imitation: &|| self.protected_names.borrowed_by(metadata).is_some(),
+            is_imitation: self.is_imitation,
         })
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn check(
         let protected_names = ProtectedNames::new(&settings.protected_names);
         let admission = Admission {
             rules: &rules,
-            protected_names: &protected_names,
+            is_imitation: protected_names.borrowed_by(admitted.metadata()).is_some(),
             initial_access_token: None,
         };
         admission.decide(profile.name, admitted.metadata(), None)?;

@@ -224,19 +224,18 @@ pub(crate) fn prepare(
     let admitted = admit(request, profile, settings);
     let admitted = admitted.map_err(|error| refused(MetadataError::from(error).into()))?;
     let rules = app.rules.current();
-    let admission = Admission {
-        rules: &rules,
-        protected_names: &app.protected_names,
-        initial_access_token: policy,
-    };
+    let is_imitation = app.protected_names.borrowed_by(admitted.metadata()).is_some();
+    let admission = Admission { rules: &rules, is_imitation, initial_access_token: policy };
     let let_in = admission.decide(profile.name, admitted.metadata(), Some(source));
     let let_in = let_in.map_err(|error| refused(error.into()))?;
     let source = settings.keep_source_address.then_some(source);
     let registration = policy.map(ClientRegistration::by_token).unwrap_or_default();
     let now = app.clock.now();
     let terms = ClientTerms::of(let_in.terms, now);
-    let requester = Requester { profile, source, is_held: let_in.is_held, terms, registration };
-    let record = issue::client(&admitted, requester, &app.protected_names, &app.entropy, now);
+    let flags = issue::flags(is_imitation, settings);
+    let is_held = let_in.is_held;
+    let requester = Requester { profile, source, is_held, terms, flags, registration };
+    let record = issue::client(&admitted, requester, &app.entropy, now);
     let information = response::client_information(
         profile,
         &record,

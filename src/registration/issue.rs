@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use crate::{
     client::ClientId,
     clock::Timestamp,
+    config::RegistrationConfig,
     entropy::Entropy,
-    look_alike::ProtectedNames,
     metadata_policy::{Admitted, Profile},
     store::{ClientFlags, ClientRecord, ClientRegistration, ClientState, ClientTerms, Standing},
 };
@@ -20,6 +20,8 @@ pub(crate) struct Requester {
     pub(crate) is_held: bool,
     /// What the rule that let it in says of it.
     pub(crate) terms: ClientTerms,
+    /// What an operator should look at.
+    pub(crate) flags: ClientFlags,
     /// Who vouches for it.
     pub(crate) registration: ClientRegistration,
 }
@@ -28,7 +30,6 @@ pub(crate) struct Requester {
 pub(crate) fn client(
     admitted: &Admitted,
     requester: Requester,
-    protected_names: &ProtectedNames,
     entropy: &Entropy,
     now: Timestamp,
 ) -> ClientRecord {
@@ -38,18 +39,18 @@ pub(crate) fn client(
         issued_at: now,
         profile: requester.profile.name,
         source: requester.source,
-        flags: flags(admitted, protected_names),
+        flags: requester.flags,
         metadata: admitted.metadata().document(),
         state: ClientState { standing, terms: requester.terms, ..ClientState::default() },
         registration: requester.registration,
     }
 }
 
-/// What an operator should look at.
-pub(super) fn flags(admitted: &Admitted, protected_names: &ProtectedNames) -> ClientFlags {
-    let mut flags = ClientFlags::default();
-    if protected_names.borrowed_by(admitted.metadata()).is_some() {
-        flags.insert(ClientFlags::LOOK_ALIKE);
+/// The flags of a client, which may go by a protected name that is not its own.
+pub(super) fn flags(is_imitation: bool, settings: &RegistrationConfig) -> ClientFlags {
+    if is_imitation && settings.marks_look_alikes() {
+        ClientFlags::LOOK_ALIKE
+    } else {
+        ClientFlags::default()
     }
-    flags
 }

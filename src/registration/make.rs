@@ -28,13 +28,15 @@ pub(crate) fn make(
     };
     let admitted = admitted().map_err(|error| error.violations(profile))?;
     let operator = by.actor.id().unwrap_or_default();
+    let protected_names = ProtectedNames::new(&settings.protected_names);
+    let is_imitation = protected_names.borrowed_by(admitted.metadata()).is_some();
     let requester = Requester {
         profile: &Profile::RFC7591,
         source: None,
         is_held: false,
         terms: ClientTerms::default(),
+        flags: issue::flags(is_imitation, settings),
         registration: ClientRegistration::by_operator(&operator),
     };
-    let protected_names = ProtectedNames::new(&settings.protected_names);
-    Ok(issue::client(&admitted, requester, &protected_names, entropy, by.at))
+    Ok(issue::client(&admitted, requester, entropy, by.at))
 }

@@ -151,9 +151,10 @@ async fn replace(
         admit_update(&body, &id, PROFILE, settings).map_err(RegistrationError::Metadata)?;
     drop(body);
     let rules = app.rules.current();
+    let is_imitation = app.protected_names.borrowed_by(admitted.metadata()).is_some();
     let admission = Admission {
         rules: &rules,
-        protected_names: &app.protected_names,
+        is_imitation,
         // The token with which the client registered still counts.
         initial_access_token: client.registration.policy(),
     };
@@ -162,7 +163,7 @@ async fn replace(
         .map_err(RegistrationError::Rejected)?;
     // A flag that is not about the metadata stays.
     let mut new_flags = client.flags.without(ClientFlags::LOOK_ALIKE);
-    new_flags.insert(flags(&admitted, &app.protected_names));
+    new_flags.insert(flags(is_imitation, settings));
     let update = ClientUpdate {
         client_id: client.client_id,
         generation: client.registration.generation,

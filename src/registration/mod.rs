@@ -21,5 +21,5 @@ pub(crate) use self::{
     initial_access::{InitialAccessToken, token_word},
     make::make,
     management::{read, remove, update},
-    trial::{Draft, Trial, TrialSpan, Tried, TriedClient},
+    trial::{Draft, Trial, TrialSpan, Tried, TriedClient, existing_rule},
 };

@@ -7,7 +7,7 @@ use crate::{
         RedirectUri,
         fault::{Fault, Problem},
     },
-    config::{Config, RegistrationAccess},
+    config::{Config, LookAlikes, RegistrationAccess},
     http::rate_limit::Limit,
     json::{JsonError, JsonProblem},
     metadata_policy::{BODY_BYTES_MAX, MetadataError, Profile},
@@ -47,7 +47,10 @@ fn of_metadata(profile: &Profile, config: &Config) -> Vec<(Refusal, String)> {
     errors.extend(body_errors(BODY_BYTES_MAX, timeout_seconds).map(RegistrationError::Body));
     errors.extend(store_errors().map(RegistrationError::Store));
     let registration = &config.registration;
-    if registration.default != EffectName::Allow || !registration.rules.is_empty() {
+    if registration.default != EffectName::Allow
+        || registration.look_alikes == LookAlikes::Reject
+        || !registration.rules.is_empty()
+    {
         let rejections = [true, false].map(|by_destination| Rejection {
             reason: "the reason that the administrator gives".to_owned(),
             by_destination,

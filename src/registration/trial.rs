@@ -8,7 +8,10 @@ use crate::{
     clock::Timestamp,
     config::RegistrationConfig,
     look_alike::ProtectedNames,
-    store::{ClientFilter, ClientRecord, DocumentClientRecord, GrantFilter, Store, StoreError},
+    store::{
+        ClientFilter, ClientRecord, DocumentClientRecord, GrantFilter, RuleRecord, Store,
+        StoreError,
+    },
 };
 
 /// How many clients of each kind are named; all of them are counted.
@@ -27,8 +30,19 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// All rules in their order with the draft among them, instead of one of the same id, and its place. A rule of the
-    /// settings keeps its place there.
+    /// settings keeps its place there. The rule that ships is the last, unless another one has its id.
     pub(crate) fn among(
+        &self,
+        settings: &RegistrationConfig,
+        of_store: Vec<Rule>,
+    ) -> (Vec<Rule>, usize) {
+        let (mut rules, place) = self.among_those_of_operators(settings.own_rules(), of_store);
+        let shipped = settings.shipped_rule();
+        rules.extend(shipped.filter(|it| rules.iter().all(|rule| rule.id != it.id)));
+        (rules, place)
+    }
+
+    fn among_those_of_operators(
         &self,
         of_settings: Vec<Rule>,
         mut of_store: Vec<Rule>,
@@ -49,6 +63,19 @@ impl Draft {
         rules.extend(of_store);
         (rules, place)
     }
+}
+
+/// The rule of this id in its JSON form: of the settings, in the store, or the one that ships.
+pub(crate) fn existing_rule(
+    id: &str,
+    settings: &RegistrationConfig,
+    of_store: &[RuleRecord],
+) -> Option<String> {
+    let named = |rule: &Rule| rule.id.as_str() == id;
+    let in_settings = settings.own_rules().into_iter().find(named).map(|rule| rule.to_json());
+    let in_store = || of_store.iter().find(|rule| rule.rule_id == id).map(|rule| rule.rule.clone());
+    let shipped = || settings.shipped_rule().filter(named).map(|rule| rule.to_json());
+    in_settings.or_else(in_store).or_else(shipped)
 }
 
 /// The rules with a draft among them, which decides whatever its mode.
@@ -193,7 +220,7 @@ impl Trial {
             document_host: None,
             source: client.source,
             initial_access_token: client.registration.policy(),
-            is_imitation: &|| self.protected_names.borrowed_by(&metadata).is_some(),
+            is_imitation: self.protected_names.borrowed_by(&metadata).is_some(),
         })
     }
 
@@ -206,7 +233,7 @@ impl Trial {
             document_host: Some(url.host()),
             source: None,
             initial_access_token: None,
-            is_imitation: &|| self.protected_names.borrowed_at(url.host(), &metadata).is_some(),
+            is_imitation: self.protected_names.borrowed_at(url.host(), &metadata).is_some(),
         })
     }
 

@@ -36,6 +36,7 @@ mod heads;
 mod http2;
 mod initial_access;
 mod last_use;
+mod look_alikes;
 mod management;
 mod mcp;
 mod operators;

@@ -4,8 +4,9 @@ use std::{num::NonZeroUsize, rc::Rc};
 
 use clap::Args;
 
-use super::{draft::DraftArguments, id, of_settings, of_store};
+use super::{draft::DraftArguments, id, of_store};
 use crate::{
+    admission::RuleId,
     cli::{
         author::author,
         exit::{Failure, Outcome},
@@ -99,7 +100,7 @@ impl AddArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let rule = self.draft.rule(self.rule_id.as_deref())?;
         let config = self.store.load()?;
-        if of_settings(&config).iter().any(|other| other.id == rule.id) {
+        if config.registration.rules.iter().any(|other| other.id == rule.id) {
             insist(format_args!(
                 "Rule {} is in the settings: choose another id.",
                 rule.id.as_str()
@@ -209,6 +210,11 @@ fn made(
 }
 
 fn absent(id: &str) -> String {
+    if id == RuleId::look_alikes().as_str() {
+        return format!(
+            "Rule {id} ships with Doorward: set registration.look_alikes, or add a rule {id} to replace it."
+        );
+    }
     format!("There is no rule {id} in the store.")
 }
 

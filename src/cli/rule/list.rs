@@ -5,7 +5,7 @@ use std::rc::Rc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{of_settings, of_store};
+use super::of_store;
 use crate::{
     admission::Rule,
     cli::{
@@ -21,7 +21,8 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(
     after_help = "The rules of the settings come first, and have no position: give the settings of the servers, or only \
-the rules in the store are listed. A client that no rule decides about gets registration.default.
+the rules in the store are listed. The last rule, look-alikes, ships with Doorward: registration.look_alikes says \
+what it does, and a rule of your own with that id replaces it. A client that no rule decides about gets registration.default.
 
 Examples:
   doorward rule list --config doorward.toml
@@ -38,20 +39,18 @@ pub(in crate::cli) struct ListArguments {
 enum Shown {
     OfSettings(Box<Rule>),
     OfStore(RuleRecord),
+    Shipped(Box<Rule>),
 }
 
 impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let config = self.store.load()?;
-        let of_settings = of_settings(&config);
+        let of_settings = config.registration.own_rules();
+        let shipped = config.registration.shipped_rule();
         let default = config.registration.default;
         let store = OpenStore::open(config, Access::Read, &Rc::new(waiting_runtime()?))?;
         let of_store = of_store(&store)?;
-        let all: Vec<Shown> = of_settings
-            .into_iter()
-            .map(|rule| Shown::OfSettings(Box::new(rule)))
-            .chain(of_store.into_iter().map(Shown::OfStore))
-            .collect();
+        let all = all(of_settings, of_store, shipped);
         let format = self.output.format();
         if all.is_empty() && format != Format::Json {
             messages.say("There are no admission rules.");
@@ -83,13 +82,35 @@ fn text(all: &[Shown], format: Format) -> String {
     }
 }
 
+/// Every rule, in order.
+fn all(of_settings: Vec<Rule>, of_store: Vec<RuleRecord>, shipped: Option<Rule>) -> Vec<Shown> {
+    let of_settings = of_settings.into_iter().map(|rule| Shown::OfSettings(Box::new(rule)));
+    let mut all: Vec<Shown> = of_settings.chain(of_store.into_iter().map(Shown::OfStore)).collect();
+    let is_replaced = |rule: &Rule| all.iter().any(|it| it.id() == rule.id.as_str());
+    let shipped = shipped.filter(|rule| !is_replaced(rule));
+    all.extend(shipped.map(|rule| Shown::Shipped(Box::new(rule))));
+    all
+}
+
 impl Shown {
+    fn id(&self) -> &str {
+        match self {
+            Self::OfSettings(rule) | Self::Shipped(rule) => rule.id.as_str(),
+            Self::OfStore(record) => &record.rule_id,
+        }
+    }
+
     /// The members of the rule, and where it is.
     fn json(&self) -> Value {
         match self {
             Self::OfSettings(rule) => {
                 let mut value = members(&rule.to_json());
                 value["origin"] = "settings".into();
+                value
+            }
+            Self::Shipped(rule) => {
+                let mut value = members(&rule.to_json());
+                value["origin"] = "built-in".into();
                 value
             }
             Self::OfStore(record) => {

@@ -14,8 +14,7 @@ use super::{
     settings::OpenStore,
 };
 use crate::{
-    admission::{Rule, RuleId, Word as _},
-    config::Config,
+    admission::{RuleId, Word as _},
     store::RuleRecord,
 };
 
@@ -50,11 +49,6 @@ fn id(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!("expected {}", RuleId::EXPECTED)),
     }
-}
-
-/// The rules of the settings, in their order.
-fn of_settings(config: &Config) -> Vec<Rule> {
-    config.registration.admission_rules().hits().map(|(rule, _)| rule.clone()).collect()
 }
 
 /// The rules in the store, in their order.

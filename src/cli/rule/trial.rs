@@ -5,7 +5,7 @@ use std::rc::Rc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{draft::DraftArguments, id, of_settings, of_store};
+use super::{draft::DraftArguments, id, of_store};
 use crate::{
     admission::{Rule, Word as _},
     cli::{
@@ -16,8 +16,9 @@ use crate::{
         time::to_rfc3339,
     },
     clock::{Clock, Timestamp},
+    config::RegistrationConfig,
     live_rules,
-    registration::{Draft, Trial, TrialSpan, Tried},
+    registration::{Draft, Trial, TrialSpan, Tried, existing_rule},
     store::{Access, RuleRecord},
 };
 
@@ -59,14 +60,13 @@ impl TryArguments {
         let Self { rule_id, draft, position, days, output, store } = self;
         let config = store.load()?;
         let settings = config.registration.clone();
-        let of_settings = of_settings(&config);
         let store = OpenStore::open(config, Access::Read, &Rc::new(waiting_runtime()?))?;
         let of_store = of_store(&store)?;
-        let rule = drafted(rule_id, &draft, &of_settings, &of_store)?;
+        let rule = drafted(rule_id, &draft, &settings, &of_store)?;
         let draft = Draft { rule, place: position.map(|it| it.get() - 1) };
         let of_store =
             live_rules::read(&of_store).map_err(Failure::of("the rules in the store"))?;
-        let trial = Trial::new(draft.among(of_settings, of_store), &settings);
+        let trial = Trial::new(draft.among(&settings, of_store), &settings);
         let now = Clock::System.now();
         let since = now.before_days(days.into());
         let bar = progress::of_clients(None, messages);
@@ -87,13 +87,11 @@ impl TryArguments {
 fn drafted(
     rule_id: Option<String>,
     draft: &DraftArguments,
-    of_settings: &[Rule],
+    settings: &RegistrationConfig,
     of_store: &[RuleRecord],
 ) -> Result<Rule, Failure> {
     let Some(id) = rule_id else { return draft.rule_or_draft(DRAFT) };
-    let in_settings = of_settings.iter().find(|rule| rule.id.as_str() == id).map(Rule::to_json);
-    let in_store = || of_store.iter().find(|rule| rule.rule_id == id).map(|rule| rule.rule.clone());
-    match in_settings.or_else(in_store) {
+    match existing_rule(&id, settings, of_store) {
         Some(before) => draft.edited(&id, &before, &[]),
         None => draft.rule(Some(&id)),
     }

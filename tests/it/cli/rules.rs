@@ -22,8 +22,10 @@ fn registered(number: u32, host: &str, days: u64) -> String {
     line.to_string()
 }
 
+/// Those in the store.
 fn ids(doorward: &Doorward) -> Vec<(String, u64)> {
-    let lines = doorward.run(&["rule", "list"]).lines();
+    let mut lines = doorward.run(&["rule", "list"]).lines();
+    lines.retain(|line| line["origin"] == "store");
     let position = |line: &Value| line["position"].as_u64().unwrap();
     lines.iter().map(|line| (line["id"].as_str().unwrap().to_owned(), position(line))).collect()
 }
@@ -43,7 +45,7 @@ const TUNNELS: [&str; 9] = [
 #[test]
 fn rules_are_added_edited_moved_and_removed() {
     let doorward = Doorward::with_clients(&[]);
-    assert_eq!(doorward.run(&["rule", "list", "-o", "json"]).result(), "[]\n");
+    assert_eq!(ids(&doorward), []);
     let said = |words: &[&str]| {
         let ran = doorward.run(words);
         assert_eq!((ran.code, &*ran.out), (Some(0), ""), "{ran:?}");
@@ -148,7 +150,8 @@ fn the_rules_of_the_settings_come_first_and_are_not_changed() {
     let shown = with(&["rule", "list"]).lines();
     let told: Vec<_> =
         shown.iter().map(|line| (line["id"].as_str(), line["origin"].as_str())).collect();
-    assert_eq!(told, [(Some("mine"), Some("settings")), (Some("no-tunnels"), Some("store"))]);
+    let expected = [("mine", "settings"), ("no-tunnels", "store"), ("look-alikes", "built-in")];
+    assert_eq!(told, expected.map(|(id, origin)| (Some(id), Some(origin))));
     let ran = with(&["rule", "add", "mine", "--door", "datadog", "--effect", "allow"]);
     let said = "Rule mine is in the settings: choose another id.\n";
     assert_eq!((ran.code, &*ran.err), (Some(3), said));
@@ -161,6 +164,44 @@ fn the_rules_of_the_settings_come_first_and_are_not_changed() {
     {
         assert!(table.contains(part), "{part}: {table}");
     }
+}
+
+#[test]
+fn the_rule_that_ships_is_listed_last_and_tried_and_replaced_or_turned_off() {
+    let name = r#""client_name":"C1aude""#;
+    let imitator = registered(1, "evil.example", 1).replace(r#""client_name":"app1""#, name);
+    let lines = [imitator, registered(2, "app.example", 1)];
+    assert!(lines[0].contains(name), "{}", lines[0]);
+    let doorward = Doorward::with_clients(&lines);
+    let list = || doorward.run(&["rule", "list"]).lines();
+    let shown = list().remove(0);
+    assert_eq!((&shown["id"], &shown["origin"]), (&json!("look-alikes"), &json!("built-in")));
+    assert_eq!((&shown["effect"], &shown["label"]), (&json!("allow"), &json!("look-alike")));
+    assert_eq!(shown.get("position"), None);
+    let table = doorward.run(&["rule", "list", "-o", "table"]).out;
+    for part in ["look-alikes", "built-in", "imitation: true", "label: look-alike"] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let words = ["rule", "try", "look-alikes", "--effect", "hold", "-o", "json"];
+    let tried = doorward.run(&words).lines().remove(0);
+    assert_eq!((&tried["evaluated"], &tried["matched"]), (&json!(2), &json!(1)));
+    for words in [
+        &["rule", "edit", "look-alikes", "--mode", "observe"][..],
+        &["rule", "move", "look-alikes", "--to", "1"],
+        &["rule", "remove", "look-alikes", "--yes"],
+    ] {
+        let ran = doorward.run(words);
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert!(ran.err.contains("registration.look_alikes"), "{}", ran.err);
+    }
+    let add = ["rule", "add", "look-alikes", "--imitation", "true", "--effect", "hold"];
+    assert_eq!(doorward.run(&add).code, Some(0));
+    assert_eq!(list().len(), 1);
+    assert_eq!(list()[0]["origin"], "store");
+    assert_eq!(doorward.run(&["rule", "remove", "look-alikes", "--yes"]).code, Some(0));
+    doorward.write("doorward.toml", "[registration]\nlook_alikes = 'off'\n");
+    let none = doorward.run(&["rule", "list", "-o", "json", "-c", "doorward.toml"]);
+    assert_eq!(none.result(), "[]\n");
 }
 
 #[test]
@@ -198,7 +239,7 @@ fn a_rule_is_tried_on_the_registrations_of_the_last_days() {
     let said = "Rule draft would reject 3 of 4 clients of the last 30 days, of which 1 is in use:";
     assert!(text.starts_with(said), "{text}");
     assert!(text.contains(&id(1)), "{text}");
-    assert_eq!(doorward.run(&["rule", "list"]).out, "", "nothing is stored");
+    assert_eq!(ids(&doorward), [], "nothing is stored");
 
     // A rule before it decides about some; one that only observes is tried as if it decided.
     let allow = ["rule", "add", "b", "--any-destination", "b.tunnel.example", "--effect", "allow"];

@@ -75,14 +75,14 @@ async fn a_rule_is_created_where_it_is_wanted_and_decides_at_once() {
     let first = json!({ "door": "document", "effect": "hold", "position": 1 });
     assert_eq!(create(&server, &operator, "documents", &first).await.status, 201);
     let list = get(&server, RULES, &operator).await;
-    assert_eq!(ids(&list), ["first", "documents", "no-tunnels"]);
+    assert_eq!(ids(&list), ["first", "documents", "no-tunnels", "look-alikes"]);
     assert_eq!(list["data"][0]["attributes"]["origin"], "settings");
     assert_eq!(list["data"][0]["attributes"]["position"], Value::Null);
     assert_eq!(list["data"][2]["attributes"]["matches"], 1);
     let page = get(&server, &format!("{RULES}?page[limit]=2"), &operator).await;
     assert_eq!(page["meta"]["page"]["after"], "documents");
     let rest = get(&server, &format!("{RULES}?page[cursor]=documents"), &operator).await;
-    assert_eq!(ids(&rest), ["no-tunnels"]);
+    assert_eq!(ids(&rest), ["no-tunnels", "look-alikes"]);
 
     for taken in ["no-tunnels", "first"] {
         let answer = create(&server, &operator, taken, &tunnels()).await;
@@ -107,14 +107,14 @@ async fn a_rule_is_changed_member_by_member_reordered_and_removed() {
         (&held["effect"], held.get("reason"), &held["note"]),
         (&json!("hold"), None, &json!("for now"))
     );
-    assert_eq!(ids(&get(&server, RULES, &operator).await), ["first", "b", "a", "c"]);
+    assert_eq!(ids(&get(&server, RULES, &operator).await), ["first", "b", "a", "c", "look-alikes"]);
     assert_eq!(events(&server, Action::RuleChanged).await.len(), 1, "one change, one event");
     let cleared = change("b", json!({ "note": null, "mode": "observe" })).await;
     assert_eq!((cleared.get("note"), &cleared["mode"]), (None, &json!("observe")));
     change("b", json!({ "mode": "observe" })).await;
     assert_eq!(events(&server, Action::RuleChanged).await.len(), 2, "nothing changed");
     change("b", json!({ "position": 99 })).await;
-    assert_eq!(ids(&get(&server, RULES, &operator).await), ["first", "a", "c", "b"]);
+    assert_eq!(ids(&get(&server, RULES, &operator).await), ["first", "a", "c", "b", "look-alikes"]);
 
     let path = format!("{RULES}/a");
     assert_eq!(call(&server, "DELETE", &path, &operator).await.status, 204);
@@ -185,7 +185,7 @@ async fn a_member_of_a_rule_that_breaks_a_rule_is_named() {
         assert_eq!(answer.status, 400, "{attributes}: {answer:?}");
         assert_eq!(source(&answer), json!({ "pointer": pointer }), "{attributes}");
     }
-    assert_eq!(ids(&get(&server, RULES, &operator).await), [""; 0]);
+    assert_eq!(ids(&get(&server, RULES, &operator).await), ["look-alikes"]);
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ async fn a_draft_is_tried_on_the_clients_of_the_last_days_and_changes_nothing() 
         (&attributes["matched"], &attributes["other_clients"][1]["client_id"]),
         (&json!(3), &json!(old.to_string()))
     );
-    assert_eq!(ids(&get(&server, RULES, &viewer_later).await), [""; 0]);
+    assert_eq!(ids(&get(&server, RULES, &viewer_later).await), ["look-alikes"]);
     assert!(events(&server, Action::RuleCreated).await.is_empty());
 
     for (attributes, pointer) in [
@@ -254,6 +254,54 @@ async fn a_rule_that_exists_is_tried_at_its_place_with_other_members() {
     assert_eq!(matched(json!({ "rule_id": "more", "position": 1 })).await, 1);
     let other = json!({ "rule_id": "probes", "rule": { "name": "other" } });
     assert_eq!(matched(other).await, 0);
+}
+
+#[tokio::test]
+async fn the_rule_that_ships_is_listed_tried_and_replaced_like_any_other_and_is_no_rule_of_the_store()
+ {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let body = json!({ "client_name": "C1aude", "redirect_uris": ["https://evil.example/cb"] });
+    let imitator = server.post("/register", &body.to_string()).await.client_id().to_string();
+    client(&server, "Honest").await;
+    let path = &*format!("{RULES}/look-alikes");
+    let rule = get(&server, path, &operator).await;
+    let attributes = &rule["data"]["attributes"];
+    let shown = ["origin", "effect", "label", "imitation", "position", "matches"]
+        .map(|name| attributes[name].clone());
+    let expected = [
+        json!("built-in"),
+        json!("allow"),
+        json!("look-alike"),
+        json!(true),
+        Value::Null,
+        json!(1),
+    ];
+    assert_eq!(shown, expected, "{rule}");
+    let labeled = get(&server, "/api/v2/oauth2/clients?filter[label]=look-alike", &operator).await;
+    assert_eq!(ids(&labeled), [&*imitator]);
+    let tried = json!({ "rule_id": "look-alikes", "rule": { "effect": "hold" } });
+    let tried = try_rule(&server, &operator, &tried).await.json();
+    let tried = &tried["data"]["attributes"];
+    assert_eq!((&tried["effect"], &tried["matched"]), (&json!("hold"), &json!(1)));
+    assert_eq!(tried["other_clients"][0]["client_id"], imitator);
+    for method in ["PATCH", "DELETE"] {
+        let body = document("look-alikes", &json!({ "mode": "observe" }));
+        let answer = call_with(&server, (method, path), &bearer(&operator), Some(&body)).await;
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert!(answer.body.contains("registration.look_alikes"), "{}", answer.body);
+    }
+
+    let own = json!({ "imitation": true, "effect": "hold", "label": "mine" });
+    assert_eq!(create(&server, &operator, "look-alikes", &own).await.status, 201);
+    let rule = get(&server, path, &operator).await;
+    assert_eq!(rule["data"]["attributes"]["origin"], "store");
+    assert_eq!(ids(&get(&server, RULES, &operator).await), ["look-alikes"]);
+    let held = server.post("/register", &body.to_string()).await.client_id().to_string();
+    assert_eq!(server.record(&held).await.state.terms.label.as_deref(), Some("mine"));
+    assert_eq!(call(&server, "DELETE", path, &operator).await.status, 204);
+    let rule = get(&server, path, &operator).await;
+    assert_eq!(rule["data"]["attributes"]["origin"], "built-in");
 }
 
 #[tokio::test]
