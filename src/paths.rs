@@ -23,6 +23,8 @@ pub(crate) const DATADOG_OPENID: &str = "/api/v2/oauth2/.well-known/openid-confi
 pub(crate) const DATADOG_REGISTER: &str = "/api/v2/oauth2/register";
 /// A person's connected apps.
 pub(crate) const GRANTS: &str = "/oauth2/grants";
+/// Forward-auth for Envoy over gRPC.
+pub(crate) const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// Forward-auth for Envoy, which appends the path of the request.
 pub(crate) const GUARD_ENVOY: &str = "/guard/envoy/{resource}/";
 /// The same for every path but `/`.
@@ -127,11 +129,12 @@ pub(crate) const TOKEN_ALIAS: &str = "/token";
 
 /// The paths that belong to this server, with everything below them: every path above but `/` lies in one. No guarded
 /// resource on the same host may overlap them.
-pub(crate) const RESERVED: [&str; 9] = [
+pub(crate) const RESERVED: [&str; 10] = [
     "/.well-known",
     "/api",
     "/authorize",
     "/console",
+    "/envoy.service.auth.v3.Authorization",
     "/guard",
     "/oauth2",
     "/openapi.json",

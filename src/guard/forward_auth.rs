@@ -34,7 +34,8 @@ use crate::{
 
 const ASSERTION: HeaderName = HeaderName::from_static("doorward-assertion");
 /// The headers that Envoy takes from the request before the upstream gets it.
-const ENVOY_REMOVES: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
+pub(super) const ENVOY_REMOVES: HeaderName =
+    HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
 /// What adds the headers of a dialect. The pages have the configurations, whole and tested.
 const OF_NGINX: &str = "add `proxy_set_header X-Original-Method $request_method;` and \
@@ -52,18 +53,26 @@ pub(crate) enum Dialect {
 
 /// A fact that the configuration of the proxy has to add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Missing {
+pub(super) enum Missing {
     #[error("{name} is absent, repeated, or unreadable: {cure}")]
     Header { name: &'static str, cure: &'static str },
+    #[error(
+        "the question has no request, or does not name its resource: set `context_extensions: {{resource: ID}}` in \
+         `check_settings` of the route (docs/protect/envoy.md)"
+    )]
+    Extension,
     #[error("no guarded resource has the id in the address that the proxy asks at")]
     Resource,
 }
 
 /// The request that a proxy asks about.
-struct Facts<'a> {
-    method: &'a str,
-    address: String,
-    target: &'a str,
+pub(super) struct Facts<'a> {
+    pub(super) method: &'a str,
+    pub(super) address: String,
+    pub(super) target: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    /// Why the question has not all of the request.
+    pub(super) ambiguity: Option<&'static str>,
 }
 
 /// Answers a proxy; `None` for other peers, to which the address does not exist.
@@ -74,7 +83,7 @@ pub(crate) async fn check(
     peer: IpAddr,
     head: &Parts,
 ) -> Option<Response> {
-    if !is_trusted(peer.to_canonical(), &app.config.guard.proxies) {
+    if !may_ask(app, peer) {
         return None;
     }
     let Some(guarded) = id_of(dialect, head.uri.path()).and_then(|id| guards.by_id(id)) else {
@@ -84,7 +93,24 @@ pub(crate) async fn check(
         Ok(facts) => facts,
         Err(missing) => return Some(misconfigured(missing)),
     };
-    let found = match bearer(&head.headers) {
+    Some(answered(app, guards, guarded, dialect, &facts).await)
+}
+
+/// Whether a peer is a proxy that may ask.
+pub(super) fn may_ask(app: &App, peer: IpAddr) -> bool {
+    is_trusted(peer.to_canonical(), &app.config.guard.proxies)
+}
+
+/// What a proxy is answered about the request with these facts.
+pub(super) async fn answered(
+    app: &App,
+    guards: &Guards,
+    guarded: &Guarded,
+    dialect: Dialect,
+    facts: &Facts<'_>,
+) -> Response {
+    let headers = facts.headers;
+    let found = match bearer(headers) {
         Some(Ok(token)) => find(app, guards, token, &guarded.uri, app.clock.now()).await,
         Some(Err(())) => Found::Invalid("Authorization is not a Bearer token"),
         None => Found::Nothing,
@@ -93,13 +119,13 @@ pub(crate) async fn check(
         method: facts.method,
         address: &facts.address,
         target: facts.target.as_bytes(),
-        origin: head.headers.get(ORIGIN).map(HeaderValue::as_bytes),
+        origin: headers.get(ORIGIN).map(HeaderValue::as_bytes),
         is_preflight: facts.method == "OPTIONS"
-            && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD),
+            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD),
         tool: Tool::None,
-        ambiguity: ambiguity(&head.headers).or_else(|| joined(&head.headers)),
+        ambiguity: facts.ambiguity.or_else(|| ambiguity(headers)).or_else(|| joined(headers)),
     };
-    let name = tool_of(facts.method, &head.headers, &guarded.settings);
+    let name = tool_of(facts.method, headers, &guarded.settings);
     let decided = decide(guarded, &Asked { tool: name.as_tool(), ..asked }, found.presented());
     guarded.metrics.decisions[decided.decision.outcome()].add_one();
     let client_id = match &found {
@@ -109,9 +135,9 @@ pub(crate) async fn check(
     let Some(told) = challenge::told(guarded, &decided.decision) else {
         let mut response = allowed(app, dialect, guarded, &decided.decision);
         response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;
-        return Some(response);
+        return response;
     };
-    let is_mcp = head.headers.keys().any(|name| name.as_str().starts_with("mcp-"));
+    let is_mcp = headers.keys().any(|name| name.as_str().starts_with("mcp-"));
     let cause: Arc<dyn Error + Send + Sync> = match &found {
         Found::Unknown(error) => Arc::<StoreError>::clone(error),
         _ => Arc::new(Reason::new(guarded, &decided, name.as_tool(), &told.description)),
@@ -119,7 +145,7 @@ pub(crate) async fn check(
     let outcome = Outcome { error_code: Some(told.code), client_id, cause: Some(cause) };
     let mut response = refused(told, is_mcp);
     response.extensions_mut().insert(outcome);
-    Some(response)
+    response
 }
 
 /// The id of the resource in a path, which may begin with the path of the issuer.
@@ -146,7 +172,7 @@ fn facts<'a>(dialect: Dialect, head: &'a Parts, guarded: &Guarded) -> Result<Fac
             let url = named("X-Original-URL")?;
             let unreadable = Missing::Header { name: "X-Original-URL", cure: OF_NGINX };
             let (address, target) = split_address(url).ok_or(unreadable)?;
-            Ok(Facts { method, address: address.to_owned(), target })
+            Ok(Facts { method, address: address.to_owned(), target, headers, ambiguity: None })
         }
         Dialect::Forwarded => {
             let named = |name| one(headers, name, FORWARDED);
@@ -154,7 +180,13 @@ fn facts<'a>(dialect: Dialect, head: &'a Parts, guarded: &Guarded) -> Result<Fac
             let scheme = named("X-Forwarded-Proto")?;
             let host = named("X-Forwarded-Host")?;
             let target = named("X-Forwarded-Uri")?;
-            Ok(Facts { method, address: format!("{scheme}://{host}"), target })
+            Ok(Facts {
+                method,
+                address: format!("{scheme}://{host}"),
+                target,
+                headers,
+                ambiguity: None,
+            })
         }
         Dialect::Envoy => {
             let scheme = guarded.origin.split("://").next().unwrap_or_default();
@@ -167,6 +199,8 @@ fn facts<'a>(dialect: Dialect, head: &'a Parts, guarded: &Guarded) -> Result<Fac
                 method: head.method.as_str(),
                 address: format!("{scheme}://{host}"),
                 target,
+                headers,
+                ambiguity: None,
             })
         }
     }
@@ -185,7 +219,7 @@ fn one<'a>(
     }
 }
 
-fn misconfigured(missing: Missing) -> Response {
+pub(super) fn misconfigured(missing: Missing) -> Response {
     let body =
         serde_json::json!({ "error": "invalid_request", "error_description": missing.to_string() });
     let mut response = answer::json(StatusCode::FORBIDDEN, body.to_string());

@@ -142,6 +142,20 @@ pub(crate) fn to_upstream(headers: &HeaderMap, identity: &[HeaderName]) -> Heade
     kept
 }
 
+/// Whether a proxy that asks must remove a header of the client, although the proxy knows framing and `Connection` itself:
+/// one by which the client could pass for somebody else. What proxies set themselves stays.
+pub(super) fn is_forged(name: &HeaderName, identity: &[HeaderName]) -> bool {
+    const OF_PROXIES: [&str; 5] = [
+        "x-forwarded-client-cert",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+    ];
+    let of_transport = HOP_BY_HOP.contains(name) || [CONTENT_LENGTH, EXPECT, HOST].contains(name);
+    !of_transport && !OF_PROXIES.contains(&name.as_str()) && is_withheld(name, identity)
+}
+
 fn is_withheld(name: &HeaderName, identity: &[HeaderName]) -> bool {
     let is_ours = |name: &str| {
         OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))

@@ -3,13 +3,14 @@
 //! `target.rs` reads what a request is for, or refuses it; `decision.rs` is the
 //! one decision, a pure function over settings, token, grant, and request. `liveness.rs` finds out about the token and
 //! its grant; `tool.rs` reads which tool a request calls by its headers. `challenge.rs` and `documents.rs` are what
-//! clients are told, and `forward_auth.rs` answers proxies.
+//! clients are told, `forward_auth.rs` answers proxies, and `grpc.rs` does over gRPC.
 
 pub(crate) mod assertion;
 mod challenge;
 mod decision;
 mod documents;
 mod forward_auth;
+mod grpc;
 pub(crate) mod headers;
 mod liveness;
 pub(crate) mod mcp;
@@ -31,6 +32,7 @@ pub(crate) use self::{
     },
     documents::{host, metadata, schema as metadata_schema},
     forward_auth::{Dialect, check},
+    grpc::check_by_grpc,
     liveness::{Found, find},
     proxy::{Proxies, Sender, answer, end_streams},
 };

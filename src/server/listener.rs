@@ -56,6 +56,11 @@ const PING_AFTER: Duration = Duration::from_secs(20);
 /// How long nothing is accepted after the system could not give a connection.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
+/// How HTTP/2 begins (RFC 9113 §3.4), as far as it tells it from HTTP/1.
+const PREFACE: &[u8; 6] = b"PRI * ";
+/// How long to wait for the rest of a beginning that came in pieces.
+const PAUSE_IN_PREFACE: Duration = Duration::from_millis(20);
+
 /// Who answers the requests of a listener.
 pub(crate) trait Answer: Send + Sync + 'static {
     fn answer(
@@ -70,6 +75,8 @@ pub(crate) trait Answer: Send + Sync + 'static {
 pub(crate) struct Listener<A> {
     pub(crate) answer: A,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Whether callers may speak HTTP/2 without TLS, if they know that they can (RFC 9113 §3.3): Envoy asks by gRPC so.
+    pub(crate) has_plain_http2: bool,
     pub(crate) places: Arc<Places>,
     pub(crate) time: TimeLimits,
     /// Requests that one HTTP/2 connection may have in flight, those with untaken answers among them.
@@ -133,12 +140,32 @@ impl<A: Answer> Listener<A> {
             tracing::debug!(error = %error, "a connection was gone before it was served");
             return;
         }
-        let stream = Watched::new(stream, Arc::clone(&activity));
         let Some(tls) = &self.tls else {
-            return self.http1(stream, peer, activity).await;
+            return self.plain(stream, peer, activity).await;
         };
+        let stream = Watched::new(stream, Arc::clone(&activity));
         // In a box, or every plain connection would carry the room that TLS and HTTP/2 need.
         Box::pin(self.encrypted(tls, stream, peer, activity)).await;
+    }
+
+    async fn plain(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, activity: Arc<Activity>) {
+        let mut is_http2 = false;
+        if self.has_plain_http2 {
+            let begins = timeout(self.time.head, begins_as_http2(&stream));
+            is_http2 = tokio::select! {
+                () = self.draining.cancelled() => return,
+                begins = begins => match begins {
+                    Ok(is_http2) => is_http2,
+                    Err(_) => return self.metrics.slow.add_one(),
+                },
+            };
+        }
+        let stream = Watched::new(stream, Arc::clone(&activity));
+        if is_http2 {
+            // In a box, or every connection would carry the room that HTTP/2 needs.
+            return Box::pin(self.http2(stream, peer, activity)).await;
+        }
+        self.http1(stream, peer, activity).await;
     }
 
     async fn encrypted(
@@ -261,6 +288,22 @@ impl<A: Answer> Listener<A> {
                 }
             }
         }
+    }
+}
+
+/// Whether the first bytes of a connection are those of HTTP/2. No method of HTTP/1 begins like that.
+async fn begins_as_http2(stream: &TcpStream) -> bool {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut first).await.unwrap_or(0);
+        let seen = first.get(..count).unwrap_or_default();
+        if seen.is_empty() || !PREFACE.starts_with(seen) {
+            return false;
+        }
+        if count == PREFACE.len() {
+            return true;
+        }
+        sleep(PAUSE_IN_PREFACE).await;
     }
 }
 

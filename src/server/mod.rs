@@ -233,6 +233,7 @@ impl Running {
         let listener = Arc::new(Listener {
             answer: Management::new(Arc::clone(app), Arc::clone(metrics), draining),
             tls: None,
+            has_plain_http2: false,
             places: Places::new(limits, Vec::new(), Arc::clone(&counted)),
             time,
             streams_max: caps.http2_streams_max,
@@ -274,6 +275,9 @@ impl Running {
         };
         let listener = Arc::new(Listener {
             tls: self.tls.clone().filter(|_| !is_plain),
+            has_plain_http2: app.config.guards()
+                && (side == Side::Guard
+                    || (side == Side::Public && app.config.guard.listen.is_none())),
             places: Places::new(limits, proxies.clone(), Arc::clone(&counted)),
             time: TimeLimits::of(caps),
             streams_max: caps.http2_streams_max,

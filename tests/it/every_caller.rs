@@ -46,7 +46,7 @@ use Caller::{Deleted, Expired, Good, Nobody, Other, Revoked};
 const CALLERS: [Caller; 6] = [Nobody, Good, Other, Expired, Revoked, Deleted];
 
 /// What each of [`CALLERS`] is answered, as [`told`] says it.
-const ANSWERS: [(&str, [&str; 6]); 63] = {
+const ANSWERS: [(&str, [&str; 6]); 64] = {
     const OK: [&str; 6] = ["200"; 6];
     const REGISTERED: [&str; 6] = ["201"; 6];
     const NO_SIGN_IN: [&str; 6] = ["400 page"; 6];
@@ -132,6 +132,7 @@ const ANSWERS: [(&str, [&str; 6]); 63] = {
         ("/guard/forwarded/{resource}", GUARDED),
         ("/guard/envoy/{resource}/", GUARDED_ROOT),
         ("/guard/envoy/{resource}/{*target}", GUARDED),
+        ("/envoy.service.auth.v3.Authorization/Check", GUARDED),
         ("/oauth2/authorize", ASKED),
         ("/authorize", ASKED),
         (
@@ -293,6 +294,10 @@ impl<'server> Held<'server> {
                 let path = registration.replace("{client_id}", &client);
                 let token = (!nothing).then_some(&*self.registration_token);
                 registration_management::ask(server, "GET", &path, token, "").await
+            }
+            "/envoy.service.auth.v3.Authorization/Check" => {
+                let token = (!nothing).then_some(&*self.access_token);
+                guard::grpc::asked(server.public, token).await
             }
             guarded if guarded.starts_with("/guard/") => {
                 let token = (!nothing).then_some(&*self.access_token);

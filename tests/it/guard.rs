@@ -2,6 +2,7 @@
 
 mod caddy;
 mod envoy;
+pub(crate) mod grpc;
 mod haproxy;
 mod nginx;
 mod proxies;

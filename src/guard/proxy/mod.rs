@@ -13,6 +13,7 @@ mod upstream;
 
 use std::{
     collections::HashSet,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -31,7 +32,9 @@ use crate::{
     app::App,
     config::{Config, Guard},
     grant::GrantId,
-    http::{body_budget::BodyBudget, request_event::chain},
+    http::{
+        body::BodyReader, body_budget::BodyBudget, client_address::Source, request_event::chain,
+    },
     internet::Internet,
     paths,
 };
@@ -106,6 +109,12 @@ impl Proxies {
             return Some(Place::Resource(proxied));
         }
         self.all.iter().any(|proxied| proxied.has(path)).then_some(Place::OtherHost)
+    }
+
+    /// How the questions of a proxy are read: on the account of the guard, like request bodies.
+    pub(super) fn question_reader(&self, app: &App, peer: IpAddr) -> BodyReader<'_> {
+        let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
+        BodyReader { budget: &self.bodies, source: Source::of(peer), deadline }
     }
 
     /// The server stops: streams of events end now, everything else may finish.

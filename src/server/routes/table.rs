@@ -147,7 +147,7 @@ macro_rules! answer {
 }
 
 /// Every public endpoint.
-pub(super) static ENDPOINTS: [Endpoint; 22] = [
+pub(super) static ENDPOINTS: [Endpoint; 23] = [
     Endpoint {
         paths: &[paths::HOME],
         exists: always,
@@ -318,6 +318,11 @@ pub(super) static ENDPOINTS: [Endpoint; 22] = [
         ..FOR_PROXIES
     },
     Endpoint {
+        paths: &[paths::ENVOY_CHECK],
+        operations: &[any(answer!(|c| checked_by_grpc(c).await))],
+        ..FOR_PROXIES
+    },
+    Endpoint {
         paths: &[paths::STYLESHEET],
         operations: &[get(|_| Box::pin(ready(pages::stylesheet())), None)],
         ..PAGE
@@ -354,4 +359,11 @@ fn resource_metadata(call: &Call<'_>) -> Response {
 async fn checked(call: Call<'_>, dialect: Dialect) -> Response {
     let answered = guard::check(call.app, call.guards, dialect, call.peer, &call.head).await;
     answered.unwrap_or_else(|| not_found(call.app, &call.head))
+}
+
+/// The same over gRPC.
+async fn checked_by_grpc(call: Call<'_>) -> Response {
+    let Call { app, guards, peer, head, body, .. } = call;
+    let answered = guard::check_by_grpc(app, guards, peer, &head, body).await;
+    answered.unwrap_or_else(|| not_found(app, &head))
 }

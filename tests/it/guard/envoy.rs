@@ -1,4 +1,4 @@
-//! Envoy, with the configuration of `docs/protect/envoy.md`.
+//! Envoy, with the configurations of `docs/protect/envoy.md` and `docs/protect/envoy-grpc.md`.
 
 use std::{fs, net::SocketAddr, process::Command};
 
@@ -9,11 +9,11 @@ use super::{
 use crate::harness::TestServer;
 
 /// `None` where Envoy is not installed. TLS is left out.
-async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
+async fn start(page: &str, doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
     let program = proxies::installed(&["tests/proxies/.cache/python/bin/envoy"])?;
     let folder = tempfile::tempdir().unwrap();
     let address = proxies::free_address().await;
-    let text = proxies::documented("envoy.md", "yaml", doorward, upstream);
+    let text = proxies::documented(page, "yaml", doorward, upstream);
     let is_plain = |line: &&str| !line.trim_start().starts_with("transport_socket:");
     let lines: Vec<&str> = text.lines().filter(is_plain).collect();
     let socket =
@@ -33,8 +33,17 @@ async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
 
 #[tokio::test]
 async fn envoy_carries_out_what_the_guard_decides() {
+    carried_out("envoy.md").await;
+}
+
+#[tokio::test]
+async fn envoy_carries_out_over_grpc_what_the_guard_decides() {
+    carried_out("envoy-grpc.md").await;
+}
+
+async fn carried_out(page: &str) {
     let server = TestServer::with(config()).await;
-    let Some(envoy) = start(server.public, proxies::upstream().await).await else {
+    let Some(envoy) = start(page, server.public, proxies::upstream().await).await else {
         eprintln!("LEFT OUT: Envoy is not installed");
         return;
     };
@@ -46,13 +55,15 @@ async fn envoy_carries_out_what_the_guard_decides() {
 
 #[tokio::test]
 async fn envoy_lets_nothing_through_while_the_guard_is_down() {
-    let server = TestServer::with(config()).await;
-    let Some(envoy) = start(server.public, proxies::upstream().await).await else {
-        eprintln!("LEFT OUT: Envoy is not installed");
-        return;
-    };
-    server.stop().await;
-    let answer = envoy.ask("GET /healthz", "").await;
-    assert!(answer.starts_with("http/1.1 503"), "{answer}");
-    assert!(!answer.contains("get /healthz"), "{answer}");
+    for page in ["envoy.md", "envoy-grpc.md"] {
+        let server = TestServer::with(config()).await;
+        let Some(envoy) = start(page, server.public, proxies::upstream().await).await else {
+            eprintln!("LEFT OUT: Envoy is not installed");
+            return;
+        };
+        server.stop().await;
+        let answer = envoy.ask("GET /healthz", "").await;
+        assert!(answer.starts_with("http/1.1 503"), "{page}: {answer}");
+        assert!(!answer.contains("get /healthz"), "{page}: {answer}");
+    }
 }
