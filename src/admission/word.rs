@@ -113,6 +113,12 @@ fn is_line(text: &str, characters_max: usize) -> bool {
 /// Of a value that has a few names.
 macro_rules! names {
     ($type:ident, $expected:literal, $($name:literal: $value:ident,)*) => {
+        #[cfg(test)]
+        impl $type {
+            /// Every value.
+            pub(super) const ALL: &[Self] = &[$(Self::$value),*];
+        }
+
         impl Word for $type {
             const EXPECTED: &'static str = $expected;
 
