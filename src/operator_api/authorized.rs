@@ -12,7 +12,7 @@ use super::{
     operation::Request,
     query::Parameter,
 };
-use crate::{client::ClientIdentifier, store::Authorization};
+use crate::{app::App, client::ClientIdentifier, store::Authorization};
 
 pub(super) const TYPE: &str = "user_authorized_clients";
 
@@ -74,9 +74,9 @@ impl Included {
         self.wanted.iter().any(|wanted| wanted == name)
     }
 
-    pub(super) fn client(&mut self, client: &Known) {
+    pub(super) fn client(&mut self, app: &App, client: &Known) {
         if self.wants("oauth2_client") {
-            self.resources.insert((clients::TYPE, client.id()), client.resource());
+            self.resources.insert((clients::TYPE, client.id()), client.resource(app));
         }
     }
 

@@ -83,7 +83,7 @@ async fn create(request: Request<'_>) -> Result<Answer, ApiError> {
     })?;
     app.store.add_client(client.clone()).await?;
     let client = Known::Registered(client);
-    Ok(Answer::one(&client.resource()).tagged(&client.state().version()).created())
+    Ok(Answer::one(&client.resource(request.app)).tagged(&client.state().version()).created())
 }
 
 const METADATA: &str = "/data/attributes/metadata";

@@ -35,7 +35,8 @@ pub(crate) const LIST: Operation = Operation {
         Parameter { name: "filter[name]", about: "Part of the name, in upper or lower case." },
         Parameter {
             name: "filter[standing]",
-            about: "`active`, `pending`, `suspended`, or `dormant`.",
+            about: "`active`, `pending`, `suspended`, or `dormant`: the client's own standing. For the clients of a suspended \
+                    family, use `filter[family]`.",
         },
         Parameter {
             name: "filter[profile]",
@@ -169,7 +170,12 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
         }
         let found = Known::named(request.app, &client).await?;
         let found = found.into_iter().collect();
-        return Ok(page.answer(&request, found, |_| String::new(), Known::resource));
+        return Ok(page.answer(
+            &request,
+            found,
+            |_| String::new(),
+            |client| client.resource(request.app),
+        ));
     }
     match request.query.text(SORT)? {
         None => in_order_of_registration(&request, &page, &filter).await,
@@ -204,7 +210,7 @@ async fn in_order_of_use(
     }
     let next = look.next.map(|last| format!("{}.{}", last.used_at.as_millis(), last.client_id));
     let cursor = |client: &ClientRecord| place_of_use(client).unwrap_or_default();
-    let resource = |client: &ClientRecord| Known::Registered(client.clone()).resource();
+    let resource = |client: &ClientRecord| Known::Registered(client.clone()).resource(request.app);
     Ok(page.answer_behind(request, (look.clients, next), cursor, resource))
 }
 
@@ -235,5 +241,5 @@ async fn in_order_of_registration(
         Known::Registered(client) => client.client_id.to_string(),
         Known::Document(client) => client.url.clone(),
     };
-    Ok(page.answer_behind(request, (found, next), cursor, Known::resource))
+    Ok(page.answer_behind(request, (found, next), cursor, |client| client.resource(request.app)))
 }

@@ -129,12 +129,20 @@ impl Known {
         }
     }
 
-    fn metadata(&self) -> Value {
-        let text = match self {
+    fn metadata_text(&self) -> &str {
+        match self {
             Self::Registered(client) => &client.metadata,
             Self::Document(client) => &client.metadata,
-        };
-        serde_json::from_str(text).unwrap_or_default()
+        }
+    }
+
+    fn metadata(&self) -> Value {
+        serde_json::from_str(self.metadata_text()).unwrap_or_default()
+    }
+
+    /// The standing that holds, as this node knows it: that of a suspended family goes before its own.
+    fn effective_standing(&self, app: &App) -> Standing {
+        app.families.state_of_stored(self.metadata_text(), self.state().clone()).standing
     }
 
     /// What it calls itself.
@@ -143,7 +151,7 @@ impl Known {
     }
 
     /// As documents show it.
-    pub(super) fn resource(&self) -> Value {
+    pub(super) fn resource(&self, app: &App) -> Value {
         let metadata = self.metadata();
         let mut attributes = match self {
             Self::Registered(client) => json!({
@@ -168,6 +176,7 @@ impl Known {
         let ClientState { standing, standing_at, used_at, note, ceiling, terms } = self.state();
         attributes["name"] = metadata["client_name"].clone();
         attributes["standing"] = standing.as_str().into();
+        attributes["effective_standing"] = self.effective_standing(app).as_str().into();
         attributes["standing_at"] = moment(*standing_at);
         attributes["used_at"] = moment(*used_at);
         attributes["note"] = note.clone().into();
@@ -210,6 +219,10 @@ pub(super) fn resource_schema() -> Value {
             "enum": Standing::ALL.iter().map(|it| it.as_str()).chain([REJECTED]).collect::<Vec<_>>(),
             "description": "`rejected` only in the answer to the change that removes the client.",
         },
+        "effective_standing": {
+            "enum": Standing::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>(),
+            "description": "The standing that holds: `suspended` if the family of the client is, else its own.",
+        },
         "standing_at": optional,
         "used_at": optional,
         "note": optional,
@@ -221,7 +234,15 @@ pub(super) fn resource_schema() -> Value {
     });
     document::resource_schema(
         TYPE,
-        &["client_id", "name", "profile", "registered_at", "standing", "metadata"],
+        &[
+            "client_id",
+            "name",
+            "profile",
+            "registered_at",
+            "standing",
+            "effective_standing",
+            "metadata",
+        ],
         &properties,
     )
 }
@@ -281,7 +302,7 @@ pub(super) const CLIENT_ID: &str = "client_id";
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     let client = Known::find(request.app, &request.path(CLIENT_ID)?, CLIENT_ID).await?;
-    Ok(Answer::one(&client.resource()).tagged(&client.state().version()))
+    Ok(Answer::one(&client.resource(request.app)).tagged(&client.state().version()))
 }
 
 async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
@@ -298,13 +319,13 @@ async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
     };
     match edited {
         ClientEdited::Now if is_rejection => {
-            let mut resource = client.resource();
+            let mut resource = client.resource(request.app);
             resource["attributes"]["standing"] = REJECTED.into();
             Ok(Answer::one(&resource))
         }
         ClientEdited::Now => {
             let client = Known::find(request.app, &id, CLIENT_ID).await?;
-            Ok(Answer::one(&client.resource()).tagged(&client.state().version()))
+            Ok(Answer::one(&client.resource(request.app)).tagged(&client.state().version()))
         }
         ClientEdited::Superseded => Err(ApiError::Superseded),
         ClientEdited::Is(standing) => Err(ApiError::Unprocessable {

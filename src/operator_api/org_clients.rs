@@ -312,7 +312,7 @@ async fn resource(
     } else {
         Vec::new()
     };
-    included.client(client);
+    included.client(request.app, client);
     for authorization in &linked {
         included.people(authorization);
         included.scopes(authorization);

@@ -111,7 +111,7 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     let filtered = all.len();
     let mut data: Vec<Value> = Vec::new();
     for (authorization, client) in page.of_all(all) {
-        included.client(&client);
+        included.client(request.app, &client);
         data.push(resource(&authorization, &client));
     }
     Ok(included.add_to(json!({ "data": data, "meta": counts(total, filtered) })))

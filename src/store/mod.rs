@@ -17,6 +17,7 @@ mod column;
 #[cfg(test)]
 mod contract;
 pub(crate) mod copy;
+mod effective_standing;
 pub mod embedded;
 mod event_filter;
 mod events;
@@ -57,6 +58,7 @@ pub use self::{
     client_filter::{ClientFilter, LastUsed},
     client_look::Look,
     clients::{Deleted, Imported, StandingChanged, Transition},
+    effective_standing::SuspendedFamilies,
     embedded::Access,
     event_filter::{EventFilter, EventLook, EventOrder},
     events::EventsOf,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    effective,
     known::{Known, Record},
     line::parse_flag,
     list::ByUse,
@@ -221,7 +222,8 @@ impl Known {
             registered(resource).map(Record::Registered)
         };
         let record = record.map_err(|reason| server.unreadable(&reason))?;
-        Ok(Some(Self { identifier: identifier.clone(), record }))
+        let effective_standing = effective::of_resource(resource, record.state().standing);
+        Ok(Some(Self { identifier: identifier.clone(), record, effective_standing }))
     }
 
     /// Changes attributes of the client if `admits` admits its standing, in the version that has this standing.

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
+    effective,
     known::{Connections, Known, Record},
     line,
 };
@@ -87,7 +88,9 @@ impl Shown {
                 .map_err(Failure::of("the record is not JSON"))?,
             Record::Document(client) => line::document(client),
         };
-        value["standing"] = self.client.state().standing.as_str().into();
+        let own = self.client.state().standing;
+        value["standing"] = own.as_str().into();
+        effective::add_to(&mut value, own, self.client.effective_standing);
         value["connections"] = self.connections.number.into();
         value["people"] = self.connections.people.into();
         value["events"] = self.events.iter().map(event).collect();
@@ -105,7 +108,8 @@ impl Shown {
             Some(at) => format!("{} since {}", state.standing, time::to_rfc3339(at)),
             None => state.standing.to_string(),
         };
-        rows.push(("standing", standing));
+        let is_of_family = state.standing != self.client.effective_standing;
+        rows.push(("standing", if is_of_family { by_family(&standing) } else { standing }));
         rows.extend(state.used_at.map(|at| ("last used", time::to_rfc3339(at))));
         rows.extend(state.ceiling.as_ref().map(|ceiling| ("may hold", ceiling.words())));
         let terms = &state.terms;
@@ -129,6 +133,11 @@ impl Shown {
         let events = events.iter().map(|row| row.iter().map(String::as_str).collect());
         format!("{record}\n\n{}", table(&["TIME", "ACTION", "ACTOR"], events))
     }
+}
+
+/// What holds while the family of a client is suspended, and what holds when it is resumed.
+fn by_family(own: &str) -> String {
+    format!("suspended by its family; its own: {own}")
 }
 
 fn registered_rows(client: &ClientRecord) -> Vec<(&'static str, String)> {

@@ -14,7 +14,7 @@ use crate::{
     },
     client::ClientIdentifier,
     clock::Timestamp,
-    store::{ClientRecord, ClientState, DocumentClientRecord, GrantFilter},
+    store::{ClientRecord, ClientState, DocumentClientRecord, GrantFilter, Standing},
 };
 
 /// What the store holds of a client.
@@ -23,10 +23,28 @@ pub(super) enum Record {
     Document(DocumentClientRecord),
 }
 
+impl Record {
+    pub(super) const fn state(&self) -> &ClientState {
+        match self {
+            Self::Registered(client) => &client.state,
+            Self::Document(client) => &client.state,
+        }
+    }
+
+    fn metadata(&self) -> &str {
+        match self {
+            Self::Registered(client) => &client.metadata,
+            Self::Document(client) => &client.metadata,
+        }
+    }
+}
+
 /// A client that the store knows.
 pub(super) struct Known {
     pub(super) identifier: ClientIdentifier,
     pub(super) record: Record,
+    /// The standing that holds: `suspended` if its family is.
+    pub(super) effective_standing: Standing,
 }
 
 impl Known {
@@ -46,22 +64,20 @@ impl Known {
                 store.wait(store.handle.document_client(url))?.map(Record::Document)
             }
         };
-        Ok(record.map(|record| Self { identifier: identifier.clone(), record }))
+        let suspended = store.wait(store.handle.suspended_families())?;
+        Ok(record.map(|record| Self {
+            identifier: identifier.clone(),
+            effective_standing: suspended.standing_of(record.state(), record.metadata()),
+            record,
+        }))
     }
 
     pub(super) const fn state(&self) -> &ClientState {
-        match &self.record {
-            Record::Registered(client) => &client.state,
-            Record::Document(client) => &client.state,
-        }
+        self.record.state()
     }
 
     pub(super) fn metadata(&self) -> Value {
-        let text = match &self.record {
-            Record::Registered(client) => &client.metadata,
-            Record::Document(client) => &client.metadata,
-        };
-        serde_json::from_str(text).unwrap_or_default()
+        serde_json::from_str(self.record.metadata()).unwrap_or_default()
     }
 
     /// What sentences call it: its name, and its identifier in parentheses.

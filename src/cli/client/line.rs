@@ -61,6 +61,9 @@ struct Line<'text> {
     /// Who vouches for it; absent for a stranger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registered_by: Option<String>,
+    /// In the lines of a list only, and read by no one: it follows from the family.
+    #[serde(default, rename = "effective_standing", skip_serializing)]
+    _effective_standing: Option<serde::de::IgnoredAny>,
     #[serde(borrow)]
     metadata: &'text RawValue,
 }
@@ -120,6 +123,7 @@ pub(super) fn print(client: &ClientRecord) -> Result<String, Failure> {
                 rule_ceiling,
                 expires_at: expires_at?.as_deref(),
                 registered_by: registered_by.clone(),
+                _effective_standing: None,
                 metadata,
             })
         })

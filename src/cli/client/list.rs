@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     FilterArguments, api,
+    effective::{Effective, OwnStanding},
     known::{Known, Record},
     line,
     listing::Listing,
@@ -29,15 +30,16 @@ use crate::{
     client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     store::{
-        Access, ClientFilter, ClientRecord, Deleted, DocumentClientRecord, LastUsed, Standing,
-        Store, StoreError,
+        Access, ClientFilter, ClientRecord, ClientState, Deleted, DocumentClientRecord, LastUsed,
+        Standing, Store, StoreError,
     },
 };
 
 /// List clients in the order of their registration
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Every filter must pass. Filters by name, destination, family, and source read the clients page by \
+    after_help = "Every filter must pass. --standing is about the client's own standing: a client whose family is \
+suspended is shown as suspended by its family, and --family lists it. Filters by name, destination, family, and source read the clients page by \
 page, which takes a while among millions.
 
 Examples:
@@ -91,23 +93,23 @@ impl ListArguments {
         let open = || backend.open(Access::Read);
         if kind.is_none() && sort == Order::Issued && filter.standing == Some(Standing::Pending) {
             let part = Part { format, limit, after };
-            return records::list::<Listing>(&open()?, filter, part, messages);
+            return records::list::<Effective<Listing>>(&open()?, filter, part, messages);
         }
         match (kind.unwrap_or(Kind::Registered), sort) {
             (Kind::Registered, Order::Issued) => {
                 let part =
                     Part { format, limit, after: after.as_ref().map(registered).transpose()? };
-                records::list::<ClientRecord>(&open()?, filter, part, messages)
+                records::list::<Effective<ClientRecord>>(&open()?, filter, part, messages)
             }
             (Kind::Registered, Order::Used) => {
                 let backend = open()?;
                 let after = after.map(|client| last_used(&backend, &client)).transpose()?;
                 let part = Part { format, limit, after: after.map(Place) };
-                records::list::<ByUse>(&backend, filter, part, messages)
+                records::list::<Effective<ByUse>>(&backend, filter, part, messages)
             }
             (Kind::Document, Order::Issued) => {
                 let part = Part { format, limit, after: after.map(|client| client.to_string()) };
-                records::list::<DocumentClientRecord>(&open()?, filter, part, messages)
+                records::list::<Effective<DocumentClientRecord>>(&open()?, filter, part, messages)
             }
             (Kind::Document, Order::Used) => {
                 Err(Failure::Usage("--sort used lists registered clients only".to_owned()))
@@ -267,6 +269,16 @@ impl Listed for ByUse {
         let Place(LastUsed { used_at, .. }) = self.id();
         let [client, _, standing, name] = row(&self.0);
         vec![client, moment(used_at), standing, name]
+    }
+}
+
+impl OwnStanding for ByUse {
+    fn state(&self) -> &ClientState {
+        &self.0.state
+    }
+
+    fn metadata(&self) -> &str {
+        &self.0.metadata
     }
 }
 

@@ -1,10 +1,10 @@
 //! Pending clients of both kinds in one list: those that have registered, then those with a metadata document.
 
-use super::{api, line};
+use super::{api, effective::OwnStanding, line};
 use crate::{
     cli::{exit::Failure, records::Listed, remote::Collection},
     client::{ClientIdentifier, DocumentUrl},
-    store::{ClientFilter, ClientRecord, DocumentClientRecord, Store, StoreError},
+    store::{ClientFilter, ClientRecord, ClientState, DocumentClientRecord, Store, StoreError},
 };
 
 /// A client of either kind.
@@ -59,6 +59,22 @@ impl Listed for Listing {
         match self {
             Self::Registered(client) => client.row(),
             Self::Document(_, client) => client.row_among_others(),
+        }
+    }
+}
+
+impl OwnStanding for Listing {
+    fn state(&self) -> &ClientState {
+        match self {
+            Self::Registered(client) => &client.state,
+            Self::Document(_, client) => &client.state,
+        }
+    }
+
+    fn metadata(&self) -> &str {
+        match self {
+            Self::Registered(client) => &client.metadata,
+            Self::Document(_, client) => &client.metadata,
         }
     }
 }

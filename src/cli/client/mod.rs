@@ -4,6 +4,7 @@
 mod add;
 mod api;
 mod delete;
+mod effective;
 mod export;
 mod filter;
 mod get;

@@ -174,3 +174,41 @@ fn clients_of_a_family_are_listed_by_its_key() {
     let listed: Vec<_> = listed.iter().map(|it| it["client_id"].as_str().unwrap()).collect();
     assert_eq!(listed, [id(1), id(2), id(3)]);
 }
+
+/// The standing that holds is not always a client's own: lists and records say both.
+#[test]
+fn a_client_of_a_suspended_family_is_shown_as_suspended_by_it_until_it_is_resumed() {
+    let doorward = store();
+    let standings = |words: &[&str]| -> Vec<Value> {
+        let lines = doorward.run(words).lines();
+        lines.iter().map(|line| json!([line["standing"], line["effective_standing"]])).collect()
+    };
+    let list = ["client", "list"];
+    let [active, suspended] = [json!([null, null]), json!([null, "suspended"])];
+    assert_eq!(standings(&list), vec![active.clone(); 4]);
+    assert_eq!(doorward.run(&["family", "suspend", ONE, "--yes"]).code, Some(0));
+
+    let expected = [&suspended, &suspended, &suspended, &active].map(Clone::clone);
+    assert_eq!(standings(&list), expected);
+    let of_family = ["client", "list", "--family", ONE];
+    assert_eq!(standings(&of_family), expected[..3]);
+    let shown = doorward.run(&["client", "get", &id(1)]).lines().remove(0);
+    let both = (&shown["standing"], &shown["effective_standing"]);
+    assert_eq!(both, (&json!("active"), &json!("suspended")));
+    let table = doorward.run(&["client", "list", "-o", "table"]).out;
+    assert_eq!(table.matches("by family").count(), 3, "{table}");
+    let text = doorward.run(&["client", "get", &id(1), "-o", "table"]).out;
+    assert!(text.contains("suspended by its family; its own: active"), "{text}");
+    let own = doorward.run(&["-q", "client", "list", "--standing", "suspended"]);
+    assert_eq!(own.out, "", "the filter is about the client's own standing");
+    // What a list says of the family is not imported with the client.
+    let other = Doorward::with_clients(&[]);
+    let listed = doorward.run(&list).result();
+    assert_eq!(other.run_with(&["client", "import", "-"], &listed).code, Some(0));
+    let imported = other.run(&list).result();
+    assert_eq!(imported, doorward.run(&["client", "export"]).out);
+    assert!(!imported.contains("suspended"), "{imported}");
+
+    assert_eq!(doorward.run(&["family", "resume", ONE]).code, Some(0));
+    assert_eq!(standings(&list), vec![active; 4]);
+}

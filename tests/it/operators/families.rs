@@ -125,12 +125,24 @@ async fn a_family_is_read_as_of_now_and_suspended_and_resumed_with_one_event_eac
     assert!(event.detail.as_ref().unwrap().contains("Ticket 4711"), "{event:?}");
     assert_eq!(events(&server, Action::GrantRevoked).await.len(), 2);
 
+    let path = format!("/api/v2/oauth2/clients/{}", clients[0].client_id);
+    let standings = async || {
+        let client = get(&server, &path, &operator).await;
+        ["standing", "effective_standing"].map(|name| client["data"]["attributes"][name].clone())
+    };
+    assert_eq!(standings().await, ["active", "suspended"]);
+    let list = format!("/api/v2/oauth2/clients?filter[family]={family}");
+    let listed = get(&server, &list, &operator).await;
+    let all = listed["data"].as_array().unwrap();
+    assert!(all.iter().all(|it| it["attributes"]["effective_standing"] == "suspended"), "{listed}");
+
     let again = change(&server, family, (&operator, ""), &attributes).await;
     assert_eq!(again.status, 200, "{again:?}");
     assert_eq!(events(&server, Action::FamilySuspended).await.len(), 1, "nothing changed");
     let resumed = change(&server, family, (&operator, ""), &json!({ "standing": "active" })).await;
     assert_eq!(resumed.json()["data"]["attributes"]["standing"], "active", "{resumed:?}");
     assert_eq!(events(&server, Action::FamilyResumed).await.len(), 1);
+    assert_eq!(standings().await, ["active", "active"]);
 }
 
 #[tokio::test]
