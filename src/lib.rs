@@ -82,4 +82,5 @@ pub mod store;
 mod stored_identity;
 mod timeline;
 mod token;
+mod traces;
 mod webhook;

@@ -333,6 +333,18 @@ pub(crate) struct DocumentMetrics {
     pub(crate) refused: Counter,
 }
 
+/// What became of spans, once they had ended.
+#[derive(Debug, Default)]
+pub(crate) struct TraceMetrics {
+    pub(crate) exported: Counter,
+    /// The collector did not accept them.
+    pub(crate) failed: Counter,
+    /// As many as may be were waiting.
+    pub(crate) dropped: Counter,
+    /// Spans that wait.
+    pub(crate) waiting: Amount,
+}
+
 /// How the admission rules in the store are read.
 #[derive(Debug, Default)]
 pub(crate) struct RulesMetrics {

@@ -18,6 +18,7 @@ use super::{
     Config, Resource, StoreLocation,
     fault::{ConfigErrors, Faults, did_you_mean, nearest},
     guard,
+    otel::standard_variables,
     setting::{Section, setting},
     source::{ConfigFile, Origin, Sources, variables},
     text::{ADDRESS, without_credentials},
@@ -93,7 +94,8 @@ fn read(sources: &Sources, files: &[ConfigFile], faults: &mut Faults) -> Option<
     for (nth, file) in files.iter().enumerate() {
         values.add_file(nth, file, faults);
     }
-    for variable in &variables {
+    let standard = standard_variables(&sources.environment, &values, faults);
+    for variable in standard.iter().chain(&variables) {
         let origin = Origin::Variable { name: &variable.name };
         values.add_text(variable.setting, origin, &variable.text);
     }

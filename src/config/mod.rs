@@ -15,6 +15,7 @@ mod identity;
 mod kind;
 mod load;
 mod location;
+mod otel;
 mod pattern;
 mod print;
 mod redis_url;
@@ -25,11 +26,13 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
+mod traces;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use ipnet::IpNet;
+use url::Url;
 
 use crate::admission::EffectName;
 
@@ -47,11 +50,13 @@ pub use self::{
     tables::{
         AdmissionRule, CatalogueScope, Operators, ProtectedName, Provider, Resource, Webhook,
     },
+    traces::{Ratio, TraceSampler},
 };
 pub(crate) use self::{
     identity::OWN_CLAIMS,
     pattern::{Strictness, ToolMatch, path_matches, tool_matches},
     text::without_credentials,
+    traces::export_headers,
 };
 use self::{
     kind::{Boolean, Integer, List},
@@ -63,6 +68,7 @@ use self::{
         ISSUER, KEY_FILE, KEYS_SECRET, LOOK_ALIKES, NETWORK, PASSWORD, STORE, WHEN_UNREACHABLE,
         word,
     },
+    traces::{ATTRIBUTE, SAMPLER, SERVICE_NAME, Share, TRACES_HEADERS, TRACES_URL},
 };
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
@@ -213,41 +219,28 @@ table! {
             { name = "Amazon", hosts = ["amazon.com", "amazonaws.com"] },
             { name = "Anthropic", hosts = ["anthropic.com", "claude.ai", "claude.com"] },
             { name = "ChatGPT", hosts = ["chatgpt.com", "openai.com"] },
-            { name = "Claude", hosts = ["claude.ai", "claude.com", "anthropic.com"],
-              schemes = ["claude"] },
+            { name = "Claude", hosts = ["claude.ai", "claude.com", "anthropic.com"], schemes = ["claude"] },
             { name = "Claude Code", hosts = ["claude.ai", "claude.com", "anthropic.com"] },
-            { name = "Copilot", hosts = ["microsoft.com", "github.com", "vscode.dev"],
-              schemes = ["vscode", "vscode-insiders"] },
-            { name = "Cursor", hosts = ["cursor.com", "cursor.sh"], schemes = ["cursor"],
-              ordinary_word = true },
+            { name = "Copilot", hosts = ["microsoft.com", "github.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
+            { name = "Cursor", hosts = ["cursor.com", "cursor.sh"], schemes = ["cursor"], ordinary_word = true },
             { name = "Datadog", hosts = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"] },
-            { name = "DeepSeek", hosts = ["deepseek.com"] },
-            { name = "Dropbox", hosts = ["dropbox.com"] },
+            { name = "DeepSeek", hosts = ["deepseek.com"] }, { name = "Dropbox", hosts = ["dropbox.com"] },
             { name = "Facebook", hosts = ["facebook.com", "meta.com"] },
-            { name = "Gemini", hosts = ["google.com"],
-              ordinary_word = true },
+            { name = "Gemini", hosts = ["google.com"], ordinary_word = true },
             { name = "GitHub", hosts = ["github.com"] },
-            { name = "GitHub Copilot", hosts = ["github.com", "vscode.dev"],
-              schemes = ["vscode", "vscode-insiders"] },
-            { name = "Google", hosts = ["google.com"] },
-            { name = "Hugging Face", hosts = ["huggingface.co"] },
-            { name = "Le Chat", hosts = ["mistral.ai"],
-              ordinary_word = true },
+            { name = "GitHub Copilot", hosts = ["github.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
+            { name = "Google", hosts = ["google.com"] }, { name = "Hugging Face", hosts = ["huggingface.co"] },
+            { name = "Le Chat", hosts = ["mistral.ai"], ordinary_word = true },
             { name = "Microsoft", hosts = ["live.com", "microsoft.com", "microsoftonline.com"] },
             { name = "Mistral", hosts = ["mistral.ai"] },
-            { name = "Notion", hosts = ["notion.com", "notion.so"], schemes = ["notion"],
-              ordinary_word = true },
-            { name = "OpenAI", hosts = ["chatgpt.com", "openai.com"] },
-            { name = "PayPal", hosts = ["paypal.com"] },
+            { name = "Notion", hosts = ["notion.com", "notion.so"], schemes = ["notion"], ordinary_word = true },
+            { name = "OpenAI", hosts = ["chatgpt.com", "openai.com"] }, { name = "PayPal", hosts = ["paypal.com"] },
             { name = "Perplexity", hosts = ["perplexity.ai", "perplexity.com"] },
             { name = "Slack", hosts = ["slack.com"], schemes = ["slack"] },
             { name = "Stripe", hosts = ["stripe.com"], ordinary_word = true },
-            { name = "Visual Studio Code", hosts = ["code.visualstudio.com", "vscode.dev"],
-              schemes = ["vscode", "vscode-insiders"] },
-            { name = "VS Code", hosts = ["code.visualstudio.com", "vscode.dev"],
-              schemes = ["vscode", "vscode-insiders"] },
-            { name = "Windsurf", hosts = ["codeium.com", "windsurf.com"], schemes = ["windsurf"],
-              ordinary_word = true },
+            { name = "Visual Studio Code", hosts = ["code.visualstudio.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
+            { name = "VS Code", hosts = ["code.visualstudio.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
+            { name = "Windsurf", hosts = ["codeium.com", "windsurf.com"], schemes = ["windsurf"], ordinary_word = true },
         ], entries::<ProtectedName>();
         /// What happens to a client whose name looks like a protected one that is not its own, if no admission rule
         /// decides about it: `label`, it gets the label `look-alike` and a flag, and the consent page warns people;
@@ -434,8 +427,7 @@ table! {
         /// The password of the database user. For a file of it, set the variable
         /// `DOORWARD_POSTGRES__PASSWORD_FILE`.
         password: Secret = "", PASSWORD;
-        /// Certificates of the authorities that vouch for the database, in PEM; without it, those that
-        /// this machine trusts.
+        /// Certificates of the authorities that vouch for the database, in PEM; otherwise those that this machine trusts.
         ca_file: Option<PathBuf> = "" example "/etc/doorward/database-ca.pem", FILE_OR_NONE;
         /// Connections of this process.
         connections_max: usize = 8, Integer(2..=1000);
@@ -445,21 +437,18 @@ table! {
         batch_max: usize = 256, Integer(1..=10_000);
         /// How many registrations may wait for their batch; the next one is answered 503.
         queue_max: usize = 4096, Integer(1..=1_000_000);
-        /// How long a registration may wait for its batch, and anything else for a connection, before
-        /// it is answered 503.
+        /// How long a registration may wait for its batch, and others for a connection, before they are answered 503.
         wait_timeout_seconds: u64 = 2, Integer(1..=3600);
         /// How long one server may take until it has accepted a connection.
         connect_timeout_seconds: u64 = 3, Integer(1..=3600);
         /// How long one statement of a server may take; commands have an hour.
         statement_timeout_seconds: u64 = 5, Integer(1..=3600);
-        /// How long is asked, on new connections, what became of a batch whose answer was lost, before
-        /// its callers are answered 503.
+        /// How long the server asks what became of a batch whose answer was lost, before its callers are answered 503.
         settle_timeout_seconds: u64 = 5, Integer(1..=3600);
         /// Whether statements are prepared once for a connection. Off behind a pooler that gives
         /// each transaction another connection, such as PgBouncer in transaction mode.
         prepared_statements: bool = true, Boolean;
-        /// Whether `serve` brings the tables up to date itself, instead of asking for
-        /// `doorward migrate up`.
+        /// Whether `serve` brings the tables up to date itself, instead of asking for `doorward migrate up`.
         migrate_at_start: bool = false dev true, Boolean;
     }
 
@@ -469,8 +458,36 @@ table! {
         format: LogFormat = "auto", FORMAT;
         /// Which events are logged: a level, or levels by module, as `tracing` reads them.
         filter: String = "info" example "warn,doorward=debug", FILTER;
-        /// Whether callers' addresses are logged.
+        /// Whether callers' addresses are logged, and are in spans.
         addresses: bool = false, Boolean;
+    }
+
+    /// Traces of requests, which the `OTEL_` variables set too. See `docs/run/tracing.md`.
+    traces: TracesConfig {
+        /// Where spans are sent by OTLP over HTTP: the whole URL. Nothing: requests are not traced. `https` is required
+        /// unless the host is this machine or in a private network.
+        endpoint: Option<Url> = "" example "http://localhost:4318/v1/traces", TRACES_URL;
+        /// Headers of every request to the collector, such as `api-key=…,tenant=42`. For a file of them, set the variable
+        /// `DOORWARD_TRACES__HEADERS_FILE`.
+        headers: Secret = "", TRACES_HEADERS;
+        /// Which requests are traced, by the names of `OTEL_TRACES_SAMPLER`. The decision of a caller counts only if the
+        /// caller is one of `server.trusted_proxies`.
+        sampler: TraceSampler = "parentbased_always_on", SAMPLER;
+        /// The share of requests that a sampler with a ratio traces.
+        sampler_ratio: Ratio = 1.0 example 0.1, Share;
+        /// The name of this service in traces.
+        service_name: String = "doorward", SERVICE_NAME;
+        /// What every span says of this server.
+        resource_attributes: Vec<(String, String)> = []
+            example ["deployment.environment.name=production"], List(ATTRIBUTE);
+        /// Spans that may wait to be sent; others are dropped and counted.
+        queue_max: usize = 2048, Integer(1..=1_000_000);
+        /// Spans in one request to the collector.
+        batch_max: usize = 512, Integer(1..=100_000);
+        /// How long a span may wait for others before it is sent.
+        delay_milliseconds: u64 = 5000, Integer(1..=600_000);
+        /// How long the collector may take to accept spans, all attempts together.
+        timeout_milliseconds: u64 = 10_000, Integer(1..=600_000);
     }
 }
 

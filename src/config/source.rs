@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     fault::{Faults, did_you_mean, line_and_column, nearest},
+    otel,
     setting::{Setting, setting, settings},
     text::without_credentials,
 };
@@ -29,7 +30,7 @@ pub struct Sources {
     /// Files, later ones over earlier ones. When there are none, `DOORWARD_CONFIG` in the environment
     /// may name some, with colons between them.
     pub files: Vec<PathBuf>,
-    /// Variables; those that do not begin with `DOORWARD_` are passed over.
+    /// Variables; those that are neither ours nor OpenTelemetry's are passed over.
     pub environment: Vec<(String, String)>,
     /// Settings given on the command line: key and value, later ones over earlier ones.
     pub flags: Vec<(&'static str, String)>,
@@ -37,13 +38,15 @@ pub struct Sources {
     pub protect: Vec<String>,
 }
 
-/// The variables of this process that concern Doorward.
+/// The variables of this process that concern Doorward, OpenTelemetry's among them.
 ///
 /// A value that is not Unicode has U+FFFD in the place of what cannot be read.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()))
-        .filter(|(name, _): &(String, String)| name.starts_with(PREFIX))
+        .filter(|(name, _): &(String, String)| {
+            name.starts_with(PREFIX) || name.starts_with(otel::PREFIX)
+        })
         .collect()
 }
 

@@ -16,6 +16,7 @@ mod providers;
 mod rules;
 mod secret_files;
 mod store;
+mod traces;
 mod upgrade;
 mod webhooks;
 
@@ -44,6 +45,7 @@ const CHECKS: &[fn(&Examined<'_>) -> Vec<Finding>] = &[
     providers::reachable,
     guards::guarded,
     webhooks::delivering,
+    traces::accepted,
     descriptors::enough,
     addresses::listeners,
     operators::apart,

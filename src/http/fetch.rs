@@ -6,8 +6,10 @@
 //! No proxies, cookies, redirects, retries or compressed bodies; one deadline over all; a bound on the body.
 
 mod connected;
+mod posted;
 
 use std::{
+    borrow::Cow,
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -16,7 +18,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE},
 };
 use reqwest::{Client, RequestBuilder, Response, dns, redirect, retry};
@@ -28,6 +30,7 @@ use super::form::FORM;
 use crate::{
     internet::{Internet, Place},
     special_use::{is_private, is_public},
+    traces::{StepSpan, around, note_status, propagate},
 };
 
 /// What a server sees of us.
@@ -103,6 +106,23 @@ impl FetchError {
         matches!(self, Self::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
+    /// The reason in a word, for traces.
+    fn kind(&self) -> Cow<'static, str> {
+        match self {
+            Self::Url => "url".into(),
+            Self::Unresolved(_) => "unresolved".into(),
+            Self::NotPublic => "not_public".into(),
+            Self::Unreachable(_) => "unreachable".into(),
+            Self::Setup(_) => "setup".into(),
+            Self::Late(_) => "timeout".into(),
+            Self::Status(status) => status.as_str().to_owned().into(),
+            Self::NotJson => "not_json".into(),
+            Self::Encoded => "encoded".into(),
+            Self::TooLarge(_) => "too_large".into(),
+            Self::Broken(_) => "broken".into(),
+        }
+    }
+
     /// Whether it may be otherwise the next time.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -135,7 +155,7 @@ impl Fetcher {
 
     /// The document at `url`; only status 200 counts. The fetch holds `place`, and so does a lookup that outlives it.
     pub(crate) async fn get(&self, url: &Url, place: Place) -> Result<Fetched, FetchError> {
-        self.in_time(async {
+        self.in_time(&Method::GET, url, async {
             let answer = self.send(url, &place, |client| client.get(url.clone())).await?;
             if answer.status() != StatusCode::OK {
                 return Err(FetchError::Status(answer.status()));
@@ -154,7 +174,7 @@ impl Fetcher {
         place: Place,
     ) -> Result<Fetched, FetchError> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.in_time(async {
+        self.in_time(&Method::POST, url, async {
             let request = |client: &Client| {
                 let request = client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
                 match authorization {
@@ -168,12 +188,20 @@ impl Fetcher {
         .await
     }
 
+    /// One request within its time, as a step of the request of ours that needs it.
     async fn in_time<T>(
         &self,
+        method: &Method,
+        url: &Url,
         fetched: impl Future<Output = Result<T, FetchError>>,
     ) -> Result<T, FetchError> {
+        let step = StepSpan::request(method, url);
         let late = Err(FetchError::Late(self.within.as_secs()));
-        timeout(self.within, fetched).await.unwrap_or(late)
+        let outcome = around(step.as_ref(), timeout(self.within, fetched)).await.unwrap_or(late);
+        if let (Some(step), Err(error)) = (&step, &outcome) {
+            step.failed(error.kind());
+        }
+        outcome
     }
 
     async fn send(
@@ -184,8 +212,15 @@ impl Fetcher {
     ) -> Result<Response, FetchError> {
         let addresses = self.checked_addresses(url, place).await?;
         let client = self.client(addresses, 0).await?;
-        let request = request(&client).header(ACCEPT, "application/json");
-        request.send().await.map_err(|error| FetchError::Unreachable(error.without_url()))
+        let mut context = HeaderMap::new();
+        if self.reach.is_the_operators() {
+            propagate(&mut context);
+        }
+        let request = request(&client).header(ACCEPT, "application/json").headers(context);
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| FetchError::Unreachable(error.without_url()))?;
+        note_status(answer.status());
+        Ok(answer)
     }
 
     /// All addresses of the host, if every one may be connected to.
@@ -237,6 +272,12 @@ impl Fetcher {
         if !is_json(answer.headers()) {
             return Err(FetchError::NotJson);
         }
+        let body = self.body(&mut answer).await?;
+        let headers = std::mem::take(answer.headers_mut());
+        Ok(Fetched { status: answer.status(), headers, body })
+    }
+
+    async fn body(&self, answer: &mut Response) -> Result<Bytes, FetchError> {
         let mut body = BytesMut::new();
         while let Some(piece) = answer.chunk().await.map_err(broken)? {
             if body.len() + piece.len() > self.bytes_max {
@@ -244,8 +285,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&piece);
         }
-        let headers = std::mem::take(answer.headers_mut());
-        Ok(Fetched { status: answer.status(), headers, body: body.freeze() })
+        Ok(body.freeze())
     }
 }
 
@@ -254,6 +294,14 @@ fn broken(error: reqwest::Error) -> FetchError {
 }
 
 impl Reach {
+    /// Whether the operator named the server, so that it may learn of our traces.
+    fn is_the_operators(self) -> bool {
+        match self {
+            Self::Public | Self::PublicOrLoopback => false,
+            Self::Configured | Self::Private => true,
+        }
+    }
+
     /// Whether this may be fetched, as far as can be told before its host is known.
     fn admits_url(self, url: &Url) -> bool {
         match self {

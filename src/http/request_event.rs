@@ -27,6 +27,8 @@ pub(crate) struct RequestEvent<'a> {
     /// `None` unless addresses are logged.
     pub(crate) address: Option<IpAddr>,
     pub(crate) outcome: Option<&'a Outcome>,
+    /// The identifiers of its trace and span, if it is traced.
+    pub(crate) trace: Option<(&'a str, &'a str)>,
 }
 
 /// What became of a request in one word: the `outcome` of logs and metrics.
@@ -60,6 +62,8 @@ macro_rules! event {
                     .map(|id| &*id.hyphenated().encode_lower(&mut client_id)),
                 client.address = event.address.map(tracing::field::display),
                 request.id = event.request_id.to_str().unwrap_or_default(),
+                trace_id = event.trace.map(|(trace, _)| trace),
+                span_id = event.trace.map(|(_, span)| span),
                 "http.request"
             );
         }
@@ -136,6 +140,7 @@ mod tests {
             request_id: id,
             address: None,
             outcome: None,
+            trace: None,
         }
     }
 

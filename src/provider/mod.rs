@@ -31,6 +31,7 @@ use crate::{
         single_flight::SingleFlight,
     },
     internet::{Internet, Place},
+    traces::{StepSpan, around},
 };
 
 /// The most bytes of an answer: a key set of many certificates, or an ID token of many groups.
@@ -186,7 +187,10 @@ impl Providers {
         // OpenID Connect Discovery 1.0 §4.1: a slash at its end counts for the issuer, and not for the address.
         let below = issuer.strip_suffix('/').unwrap_or(issuer);
         let document = match Url::parse(&format!("{below}/.well-known/openid-configuration")) {
-            Ok(url) => self.get(&url).await,
+            Ok(url) => {
+                let step = StepSpan::provider("provider metadata", &provider.settings.id);
+                around(step.as_ref(), self.get(&url)).await
+            }
             Err(_) => Err(FetchError::Url),
         };
         let document = document.map_err(ProviderError::Metadata)?;
@@ -322,8 +326,9 @@ impl Providers {
         };
         let place = self.place().await.map_err(ProviderError::Token)?;
         let endpoint = &metadata.token_endpoint;
-        let answer = self.fetcher.post_form(endpoint, &form, authorization, place).await;
-        answer.map_err(ProviderError::Token)
+        let step = StepSpan::provider("provider token", &provider.settings.id);
+        let answer = self.fetcher.post_form(endpoint, &form, authorization, place);
+        around(step.as_ref(), answer).await.map_err(ProviderError::Token)
     }
 
     async fn get(&self, url: &Url) -> Result<Fetched, FetchError> {
@@ -344,7 +349,9 @@ impl Providers {
         metadata: &ProviderMetadata,
         now: Timestamp,
     ) -> Result<Arc<[Jwk]>, ProviderError> {
-        let document = self.get(&metadata.jwks_uri).await.map_err(ProviderError::Keys)?;
+        let step = StepSpan::provider("provider keys", &provider.settings.id);
+        let document = around(step.as_ref(), self.get(&metadata.jwks_uri)).await;
+        let document = document.map_err(ProviderError::Keys)?;
         let keys: Arc<[Jwk]> =
             id_token::keys(&document.body).ok_or(ProviderError::KeysContent)?.into();
         provider.publish(|published| published.keys = Some((now, Arc::clone(&keys))));

@@ -26,6 +26,7 @@ use super::{
     listener::Answer,
     metrics::ServerMetrics,
     routes::{self, From, Route, Routes, Side},
+    span_export::SpanExport,
 };
 use crate::{
     app::App,
@@ -34,9 +35,10 @@ use crate::{
     http::{
         answer::{AnswerBody, Response, Shape, refusal},
         client_address::{client_address, is_trusted},
-        request_event::{Outcome, RequestEvent},
+        request_event::{Outcome, RequestEvent, outcome_word},
         request_id::{RequestIds, X_REQUEST_ID, taken_over},
     },
+    traces::{Answered, Received, RequestSpan},
 };
 
 /// Browsers use HTTPS for a year (RFC 6797 §6.1). Other hosts of the domain are not ours to speak for.
@@ -52,6 +54,7 @@ pub(crate) struct Exchange {
     side: Side,
     /// Whether callers reach this server by HTTPS.
     is_encrypted: bool,
+    traces: Option<Arc<SpanExport>>,
 }
 
 impl Exchange {
@@ -60,11 +63,32 @@ impl Exchange {
         guards: Arc<Guards>,
         metrics: Arc<ServerMetrics>,
         side: Side,
+        traces: Option<Arc<SpanExport>>,
     ) -> Self {
         let request_ids = RequestIds::new(&app.entropy);
         let routes = Routes::new(&app.config, side);
         let is_encrypted = app.config.tls.is_some() || app.config.server.tls_terminated_in_front;
-        Self { app, guards, metrics, request_ids, routes, side, is_encrypted }
+        Self { app, guards, metrics, request_ids, routes, side, is_encrypted, traces }
+    }
+
+    /// The span of a request; `None` unless requests are traced.
+    fn span(
+        &self,
+        request: &Request<Incoming>,
+        (peer, address): (IpAddr, IpAddr),
+        route: &'static Route,
+        request_id: &HeaderValue,
+    ) -> Option<RequestSpan> {
+        let traces = self.traces.as_ref()?;
+        Some(traces.tracer.begin(&Received {
+            method: request.method(),
+            route: route.template,
+            headers: request.headers(),
+            version: request.version(),
+            address,
+            request_id: request_id.to_str().unwrap_or_default(),
+            is_trusted: is_trusted(peer, &self.app.config.server.trusted_proxies),
+        }))
     }
 
     fn request_id(&self, peer: IpAddr, request: &Request<Incoming>) -> HeaderValue {
@@ -95,6 +119,7 @@ impl Answer for Exchange {
         let shape = Shape::at(request.uri().path());
         let is_own_head = request.method() == Method::HEAD && found.is_none();
         let version = request.version();
+        let span = self.span(&request, (peer, address), route, &request_id);
 
         let fault = malformed(&request, exchange.has_length);
         let mut response = if let Some(text) = fault {
@@ -112,7 +137,7 @@ impl Answer for Exchange {
                 Box::pin(guard::answer(&self.app, &self.guards, found, sender, request)).await
             };
             let answered = pin!(answered);
-            or_panic(answered).await.unwrap_or_else(|panic| {
+            or_panic(answered, span.as_ref()).await.unwrap_or_else(|panic| {
                 tracing::error!(panic = panic_text(&*panic), "a handler panicked");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 refusal(shape, status, "server_error", "the server failed")
@@ -132,6 +157,7 @@ impl Answer for Exchange {
         if let Some(attempt) = response.extensions_mut().remove::<Attempt>() {
             self.app.note_attempt(attempt, address, request_id.to_str().unwrap_or_default());
         }
+        let trace = span.as_ref().and_then(RequestSpan::ids);
         let event = RequestEvent {
             route: route.template,
             status: response.status(),
@@ -139,10 +165,24 @@ impl Answer for Exchange {
             request_id: &request_id,
             address: Some(address).filter(|_| self.app.config.log.addresses),
             outcome: response.extensions().get::<Outcome>(),
+            trace: trace.as_ref().map(|(trace, span)| (trace.as_str(), span.as_str())),
         };
         self.metrics.count(route, event.status, event.duration);
         event.emit();
+        if let Some(span) = span {
+            span.end(&answered(&event));
+        }
         response
+    }
+}
+
+/// What the span of a request tells of its answer: the same as its event.
+fn answered(event: &RequestEvent<'_>) -> Answered {
+    Answered {
+        status: event.status,
+        outcome: outcome_word(event.status),
+        error_code: event.outcome.and_then(|outcome| outcome.error_code),
+        client_id: event.outcome.and_then(|outcome| outcome.client_id),
     }
 }
 
@@ -173,11 +213,18 @@ fn is_last(status: StatusCode) -> bool {
 }
 
 /// What the future yields, or what it panicked with. It stays where it is: it is most of what a request holds.
-async fn or_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Box<dyn Any + Send>> {
+/// `span` is the current one meanwhile.
+async fn or_panic<F: Future>(
+    mut future: Pin<&mut F>,
+    span: Option<&RequestSpan>,
+) -> Result<F::Output, Box<dyn Any + Send>> {
     // The future is never polled again after a panic, so nobody sees what it left half done.
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
+    poll_fn(|cx| {
+        let _entered = span.map(RequestSpan::enter);
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
     })
     .await
 }

@@ -21,7 +21,7 @@ use crate::{
     log,
     metrics::{
         AppMetrics, ConnectionMetrics, Counter, DocumentMetrics, Gauge, GuardMetrics, Page,
-        RateLimitMetrics, RegistrationMetrics, RouteMetrics, StoreMetrics,
+        RateLimitMetrics, RegistrationMetrics, RouteMetrics, StoreMetrics, TraceMetrics,
     },
     store::{DatabaseFigures, QueueFigures},
     webhook::Webhooks,
@@ -43,6 +43,7 @@ pub(crate) struct ServerMetrics {
     attempts: Arc<Attempts>,
     /// By the id of each guard; set when the listeners start.
     pub(crate) guards: OnceLock<Vec<(String, Arc<GuardMetrics>)>>,
+    pub(crate) traces: Arc<TraceMetrics>,
     /// Signals to read the certificate again, and how they ended.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
@@ -123,6 +124,7 @@ impl ServerMetrics {
         }
         self.requests_on(&mut page);
         self.connections_on(&mut page);
+        self.traces_on(&mut page);
         process_on(&mut page, started);
         page.into_text()
     }
@@ -193,6 +195,21 @@ impl ServerMetrics {
         for (webhook, metrics) in all() {
             page.gauge(name, &format!("webhook=\"{webhook}\""), &metrics.lag);
         }
+    }
+
+    fn traces_on(&self, page: &mut Page) {
+        let name = "doorward_trace_spans_total";
+        page.head(name, "counter", "Spans that ended. `dropped`: the queue was full; `failed`: the collector did not accept them.");
+        for (outcome, counter) in [
+            ("exported", &self.traces.exported),
+            ("failed", &self.traces.failed),
+            ("dropped", &self.traces.dropped),
+        ] {
+            page.counter(name, &format!("outcome=\"{outcome}\""), counter);
+        }
+        let name = "doorward_trace_spans_waiting";
+        page.head(name, "gauge", "Spans that wait to be sent, of `traces.queue_max`.");
+        page.sample(name, "", self.traces.waiting.value() as u64);
     }
 
     fn rules_on(&self, page: &mut Page) {

@@ -18,6 +18,7 @@ mod outgoing;
 mod places;
 mod routes;
 mod signals;
+mod span_export;
 mod tls;
 mod upkeep;
 
@@ -37,6 +38,7 @@ use self::{
     management::Management,
     places::{Limits, Places},
     routes::Side,
+    span_export::SpanExport,
 };
 pub use self::{
     description::description,
@@ -45,7 +47,8 @@ pub use self::{
     tls::TlsError,
 };
 pub(crate) use self::{
-    descriptors::Descriptors, listener::Answer, metrics::ServerMetrics, tls::Certificate,
+    descriptors::Descriptors, listener::Answer, metrics::ServerMetrics, span_export::Collector,
+    tls::Certificate,
 };
 use crate::{
     app::App, audit::Actor, config::Config, guard::Guards, http::request_event::chain,
@@ -109,6 +112,9 @@ pub enum ServeError {
     /// The admission rules cannot be read, so that no one knows which clients to admit.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// Spans cannot be sent.
+    #[error("spans cannot be sent to traces.endpoint")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     /// The store did not close.
     #[error("the store could not be closed")]
     Close(#[source] StoreError),
@@ -147,13 +153,15 @@ pub async fn serve(
         Arc::clone(&app.webhooks),
     );
     let metrics = Arc::new(metrics.with_attempts(Arc::clone(&app.attempts)));
-    let running = Running::start(&app, &metrics, certificate.as_ref(), descriptors, bound);
+    let traces = SpanExport::start(&app.config, &app.internet, &app.entropy, &metrics.traces)?;
+    let beside = Beside { certificate, traces: traces.map(Arc::new), descriptors };
+    let running = Running::start(&app, &metrics, &beside, bound);
     ready(running.addresses);
 
     loop {
         match signals.next().await {
             Signal::Stop => break,
-            Signal::Reload => reload(certificate.as_deref(), &metrics),
+            Signal::Reload => reload(beside.certificate.as_deref(), &metrics),
         }
     }
     tokio::select! {
@@ -163,10 +171,19 @@ pub async fn serve(
     }
 }
 
+/// What the listeners need beside the application.
+struct Beside {
+    certificate: Option<Arc<Certificate>>,
+    traces: Option<Arc<SpanExport>>,
+    descriptors: Descriptors,
+}
+
 /// Both listeners at work.
 struct Running {
     addresses: Addresses,
     guards: Arc<Guards>,
+    /// Where the spans of requests go, if requests are traced.
+    traces: Option<Arc<SpanExport>>,
     /// Shakes hands at the public listener, at the operators' own, and at the guard's own beyond loopback.
     tls: Option<TlsAcceptor>,
     public_draining: CancellationToken,
@@ -179,8 +196,7 @@ impl Running {
     fn start(
         app: &Arc<App>,
         metrics: &Arc<ServerMetrics>,
-        certificate: Option<&Arc<Certificate>>,
-        descriptors: Descriptors,
+        Beside { certificate, traces, descriptors }: &Beside,
         bound: BoundListeners,
     ) -> Self {
         let BoundListeners { public, management, operator, guard } = bound;
@@ -192,7 +208,8 @@ impl Running {
                 guard: guard.as_ref().map(|bound| bound.address),
             },
             guards: Arc::new(Guards::new(&app.config, &app.internet)),
-            tls: certificate.map(Certificate::acceptor),
+            traces: traces.clone(),
+            tls: certificate.as_ref().map(Certificate::acceptor),
             public_draining: CancellationToken::new(),
             public_tasks: TaskTracker::new(),
             management_draining: CancellationToken::new(),
@@ -285,7 +302,7 @@ impl Running {
             draining: self.public_draining.clone(),
             drain: Duration::from_secs(server.shutdown_deadline_seconds),
             tasks: self.public_tasks.clone(),
-            answer: Exchange::new(Arc::clone(&app), guards, metrics, side),
+            answer: Exchange::new(Arc::clone(&app), guards, metrics, side, self.traces.clone()),
         });
         self.public_tasks.spawn(listener.run(bound.socket));
     }
@@ -302,6 +319,9 @@ impl Running {
         if !is_drained {
             tracing::warn!("not all requests were finished in time");
             let _ = timeout(GRACE, self.public_tasks.wait()).await;
+        }
+        if let Some(traces) = &self.traces {
+            traces.stop().await;
         }
         self.management_draining.cancel();
         self.management_tasks.close();

@@ -24,11 +24,11 @@ impl Store {
         if let Some(answer) = self.check_registration().await {
             return answer;
         }
-        let _timed = self.timed(StoreOperation::Registration);
-        match &self.database {
+        let timed = self.timed(StoreOperation::Registration, "register_client");
+        timed.ended(match &self.database {
             Database::Embedded(embedded) => embedded.register_client(client).await,
             Database::Postgres(postgres) => postgres.register_client(client).await,
-        }
+        })
     }
 
     /// The client with this identifier, if it exists.
@@ -37,11 +37,11 @@ impl Store {
     /// [`StoreError`].
     pub async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
         self.check()?;
-        let _timed = self.timed(StoreOperation::Lookup);
-        match &self.database {
+        let timed = self.timed(StoreOperation::Lookup, "client");
+        timed.ended(match &self.database {
             Database::Embedded(embedded) => embedded.client(id).await,
             Database::Postgres(postgres) => postgres.client(id).await,
-        }
+        })
     }
 
     /// At most `limit` clients that pass `filter`, in the order of their identifiers (which is the order of

@@ -50,11 +50,11 @@ impl Store {
     /// [`StoreError`].
     pub async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         self.check()?;
-        let _timed = self.timed(StoreOperation::Lookup);
-        match &self.database {
+        let timed = self.timed(StoreOperation::Lookup, "grant");
+        timed.ended(match &self.database {
             Database::Embedded(embedded) => embedded.grant(id).await,
             Database::Postgres(postgres) => postgres.grant(id).await,
-        }
+        })
     }
 
     /// At most `limit` grants that pass `filter`, expired or not, in the order of their identifiers (which is the

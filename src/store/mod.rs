@@ -95,7 +95,8 @@ use self::{
 };
 use crate::{
     config::{Config, EmbeddedConfig, StoreLocation},
-    metrics::{Histogram, StoreMetrics, StoreOperation},
+    metrics::{Histogram, Label as _, StoreMetrics, StoreOperation},
+    traces::StepSpan,
 };
 
 /// Everything that is kept. Its methods stand in `clients.rs`, `approval.rs`, `grants.rs`, `rules.rs`, `sessions.rs`, and `upkeep.rs`.
@@ -135,8 +136,8 @@ impl Store {
         parameters: Vec<Value<'static>>,
     ) -> Result<Vec<R>, StoreError> {
         self.check()?;
-        let _timed = self.timed(StoreOperation::Query);
-        self.answer(statement, parameters).await
+        let timed = self.timed(StoreOperation::Query, "query");
+        timed.ended(self.answer(statement, parameters).await)
     }
 
     /// As [`Self::select`], beside requests: a test that lets some calls succeed before one fails does not count it.
@@ -160,9 +161,18 @@ impl Store {
         }
     }
 
-    /// Records how long the caller waits, until what is returned is dropped.
-    fn timed(&self, operation: StoreOperation) -> Timed<'_> {
-        Timed { began: Instant::now(), histogram: &self.metrics.durations[operation] }
+    /// Records how long the caller waits, until what is returned is dropped, as a step of the request. `name` says more
+    /// than the operation.
+    fn timed(&self, operation: StoreOperation, name: &'static str) -> Timed<'_> {
+        let system = match &self.database {
+            Database::Embedded(_) => "sqlite",
+            Database::Postgres(_) => "postgresql",
+        };
+        Timed {
+            began: Instant::now(),
+            histogram: &self.metrics.durations[operation],
+            step: StepSpan::store(system, operation.as_str(), name),
+        }
     }
 
     /// The first record that a statement selects.
@@ -179,6 +189,17 @@ impl Store {
 struct Timed<'a> {
     began: Instant,
     histogram: &'a Histogram,
+    step: Option<StepSpan>,
+}
+
+impl Timed<'_> {
+    /// Hands an outcome on, and notes an error in the step.
+    fn ended<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let (Some(step), Err(error)) = (&self.step, &outcome) {
+            step.failed(error.kind());
+        }
+        outcome
+    }
 }
 
 impl Drop for Timed<'_> {
@@ -212,8 +233,11 @@ macro_rules! change {
     };
     ($store:ident, $scope:ident, $work:ident, |$transaction:ident| $change:expr) => {{
         $store.check()?;
-        let _timed = $store.timed(change!(@operation $work));
-        change!(@aside $store, $scope, $work, |$transaction| $change)
+        let timed = $store.timed(
+            change!(@operation $work),
+            $crate::store::name_of_change(stringify!($change)),
+        );
+        timed.ended(async { change!(@aside $store, $scope, $work, |$transaction| $change) }.await)
     }};
     (@aside $store:ident, $scope:ident, $work:ident, |$transaction:ident| $change:expr) => {{
         match &$store.database {
@@ -248,6 +272,19 @@ macro_rules! change {
     }};
 }
 use change;
+
+/// The name of a change in the expression that makes it: `redeem_code` in `changes::redeem_code(change, …)`.
+const fn name_of_change(expression: &'static str) -> &'static str {
+    let bytes = expression.as_bytes();
+    let (mut start, mut end) = (0, 0);
+    while end < bytes.len() && bytes[end] != b'(' {
+        if !(bytes[end].is_ascii_lowercase() || bytes[end] == b'_') {
+            start = end + 1;
+        }
+        end += 1;
+    }
+    expression.split_at(end).0.split_at(start).1
+}
 
 /// Why a store could not be opened: one line for the operator that says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -307,4 +344,15 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StoreError {
+    /// The reason in a word, for traces.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Unavailable(_) => "unavailable",
+            Self::Corrupt { .. } => "corrupt",
+        }
+    }
 }

@@ -22,6 +22,7 @@ use self::upstream::Upstream;
 use crate::{
     flow::{self, Client, claims},
     harness::{Answer, TestServer, read_answer},
+    traces::{self, Collector},
 };
 
 /// The guarded resource.
@@ -323,4 +324,24 @@ async fn a_client_that_waits_for_leave_to_send_gets_it() {
     let answer = timeout(PATIENCE, read_answer(&mut connection, false)).await.unwrap();
     assert_eq!(answer.json()["body"], "{}");
     assert_eq!(guarded.upstream.counts.requests.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_upstream_learns_of_the_trace_and_never_of_a_strangers() {
+    let collector = Collector::start().await;
+    let guarded = Guarded::with_settings("", |config| collector.set(config)).await;
+    let sent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=1\r\n";
+    let report = guarded.get("/mcp?secret=hush", sent).await.json();
+
+    let request = collector.span("GET guarded").await;
+    let spans = collector.spans();
+    let below = spans.iter().find(|span| span.name == "GET" && span.trace_id == request.trace_id);
+    let below = below.expect("the request to the upstream has a span");
+    assert_eq!(below.parent_span_id, request.span_id);
+    let traceparent =
+        format!("00-{}-{}-01", traces::hex(&request.trace_id), traces::hex(&below.span_id));
+    assert_eq!(header(&report, "traceparent"), Some(&*traceparent));
+    assert_eq!(header(&report, "tracestate"), None);
+    assert_eq!(traces::attribute(below, "http.response.status_code").as_deref(), Some("200"));
+    assert!(!format!("{spans:?}").contains("hush"));
 }

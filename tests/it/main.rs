@@ -60,6 +60,7 @@ mod stored_forms;
 mod stranded;
 mod tls;
 mod token;
+mod traces;
 mod under_way;
 mod upstream;
 mod webhooks;

@@ -27,6 +27,7 @@ use crate::{
     granted::config_on,
     harness::TestServer,
     sign_in::provider_at,
+    traces::{self, Collector},
 };
 
 /// A provider with one key.
@@ -237,6 +238,29 @@ async fn who_the_provider_says_it_is_decides_under_that_name() {
         assert_eq!(page.answer.status, 502, "{claim}");
         assert!(page.text().contains(&format!("{claim} of its ID token")), "{}", page.text());
     }
+}
+
+#[tokio::test]
+async fn each_call_of_a_provider_is_a_span_below_its_request_and_holds_no_code() {
+    let provider = OpenIdProvider::start(Some("one")).await;
+    let collector = Collector::start().await;
+    let mut config = settings(&provider);
+    collector.set(&mut config);
+    let server = TestServer::with(config).await;
+    assert_eq!(sign_in(&server, &provider, &Value::Null).await.answer.status, 200);
+
+    let callback = collector.span("GET /oauth2/sign-in/{provider}").await;
+    for name in ["provider token", "provider keys"] {
+        let call = collector.span(name).await;
+        assert_eq!(call.parent_span_id, callback.span_id, "{name}");
+        assert_eq!(traces::attribute(&call, "doorward.provider").as_deref(), Some("acme"));
+        let spans = collector.spans();
+        let request = spans.iter().find(|span| span.parent_span_id == call.span_id);
+        let status = traces::attribute(request.unwrap(), "http.response.status_code");
+        assert_eq!(status.as_deref(), Some("200"), "{name}");
+    }
+    let all = format!("{:?}", collector.spans());
+    assert!(!all.contains("upstream") && !all.contains("state="), "{all}");
 }
 
 #[tokio::test]

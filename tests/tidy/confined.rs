@@ -42,6 +42,8 @@ const CONFINED: &[Confined] = &[
             "src/server/",
             "src/sign_in/",
             "src/token/",
+            "src/traces.rs",
+            "src/traces/",
             "src/webhook/",
         ],
     },

@@ -100,7 +100,8 @@ fn the_map_is_short_and_has_every_module_on_it() {
 
 #[test]
 fn operators_are_told_of_every_metric_log_field_and_management_path() {
-    let manual = read("docs/run/operating.md") + &read("docs/run/metrics.md");
+    let manuals = ["operating", "metrics", "tracing"];
+    let manual: String = manuals.iter().map(|name| read(&format!("docs/run/{name}.md"))).collect();
     let told = quoted(&manual);
     let mut faults = Vec::new();
     let mut names = BTreeSet::new();

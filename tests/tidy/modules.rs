@@ -181,9 +181,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
             "stored_identity",
             "token",
+            "traces",
         ],
     ),
-    ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use"]),
+    // A fetch is a step of the request that waits for it; so are changes to the store and calls of a provider.
+    ("http", &["clock", "config", "entropy", "internet", "metrics", "special_use", "traces"]),
     ("id", &["clock", "entropy"]),
     (
         "identified_client",
@@ -269,7 +271,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("paths", &[]),
     ("private_file", &[]),
     ("stored_identity", &[]),
-    ("provider", &["clock", "config", "http", "internet"]),
+    ("provider", &["clock", "config", "http", "internet", "traces"]),
     ("refusal", &["error_code", "http", "pages", "store"]),
     (
         "registration",
@@ -328,6 +330,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "store",
             "token",
             "webhook",
+            "entropy",
+            "internet",
+            "traces",
         ],
     ),
     (
@@ -372,10 +377,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "operator",
             "private_file",
             "secret",
+            "traces",
         ],
     ),
     // The story of a grant, for the command line and the operator API.
     ("timeline", &["audit", "clock", "store"]),
+    ("traces", &[]),
     (
         "token",
         &[

@@ -50,6 +50,7 @@ use crate::{
         request_event::Outcome,
         request_id::X_REQUEST_ID,
     },
+    traces::{around, propagate},
 };
 
 const DOORWARD_ASSERTION: HeaderName = HeaderName::from_static("doorward-assertion");
@@ -246,17 +247,30 @@ impl<'a> Exchange<'a> {
             Ok(stream) => stream,
             Err(full) => return self.asking.full(full),
         };
-        let request = match self.request(authorized, body) {
+        let mut request = match self.request(authorized, body) {
             Ok(request) => request,
             Err(unfit) => return self.asking.unfit(unfit),
         };
         let began = Instant::now();
-        let mut response = match self.proxied.upstream.send(request).await {
+        let span = self.proxied.upstream.span(request.method());
+        let sent = around(span.as_ref(), async {
+            propagate(request.headers_mut());
+            self.proxied.upstream.send(request).await
+        });
+        let mut response = match sent.await {
             Ok(answer) => {
+                if let Some(span) = span {
+                    span.answered(answer.status());
+                }
                 metrics.upstream.record(began.elapsed());
                 self.answer_of(answer, stream, authorized, kind).await
             }
-            Err(failure) => self.asking.failed(failure),
+            Err(failure) => {
+                if let Some(span) = span {
+                    span.failed(failure.kind());
+                }
+                self.asking.failed(failure)
+            }
         };
         let client_id = authorized.and_then(|it| Uuid::parse_str(&it.client_id).ok());
         response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::{Body as _, Frame};
 use hyper::{
     body::Incoming,
@@ -33,7 +33,7 @@ use tokio_util::either::Either;
 use url::{Host, Url};
 
 use super::request_body::{BodyTooLarge, RequestBody};
-use crate::{http::body::BodyError, internet::Internet};
+use crate::{http::body::BodyError, internet::Internet, traces::StepSpan};
 
 /// The largest head of an answer, and the largest read, in bytes.
 const BUFFER_MAX: usize = 64 << 10;
@@ -98,6 +98,22 @@ pub(crate) enum Failure {
     BodyTooLarge(usize),
 }
 
+impl Failure {
+    /// The reason in a word, for traces.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unresolved(_) => "unresolved",
+            Self::Lookups => "lookups",
+            Self::Connect(_) => "unreachable",
+            Self::ConnectLate(_) | Self::AnswerLate(_) => "timeout",
+            Self::Broken(_) | Self::Closed | Self::Unread(_) => "broken",
+            Self::Switched => "switched_protocols",
+            Self::Encoded => "encoded",
+            Self::BodyTooLarge(_) => "too_large",
+        }
+    }
+}
+
 type Stream = TokioIo<Either<TcpStream, Box<TlsStream<TcpStream>>>>;
 
 /// A connection, and what sends requests over it.
@@ -131,6 +147,12 @@ impl Upstream {
 
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The span of a request to it.
+    pub(crate) fn span(&self, method: &Method) -> Option<StepSpan> {
+        let address = (|| self.host.to_string(), || self.port);
+        StepSpan::request_to(method, address, self.is_encrypted)
     }
 
     /// Sends a request, and gives the answer as soon as its head is there.

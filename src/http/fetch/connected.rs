@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{HeaderMap, Method, header::CONTENT_TYPE};
 use reqwest::{Client, Response};
 use tokio::time::timeout;
 use url::Url;
@@ -28,7 +28,7 @@ impl Fetcher {
         url: &Url,
         place: Place,
     ) -> Result<Connected<'_>, FetchError> {
-        let client = self.in_time(async {
+        let client = self.in_time(&Method::POST, url, async {
             let addresses = self.checked_addresses(url, &place).await?;
             self.client(addresses, 1).await
         });
@@ -42,7 +42,7 @@ impl Connected<'_> {
     pub(crate) async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<(), FetchError> {
         let request = self.client.post(self.url.clone()).headers(headers);
         let request = request.header(CONTENT_TYPE, "application/json").body(body);
-        let answer = self.fetcher.in_time(async {
+        let answer = self.fetcher.in_time(&Method::POST, &self.url, async {
             request.send().await.map_err(|error| FetchError::Unreachable(error.without_url()))
         });
         let answer = answer.await?;
