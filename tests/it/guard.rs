@@ -4,6 +4,7 @@ mod caddy;
 mod envoy;
 pub(crate) mod grpc;
 mod haproxy;
+mod kubernetes;
 mod nginx;
 mod proxies;
 mod traefik;

@@ -40,6 +40,22 @@ fn plain_documents_have_no_markers_of_translated_text() {
     none(&faults);
 }
 
+#[test]
+fn every_page_is_in_the_navigation_of_the_site() {
+    // The start page, and pages that Architecture links.
+    let is_elsewhere = |page: &str| page == "README.md" || page.starts_with("change/decisions/");
+    let navigation = read("packaging/site/mkdocs.yaml");
+    let entries: BTreeSet<&str> =
+        navigation.lines().filter_map(|line| line.trim().strip_prefix("- ")).collect();
+    let documents = documents().into_iter();
+    let pages = documents.filter_map(|file| Some(shown(&file).strip_prefix("docs/")?.to_owned()));
+    let pages = pages.filter(|page| !is_elsewhere(page));
+    let missing = pages.filter(|page| !entries.contains(page.as_str()));
+    let fault =
+        |page| format!("docs/{page} is not in the navigation of packaging/site/mkdocs.yaml");
+    none(&missing.map(fault).collect::<Vec<_>>());
+}
+
 /// Every document of ours, for people who use, run, or change the program.
 pub(crate) fn documents() -> Vec<PathBuf> {
     let top = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "CHANGELOG.md"];

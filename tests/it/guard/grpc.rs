@@ -196,6 +196,16 @@ pub(crate) async fn asked(address: SocketAddr, token: Option<&str>) -> Answer {
     ask(address, &question("GET /mcp", &headers, &[("resource", "tools")], false)).await
 }
 
+/// The answer about a request, with these context extensions.
+pub(super) async fn asked_with(
+    address: SocketAddr,
+    line: &str,
+    headers: &str,
+    extensions: &[(&str, &str)],
+) -> Answer {
+    ask(address, &question(line, headers, extensions, false)).await
+}
+
 #[tokio::test]
 async fn a_question_over_grpc_is_answered_as_over_http() {
     let server = TestServer::with(config()).await;
