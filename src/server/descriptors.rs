@@ -111,12 +111,22 @@ fn reserved(config: &Config) -> u64 {
     };
     let documents = &config.client_documents;
     let fetches = if documents.enabled { documents.fetches_max as u64 } else { 0 };
-    OURSELVES + store + (fetches + OTHER_FETCHES) * SOCKETS_OF_FETCH + LEAVING_MAX as u64
+    let outgoing = (fetches + OTHER_FETCHES) * SOCKETS_OF_FETCH + upstreams(config);
+    OURSELVES + store + outgoing + LEAVING_MAX as u64
+}
+
+/// Connections to the upstreams of guarded resources. Over HTTP/1, no more are open than connections of clients.
+fn upstreams(config: &Config) -> u64 {
+    let guards = config.authorization.resources.iter().filter_map(|it| it.guard.as_ref());
+    let streams = guards.filter(|guard| guard.upstream.is_some()).map(|guard| guard.streams_max);
+    let streams = streams.fold(0, usize::saturating_add);
+    streams.min(config.connections.max) as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{self, Sources};
 
     fn of(limit: u64) -> Descriptors {
         Descriptors::of(&Config::default(), limit)
@@ -130,6 +140,28 @@ mod tests {
         assert_eq!(found.management, 256);
         assert!(!found.is_clamped(&config));
         assert!(of(wanted(&config) - 1).is_clamped(&config));
+    }
+
+    #[test]
+    fn connections_to_upstreams_have_descriptors_of_their_own() {
+        let guarded = |streams_max: u64| {
+            let guard = format!(
+                r#"{{ id = "a", upstream = "http://127.0.0.1:3000/a", streams_max = {streams_max} }}"#
+            );
+            let resources = format!(r#"[{{ uri = "http://a.example/a", guard = {guard} }}]"#);
+            let flags = vec![("authorization.resources", resources)];
+            config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap()
+        };
+        let difference = |streams_max| {
+            let mut without = guarded(streams_max);
+            let with = wanted(&without);
+            without.authorization.resources.clear();
+            with - wanted(&without)
+        };
+        assert_eq!(difference(1_000), 1_000);
+        assert_eq!(difference(1_000_000), 4_096, "as many as clients have connections");
+        let found = Descriptors::of(&guarded(1_000), 3_000);
+        assert!(found.connections < 3_000 - 1_000, "{found:?}");
     }
 
     #[test]

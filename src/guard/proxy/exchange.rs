@@ -251,30 +251,50 @@ impl<'a> Exchange<'a> {
             Ok(request) => request,
             Err(unfit) => return self.asking.unfit(unfit),
         };
+        let end = stream.end().cloned();
         let began = Instant::now();
-        let span = self.proxied.upstream.span(request.method());
-        let sent = around(span.as_ref(), async {
-            propagate(request.headers_mut());
-            self.proxied.upstream.send(request).await
-        });
-        let mut response = match sent.await {
-            Ok(answer) => {
-                if let Some(span) = span {
-                    span.answered(answer.status());
+        let answered = async {
+            let span = self.proxied.upstream.span(request.method());
+            let sent = around(span.as_ref(), async {
+                propagate(request.headers_mut());
+                self.proxied.upstream.send(request).await
+            });
+            match sent.await {
+                Ok(answer) => {
+                    if let Some(span) = span {
+                        span.answered(answer.status());
+                    }
+                    metrics.upstream.record(began.elapsed());
+                    self.answer_of(answer, stream, authorized, kind).await
                 }
-                metrics.upstream.record(began.elapsed());
-                self.answer_of(answer, stream, authorized, kind).await
-            }
-            Err(failure) => {
-                if let Some(span) = span {
-                    span.failed(failure.kind());
+                Err(failure) => {
+                    if let Some(span) = span {
+                        span.failed(failure.kind());
+                    }
+                    self.asking.failed(failure)
                 }
-                self.asking.failed(failure)
             }
+        };
+        // A grant that ends also ends requests whose body is on its way, or whose answer has not begun.
+        let mut response = match end {
+            None => answered.await,
+            Some(end) => tokio::select! {
+                biased;
+                response = answered => response,
+                () = end.cancelled() => self.ended(),
+            },
         };
         let client_id = authorized.and_then(|it| Uuid::parse_str(&it.client_id).ok());
         response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;
         response
+    }
+
+    /// The answer to a request whose grant ended while it was under way.
+    fn ended(&self) -> Response {
+        const FAULT: &str = "access was revoked or has ended";
+        let decided = self.decide(Tool::None, Presented::Invalid(FAULT));
+        let token = Found::Invalid(FAULT);
+        self.asking.challenged(&self.proxied.guarded, &decided, Tool::None, &token)
     }
 
     /// The request as the upstream gets it.

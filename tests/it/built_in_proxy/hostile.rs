@@ -1,7 +1,12 @@
 //! Raw bytes, in which the proxy and a server could read two different things: both read the same, or the request never
 //! arrives.
 
-use super::{Guarded, header};
+use std::time::Duration;
+
+use tokio::{io::AsyncReadExt as _, time::timeout};
+
+use super::{Guarded, PATIENCE, header};
+use crate::harness::read_answer;
 
 #[tokio::test]
 async fn a_client_forges_no_identity_and_removes_none() {
@@ -62,6 +67,59 @@ async fn a_head_that_two_programs_read_differently_is_refused() {
     ] {
         let answer = guarded.send(&with(lines)).await;
         assert_eq!(answer.status, 400, "{lines}: {answer:?}");
+    }
+    assert_eq!(guarded.upstream.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_ends_with_http_1_0() {
+    let guarded = Guarded::start().await;
+    let answer = guarded
+        .send(
+            "POST /mcp HTTP/1.0\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\
+             transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        )
+        .await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert_eq!(guarded.upstream.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_was_not_read_is_no_next_request() {
+    let hidden =
+        "GET /mcp/hidden HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\r\n";
+    let guarded = Guarded::with(", rules = [{ paths = [\"/mcp/denied\"], deny = true }]").await;
+    let hidden = hidden.replace("{token}", &guarded.token);
+    let token = format!("authorization: Bearer {}\r\n", guarded.token);
+    for (line, headers, status) in [
+        ("POST /mcp", "", 401),
+        ("POST /mcp/denied", &*token, 403),
+        ("POST /mcp//", &*token, 400),
+        ("GET /mcp/silent/..", &*token, 400),
+    ] {
+        let length = hidden.len();
+        let request = format!(
+            "{line} HTTP/1.1\r\nhost: door.example\r\n{headers}content-length: {length}\r\n\r\n{hidden}"
+        );
+        let mut connection = guarded.open(&request).await;
+        let answer = timeout(PATIENCE, read_answer(&mut connection, false)).await.unwrap();
+        assert_eq!(answer.status, status, "{line}: {answer:?}");
+        // Nothing follows: the connection waits for the next request, or has ended.
+        let mut more = [0; 4096];
+        let read = timeout(Duration::from_millis(300), connection.read(&mut more)).await;
+        assert!(matches!(read, Err(_) | Ok(Ok(0) | Err(_))), "{line}: {read:?}");
+    }
+    assert_eq!(guarded.upstream.requests(), 0);
+}
+
+#[tokio::test]
+async fn an_origin_of_null_or_in_another_spelling_is_refused() {
+    let guarded = Guarded::start().await;
+    for origin in
+        ["null", "", "HTTPS://DOOR.EXAMPLE", "https://door.example/", "https://door.example.", "x"]
+    {
+        let answer = guarded.get("/mcp", &format!("origin: {origin}\r\n")).await;
+        assert_eq!(answer.status, 403, "{origin}: {answer:?}");
     }
     assert_eq!(guarded.upstream.requests(), 0);
 }

@@ -59,6 +59,60 @@ async fn revocation_ends_open_streams() {
 }
 
 #[tokio::test]
+async fn revocation_ends_a_request_whose_answer_has_not_begun() {
+    let guarded = Guarded::start().await;
+    let mut waiting = guarded
+        .open("GET /mcp/silent HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\r\n")
+        .await;
+    until(|| guarded.upstream.requests() == 1).await;
+    guarded.revoke().await;
+    let answer = timeout(Duration::from_secs(30), read_answer(&mut waiting, false)).await;
+    let answer = answer.expect("the request ends");
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert!(answer.header("www-authenticate").unwrap().contains("error=\"invalid_token\""));
+    until(|| guarded.upstream.counts.closed.load(SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn revocation_ends_a_request_whose_body_has_not_ended() {
+    let guarded = Guarded::start().await;
+    let mut sending = guarded
+        .open(
+            "POST /mcp HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: 100\r\n\r\n{",
+        )
+        .await;
+    // Its place is taken before the grant ends.
+    let open = "doorward_guard_streams_open{resource=\"tools\"}";
+    guarded.server.wait_for_metric(open, 1.0).await;
+    guarded.revoke().await;
+    let answer = timeout(Duration::from_secs(30), read_answer(&mut sending, false)).await;
+    assert_eq!(answer.expect("the request ends").status, 401);
+    assert_eq!(guarded.upstream.requests(), 0);
+}
+
+#[tokio::test]
+async fn revocation_ends_an_endless_answer_whether_it_is_read_or_not() {
+    let request =
+        "GET /mcp/endless HTTP/1.1\r\nhost: door.example\r\nauthorization: Bearer {token}\r\n\r\n";
+    for is_read in [true, false] {
+        let guarded = Guarded::with_settings("", |config| {
+            config.connections.body_timeout_seconds = 5;
+        })
+        .await;
+        let mut stream = guarded.open(request).await;
+        until(|| guarded.upstream.counts.endless.load(SeqCst) > 0).await;
+        guarded.revoke().await;
+        let reading = async {
+            let mut buffer = vec![0; 64 << 10];
+            while is_read && stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+        };
+        let ended = until(|| guarded.upstream.counts.closed.load(SeqCst) == 1);
+        tokio::join!(reading, ended);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_outlives_its_token_for_as_long_as_is_set_or_a_later_one_lets_it() {
     let guarded = Guarded::with(", stream_after_expiry_seconds = 300").await;
     let _stream = open(&guarded, "/mcp/stream").await;

@@ -133,7 +133,11 @@ async fn chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>>
 async fn answer(stream: &mut TcpStream, request: &Understood, counts: &Counts) -> Option<()> {
     let path = request.target.split('?').next()?;
     match path.rsplit('/').next()? {
-        "silent" => wait_for_end(stream).await,
+        "silent" => {
+            wait_for_end(stream).await;
+            counts.closed.fetch_add(1, SeqCst);
+            None
+        }
         "stream" => {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
                 transfer-encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n";
@@ -161,7 +165,10 @@ async fn answer(stream: &mut TcpStream, request: &Understood, counts: &Counts) -
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n";
             stream.write_all(head.as_bytes()).await.ok()?;
             loop {
-                stream.write_all(&[b'x'; 4096]).await.ok()?;
+                if stream.write_all(&[b'x'; 4096]).await.is_err() {
+                    counts.closed.fetch_add(1, SeqCst);
+                    return None;
+                }
                 counts.endless.fetch_add(4096, SeqCst);
             }
         }

@@ -1,4 +1,10 @@
-//! `doorward guard explain`.
+//! `doorward guard explain`, and the built-in proxy of a node that is killed.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
 
 use crate::harness::by;
 use doorward::audit::Action;
@@ -7,7 +13,7 @@ use doorward::{
     store::{self, Access},
 };
 
-use super::*;
+use super::{serve::Server, *};
 use crate::{
     flow,
     granted::{self, TOOLS, member, redeeming},
@@ -34,6 +40,9 @@ const SETTINGS: &str = r#"
       { methods = ["GET"], paths = ["/healthz"], public = true },
     ]
 "#;
+
+/// How long the end of a connection may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn explain(words: &[&str]) -> Ran {
     let doorward = Doorward::new();
@@ -181,4 +190,62 @@ fn a_body_on_standard_input_names_the_tool_as_the_built_in_proxy_reads_it() {
     let ran = explain(SETTINGS, "{}");
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("--tool"), "{}", ran.err);
+}
+
+/// The end of a connection, and what came before it.
+fn rest(mut connection: TcpStream) -> String {
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = Vec::new();
+    drop(connection.read_to_end(&mut bytes));
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_node_that_is_killed_ends_its_streams_on_both_sides_and_serves_again() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let doorward = Doorward::new();
+    doorward.write(
+        "guard.toml",
+        &format!(
+            "[[authorization.resources]]\nuri = \"http://mcp.example/mcp\"\n\
+             [authorization.resources.guard]\nid = \"tools\"\nupstream = \"http://{}/mcp\"\n\
+             rules = [{{ paths = [\"/mcp/**\"], public = true }}]\n",
+            upstream.local_addr().unwrap()
+        ),
+    );
+    let config = doorward.path("guard.toml");
+    let config = config.to_str().unwrap();
+    let words = [
+        "serve",
+        "--dev",
+        "--config",
+        config,
+        "--listen",
+        "127.0.0.1:0",
+        "--management",
+        "127.0.0.1:0",
+    ];
+    for _ in 0..2 {
+        let server = Server::start(&doorward, &words, "Health and metrics");
+        let said = server.announced.concat();
+        let (_, rest_of_line) = said.split_once("Clients register at http://").unwrap();
+        let mut client = TcpStream::connect(rest_of_line.split(' ').next().unwrap()).unwrap();
+        client.write_all(b"GET /mcp HTTP/1.1\r\nhost: mcp.example\r\n\r\n").unwrap();
+        let (mut behind, _) = upstream.accept().unwrap();
+        assert_ne!(behind.read(&mut [0; 4096]).unwrap(), 0);
+        let begun = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+            transfer-encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n";
+        behind.write_all(begun.as_bytes()).unwrap();
+        let mut event = String::new();
+        while !event.contains("data: a") {
+            let mut buffer = [0; 4096];
+            let read = client.read(&mut buffer).unwrap();
+            assert_ne!(read, 0, "{event}");
+            event.push_str(str::from_utf8(&buffer[..read]).unwrap());
+        }
+        // By SIGKILL.
+        drop(server);
+        assert_eq!(rest(behind), "", "the upstream sees the end");
+        assert!(!rest(client).ends_with("0\r\n\r\n"), "the stream does not look finished");
+    }
 }
