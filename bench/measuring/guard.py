@@ -5,7 +5,7 @@ import http.client
 import json
 from dataclasses import asdict, dataclass, field, replace
 
-from . import goals, proxies, servers, tokens
+from . import goals, idle_streams, proxies, servers, tokens
 from .bench import end_in_order, say
 from .process import WrongAnswer
 from .report import LOAD_HEADER, load_row, spread
@@ -16,6 +16,7 @@ TOKENS, TOKENS_QUICK = 10_000, 500
 BODY_BYTES = 1024
 TOOLS = f"https://{proxies.HOST}/mcp"
 BUILT_IN = "https://built-in.example/mcp"
+STREAMING = "https://streams.example/mcp"
 DIALECTS = {
     "nginx": ("/guard/nginx/tools", "X-Original-Method", "GET", "X-Original-URL", TOOLS),
     "forwarded": ("/guard/forwarded/tools", "X-Forwarded-Method", "GET", "X-Forwarded-Proto", "https",
@@ -39,23 +40,28 @@ class Found:
 def measure(bench):
     present = [name for name in proxies.ALL if proxies.program(name)]
     missing = [name for name in proxies.ALL if name not in present]
-    rounds = []
+    rounds, streams = [], []
     with bench.fresh_folder() as filled, bench.fresh_folder() as requests:
         count = TOKENS_QUICK if bench.options.quick else TOKENS
-        tokens.grant(2 * count, filled, requests, TOOLS, BUILT_IN)
-        with upstream(bench) as behind, guarding(bench, filled, behind) as running:
+        tokens.grant(3 * count, filled, requests, TOOLS, BUILT_IN, STREAMING)
+        with (
+            upstream(bench) as behind,
+            idle_streams.upstream(bench) as streaming,
+            guarding(bench, filled, behind, streaming) as running,
+        ):
             files = issued(bench, running, requests, count)
             for number in range(1, bench.options.rounds + 1):
                 rounds.append(one_round(bench, running, behind, files, present))
                 rates = (f"{name} {load.rate:,.0f}" for name, load in rounds[-1].loads.items())
                 say(f"guard, round {number}: requests a second: {', '.join(rates)}")
+                streams.append(idle_streams.measure(bench, running, "streams.example", files[STREAMING]))
             end_in_order(running, running.stop())
     remarks = [f"Not installed: {', '.join(missing)}."] if missing else []
     names = rounds[0].loads
     return Section(
         "The guard", LOAD_HEADER, [load_row(name, [one.loads[name] for one in rounds]) for name in names],
-        verdicts=verdicts(rounds, present), remarks=[*remarks, latencies(rounds, present), NOT_HERE],
-        figures=[{name: asdict(load) for name, load in one.loads.items()} for one in rounds],
+        verdicts=[*verdicts(rounds, present), *idle_streams.verdicts(streams)], remarks=[*remarks, latencies(rounds, present), NOT_HERE],
+        figures=[{"streams": streams, **{name: asdict(load) for name, load in one.loads.items()}} for one in rounds],
     )  # fmt: skip
 
 
@@ -67,8 +73,8 @@ def upstream(bench):
 
 
 @contextlib.contextmanager
-def guarding(bench, folder, behind):
-    """Doorward with a resource for proxies that ask, and one with the built-in proxy."""
+def guarding(bench, folder, behind, streaming):
+    """Doorward with a resource for proxies that ask, and two with the built-in proxy."""
     file = folder / "guard.toml"
     file.write_text(f"""
 [[authorization.resources]]
@@ -81,6 +87,17 @@ uri = "{BUILT_IN}"
 id = "built-in"
 upstream = "http://127.0.0.1:{behind.port}/mcp"
 streams_max = 100000
+[[authorization.resources]]
+uri = "{STREAMING}"
+[authorization.resources.guard]
+id = "streams"
+upstream = "http://127.0.0.1:{streaming}/mcp"
+streams_max = 100000
+[server]
+trusted_proxies = ["127.0.0.1"] # so that one address may have all connections
+[connections]
+max = 9500
+answer_bytes_max = 1073741824
 """)
 
     def serve(port, data):
@@ -92,15 +109,15 @@ streams_max = 100000
 
 
 def issued(bench, running, requests, count):
-    """Files of access tokens, half of the codes for each resource."""
+    """Files of access tokens, a third of the codes for each resource."""
     codes = (requests / "codes").read_text().split()
     files = {}
-    for number, audience in enumerate((TOOLS, BUILT_IN)):
+    for number, audience in enumerate((TOOLS, BUILT_IN, STREAMING)):
         file = requests / f"access-{number}"
         bodies = codes[number * count : (number + 1) * count]
         file.write_text("".join(f"{token}\n" for token in redeemed(running.port, bodies, audience)))
         files[audience] = file
-    say(f"guard: {2 * count:,} access tokens")
+    say(f"guard: {3 * count:,} access tokens")
     return files
 
 
