@@ -56,8 +56,8 @@ pub(super) struct ListArguments {
 /// Make another key, which signs in a day: before it is time
 #[derive(Args, Debug)]
 #[command(
-    after_help = "The servers publish the new key within a minute, sign with it after a day, when whoever keeps a copy \
-of the published keys has it, and forget the old one when its last token has expired. No token becomes invalid. \
+    after_help = "The servers publish the new key within a minute, sign with it after a day, when everyone who caches \
+the published keys has it, and forget the old one when its last token has expired. No token becomes invalid. \
 Needs the secret that seals the keys: give the settings of the servers. When a key waits already, none is made, and the \
 exit code is 3. For a key that was seen by others see `doorward key discard`.
 

@@ -25,6 +25,8 @@ mod output;
 mod person;
 mod progress;
 mod records;
+#[cfg(test)]
+mod reference;
 mod registration_token;
 mod remote;
 mod rule;

@@ -59,10 +59,10 @@ pub(super) struct ListArguments {
     backend: BackendArguments,
 }
 
-/// Revoke sessions: whoever has one is asked to sign in again
+/// Revoke sessions: their owners have to sign in again
 #[derive(Args, Debug)]
 #[command(
-    after_help = "What somebody has allowed goes on, and the provider may let them in again without a question: see \
+    after_help = "What people have allowed stays, and the provider may sign them in again without a question: see \
 also `doorward grant revoke`.
 
 Examples:
