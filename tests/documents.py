@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
-"""Every link between the documents leads somewhere: to a file that is there, and to a heading in it."""
+"""Every link between the documents leads somewhere: to a file that is there, and to a heading in it. The table of clients
+is what the tests make it, and each diagram is drawn from its text."""
 
 import pathlib
 import re
 import sys
 
+import works_with
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "packaging/site"))
+import diagrams  # noqa: E402
+
 # Folders with documents that are not ours.
 ELSEWHERE = {".cache", ".git", "node_modules", "target"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -44,8 +50,11 @@ def main():
     dead = [(document, *link) for document in documents for link in dead_links(document)]
     for document, target, reason in dead:
         print(f"{document.relative_to(ROOT)}: {target}: {reason}")
+    stale = works_with.faults() + diagrams.faults()
+    for fault in stale:
+        print(fault)
     print(f"{len(documents)} documents, {len(dead)} dead links")
-    return 1 if dead else 0
+    return 1 if dead or stale else 0
 
 
 if __name__ == "__main__":

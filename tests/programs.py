@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import works_with
 from doorward import Fault
 from services import Postgres
 
@@ -55,9 +56,9 @@ def outcome(command, folder, seconds_max, environment):
 def run_chosen(programs, run):
     """Runs the programs that the command line chooses by words of their names, on the store that it chooses.
     `run` gets what stands behind the name of each, an empty folder, and the URL of a database or nothing;
-    it returns an `outcome`. Returns the exit code.
+    it returns an `outcome`. With `--record`, a program that passes is noted in `works_with.json`. Returns the exit code.
     """
-    wanted = [word.lower() for word in sys.argv[1:] if word != "--postgres"]
+    wanted = [word.lower() for word in sys.argv[1:] if not word.startswith("--")]
     chosen = [one for one in programs if not wanted or any(word in one[0].lower() for word in wanted)]
     if "--postgres" in sys.argv[1:]:
         with Postgres() as database:
@@ -85,6 +86,8 @@ def run_all(programs, run, store):
         print(f"{name}{where}: {passed} passed, {failed} failed ({time.monotonic() - begun:.1f} s)", flush=True)
         if failed:
             print(output)
+        elif "--record" in sys.argv[1:]:
+            works_with.record(f"{pathlib.Path(sys.argv[0]).resolve().parent.name}: {name}")
         total_passed += passed
         total_failed += failed
     print(f"{total_passed} passed, {total_failed} failed")

@@ -153,6 +153,7 @@ def main():
         (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
         (PAGES / page).write_text(text)
     shutil.copy(ROOT / "docs/openapi.json", PAGES)
+    shutil.copytree(ROOT / "docs/diagrams", PAGES / "diagrams", ignore=shutil.ignore_patterns("*.dot"), dirs_exist_ok=True)
 
     shown = {page for _, pages in navigation(settings) for page in pages}
     forgotten = {page for page in texts if page not in shown and not page.startswith("change/decisions/")}

@@ -4,7 +4,7 @@
 Each client is a script in this folder that uses a published library as it is. It gets two servers of its
 own: one without limits, and one that soon refuses. `./check install` has put the libraries in place.
 
-    tests/clients/run.py [--postgres] [WORD...]
+    tests/clients/run.py [--postgres] [--record] [WORD...]
 
 With `--postgres` the servers share one database. WORDs choose clients by their names.
 """

@@ -4,7 +4,7 @@ registration, sign-in, consent and tokens, to an answer of a protected server. O
 `N passed, N failed` at the end. `./check install` installs the programs in JavaScript and Python; the first use of
 Maven, Go, and Cargo downloads the others.
 
-    tests/journey/run.py [--postgres] [WORD...]
+    tests/journey/run.py [--postgres] [--record] [WORD...]
 
 With `--postgres` the server keeps everything in a database. WORDs choose programs by their names.
 """
