@@ -1,6 +1,7 @@
 //! What a name looks like, whatever its characters are: letters that resemble each other become one, marks,
 //! punctuation, and blanks are left out, and capitals show where words begin.
 
+use icu_properties::{CodePointSetData, props::BidiControl};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_security::skeleton;
 
@@ -162,4 +163,11 @@ pub(crate) fn letters(seen: &Appearance) -> String {
 /// The letters of `name` as [`Appearance`] has them, without its words.
 pub(crate) fn letters_of(name: &str) -> String {
     Appearance::all_of(name).next().map(|seen| letters(&seen)).unwrap_or_default()
+}
+
+/// Whether a character does something to the text around it, on a page or in a terminal.
+pub(crate) fn moves_text(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}')
+        || CodePointSetData::new::<BidiControl>().contains(character)
 }

@@ -9,7 +9,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::{client::ClientIdentifier, clock::Timestamp, entropy::Entropy, id::Id};
+use crate::{
+    appearance::moves_text, client::ClientIdentifier, clock::Timestamp, entropy::Entropy, id::Id,
+};
 
 /// An event identifier. Identifiers of clients and of events sort together by time.
 pub type EventId = Id<EventKind>;
@@ -216,15 +218,29 @@ impl Actor {
 }
 
 /// The longest note or reason, in characters.
-pub(crate) const REMARK_CHARS_MAX: usize = 500;
+const REMARK_CHARS_MAX: usize = 500;
 
-/// What an operator writes about a client or a decision: one line, which a table can show. `None` if it is none.
-pub(crate) fn remark(text: &str) -> Option<String> {
+/// What an operator writes about a client or a decision: one line, which a table can show.
+///
+/// # Errors
+/// What to write instead.
+pub(crate) fn remark(text: &str) -> Result<String, String> {
+    line(text, REMARK_CHARS_MAX)
+}
+
+/// One line that leaves the text around it alone, on a page and in a terminal.
+///
+/// # Errors
+/// What to write instead.
+pub(crate) fn line(text: &str, chars_max: usize) -> Result<String, String> {
     let text = text.trim();
-    let is_remark = !text.is_empty()
-        && text.chars().count() <= REMARK_CHARS_MAX
-        && !text.chars().any(char::is_control);
-    is_remark.then(|| text.to_owned())
+    if text.is_empty() || text.chars().count() > chars_max || text.chars().any(moves_text) {
+        return Err(format!(
+            "one line of at most {chars_max} characters, without control characters and characters that change the \
+             direction of text"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// Who makes a change, when, and by which request. A change makes its events from it.

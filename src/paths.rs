@@ -90,6 +90,10 @@ pub(crate) const INITIAL_ACCESS_TOKENS: &str = "/api/v2/oauth2/initial_access_to
 /// One of them.
 pub(crate) const INITIAL_ACCESS_TOKEN: &str =
     "/api/v2/oauth2/initial_access_tokens/{initial_access_token_id}";
+/// The keys that sign access tokens.
+pub(crate) const KEYS: &str = "/api/v2/oauth2/keys";
+/// One of them.
+pub(crate) const KEY: &str = "/api/v2/oauth2/keys/{key_id}";
 /// The sessions of people.
 pub(crate) const SESSIONS: &str = "/api/v2/oauth2/sessions";
 /// One of them.

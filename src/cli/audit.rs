@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     backend::BackendArguments,
+    client::family,
     exit::{Failure, Outcome},
     export::export,
     grant,
@@ -23,6 +24,7 @@ use crate::{
     client::ClientIdentifier,
     clock::Timestamp,
     event_json::event_json,
+    family::FamilyId,
     grant::GrantId,
     paths,
     store::{Access, EventFilter, EventOrder, EventRecord, Store, StoreError},
@@ -92,6 +94,9 @@ struct AboutArguments {
     /// Only events about this grant
     #[arg(long, value_name = "GRANT_ID")]
     grant: Option<GrantId>,
+    /// Only decisions about this family, and removals of its clients: an identifier, or a key
+    #[arg(long, value_name = "FAMILY", value_parser = family)]
+    family: Option<FamilyId>,
     /// Only events about this person's access, as access tokens name the person in `sub`
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
@@ -102,8 +107,8 @@ struct AboutArguments {
 
 impl AboutArguments {
     fn into_filter(self) -> EventFilter {
-        let Self { client, grant, subject, action } = self;
-        EventFilter { client, grant, subject, action, ..EventFilter::default() }
+        let Self { client, grant, family, subject, action } = self;
+        EventFilter { client, grant, family, subject, action, ..EventFilter::default() }
     }
 }
 
@@ -184,10 +189,11 @@ impl Listed for EventRecord {
 
 /// The filter as the list of the operator API takes it.
 fn query(filter: &EventFilter) -> Query {
-    let EventFilter { client, grant, subject, actor, action, since, until, order } = filter;
+    let EventFilter { client, grant, family, subject, actor, action, since, until, order } = filter;
     let terms = [
         ("client_id", client.as_ref().map(ToString::to_string)),
         ("grant_id", grant.map(|grant| grant.to_string())),
+        ("family", family.map(|family| family.to_string())),
         ("sub", subject.clone()),
         ("actor.id", actor.clone()),
         ("action", action.map(|action| action.to_string())),

@@ -112,6 +112,8 @@ pub(crate) enum KeyUse {
 }
 
 impl KeyUse {
+    pub(crate) const ALL: [Self; 3] = [Self::Signs, Self::SignsNext, Self::Verifies];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Signs => "signs",

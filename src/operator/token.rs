@@ -1,6 +1,7 @@
 //! The token of a program that acts for an operator.
 
 use crate::{
+    audit,
     credential::{Credential, Purpose},
     id::Id,
 };
@@ -21,12 +22,7 @@ pub type OperatorToken = Credential<OperatorTokenKind>;
 
 /// Reads the name of an operator token, which a table and an event can show. The error says what to write.
 pub(crate) fn token_name(text: &str) -> Result<String, String> {
-    const CHARS_MAX: usize = 100;
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > CHARS_MAX || text.chars().any(char::is_control) {
-        return Err(format!("write one line of at most {CHARS_MAX} characters"));
-    }
-    Ok(text.to_owned())
+    audit::line(text, 100).map_err(|expected| format!("write {expected}"))
 }
 
 #[cfg(test)]

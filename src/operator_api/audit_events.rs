@@ -27,7 +27,7 @@ pub(crate) const LIST: Operation = Operation {
         Parameter {
             name: QUERY,
             about: "Terms such as `@action:grant.reused`, all of which must match: `@action`, `@actor.id`, \
-                `@client_id`, `@grant_id`, and `@sub`. A value with spaces stands in double quotes.",
+                `@client_id`, `@family`, `@grant_id`, and `@sub`. A value with spaces stands in double quotes.",
         },
         Parameter { name: "filter[from]", about: "At this time or later (RFC 3339)." },
         Parameter { name: "filter[to]", about: "Before this time (RFC 3339)." },
@@ -109,6 +109,7 @@ fn narrow(filter: &mut EventFilter, name: &str, value: &str) -> Result<(), ApiEr
         "action" => filter.action = parsed(name, value)?,
         "actor.id" => filter.actor = Some(value.to_owned()),
         "client_id" => filter.client = parsed(name, value)?,
+        "family" => filter.family = parsed(name, value)?,
         "grant_id" => filter.grant = parsed(name, value)?,
         "sub" => filter.subject = Some(value.to_owned()),
         _ => return Err(bad_query(format!("Events have no @{name}."))),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
-    audit::{self, Action, REMARK_CHARS_MAX},
+    audit::{self, Action},
     ceiling::Ceiling,
     client::{ClientId, ClientIdentifier, Scope},
     operator::OperatorScope,
@@ -396,12 +396,8 @@ pub(super) fn ceiling(value: &Value, pointer: &str) -> Result<Ceiling, ApiError>
 
 /// One line that an operator wrote.
 pub(super) fn remark(value: &Value, pointer: &str) -> Result<String, ApiError> {
-    let refused = || {
-        let detail =
-            format!("The value must be one line of at most {REMARK_CHARS_MAX} characters.");
-        ApiError::member(pointer, detail)
-    };
-    value.as_str().and_then(audit::remark).ok_or_else(refused)
+    let read = audit::remark(value.as_str().unwrap_or_default());
+    read.map_err(|expected| ApiError::member(pointer, format!("The value must be {expected}.")))
 }
 
 async fn remove(request: Request<'_>) -> Result<Answer, ApiError> {

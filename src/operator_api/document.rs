@@ -35,6 +35,17 @@ impl Answer {
         Self::ok(json!({ "data": resource }))
     }
 
+    /// With what is no part of the resource.
+    #[must_use]
+    pub(super) fn with_meta(mut self, meta: &Value) -> Self {
+        for (name, value) in meta.as_object().into_iter().flatten() {
+            if let Some(body) = &mut self.body {
+                body["meta"][name] = value.clone();
+            }
+        }
+        self
+    }
+
     /// 200 with what a change counted.
     pub(super) fn counted(counts: &Value) -> Self {
         Self::ok(json!({ "meta": counts }))

@@ -1,7 +1,13 @@
 //! Families: list, read, change.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{
     authentication::Needs,
@@ -14,10 +20,12 @@ use super::{
     query::Parameter,
 };
 use crate::{
+    audit,
     family::{FamilyId, FamilyKey},
     operator::OperatorScope,
     store::{
-        FamilyEdit, FamilyEdited, FamilyFilter, FamilyOrder, FamilyPlace, FamilyRecord, Standing,
+        FamilyAccess, FamilyEdit, FamilyEdited, FamilyFilter, FamilyOrder, FamilyPlace,
+        FamilyRecord, Standing,
     },
 };
 
@@ -72,9 +80,12 @@ pub(crate) const CHANGE: Operation = Operation {
     needs: Needs::Scope(OperatorScope::ClientsWrite),
     id: "updateOAuth2Family",
     summary: "Change the standing or the scope ceiling of a family, only in the version that `If-Match` names, if it is sent.",
-    parameters: &[],
+    parameters: &[Parameter {
+        name: DRY_RUN,
+        about: "`true` changes nothing: `meta` says how many connections of how many people would end.",
+    }],
     body: Some(change_schema),
-    schema: READ.schema,
+    schema: Some(changed_schema),
     refusals: &[
         StatusCode::BAD_REQUEST,
         StatusCode::NOT_FOUND,
@@ -83,6 +94,30 @@ pub(crate) const CHANGE: Operation = Operation {
     ],
     handler: handler!(change),
 };
+
+/// `DELETE /api/v2/oauth2/families/{family_id}`
+pub(crate) const REMOVE: Operation = Operation {
+    needs: Needs::Scope(OperatorScope::Admin),
+    id: "deleteOAuth2Family",
+    summary: "Remove the registered clients of a family and end every grant that people gave them; later ones can \
+        register. A family with many clients takes several calls: `meta` says how many are left.",
+    parameters: &[Parameter { name: REASON, about: "Why, for the audit events." }],
+    body: None,
+    schema: Some(|| {
+        document::counted_schema(&json!({
+            "clients_removed": "Clients that this call removed.",
+            "clients_left": "Clients that another call removes.",
+        }))
+    }),
+    refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
+    handler: handler!(remove),
+};
+
+const DRY_RUN: &str = "dry_run";
+const REASON: &str = "reason";
+
+/// How long one call removes clients.
+const REMOVAL_MAX: Duration = Duration::from_secs(20);
 
 fn resource(family: &FamilyRecord) -> Value {
     let key = family.key.parse::<FamilyKey>().ok();
@@ -235,14 +270,73 @@ async fn document(request: &Request<'_>, id: FamilyId) -> Result<Answer, ApiErro
 async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
     let id = request.id(FAMILY_ID)?;
     let edit = FamilyEdit { versions: request.versions(), ..edit(&request.body, &id.to_string())? };
-    let store = &request.app.store;
-    match store.edit_family(id, edit, request.author(), &|_, _| {}).await? {
-        FamilyEdited::Now { .. } => {}
-        FamilyEdited::Superseded => return Err(ApiError::Superseded),
-        FamilyEdited::NotThere => return Err(ApiError::NotFound("family")),
+    if request.query.boolean(DRY_RUN)? == Some(true) {
+        let (connections, people) = lost(&request, id, &edit).await?;
+        let meta = json!({ "is_changed": false, "connections": connections, "people": people });
+        return Ok(document(&request, id).await?.with_meta(&meta));
     }
+    let store = &request.app.store;
+    let (is_changed, ended) =
+        match store.edit_family(id, edit, request.author(), &|_, _| {}).await? {
+            FamilyEdited::Now { is_changed, ended } => (is_changed, ended),
+            FamilyEdited::Superseded => return Err(ApiError::Superseded),
+            FamilyEdited::NotThere => return Err(ApiError::NotFound("family")),
+        };
     request.app.families.refresh(&request.app.store).await?;
-    document(&request, id).await
+    let meta = json!({ "is_changed": is_changed, "connections": ended });
+    Ok(document(&request, id).await?.with_meta(&meta))
+}
+
+/// The connections that an edit would end, and how many people gave them.
+async fn lost(
+    request: &Request<'_>,
+    id: FamilyId,
+    edit: &FamilyEdit,
+) -> Result<(u64, u64), ApiError> {
+    let store = &request.app.store;
+    let lost = match &edit.ceiling {
+        _ if edit.is_suspended == Some(true) => store.family_access(id, request.now).await?,
+        Some(Some(ceiling)) => store.family_access_above(id, ceiling, request.now).await?,
+        _ => FamilyAccess::default(),
+    };
+    Ok((lost.grants, lost.people))
+}
+
+async fn remove(request: Request<'_>) -> Result<Answer, ApiError> {
+    let (id, store) = (request.id(FAMILY_ID)?, &request.app.store);
+    store.family(id).await?.ok_or(ApiError::NotFound("family"))?;
+    let reason = request.query.text(REASON)?.map(|text| {
+        let refused =
+            |expected| ApiError::parameter(REASON, format!("The value must be {expected}."));
+        audit::remark(text).map_err(refused)
+    });
+    let reason = reason.transpose()?.unwrap_or_else(|| "family_removed".to_owned());
+    let removed = AtomicU64::new(0);
+    let watch = |clients: usize| {
+        removed.fetch_add(clients as u64, Ordering::Relaxed);
+    };
+    let removing = store.remove_family(id, &reason, request.author(), &watch);
+    let left = match timeout(REMOVAL_MAX, removing).await {
+        Ok(done) => done.map(|_| 0)?,
+        // A removal that is cut short goes on when it is made again.
+        Err(_) => store.family(id).await?.map_or(0, |family| family.clients.max(1)),
+    };
+    let removed = removed.into_inner();
+    Ok(Answer::counted(&json!({ "clients_removed": removed, "clients_left": left })))
+}
+
+fn changed_schema() -> Value {
+    let mut schema = page::one_schema(&resource_schema());
+    let number = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
+    schema["properties"]["meta"] = json!({
+        "type": "object",
+        "properties": {
+            "is_changed": { "type": "boolean", "description": "Whether the family was not so before." },
+            "connections": number("Connections that ended, or would end."),
+            "people": number("People who would lose access; only with `dry_run`."),
+        },
+    });
+    schema
 }
 
 /// Reads what the body of a change asks for.

@@ -19,6 +19,7 @@ mod error;
 pub(crate) mod families;
 pub(crate) mod grants;
 pub(crate) mod initial_access_tokens;
+pub(crate) mod keys;
 mod operation;
 pub(crate) mod operator_tokens;
 pub(crate) mod org_clients;

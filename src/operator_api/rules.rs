@@ -28,7 +28,7 @@ pub(crate) const LIST: Operation = Operation {
               ships, `look-alikes`.",
     parameters: &[CURSOR, LIMIT],
     body: None,
-    schema: Some(|| page::schema(&resource_schema())),
+    schema: Some(list_schema),
     refusals: &[StatusCode::BAD_REQUEST],
     handler: handler!(list),
 };
@@ -203,7 +203,10 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     };
     let found: Vec<Shown> = all.into_iter().skip(start).take(page.limit + 1).collect();
     let hits = hits(request.app);
-    Ok(page.answer(&request, found, |rule| rule.id().to_owned(), |rule| rule.resource(&hits)))
+    let answer =
+        page.answer(&request, found, |rule| rule.id().to_owned(), |rule| rule.resource(&hits));
+    let default = request.app.config.registration.default.text();
+    Ok(answer.with_meta(&json!({ "default": default })))
 }
 
 /// The parameter of the path.
@@ -410,6 +413,15 @@ pub(super) fn members_schema() -> Map<String, Value> {
         ("note", optional),
     ];
     conditions.chain(others.map(|(name, schema)| (name.to_owned(), schema))).collect()
+}
+
+fn list_schema() -> Value {
+    let mut schema = page::schema(&resource_schema());
+    schema["properties"]["meta"]["properties"]["default"] = json!({
+        "enum": ["allow", "hold", "reject"],
+        "description": "What happens to a client that no rule decides about.",
+    });
+    schema
 }
 
 fn resource_schema() -> Value {

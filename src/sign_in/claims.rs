@@ -1,9 +1,9 @@
 //! Who somebody is, and whether they may sign in, by what a provider says of them.
 
-use icu_properties::{CodePointSetData, props::BidiControl};
 use serde_json::{Map, Value};
 
 use crate::{
+    appearance::moves_text,
     config::{Operators, Provider, SignInConfig},
     local_password,
     store::ResourceOwner,
@@ -161,11 +161,6 @@ fn is_true(value: &Value) -> bool {
 /// What a page shows of a text, without what would move other text about.
 fn shown(text: &str) -> impl Iterator<Item = char> {
     text.trim().chars().filter(|it| !moves_text(*it))
-}
-
-/// Whether `character` does something to the text around it, on a page or in an operator's terminal.
-fn moves_text(character: char) -> bool {
-    character.is_control() || CodePointSetData::new::<BidiControl>().contains(character)
 }
 
 #[cfg(test)]

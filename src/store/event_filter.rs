@@ -5,6 +5,7 @@ use crate::{
     audit::{Action, EventId},
     client::ClientIdentifier,
     clock::Timestamp,
+    family::FamilyId,
     grant::GrantId,
 };
 
@@ -15,6 +16,8 @@ pub struct EventFilter {
     pub client: Option<ClientIdentifier>,
     /// Only events about this grant.
     pub grant: Option<GrantId>,
+    /// Only decisions about this family, and removals of its clients.
+    pub family: Option<FamilyId>,
     /// Only events about this person's access.
     pub subject: Option<String>,
     /// Only events by this actor.
@@ -131,7 +134,9 @@ impl EventFilter {
     fn narrowest(&self) -> Option<EventsOf> {
         let grant = self.grant.map(EventsOf::Grant);
         let subject = || self.subject.clone().map(EventsOf::Subject);
-        grant.or_else(subject).or_else(|| self.client.clone().map(EventsOf::Client))
+        let family = || self.family.map(EventsOf::Family);
+        let client = || self.client.clone().map(EventsOf::Client);
+        grant.or_else(subject).or_else(client).or_else(family)
     }
 
     /// Whether an event passes.
@@ -142,6 +147,8 @@ impl EventFilter {
         is(self.client.as_ref(), event.client.as_ref())
             && is(self.grant.as_ref(), event.grant_id.as_ref())
             && is(self.subject.as_ref(), event.subject.as_ref())
+            && is(self.family.as_ref(), event.family.as_ref())
+            && (self.family.is_none() || event.action != Action::ClientRegistered)
             && is(self.actor.as_ref(), event.actor.as_ref())
             && is(self.action.as_ref(), Some(&event.action))
             && self.since.is_none_or(|since| since <= event.at)

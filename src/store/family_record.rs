@@ -78,6 +78,12 @@ impl FamilyNames {
         self.0.iter().map(|(_, name)| name.as_str())
     }
 
+    /// Names whose times are unknown, the earliest first.
+    pub(crate) fn in_order(names: impl IntoIterator<Item = String>) -> Self {
+        let ordered = (0..).map(Timestamp::from_millis).zip(names);
+        Self(ordered.take(NAMES_MAX).collect())
+    }
+
     fn add(&mut self, other: &Self) {
         for (at, name) in &other.0 {
             match self.0.iter_mut().find(|(_, known)| known == name) {

@@ -5,6 +5,7 @@ mod access_of_people;
 mod attempts;
 mod authorized;
 mod families;
+mod keys;
 mod people;
 mod records;
 mod rules;

@@ -14,7 +14,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("appearance", &[]),
     ("attempt", &["audit", "family", "metrics"]),
     ("attempts", &["attempt", "clock", "metrics", "store"]),
-    ("audit", &["client", "clock", "entropy", "id"]),
+    ("audit", &["appearance", "client", "clock", "entropy", "id"]),
     (
         "app",
         &[

@@ -228,7 +228,7 @@ pub(in crate::cli) fn flag_names(flags: ClientFlags) -> Vec<Cow<'static, str>> {
 }
 
 /// The inverse of [`flag_names`] for one flag.
-pub(super) fn parse_flag(name: &str) -> Option<ClientFlags> {
+pub(in crate::cli) fn parse_flag(name: &str) -> Option<ClientFlags> {
     (0..u32::BITS)
         .map(|bit| ClientFlags::from_bits(1 << bit))
         .find(|flag| flag_names(*flag).first().is_some_and(|known| known == name))

@@ -28,7 +28,7 @@ use super::{
     exit::{Failure, Outcome},
     output::Messages,
 };
-use crate::audit::{self, REMARK_CHARS_MAX};
+use crate::audit;
 
 /// Add, list, show, approve, suspend, restrict, remove, export, and import clients
 #[derive(Subcommand, Debug)]
@@ -89,6 +89,5 @@ impl ClientCommand {
 
 /// What an operator writes about a client or a decision.
 pub(super) fn remark(text: &str) -> Result<String, String> {
-    audit::remark(text)
-        .ok_or_else(|| format!("write one line of at most {REMARK_CHARS_MAX} characters"))
+    audit::remark(text).map_err(|expected| format!("write {expected}"))
 }

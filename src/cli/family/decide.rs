@@ -2,19 +2,23 @@
 
 use clap::Args;
 use indicatif::ProgressBar;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 
+use super::{Found, change_at, find, path};
 use crate::{
     cli::{
         author::author,
+        backend::{Backend, BackendArguments},
         client::{family, remark},
         exit::{Failure, Outcome},
         output::{Messages, insist, is_confirmed, needs_a_terminal, number, visible_line},
         progress,
-        settings::{OpenStore, StoreArguments},
+        remote::Server,
+        settings::OpenStore,
     },
-    clock::Clock,
     family::FamilyId,
-    store::{Access, FamilyAccess, FamilyRecord, Standing, StandingChanged},
+    store::{Access, FamilyAccess, FamilyEdit, FamilyEdited, FamilyRecord, Standing},
 };
 
 #[derive(Args, Debug)]
@@ -32,7 +36,7 @@ pub(in crate::cli) struct DecideArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// What an operator decides about a family.
@@ -75,8 +79,8 @@ impl DecideArguments {
         let is_asked = decision.is_hard() && !self.yes && !self.dry_run;
         needs_a_terminal(!is_asked, decision.verb())?;
         let access = if self.dry_run { Access::Read } else { Access::Command };
-        let store = self.store.open(access)?;
-        let (chosen, mut is_complete) = choose(&store, &self.families, decision)?;
+        let backend = self.backend.open(access)?;
+        let (chosen, mut is_complete) = choose(&backend, &self.families, decision)?;
         for (family, access) in &chosen {
             let (label, extent) = (label(family), decision.extent(family, *access));
             if self.dry_run {
@@ -97,9 +101,9 @@ impl DecideArguments {
             return Ok(Outcome::No);
         }
         for (family, _) in &chosen {
-            is_complete &= decide(&store, family, decision, self.reason.as_deref(), messages)?;
+            is_complete &= decide(&backend, family, decision, self.reason.as_deref(), messages)?;
         }
-        store.close()?;
+        backend.close()?;
         Ok(Outcome::from_verdict(is_complete))
     }
 }
@@ -113,14 +117,13 @@ type Chosen = Vec<(FamilyRecord, FamilyAccess)>;
 /// The families that the decision applies to, and whether those are all; says why of each other one. A suspension that
 /// was cut short goes on: a suspended family that still has connections is suspended again.
 fn choose(
-    store: &OpenStore,
+    backend: &Backend,
     named: &[FamilyId],
     decision: Decision,
 ) -> Result<(Chosen, bool), Failure> {
-    let now = Clock::System.now();
     let (mut chosen, mut is_complete): (Chosen, bool) = (Vec::new(), true);
     for id in named {
-        let Some(family) = store.wait(store.handle.family(*id))? else {
+        let Some(Found { family, access, .. }) = find(backend, *id)? else {
             insist(format_args!("There is no family {id}."));
             is_complete = false;
             continue;
@@ -128,7 +131,6 @@ fn choose(
         if chosen.iter().any(|(other, _)| other.family_id == *id) {
             continue;
         }
-        let access = store.wait(store.handle.family_access(*id, now))?;
         let applies = match decision {
             Decision::Suspend => family.standing != Standing::Suspended || access.grants > 0,
             Decision::Resume => family.standing == Standing::Suspended,
@@ -146,55 +148,110 @@ fn choose(
 
 /// Makes the decision; false where the family changed in the meantime, which this says.
 fn decide(
-    store: &OpenStore,
+    backend: &Backend,
     family: &FamilyRecord,
     decision: Decision,
     reason: Option<&str>,
     messages: Messages,
 ) -> Result<bool, Failure> {
-    let (handle, id) = (&store.handle, family.family_id);
     let label = label(family);
-    let bar = if decision.is_hard() {
+    let is_suspended = match decision {
+        Decision::Suspend => true,
+        Decision::Resume => false,
+        Decision::Remove => {
+            let removed = remove(backend, family, reason, messages)?;
+            let removed = number(removed, "client", "clients");
+            messages.say(format_args!("Removed {removed} of {label}."));
+            return Ok(true);
+        }
+    };
+    let edited = match backend {
+        Backend::Store(store) => edit(store, family, is_suspended, reason, messages)?,
+        Backend::Server(server) => {
+            let standing = if is_suspended { Standing::Suspended } else { Standing::Active };
+            let attributes = json!({ "standing": standing.as_str() });
+            change_at(server, family.family_id, attributes, reason)?
+        }
+    };
+    match edited {
+        FamilyEdited::Now { is_changed: false, .. } if !is_suspended => {
+            insist(format_args!("{label} is already {}.", Standing::Active));
+            return Ok(false);
+        }
+        FamilyEdited::Now { .. } if !is_suspended => {
+            messages.say(format_args!("Resumed {label}: people can allow its clients again."));
+        }
+        FamilyEdited::Now { ended, .. } => {
+            let ended = number(ended as u64, "connection", "connections");
+            let told = "and no one can allow its clients";
+            messages.say(format_args!("Suspended {label}: {ended} ended, {told}."));
+        }
+        FamilyEdited::Superseded | FamilyEdited::NotThere => {
+            insist(format_args!("There is no family {label}."));
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn edit(
+    store: &OpenStore,
+    family: &FamilyRecord,
+    is_suspended: bool,
+    reason: Option<&str>,
+    messages: Messages,
+) -> Result<FamilyEdited, Failure> {
+    let bar = if is_suspended {
         progress::of_clients(Some(family.clients), messages)
     } else {
         ProgressBar::hidden()
     };
-    let told = match decision {
-        Decision::Suspend => {
-            let watch = |clients: usize, _| bar.inc(clients as u64);
-            let changed = store.wait(handle.suspend_family(id, reason, author(), &watch))?;
-            let ended = match changed {
-                StandingChanged::Now { ended } => ended as u64,
-                StandingChanged::Is(_) => 0,
-                StandingChanged::NotThere => return Ok(gone(&label)),
-            };
-            let ended = number(ended, "connection", "connections");
-            format!("Suspended {label}: {ended} ended, and no one can allow its clients.")
-        }
-        Decision::Resume => {
-            match store.wait(handle.resume_family(id, reason, author()))? {
-                StandingChanged::Now { .. } => {}
-                StandingChanged::Is(standing) => {
-                    insist(format_args!("{label} is already {standing}."));
-                    return Ok(false);
-                }
-                StandingChanged::NotThere => return Ok(gone(&label)),
-            }
-            format!("Resumed {label}: people can allow its clients again.")
-        }
-        Decision::Remove => {
-            let watch = |clients: usize| bar.inc(clients as u64);
-            let reason = reason.unwrap_or("family_removed");
-            let removed = store.wait(handle.remove_family(id, reason, author(), &watch))?;
-            format!("Removed {} of {label}.", number(removed, "client", "clients"))
-        }
-    };
+    let watch = |clients: usize, _| bar.inc(clients as u64);
+    let reason = reason.map(str::to_owned);
+    let edit = FamilyEdit { is_suspended: Some(is_suspended), reason, ..FamilyEdit::default() };
+    let edited = store.wait(store.handle.edit_family(family.family_id, edit, author(), &watch))?;
     bar.finish_and_clear();
-    messages.say(told);
-    Ok(true)
+    Ok(edited)
 }
 
-fn gone(label: &str) -> bool {
-    insist(format_args!("There is no family {label}."));
-    false
+/// Removes the clients of a family, and returns how many there were.
+fn remove(
+    backend: &Backend,
+    family: &FamilyRecord,
+    reason: Option<&str>,
+    messages: Messages,
+) -> Result<u64, Failure> {
+    let bar = progress::of_clients(Some(family.clients), messages);
+    let removed = match backend {
+        Backend::Store(store) => {
+            let watch = |clients: usize| bar.inc(clients as u64);
+            let reason = reason.unwrap_or("family_removed");
+            store.wait(store.handle.remove_family(family.family_id, reason, author(), &watch))?
+        }
+        Backend::Server(server) => remove_at(server, family.family_id, reason, &bar)?,
+    };
+    bar.finish_and_clear();
+    Ok(removed)
+}
+
+/// The same at a server, which removes as many in one call as it has time for.
+fn remove_at(
+    server: &Server,
+    id: FamilyId,
+    reason: Option<&str>,
+    bar: &ProgressBar,
+) -> Result<u64, Failure> {
+    let reason = reason.map(|reason| utf8_percent_encode(reason, NON_ALPHANUMERIC));
+    let query = reason.map(|reason| format!("?reason={reason}")).unwrap_or_default();
+    let path = format!("{}{query}", path(id));
+    let mut removed = 0;
+    loop {
+        let meta = &server.remove(&path)?.done()?["meta"];
+        let count = |name: &str| meta[name].as_u64().unwrap_or_default();
+        removed += count("clients_removed");
+        bar.set_position(removed);
+        if count("clients_left") == 0 || count("clients_removed") == 0 {
+            return Ok(removed);
+        }
+    }
 }

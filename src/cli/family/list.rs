@@ -4,17 +4,19 @@ use std::{fmt, num::NonZeroUsize};
 
 use clap::{Args, ValueEnum};
 
-use super::{day, json};
+use super::{day, find, json, read};
 use crate::{
-    admission::DestinationPattern,
+    admission::{DestinationPattern, Word as _},
     cli::{
+        backend::BackendArguments,
         client::{destination, family, line, standing_parser},
         exit::{Failure, Outcome},
         output::{Messages, RecordOutput, visible_line},
         records::{self, Listed, Part},
-        settings::StoreArguments,
+        remote::{Collection, Query},
     },
     family::FamilyId,
+    paths,
     store::{
         Access, FamilyFilter, FamilyOrder, FamilyPlace, FamilyRecord, Standing, Store, StoreError,
     },
@@ -54,7 +56,7 @@ pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// In which order.
@@ -70,11 +72,11 @@ impl ListArguments {
             Order::Clients => FamilyOrder::Clients,
             Order::Seen => FamilyOrder::LastSeen,
         };
-        let store = self.store.open(Access::Read)?;
+        let backend = self.backend.open(Access::Read)?;
         let after = match self.after {
             None => None,
             Some(id) => {
-                let family = store.wait(store.handle.family(id))?;
+                let family = find(&backend, id)?.map(|found| found.family);
                 let family = family.ok_or_else(|| {
                     Failure::Usage(format!("--after names no family: there is no {id}"))
                 })?;
@@ -88,8 +90,24 @@ impl ListArguments {
             standing: self.standing,
         };
         let part = Part { format: self.output.format(), limit: self.limit, after };
-        records::list::<Row>(&store, filter, part, messages)
+        records::list::<Row>(&backend, filter, part, messages)
     }
+}
+
+/// The filter as the list of the operator API takes it.
+fn query(filter: &FamilyFilter) -> Query {
+    let FamilyFilter { order, name_contains, destination, standing } = filter;
+    let sort = match order {
+        FamilyOrder::Clients => "-clients",
+        FamilyOrder::LastSeen => "-last_seen_at",
+    };
+    let parameters = [
+        ("sort", Some(sort.to_owned())),
+        ("filter[name]", name_contains.clone()),
+        ("filter[destination]", destination.as_ref().map(DestinationPattern::text)),
+        ("filter[standing]", standing.map(|standing| standing.to_string())),
+    ];
+    parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// A family in one of the orders.
@@ -119,6 +137,16 @@ impl Listed for Row {
         "NAME\nDESTINATIONS",
     ];
 
+    const API: Option<Collection<Self>> = Some(Collection {
+        path: paths::FAMILIES,
+        query,
+        // A cursor needs no order: see `cursor`.
+        read: |resource| {
+            Some(read(resource).map(|family| Self { family, order: FamilyOrder::Clients }))
+        },
+        page_max: 100,
+    });
+
     async fn page(
         store: &Store,
         filter: &FamilyFilter,
@@ -131,6 +159,10 @@ impl Listed for Row {
 
     fn id(&self) -> Place {
         Place(self.order.place(&self.family))
+    }
+
+    fn cursor(Place(place): &Place) -> String {
+        place.to_string()
     }
 
     fn line(&self) -> Result<String, Failure> {

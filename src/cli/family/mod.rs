@@ -1,4 +1,5 @@
-//! `doorward family`: what an operator would call one app, however often it registered. Works beside a running server.
+//! `doorward family`: what an operator would call one app, however often it registered, in the store or by the operator
+//! API of a server.
 
 mod decide;
 mod list;
@@ -10,17 +11,23 @@ use clap::Subcommand;
 
 use decide::Decision;
 
+use serde::Deserialize;
+use serde_json::{Value, json};
+
 use super::{
+    backend::Backend,
     exit::{Failure, Outcome},
     output::Messages,
+    remote::{Read, Server, attributes, moment, moment_or_none},
 };
 use crate::{
+    ceiling::Ceiling,
     cli::{client::line, time::to_rfc3339},
-    clock::Timestamp,
-    family::FamilyKey,
-    store::FamilyRecord,
+    clock::{Clock, Timestamp},
+    family::{FamilyId, FamilyKey},
+    paths,
+    store::{ClientFlags, FamilyAccess, FamilyEdited, FamilyNames, FamilyRecord},
 };
-use serde_json::{Value, json};
 
 /// List, show, suspend, resume, restrict, and remove families: all registrations of one app
 #[derive(Subcommand, Debug)]
@@ -68,6 +75,113 @@ impl FamilyCommand {
             Self::Rebuild(arguments) => arguments.run(messages),
         }
     }
+}
+
+/// A family with its connections as of now.
+struct Found {
+    family: FamilyRecord,
+    access: FamilyAccess,
+    /// How many of its clients registered in the last 7 days.
+    of_7_days: u64,
+}
+
+fn find(backend: &Backend, id: FamilyId) -> Result<Option<Found>, Failure> {
+    match backend {
+        Backend::Store(store) => {
+            let (handle, now) = (&store.handle, Clock::System.now());
+            let Some(family) = store.wait(handle.family(id))? else { return Ok(None) };
+            Ok(Some(Found {
+                family,
+                access: store.wait(handle.family_access(id, now))?,
+                of_7_days: store.wait(handle.family_registrations(id, now.before_days(7)))?,
+            }))
+        }
+        Backend::Server(server) => {
+            let reply = server.get(&path(id), &[])?;
+            if reply.is_missing() {
+                return Ok(None);
+            }
+            let resource = &reply.done()?["data"];
+            let family = read(resource).map_err(|reason| server.unreadable(&reason))?;
+            let count = |name: &str| resource["attributes"][name].as_u64().unwrap_or_default();
+            let access = FamilyAccess { grants: count("connections"), people: count("people") };
+            Ok(Some(Found { family, access, of_7_days: count("registrations_7_days") }))
+        }
+    }
+}
+
+/// The path of a family in the operator API.
+fn path(id: FamilyId) -> String {
+    format!("{}/{id}", paths::FAMILIES)
+}
+
+/// The body of a change of a family at a server.
+fn body(id: FamilyId, attributes: &Value) -> Value {
+    json!({ "data": { "id": id.to_string(), "type": "oauth2_families", "attributes": attributes } })
+}
+
+/// Changes attributes of a family at a server.
+fn change_at(
+    server: &Server,
+    id: FamilyId,
+    mut attributes: Value,
+    reason: Option<&str>,
+) -> Result<FamilyEdited, Failure> {
+    if let Some(reason) = reason {
+        attributes["reason"] = reason.into();
+    }
+    let reply = server.patch(&path(id), None, &body(id, &attributes))?;
+    if reply.is_missing() {
+        return Ok(FamilyEdited::NotThere);
+    }
+    let meta = &reply.done()?["meta"];
+    let ended = meta["connections"].as_u64().and_then(|ended| usize::try_from(ended).ok());
+    let is_changed = meta["is_changed"].as_bool().unwrap_or(true);
+    Ok(FamilyEdited::Now { is_changed, ended: ended.unwrap_or_default() })
+}
+
+/// The family of a resource of the operator API.
+fn read(resource: &Value) -> Read<FamilyRecord> {
+    #[derive(Deserialize)]
+    struct Attributes {
+        key: String,
+        names: Vec<String>,
+        registrations: u64,
+        clients: u64,
+        people: u64,
+        flags: Vec<String>,
+        #[serde(deserialize_with = "moment")]
+        first_seen_at: Timestamp,
+        #[serde(deserialize_with = "moment")]
+        last_seen_at: Timestamp,
+        #[serde(default, deserialize_with = "moment_or_none")]
+        used_at: Option<Timestamp>,
+        standing: String,
+        #[serde(default, deserialize_with = "moment_or_none")]
+        standing_at: Option<Timestamp>,
+        ceiling: Option<Ceiling>,
+    }
+    let family: Attributes = attributes(resource)?;
+    let id = resource["id"].as_str().and_then(|id| id.parse().ok());
+    let mut flags = ClientFlags::default();
+    for name in &family.flags {
+        flags.insert(line::parse_flag(name).ok_or("flag is unknown")?);
+    }
+    Ok(FamilyRecord {
+        family_id: id.ok_or("id is unknown")?,
+        key: family.key,
+        names: FamilyNames::in_order(family.names),
+        clients: family.clients,
+        removed: family.registrations.saturating_sub(family.clients),
+        people: family.people,
+        flags,
+        first_seen_at: family.first_seen_at,
+        last_seen_at: family.last_seen_at,
+        used_at: family.used_at,
+        standing: family.standing.parse().map_err(|()| "standing is unknown")?,
+        standing_at: family.standing_at,
+        ceiling: family.ceiling,
+    })
 }
 
 /// A family as programs read it.

@@ -4,10 +4,10 @@ use clap::Args;
 
 use crate::{
     cli::{
+        backend::LocalArguments,
         exit::{Failure, Outcome},
         output::{Messages, number},
         progress,
-        settings::StoreArguments,
     },
     clock::Clock,
     store::Access,
@@ -24,7 +24,7 @@ Example:
 )]
 pub(in crate::cli) struct RebuildArguments {
     #[command(flatten)]
-    store: StoreArguments,
+    store: LocalArguments,
 }
 
 impl RebuildArguments {

@@ -2,15 +2,18 @@
 
 use clap::Args;
 
+use serde_json::json;
+
+use super::{body, change_at, find, path};
 use crate::{
     ceiling::Ceiling,
     cli::{
         author::author,
+        backend::{Backend, BackendArguments},
         client::{CeilingArguments, family, remark},
         exit::{Failure, Outcome},
         output::{Messages, insist, is_confirmed, needs_a_terminal, number, visible_line},
         progress,
-        settings::StoreArguments,
     },
     clock::Clock,
     family::FamilyId,
@@ -45,15 +48,16 @@ pub(in crate::cli) struct RestrictArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl RestrictArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let is_sure = self.yes || self.dry_run || self.ceiling.lift;
         needs_a_terminal(is_sure, "restrict")?;
-        let store = self.store.open(if self.dry_run { Access::Read } else { Access::Command })?;
-        let Some(family) = store.wait(store.handle.family(self.family))? else {
+        let access = if self.dry_run { Access::Read } else { Access::Command };
+        let backend = self.backend.open(access)?;
+        let Some(family) = find(&backend, self.family)?.map(|found| found.family) else {
             insist(format_args!("There is no family {}.", self.family));
             return Ok(Outcome::No);
         };
@@ -62,8 +66,7 @@ impl RestrictArguments {
         let label = visible_line(&family.key);
         let lost = match &ceiling {
             Some(ceiling) if !is_sure || self.dry_run => {
-                let now = Clock::System.now();
-                store.wait(store.handle.family_access_above(self.family, ceiling, now))?
+                access_above(&backend, self.family, ceiling)?
             }
             _ => FamilyAccess::default(),
         };
@@ -79,13 +82,23 @@ impl RestrictArguments {
                 return Ok(Outcome::No);
             }
         }
-        let bar = progress::of_clients(Some(family.clients), messages);
-        let watch = |clients: usize, _| bar.inc(clients as u64);
-        let edit =
-            FamilyEdit { ceiling: Some(ceiling), reason: self.reason, ..FamilyEdit::default() };
-        let edited = store.wait(store.handle.edit_family(self.family, edit, author(), &watch))?;
-        bar.finish_and_clear();
-        store.close()?;
+        let edited = match &backend {
+            Backend::Store(store) => {
+                let bar = progress::of_clients(Some(family.clients), messages);
+                let watch = |clients: usize, _| bar.inc(clients as u64);
+                let (ceiling, reason) = (Some(ceiling), self.reason);
+                let edit = FamilyEdit { ceiling, reason, ..FamilyEdit::default() };
+                let edited = store.handle.edit_family(self.family, edit, author(), &watch);
+                let edited = store.wait(edited)?;
+                bar.finish_and_clear();
+                edited
+            }
+            Backend::Server(server) => {
+                let attributes = json!({ "ceiling": ceiling });
+                change_at(server, self.family, attributes, self.reason.as_deref())?
+            }
+        };
+        backend.close()?;
         let FamilyEdited::Now { ended, .. } = edited else {
             insist(format_args!("There is no family {}.", self.family));
             return Ok(Outcome::No);
@@ -93,6 +106,26 @@ impl RestrictArguments {
         let ended = number(ended as u64, "connection", "connections");
         messages.say(format_args!("The clients of {label} may hold {words}: {ended} ended."));
         Ok(Outcome::Done)
+    }
+}
+
+/// What a ceiling would end.
+fn access_above(
+    backend: &Backend,
+    id: FamilyId,
+    ceiling: &Ceiling,
+) -> Result<FamilyAccess, Failure> {
+    match backend {
+        Backend::Store(store) => {
+            store.wait(store.handle.family_access_above(id, ceiling, Clock::System.now()))
+        }
+        Backend::Server(server) => {
+            let path = format!("{}?dry_run=true", path(id));
+            let reply = server.patch(&path, None, &body(id, &json!({ "ceiling": ceiling })))?;
+            let meta = &reply.done()?["meta"];
+            let count = |name: &str| meta[name].as_u64().unwrap_or_default();
+            Ok(FamilyAccess { grants: count("connections"), people: count("people") })
+        }
     }
 }
 

@@ -3,18 +3,18 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::json as family_json;
+use super::{Found, find, json as family_json};
 use crate::{
     cli::{
+        backend::{Backend, BackendArguments},
         client::family,
         exit::{Failure, Outcome},
         output::{Format, RecordOutput, insist, number, print, table, visible_json},
-        settings::{OpenStore, StoreArguments},
+        records::Pages,
         time::to_rfc3339,
     },
-    clock::Clock,
     family::FamilyId,
-    store::{Access, EventRecord, EventsOf, FamilyAccess, FamilyRecord},
+    store::{Access, EventFilter, EventRecord},
 };
 
 /// How many events are shown.
@@ -34,17 +34,17 @@ pub(in crate::cli) struct ShowArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl ShowArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Read)?;
-        let Some(family) = store.wait(store.handle.family(self.family))? else {
+        let backend = self.backend.open(Access::Read)?;
+        let Some(found) = find(&backend, self.family)? else {
             insist(format_args!("There is no family {}.", self.family));
             return Ok(Outcome::No);
         };
-        let shown = Shown::of(&store, family)?;
+        let shown = Shown::of(&backend, found)?;
         print(match self.output.format() {
             Format::Table => shown.text(),
             Format::Json => visible_json(&format!("{:#}", shown.json())).into_owned(),
@@ -56,38 +56,31 @@ impl ShowArguments {
 
 /// All that is known of a family.
 struct Shown {
-    family: FamilyRecord,
-    access: FamilyAccess,
-    of_7_days: u64,
+    found: Found,
     events: Vec<EventRecord>,
 }
 
 impl Shown {
-    fn of(store: &OpenStore, family: FamilyRecord) -> Result<Self, Failure> {
-        let now = Clock::System.now();
-        let id = family.family_id;
-        let since = now.before_days(7);
-        let about = EventsOf::Family(id);
-        Ok(Self {
-            access: store.wait(store.handle.family_access(id, now))?,
-            of_7_days: store.wait(store.handle.family_registrations(id, since))?,
-            events: store.wait(store.handle.newest_events(Some(&about), None, EVENTS_MAX))?,
-            family,
-        })
+    fn of(backend: &Backend, found: Found) -> Result<Self, Failure> {
+        let about = EventFilter { family: Some(found.family.family_id), ..EventFilter::default() };
+        let events = Pages::<EventRecord>::new(backend, about, None, Some(EVENTS_MAX));
+        let events = events.take(EVENTS_MAX).collect::<Result<_, _>>()?;
+        Ok(Self { found, events })
     }
 
     /// The members that `family list` shows, and more.
     fn json(&self) -> Value {
-        let mut value = family_json(&self.family);
-        value["people"] = self.access.people.into();
-        value["connections"] = self.access.grants.into();
-        value["registrations_7_days"] = self.of_7_days.into();
+        let Found { family, access, of_7_days } = &self.found;
+        let mut value = family_json(family);
+        value["people"] = access.people.into();
+        value["connections"] = access.grants.into();
+        value["registrations_7_days"] = (*of_7_days).into();
         value["events"] = self.events.iter().map(event).collect();
         value
     }
 
     fn text(&self) -> String {
-        let Self { family, access, of_7_days, .. } = self;
+        let Found { family, access, of_7_days } = &self.found;
         let standing = match family.standing_at {
             Some(at) => format!("{} since {}", family.standing, to_rfc3339(at)),
             None => family.standing.to_string(),

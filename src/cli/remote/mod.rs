@@ -157,7 +157,8 @@ impl Server {
         self.change(Method::DELETE, path, None, None)
     }
 
-    fn change(
+    /// Calls an operation that changes something; only in the version of `etag`, if there is one.
+    pub(super) fn change(
         &self,
         method: Method,
         path: &str,

@@ -1,17 +1,16 @@
 //! `doorward rule add`, `edit`, `move`, and `remove`.
 
-use std::{num::NonZeroUsize, rc::Rc};
+use std::num::NonZeroUsize;
 
 use clap::Args;
 
-use super::{draft::DraftArguments, id, of_store};
+use super::{book::Book, draft::DraftArguments, id};
 use crate::{
     admission::RuleId,
     cli::{
-        author::author,
+        backend::BackendArguments,
         exit::{Failure, Outcome},
         output::{Messages, insist, is_confirmed, needs_a_terminal},
-        settings::{OpenStore, StoreArguments, waiting_runtime},
     },
     store::{Access, RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged},
 };
@@ -37,7 +36,7 @@ pub(in crate::cli) struct AddArguments {
     #[arg(long, value_name = "NUMBER")]
     position: Option<NonZeroUsize>,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Edit an admission rule: the members that are given replace those of the rule
@@ -56,7 +55,7 @@ pub(in crate::cli) struct EditArguments {
     #[arg(long, value_name = "MEMBER")]
     clear: Vec<String>,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Move an admission rule to another position
@@ -71,7 +70,7 @@ pub(in crate::cli) struct MoveArguments {
     #[arg(long, value_name = "NUMBER")]
     to: NonZeroUsize,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// Remove admission rules
@@ -93,56 +92,49 @@ pub(in crate::cli) struct RemoveArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 impl AddArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         let rule = self.draft.rule(self.rule_id.as_deref())?;
-        let config = self.store.load()?;
-        if config.registration.rules.iter().any(|other| other.id == rule.id) {
+        let book = Book::open(self.backend, Access::Command)?;
+        if book.of_settings.iter().any(|other| other.id == rule.id) {
             insist(format_args!(
                 "Rule {} is in the settings: choose another id.",
                 rule.id.as_str()
             ));
             return Ok(Outcome::No);
         }
-        let store = OpenStore::open(config, Access::Command, &Rc::new(waiting_runtime()?))?;
         let id = rule.id.as_str().to_owned();
         let place = self.position.map(|position| position.get() - 1);
         let wanted = RuleChange::Add { id: id.clone(), rule: rule.to_json(), place };
-        made(store, &id, wanted, "Added", messages)
+        made(book, &id, wanted, "Added", messages)
     }
 }
 
 impl EditArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let Self { rule_id, draft, clear, store } = self;
+        let Self { rule_id, draft, clear, backend } = self;
         if draft.is_empty() && clear.is_empty() {
             return Err(Failure::Usage("give at least one member to change".to_owned()));
         }
-        let store = store.open(Access::Command)?;
-        let before = of_store(&store)?.into_iter().find(|rule| rule.rule_id == rule_id);
-        let Some(before) = before else {
+        let book = Book::open(backend, Access::Command)?;
+        let Some(before) = book.stored(&rule_id) else {
             insist(absent(&rule_id));
             return Ok(Outcome::No);
         };
         let rule = draft.edited(&rule_id, &before.rule, &clear)?.to_json();
-        made(
-            store,
-            &rule_id,
-            RuleChange::Edit { id: rule_id.clone(), rule, place: None },
-            "Edited",
-            messages,
-        )
+        let wanted = RuleChange::Edit { id: rule_id.clone(), rule, place: None };
+        made(book, &rule_id, wanted, "Edited", messages)
     }
 }
 
 impl MoveArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Command)?;
+        let book = Book::open(self.backend, Access::Command)?;
         let wanted = RuleChange::Move { id: self.rule_id.clone(), place: self.to.get() - 1 };
-        made(store, &self.rule_id, wanted, "Moved", messages)
+        made(book, &self.rule_id, wanted, "Moved", messages)
     }
 }
 
@@ -150,13 +142,12 @@ impl RemoveArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
         needs_a_terminal(self.yes || self.dry_run, "remove")?;
         let access = if self.dry_run { Access::Read } else { Access::Command };
-        let store = self.store.open(access)?;
+        let book = Book::open(self.backend, access)?;
         let mut named = self.rule_ids;
         named.dedup();
         let count = named.len();
-        let there = of_store(&store)?;
         let (found, missing): (Vec<String>, Vec<String>) =
-            named.into_iter().partition(|id| there.iter().any(|rule| rule.rule_id == *id));
+            named.into_iter().partition(|id| book.stored(id).is_some());
         for id in &missing {
             insist(absent(id));
         }
@@ -174,7 +165,7 @@ impl RemoveArguments {
         let mut removed = 0;
         for id in found {
             let wanted = RuleChange::Remove { id: id.clone() };
-            match store.wait(store.handle.change_rules(wanted, author()))? {
+            match book.change(wanted)? {
                 RuleChanged::Now => {
                     removed += 1;
                     messages.say(format_args!("Removed rule {id}."));
@@ -182,28 +173,28 @@ impl RemoveArguments {
                 other => insist(refusal(&id, other)),
             }
         }
-        store.close()?;
+        book.close()?;
         Ok(Outcome::from_verdict(removed == count))
     }
 }
 
 /// Makes a change, and says what became of it.
 fn made(
-    store: OpenStore,
+    book: Book,
     id: &str,
     wanted: RuleChange,
     past: &str,
     messages: Messages,
 ) -> Result<Outcome, Failure> {
-    let changed = store.wait(store.handle.change_rules(wanted, author()))?;
-    let there = of_store(&store)?;
-    store.close()?;
+    let changed = book.change(wanted)?;
+    let place = book.place(id)?;
+    book.close()?;
     if changed != RuleChanged::Now {
         insist(refusal(id, changed));
         return Ok(Outcome::No);
     }
-    if let Some(rule) = there.iter().find(|rule| rule.rule_id == id) {
-        let (position, count) = (rule.position + 1, there.len());
+    if let Some((place, count)) = place {
+        let position = place + 1;
         messages.say(format_args!("{past} rule {id}, at position {position} of {count}."));
     }
     Ok(Outcome::Done)

@@ -1,17 +1,15 @@
 //! `doorward rule list`.
 
-use std::rc::Rc;
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::of_store;
+use super::book::Book;
 use crate::{
     admission::Rule,
     cli::{
+        backend::BackendArguments,
         exit::{Failure, Outcome},
         output::{Format, Messages, RecordOutput, print, table, visible_json, visible_line},
-        settings::{OpenStore, StoreArguments, waiting_runtime},
         time::to_rfc3339,
     },
     store::{Access, RuleRecord},
@@ -32,7 +30,7 @@ pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// A rule of either origin.
@@ -44,12 +42,8 @@ enum Shown {
 
 impl ListArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let config = self.store.load()?;
-        let of_settings = config.registration.own_rules();
-        let shipped = config.registration.shipped_rule();
-        let default = config.registration.default;
-        let store = OpenStore::open(config, Access::Read, &Rc::new(waiting_runtime()?))?;
-        let of_store = of_store(&store)?;
+        let book = Book::open(self.backend, Access::Read)?;
+        let Book { of_settings, of_store, shipped, default, .. } = book;
         let all = all(of_settings, of_store, shipped);
         let format = self.output.format();
         if all.is_empty() && format != Format::Json {
@@ -58,7 +52,6 @@ impl ListArguments {
             print(text(&all, format))?;
         }
         if format == Format::Table {
-            let default = crate::admission::Word::text(&default);
             messages.say(format_args!("Clients that no rule decides about: {default}."));
         }
         Ok(Outcome::Done)
@@ -85,21 +78,12 @@ fn text(all: &[Shown], format: Format) -> String {
 /// Every rule, in order.
 fn all(of_settings: Vec<Rule>, of_store: Vec<RuleRecord>, shipped: Option<Rule>) -> Vec<Shown> {
     let of_settings = of_settings.into_iter().map(|rule| Shown::OfSettings(Box::new(rule)));
-    let mut all: Vec<Shown> = of_settings.chain(of_store.into_iter().map(Shown::OfStore)).collect();
-    let is_replaced = |rule: &Rule| all.iter().any(|it| it.id() == rule.id.as_str());
-    let shipped = shipped.filter(|rule| !is_replaced(rule));
-    all.extend(shipped.map(|rule| Shown::Shipped(Box::new(rule))));
-    all
+    let of_store = of_store.into_iter().map(Shown::OfStore);
+    let shipped = shipped.map(|rule| Shown::Shipped(Box::new(rule)));
+    of_settings.chain(of_store).chain(shipped).collect()
 }
 
 impl Shown {
-    fn id(&self) -> &str {
-        match self {
-            Self::OfSettings(rule) | Self::Shipped(rule) => rule.id.as_str(),
-            Self::OfStore(record) => &record.rule_id,
-        }
-    }
-
     /// The members of the rule, and where it is.
     fn json(&self) -> Value {
         match self {

@@ -1,6 +1,7 @@
-//! `doorward rule`: the admission rules, beside a running server. Those of the settings come first and are changed
-//! there; those in the store are changed here, and every server follows within seconds.
+//! `doorward rule`: the admission rules, in the store or by the operator API of a server. Those of the settings come first
+//! and are changed there; those in the store are changed here, and every server follows within seconds.
 
+mod book;
 mod change;
 mod draft;
 mod list;
@@ -11,12 +12,8 @@ use clap::Subcommand;
 use super::{
     exit::{Failure, Outcome},
     output::Messages,
-    settings::OpenStore,
 };
-use crate::{
-    admission::{RuleId, Word as _},
-    store::RuleRecord,
-};
+use crate::admission::{RuleId, Word as _};
 
 /// List, add, edit, order, remove, and try admission rules
 #[derive(Subcommand, Debug)]
@@ -49,9 +46,4 @@ fn id(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!("expected {}", RuleId::EXPECTED)),
     }
-}
-
-/// The rules in the store, in their order.
-fn of_store(store: &OpenStore) -> Result<Vec<RuleRecord>, Failure> {
-    store.wait(store.handle.rules())
 }

@@ -1,25 +1,28 @@
 //! `doorward rule try`: what a rule would have decided about the clients that came lately.
 
-use std::rc::Rc;
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{draft::DraftArguments, id, of_store};
+use super::{
+    book::{Book, Source, members, replacing},
+    draft::DraftArguments,
+    id,
+};
 use crate::{
     admission::{Rule, Word as _},
     cli::{
+        backend::BackendArguments,
         exit::{Failure, Outcome},
         output::{Format, Messages, ReportOutput, print, table, visible_json, visible_line},
         progress,
-        settings::{OpenStore, StoreArguments, waiting_runtime},
+        remote::Server,
+        settings::OpenStore,
         time::to_rfc3339,
     },
     clock::{Clock, Timestamp},
-    config::RegistrationConfig,
-    live_rules,
-    registration::{Draft, Trial, TrialSpan, Tried, existing_rule},
-    store::{Access, RuleRecord},
+    live_rules, paths,
+    registration::{Draft, Trial, TrialSpan, Tried, TriedClient},
+    store::Access,
 };
 
 /// Try a rule on the clients of the last days, and change nothing
@@ -49,7 +52,7 @@ pub(in crate::cli) struct TryArguments {
     #[command(flatten)]
     output: ReportOutput,
     #[command(flatten)]
-    store: StoreArguments,
+    backend: BackendArguments,
 }
 
 /// The id of a draft without one.
@@ -57,22 +60,19 @@ const DRAFT: &str = "draft";
 
 impl TryArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let Self { rule_id, draft, position, days, output, store } = self;
-        let config = store.load()?;
-        let settings = config.registration.clone();
-        let store = OpenStore::open(config, Access::Read, &Rc::new(waiting_runtime()?))?;
-        let of_store = of_store(&store)?;
-        let rule = drafted(rule_id, &draft, &settings, &of_store)?;
+        let Self { rule_id, draft, position, days, output, backend } = self;
+        let book = Book::open(backend, Access::Read)?;
+        let rule = drafted(rule_id, &draft, &book)?;
         let draft = Draft { rule, place: position.map(|it| it.get() - 1) };
-        let of_store =
-            live_rules::read(&of_store).map_err(Failure::of("the rules in the store"))?;
-        let trial = Trial::new(draft.among(&settings, of_store), &settings);
-        let now = Clock::System.now();
-        let since = now.before_days(days.into());
-        let bar = progress::of_clients(None, messages);
-        let span = TrialSpan { since, now, until: None };
-        let tried = store.wait(trial.run(&store.handle, span, &|| bar.inc(1)))?;
-        bar.finish_and_clear();
+        let (since, tried) = match &book.source {
+            Source::Store(store, settings) => {
+                let of_store = live_rules::read(&book.of_store);
+                let of_store = of_store.map_err(Failure::of("the rules in the store"))?;
+                let trial = Trial::new(draft.among(settings, of_store), settings);
+                try_beside(store, &trial, days, messages)?
+            }
+            Source::Server(server) => try_at(server, &book, &draft, days)?,
+        };
         let report = Report { rule: draft.rule, days, since, tried };
         print(match output.output {
             Format::Table => report.text(),
@@ -84,17 +84,75 @@ impl TryArguments {
 }
 
 /// The rule that is tried.
-fn drafted(
-    rule_id: Option<String>,
-    draft: &DraftArguments,
-    settings: &RegistrationConfig,
-    of_store: &[RuleRecord],
-) -> Result<Rule, Failure> {
+fn drafted(rule_id: Option<String>, draft: &DraftArguments, book: &Book) -> Result<Rule, Failure> {
     let Some(id) = rule_id else { return draft.rule_or_draft(DRAFT) };
-    match existing_rule(&id, settings, of_store) {
+    match existing(book, &id) {
         Some(before) => draft.edited(&id, &before, &[]),
         None => draft.rule(Some(&id)),
     }
+}
+
+/// The JSON form of the rule with this id.
+fn existing(book: &Book, id: &str) -> Option<String> {
+    let others = book.of_settings.iter().chain(&book.shipped);
+    let other = others.into_iter().find(|rule| rule.id.as_str() == id).map(Rule::to_json);
+    other.or_else(|| book.stored(id).map(|rule| rule.rule.clone()))
+}
+
+/// Since when clients were evaluated, and what the rule would have decided.
+type Outcomes = Result<(Timestamp, Tried), Failure>;
+
+fn try_beside(store: &OpenStore, trial: &Trial, days: u32, messages: Messages) -> Outcomes {
+    let now = Clock::System.now();
+    let since = now.before_days(days.into());
+    let bar = progress::of_clients(None, messages);
+    let span = TrialSpan { since, now, until: None };
+    let tried = store.wait(trial.run(&store.handle, span, &|| bar.inc(1)))?;
+    bar.finish_and_clear();
+    Ok((since, tried))
+}
+
+fn try_at(server: &Server, book: &Book, draft: &Draft, days: u32) -> Outcomes {
+    let id = draft.rule.id.as_str();
+    let before = existing(book, id);
+    let before_members = before.as_deref().map(members).unwrap_or_default();
+    let rule = replacing(&before_members, members(&draft.rule.to_json()));
+    let mut attributes = json!({ "rule": rule, "days": days });
+    if before.is_some() {
+        attributes["rule_id"] = id.into();
+    }
+    if let Some(place) = draft.place {
+        attributes["position"] = (place + 1).into();
+    }
+    let reply = server.create(paths::RULE_TRIAL, "oauth2_admission_rule_trials", &attributes)?;
+    let tried = &reply.done()?["data"]["attributes"];
+    read(tried).ok_or_else(|| server.unreadable("the trial is incomplete"))
+}
+
+/// The trial of a resource of the operator API.
+fn read(tried: &Value) -> Option<(Timestamp, Tried)> {
+    let count = |name: &str| tried[name].as_u64();
+    let client = |client: &Value| {
+        Some(TriedClient {
+            client: client["client_id"].as_str()?.parse().ok()?,
+            name: client["name"].as_str().map(str::to_owned),
+            connections: usize::try_from(client["connections"].as_u64()?).ok()?,
+        })
+    };
+    let clients = |name: &str| -> Option<Vec<TriedClient>> {
+        tried[name].as_array()?.iter().map(client).collect()
+    };
+    let since = Timestamp::from_rfc3339(tried["since"].as_str()?)?;
+    let tried = Tried {
+        evaluated: count("evaluated")?,
+        decided: count("matched")?,
+        in_use: count("in_use")?,
+        in_use_clients: clients("in_use_clients")?,
+        other_clients: clients("other_clients")?,
+        without_source: count("without_source")?,
+        is_complete: tried["is_complete"].as_bool()?,
+    };
+    Some((since, tried))
 }
 
 struct Report {
@@ -158,7 +216,10 @@ impl Report {
 
     /// What the result leaves out.
     fn remarks(&self, messages: Messages) {
-        let Tried { in_use, in_use_clients: named, without_source, .. } = &self.tried;
+        let Tried { in_use, in_use_clients: named, without_source, is_complete, .. } = &self.tried;
+        if !is_complete {
+            messages.say("The server had no time for earlier clients: the latest were evaluated.");
+        }
         if *in_use > named.len() as u64 {
             messages.say(format_args!("The latest {} in use are shown.", named.len()));
         }

@@ -7,8 +7,8 @@ use crate::{
     config::Config,
     operator_api::{
         self, attempts, audit_events, client_creation, client_list, clients, families, grants,
-        initial_access_tokens, operator_tokens, org_clients, overview, people, rule_trial, rules,
-        scopes_restriction, sessions, user_clients, well_known,
+        initial_access_tokens, keys, operator_tokens, org_clients, overview, people, rule_trial,
+        rules, scopes_restriction, sessions, user_clients, well_known,
     },
     paths,
 };
@@ -37,7 +37,7 @@ macro_rules! endpoint {
 }
 
 /// Every endpoint of the operator API.
-pub(super) static ENDPOINTS: [Endpoint; 32] = [
+pub(super) static ENDPOINTS: [Endpoint; 34] = [
     endpoint!(
         paths::CLIENTS, always, GET client_list::LIST, POST client_creation::CREATE
     ),
@@ -49,7 +49,10 @@ pub(super) static ENDPOINTS: [Endpoint; 32] = [
         GET scopes_restriction::READ, POST scopes_restriction::PUT, DELETE scopes_restriction::LIFT
     ),
     endpoint!(paths::FAMILIES, always, GET families::LIST),
-    endpoint!(paths::FAMILY, always, GET families::READ, PATCH families::CHANGE),
+    endpoint!(
+        paths::FAMILY, always,
+        GET families::READ, PATCH families::CHANGE, DELETE families::REMOVE
+    ),
     endpoint!(paths::RULES, always, GET rules::LIST, POST rules::CREATE),
     endpoint!(
         paths::RULE, always, GET rules::READ, PATCH rules::CHANGE, DELETE rules::REMOVE
@@ -64,6 +67,8 @@ pub(super) static ENDPOINTS: [Endpoint; 32] = [
     endpoint!(paths::PERSON_DATA, Config::authorizes, DELETE people::FORGET),
     endpoint!(paths::SESSIONS, Config::authorizes, GET sessions::LIST),
     endpoint!(paths::SESSION, Config::authorizes, DELETE sessions::END),
+    endpoint!(paths::KEYS, Config::authorizes, GET keys::LIST, POST keys::ROTATE),
+    endpoint!(paths::KEY, Config::authorizes, DELETE keys::DISCARD),
     endpoint!(paths::ATTEMPTS, always, GET attempts::LIST),
     endpoint!(
         paths::OPERATOR_TOKENS, always,

@@ -38,6 +38,11 @@ fn fixture() -> Doorward {
         }
         store.note_attempts([1, 2, 3].map(attempt).to_vec()).await.unwrap();
     });
+    let rule = ["rule", "add", "in-store", "--any-destination", "*.example", "--effect", "reject"];
+    let more = ["--reason", "not here", "--mode", "observe", "--note", "a note"];
+    assert_eq!(doorward.run(&[&rule[..], &more].concat()).code, Some(0));
+    // A server has made a key.
+    drop(standing::serve(&doorward).stop());
     doorward
 }
 
@@ -164,6 +169,33 @@ const READS: &[&[&str]] = &[
     &["person", "show", "acme:ada/../nobody"],
     &["person", "end", "acme:bob", "acme:nobody", "acme:ada", "--dry-run"],
     &["person", "forget", "acme:bob", "--dry-run"],
+    &["family", "list"],
+    &["family", "list", "-o", "table"],
+    &["family", "list", "--sort", "seen", "--limit", "1"],
+    &["family", "list", "--sort", "seen", "--after", "two@two.example"],
+    &["family", "list", "--after", "one@one.example", "-o", "json"],
+    &["family", "list", "--name", "TWO", "--destination", "*.example"],
+    &["family", "list", "--standing", "suspended"],
+    &["family", "list", "--after", "nothing@nothing.example"],
+    &["family", "show", "one@one.example"],
+    &["family", "show", "one@one.example", "-o", "table"],
+    &["family", "show", "nothing@nothing.example"],
+    &["family", "suspend", "one@one.example", "nothing@nothing.example", "--dry-run"],
+    &["family", "resume", "one@one.example", "--dry-run"],
+    &["family", "remove", "one@one.example", "two@two.example", "--dry-run"],
+    &["family", "restrict", "one@one.example", "--only", "write", "--dry-run"],
+    &["rule", "list"],
+    &["rule", "list", "-o", "table"],
+    &["rule", "list", "-o", "json"],
+    &["rule", "try", "--any-destination", "one.example", "--effect", "hold", "--days", "36000"],
+    &["rule", "try", "in-store", "--effect", "hold", "--days", "36000", "-o", "table"],
+    &["rule", "try", "in-store", "--position", "1"],
+    &["rule", "try", "--effect", "reject", "--days", "1"],
+    &["rule", "remove", "in-store", "nothing", "--dry-run"],
+    &["key", "list"],
+    &["key", "list", "-o", "json"],
+    &["key", "discard", "--dry-run"],
+    &["audit", "list", "--family", "one@one.example"],
     &["audit", "list"],
     &["audit", "list", "-o", "table"],
     &["audit", "list", "-o", "json", "--limit", "2"],
@@ -192,6 +224,26 @@ const CHANGES: &[&[&str]] = &[
     &["client", "note", "019aa7b4-5a1c-7bd1-b0ff-000000000004", "--clear"],
     &["client", "note", "019aa7b4-5a1c-7bd1-b0ff-000000000009", "nobody"],
     &["grant", "revoke", "GRANT", "019aa7b4-5a1c-7bd1-b0ff-000000000009", "--yes"],
+    &["rule", "add", "office", "--source", "10.0.0.0/8", "--effect", "allow", "--position", "1"],
+    &["rule", "add", "office", "--effect", "hold"],
+    &["rule", "edit", "in-store", "--effect", "hold", "--clear", "note"],
+    &["rule", "edit", "nothing", "--effect", "hold"],
+    &["rule", "move", "office", "--to", "2"],
+    &["rule", "move", "nothing", "--to", "2"],
+    &["rule", "remove", "office", "nothing", "--yes"],
+    &["rule", "try", "in-store"],
+    &["family", "restrict", "two@two.example", "--except", "other", "--yes"],
+    &["family", "restrict", "two@two.example", "--only", "write", "--yes", "--reason", "Ticket 4"],
+    &["family", "restrict", "two@two.example", "--lift"],
+    &["family", "restrict", "nothing@nothing.example", "--lift"],
+    &["family", "suspend", "two@two.example", "--yes", "--reason", "Ticket 5"],
+    &["family", "suspend", "two@two.example", "--yes"],
+    &["family", "resume", "two@two.example"],
+    &["family", "resume", "two@two.example"],
+    &["family", "remove", "four@four.example", "--yes", "--reason", "Ticket 6 & more"],
+    &["key", "rotate", "--yes"],
+    &["key", "rotate", "--yes"],
+    &["key", "discard", "--yes"],
     &["session", "revoke", SESSION, "019aa7b4-5a1c-7bd1-b0ff-000000000009", "--yes"],
     &["person", "end", "acme:ada", "acme:nobody", "--yes"],
     &["person", "list", "--matching", "bob"],
@@ -214,7 +266,8 @@ const CHANGES: &[&[&str]] = &[
 fn masked(text: &str) -> String {
     let is_uuid = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
     let is_time = |word: &str| word.starts_with("20") && word.ends_with('Z');
-    let mask = |word: &str| match word.trim_end() {
+    let mask = |word: &str| match word.trim_end().trim_end_matches('.') {
+        key if key.len() == 43 && !key.contains(['/', '.']) => "KEY".to_owned(),
         token if token.starts_with("dwo_") || token.starts_with("dwi_") => "TOKEN".to_owned(),
         id if is_uuid(id) && !id.starts_with("019aa7b4-5a1c") => "UUID".to_owned(),
         time if is_time(time) => "TIME".to_owned(),
@@ -252,7 +305,7 @@ fn a_command_that_reads_prints_the_same_with_a_server_as_beside_its_store() {
         let (here, there) = if first.0.out == first.1.out { first } else { both() };
         same(&words, &here, &there);
         let is_known = !here.out.is_empty() || !here.err.is_empty();
-        assert!(matches!(here.code, Some(0 | 3)) && is_known, "{words:?}: {here:?}");
+        assert!(matches!(here.code, Some(0 | 2 | 3)) && is_known, "{words:?}: {here:?}");
     }
 }
 
@@ -276,8 +329,9 @@ fn a_command_that_changes_something_does_and_prints_the_same_with_a_server() {
         let events = doorward.run(&["--quiet", "audit", "export"]).lines();
         let events = events.iter().filter(|event| event["sub"] != "acme:gone");
         let actions = events.map(|event| event["action"].as_str().unwrap().to_owned());
-        // The server notes more: an operator token, and each note.
-        let own = ["client.updated", "operator_token.created", "key.made"];
+        // The server notes more: its operator tokens, its keys, and each note.
+        let own =
+            ["client.updated", "operator_token.created", "operator_token.revoked", "key.made"];
         let mut actions: Vec<_> = actions.filter(|action| !own.contains(&&**action)).collect();
         actions.sort();
         actions

@@ -114,9 +114,18 @@ async fn a_family_is_read_as_of_now_and_suspended_and_resumed_with_one_event_eac
     );
 
     let attributes = json!({ "standing": "suspended", "reason": "Ticket 4711" });
+    let body = json!({ "data":
+        { "id": family.to_string(), "type": "oauth2_families", "attributes": attributes } });
+    let rehearsal = ("PATCH", &*format!("{path}?dry_run=true"));
+    let rehearsed = call_with(&server, rehearsal, &bearer(&operator), Some(&body)).await.json();
+    let would = json!({ "is_changed": false, "connections": 2, "people": 1 });
+    assert_eq!(rehearsed["meta"], would);
+    assert_eq!(rehearsed["data"]["attributes"]["standing"], "active");
+    assert_eq!(events(&server, Action::FamilySuspended).await.len(), 0);
     let suspended = change(&server, family, (&operator, ""), &attributes).await;
     assert_eq!(suspended.status, 200, "{suspended:?}");
     let document = suspended.json();
+    assert_eq!(document["meta"], json!({ "is_changed": true, "connections": 2 }));
     assert_eq!(document["data"]["attributes"]["standing"], "suspended");
     assert_eq!(document["data"]["attributes"]["connections"], 0);
     let told = events(&server, Action::FamilySuspended).await;
@@ -143,6 +152,27 @@ async fn a_family_is_read_as_of_now_and_suspended_and_resumed_with_one_event_eac
     assert_eq!(resumed.json()["data"]["attributes"]["standing"], "active", "{resumed:?}");
     assert_eq!(events(&server, Action::FamilyResumed).await.len(), 1);
     assert_eq!(standings().await, ["active", "active"]);
+}
+
+#[tokio::test]
+async fn an_admin_removes_the_clients_of_a_family_and_later_ones_can_register() {
+    let server = serve().await;
+    let [operator, admin] =
+        [token(&server, "oncall", Role::Operator).await, token(&server, "root", Role::Admin).await];
+    let family_id = family(&server, "Probe", 3).await;
+    let path = format!("{FAMILIES}/{family_id}?reason=Ticket%204711");
+    assert_eq!(call(&server, "DELETE", &path, &operator).await.status, 403);
+    let bad = format!("{FAMILIES}/{family_id}?reason=a%E2%80%AEb");
+    let bad = call(&server, "DELETE", &bad, &admin).await;
+    assert_eq!((bad.status, source(&bad)), (400, json!({ "parameter": "reason" })));
+    let removed = call(&server, "DELETE", &path, &admin).await;
+    let counts = json!({ "meta": { "clients_removed": 3, "clients_left": 0 } });
+    assert_eq!((removed.status, removed.json()), (200, counts));
+    let told = events(&server, Action::FamilyRemoved).await;
+    assert!(told[0].detail.as_ref().unwrap().contains("Ticket 4711"), "{told:?}");
+    let query = format!("/api/v2/audit/events?filter[query]=@family:{family_id}");
+    assert_eq!(ids(&get(&server, &query, &operator).await).len(), 4, "one for each client, too");
+    client(&server, "Probe").await;
 }
 
 #[tokio::test]
@@ -201,6 +231,8 @@ async fn a_change_of_a_family_that_breaks_a_rule_is_named_and_changes_nothing() 
         (json!({ "standing": "dormant" }), "/data/attributes/standing"),
         (json!({ "standing": null }), "/data/attributes/standing"),
         (json!({ "reason": "two\nlines" }), "/data/attributes/reason"),
+        (json!({ "reason": "a\u{202e}b" }), "/data/attributes/reason"),
+        (json!({ "reason": "a\u{2028}b" }), "/data/attributes/reason"),
         (json!({ "people": 3 }), "/data/attributes/people"),
         (json!({ "ceiling": ["read"] }), "/data/attributes/ceiling"),
         (json!({ "ceiling": { "only": ["a b"] } }), "/data/attributes/ceiling"),
