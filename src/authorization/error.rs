@@ -406,6 +406,11 @@ pub(super) enum AuthorizationError {
     State(usize),
     #[error("scope is not a list of scope tokens, or this server grants none of them")]
     Scope,
+    #[error(
+        "an administrator of this server restricted this app to other scopes than those requested: ask the administrator \
+         to allow them"
+    )]
+    Restricted,
     #[error("unknown resource: it is not configured on this server")]
     UnknownResource,
     #[error("resource is missing: this server has several, so a request must name one")]
@@ -443,7 +448,7 @@ impl AuthorizationError {
             Self::NoChallenge | Self::ChallengeMethod | Self::Challenge => {
                 AttemptReason::AuthorizationPkce
             }
-            Self::Scope | Self::NoRole => AttemptReason::AuthorizationScope,
+            Self::Scope | Self::Restricted | Self::NoRole => AttemptReason::AuthorizationScope,
             Self::UnknownResource | Self::NoResource | Self::ApiBesideOthers => {
                 AttemptReason::AuthorizationResource
             }
@@ -463,7 +468,7 @@ impl AuthorizationError {
             | Self::Challenge
             | Self::State(_) => ErrorCode::InvalidRequest,
             Self::ResponseType => ErrorCode::UnsupportedResponseType,
-            Self::Scope => ErrorCode::InvalidScope,
+            Self::Scope | Self::Restricted => ErrorCode::InvalidScope,
             Self::UnknownResource | Self::NoResource | Self::ApiBesideOthers => {
                 ErrorCode::InvalidTarget
             }

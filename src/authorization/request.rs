@@ -219,17 +219,25 @@ fn scope(
     let catalogue = &config.registration.scopes;
     let is_known =
         |token: &str| catalogue.is_empty() || catalogue.iter().any(|known| known.scope == token);
-    let ceiling = client.state.ceiling.as_ref();
-    let is_offered =
-        |token: &str| is_known(token) && ceiling.is_none_or(|ceiling| ceiling.allows(token));
     let asked = asked.map(Scope::parse).transpose().map_err(|_| AuthorizationError::Scope)?;
     match asked.flatten() {
         None => {
-            let registered = client.metadata.scope.as_ref();
-            Ok(registered.and_then(|scope| scope.retain(is_offered)))
+            let registered =
+                client.metadata.scope.as_ref().and_then(|scope| scope.retain(is_known));
+            Ok(registered.and_then(|scope| below_ceiling(client, &scope).ok()))
         }
-        Some(asked) => asked.retain(is_offered).map(Some).ok_or(AuthorizationError::Scope),
+        Some(asked) => {
+            let known = asked.retain(is_known).ok_or(AuthorizationError::Scope)?;
+            below_ceiling(client, &known).map(Some)
+        }
     }
+}
+
+/// What the ceiling of the client leaves of a scope.
+fn below_ceiling(client: &IdentifiedClient, scope: &Scope) -> Result<Scope, AuthorizationError> {
+    let ceiling = client.state.ceiling.as_ref();
+    let is_offered = |token: &str| ceiling.is_none_or(|ceiling| ceiling.allows(token));
+    scope.retain(is_offered).ok_or(AuthorizationError::Restricted)
 }
 
 /// The operator scopes that a request asks for, within the ceiling of the client. Without any, the client may act on what the
@@ -242,9 +250,7 @@ fn operator_scope(
     let asked = asked.flatten().or_else(|| client.metadata.scope.clone());
     let is_known = |token: &str| token.parse::<OperatorScope>().is_ok();
     let Some(asked) = asked.and_then(|scope| scope.retain(is_known)) else { return Ok(None) };
-    let ceiling = client.state.ceiling.as_ref();
-    let is_offered = |token: &str| ceiling.is_none_or(|ceiling| ceiling.allows(token));
-    asked.retain(is_offered).map(Some).ok_or(AuthorizationError::Scope)
+    below_ceiling(client, &asked).map(Some)
 }
 
 /// The resources that are named (RFC 8707 §2), which must be the operator's. Where the operator names none,

@@ -82,7 +82,7 @@ enum Command {
     #[command(subcommand)]
     Person(person::PersonCommand),
     #[command(subcommand)]
-    Rule(rule::RuleCommand),
+    Rule(Box<rule::RuleCommand>),
     #[command(subcommand)]
     Attempt(attempt::AttemptCommand),
     #[command(subcommand)]

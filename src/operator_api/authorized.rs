@@ -169,18 +169,37 @@ pub(super) fn document_schema(data: &Value) -> Value {
     } })
 }
 
-/// Every authorization of a client.
-pub(super) async fn all_of_client(
+/// The authorizations of a client, by person, as many as `most`, and whether there may be more.
+pub(super) async fn of_client(
     request: &Request<'_>,
     client: &ClientIdentifier,
-) -> Result<Vec<Authorization>, ApiError> {
+    most: usize,
+) -> Result<(Vec<Authorization>, bool), ApiError> {
     let (store, mut all) = (&request.app.store, Vec::new());
-    loop {
+    while all.len() < most {
         let after = all.last().map_or("", |last: &Authorization| &last.subject).to_owned();
         let page = store.authorizations_of_client(client, request.now, &after, AT_ONCE).await?;
         if page.is_empty() {
-            return Ok(all);
+            return Ok((all, false));
         }
         all.extend(page);
+    }
+    Ok((all, true))
+}
+
+/// The authorization of a client with this identifier.
+pub(super) async fn find_of_client(
+    request: &Request<'_>,
+    client: &ClientIdentifier,
+    id: &str,
+) -> Result<Authorization, ApiError> {
+    let (store, mut after) = (&request.app.store, String::new());
+    loop {
+        let page = store.authorizations_of_client(client, request.now, &after, AT_ONCE).await?;
+        let Some(last) = page.last() else { return Err(ApiError::NotFound("authorization")) };
+        after.clone_from(&last.subject);
+        if let Some(found) = page.into_iter().find(|one| one.id().to_string() == id) {
+            return Ok(found);
+        }
     }
 }

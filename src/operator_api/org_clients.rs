@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{
     authentication::Needs,
     authorized::{
-        self, AT_ONCE, INCLUDE, Included, NUMBER, Numbered, SIZE, all_of_client, counts,
-        document_schema,
+        self, AT_ONCE, INCLUDE, Included, NUMBER, Numbered, SIZE, counts, document_schema,
+        find_of_client, of_client,
     },
     clients::{self, Known},
     document::{Answer, link, moment},
@@ -30,7 +30,9 @@ const WRITE_SCOPE: Needs = Needs::Scope(OperatorScope::AuthorizedAppsWrite);
 pub(crate) const LIST: Operation = Operation {
     needs: READ_SCOPE,
     id: "listOrgAuthorizedClients",
-    summary: "List the clients that people have authorized, and suspended clients.",
+    summary: "List the clients that people have authorized, and suspended clients. Of each kind, at most 100,000 are \
+        looked through and about 10,000 listed: `meta.page.is_complete` is then `false`, and a filter finds the others, as \
+        `/api/v2/oauth2/clients` does.",
     parameters: &[
         SIZE,
         NUMBER,
@@ -211,42 +213,86 @@ impl Entry {
     }
 }
 
-/// Every client that a person has authorized, or that is suspended, by identifier.
-async fn entries(request: &Request<'_>) -> Result<Vec<Entry>, ApiError> {
+/// How many clients of each kind one call looks through, and how many it lists: as many as a server is likely to have, and no
+/// more than its memory and its time allow.
+const LOOKED_MAX: usize = 100_000;
+const LISTED_MAX: usize = 10_000;
+
+/// Clients that pass a filter.
+#[derive(Default)]
+struct Entries {
+    passed: Vec<Entry>,
+    /// How many clients were looked at.
+    looked: usize,
+    /// Whether there may be more than these.
+    is_cut: bool,
+}
+
+impl Entries {
+    /// Takes a page of clients; `false` when no further page is wanted.
+    fn take(
+        &mut self,
+        clients: impl IntoIterator<Item = Known>,
+        passes: &dyn Fn(&Entry) -> bool,
+    ) -> Result<bool, ApiError> {
+        for client in clients {
+            let entry = Entry::of(&client)?;
+            self.looked += 1;
+            if passes(&entry) {
+                self.passed.push(entry);
+            }
+        }
+        let has_room = self.looked < LOOKED_MAX && self.passed.len() < LISTED_MAX;
+        self.is_cut |= !has_room;
+        Ok(has_room)
+    }
+
+    /// With those of another kind.
+    fn and(mut self, other: Self) -> Self {
+        self.passed.extend(other.passed);
+        self.looked += other.looked;
+        self.is_cut |= other.is_cut;
+        self
+    }
+}
+
+/// The clients that a person has authorized, or that are suspended, and that pass a filter, by identifier.
+async fn entries(
+    request: &Request<'_>,
+    passes: &(dyn Fn(&Entry) -> bool + Sync),
+) -> Result<Entries, ApiError> {
     let (store, now) = (&request.app.store, request.now);
-    let mut entries = Vec::new();
-    let mut last = None;
+    let (mut authorized, mut last) = (Entries::default(), None);
     loop {
         let page = store.authorized_clients(now, last.as_ref(), AT_ONCE).await?;
         last = page.last().cloned();
-        for client in page {
-            entries.push(Entry::of(&Known::Registered(client))?);
-        }
-        if last.is_none() {
+        // Suspended clients come below.
+        let page = page.into_iter().filter(|it| it.state.standing != Standing::Suspended);
+        if !authorized.take(page.map(Known::Registered), passes)? || last.is_none() {
             break;
         }
     }
-    let suspended = ClientFilter { standing: Some(Standing::Suspended), ..ClientFilter::default() };
-    let mut after = None;
+    let filter = ClientFilter { standing: Some(Standing::Suspended), ..ClientFilter::default() };
+    let (mut suspended, mut after) = (Entries::default(), None);
     loop {
-        let page = store.clients(&suspended, after, AT_ONCE).await?;
+        let page = store.clients(&filter, after, AT_ONCE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.client_id);
-        for client in page {
-            entries.push(Entry::of(&Known::Registered(client))?);
+        if !suspended.take(page.into_iter().map(Known::Registered), passes)? {
+            break;
         }
     }
-    let mut after = String::new();
+    let (mut documents, mut after) = (Entries::default(), String::new());
     loop {
         let page = store.authorized_document_clients(now, &after, AT_ONCE).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.url);
-        for client in page {
-            entries.push(Entry::of(&Known::Document(client))?);
+        if !documents.take(page.into_iter().map(Known::Document), passes)? {
+            break;
         }
     }
-    entries.sort_by(|one, other| one.id.cmp(&other.id));
-    entries.dedup_by(|one, other| one.id == other.id);
+    let mut entries = authorized.and(suspended).and(documents);
+    entries.passed.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(entries)
 }
 
@@ -259,12 +305,12 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     let disabled = query.boolean(DISABLED)?;
     let mut included = Included::of(&request, &INCLUDED[..3])?;
 
-    let mut entries = entries(&request).await?;
-    let total = entries.len();
-    entries.retain(|entry| {
+    let passes = |entry: &Entry| {
         names.iter().all(|part| entry.name.contains(part))
             && disabled.is_none_or(|disabled| disabled == entry.is_disabled)
-    });
+    };
+    let found = entries(&request, &passes).await?;
+    let (mut entries, total, is_cut) = (found.passed, found.looked, found.is_cut);
     let filtered = entries.len();
     if let Some((_, is_descending)) = sort {
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -279,7 +325,11 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
             data.push(resource(&request, &client, &mut included, true).await?);
         }
     }
-    Ok(included.add_to(json!({ "data": data, "meta": counts(total, filtered) })))
+    let mut meta = counts(total, filtered);
+    if is_cut {
+        meta["page"]["is_complete"] = false.into();
+    }
+    Ok(included.add_to(json!({ "data": data, "meta": meta })))
 }
 
 /// What can be included; the last only with one client.
@@ -419,7 +469,7 @@ async fn list_users(request: Request<'_>) -> Result<Answer, ApiError> {
     let disabled = query.boolean(DISABLED)?.max(query.boolean(USER_DISABLED)?);
     let client = named(&request).await?;
 
-    let mut all = all_of_client(&request, &client.identifier()?).await?;
+    let (mut all, is_cut) = of_client(&request, &client.identifier()?, LOOKED_MAX).await?;
     let total = all.len();
     let has = |text: &Option<String>, part: &Option<String>| {
         let text = text.as_deref().unwrap_or_default().to_lowercase();
@@ -441,15 +491,17 @@ async fn list_users(request: Request<'_>) -> Result<Answer, ApiError> {
     }
     let data: Vec<Value> =
         page.of_all(all).iter().map(|one| authorized::resource(one, &client)).collect();
-    Ok(Answer::ok(json!({ "data": data, "meta": counts(total, filtered) })))
+    let mut meta = counts(total, filtered);
+    if is_cut {
+        meta["page"]["is_complete"] = false.into();
+    }
+    Ok(Answer::ok(json!({ "data": data, "meta": meta })))
 }
 
 async fn revoke(request: Request<'_>) -> Result<Answer, ApiError> {
     let client = named(&request).await?;
     let id = request.path("user_authorized_client_id")?;
-    let all = all_of_client(&request, &client.identifier()?).await?;
-    let found = all.iter().find(|one| one.id().to_string() == id);
-    let found = found.ok_or(ApiError::NotFound("authorization"))?;
+    let found = find_of_client(&request, &client.identifier()?, &id).await?;
     end(&request, &found.subject, &found.client).await
 }
 

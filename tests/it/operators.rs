@@ -7,6 +7,7 @@ mod authorized;
 mod families;
 mod keys;
 mod people;
+mod races;
 mod records;
 mod rules;
 mod tokens;

@@ -144,7 +144,10 @@ async fn a_restricted_client_is_offered_what_is_left_and_loses_the_rest_at_once(
     let bought: Value = client.redeem(&server, &code).await.json();
     assert_eq!(bought["scope"], "read");
     let beyond = browser.get(&self::request(&client).and("scope", "write").path()).await;
-    assert_eq!(beyond.brought()["error"], "invalid_scope", "{beyond:?}");
+    let refusal = beyond.brought();
+    assert_eq!(refusal["error"], "invalid_scope", "{beyond:?}");
+    let told = &refusal["error_description"];
+    assert!(told.contains("administrator") && told.contains("restricted"), "{told}");
     // What is allowed again adds nothing to what exists.
     server.kept.restrict_client(&id.into(), None, by_now(&server)).await.unwrap();
     let kept: Value = client.refresh(&server, &text(&bought, "refresh_token")).await.json();

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::Method;
+use http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -131,7 +131,7 @@ fn rules_at(server: &Server) -> Result<Rules, Failure> {
         let meta = &document["meta"];
         after = meta["page"]["after"].as_str().map(str::to_owned);
         if after.is_none() {
-            rules.default = meta["default"].as_str().unwrap_or_default().to_owned();
+            meta["default"].as_str().unwrap_or_default().clone_into(&mut rules.default);
             return Ok(rules);
         }
     }
@@ -210,11 +210,11 @@ fn changed(reply: Reply) -> Result<RuleChanged, Failure> {
     reply.done().map(|_| RuleChanged::Now)
 }
 
-/// The members of the rule in the store with this id, and its version.
-fn current(
-    server: &Server,
-    id: &str,
-) -> Result<Option<(Map<String, Value>, Option<http::HeaderValue>)>, Failure> {
+/// The members of a rule in the store, and its version.
+type Version = (Map<String, Value>, Option<HeaderValue>);
+
+/// The rule in the store with this id.
+fn current(server: &Server, id: &str) -> Result<Option<Version>, Failure> {
     let reply = server.get(&below(paths::RULES, id), &[])?;
     if reply.is_missing() {
         return Ok(None);
