@@ -406,10 +406,7 @@ pub(super) enum AuthorizationError {
     State(usize),
     #[error("scope is not a list of scope tokens, or this server grants none of them")]
     Scope,
-    #[error(
-        "an administrator of this server restricted this app to other scopes than those requested: ask the administrator \
-         to allow them"
-    )]
+    #[error("an administrator restricted this app to other scopes: ask them to allow these")]
     Restricted,
     #[error("unknown resource: it is not configured on this server")]
     UnknownResource,

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use clap::{Args, Subcommand};
-use http::Method;
 use serde_json::{Value, json};
 
 use super::{
@@ -226,7 +225,7 @@ fn rotate(
 }
 
 fn rotate_at(server: &Server) -> Result<Rotated, Failure> {
-    let reply = server.change(Method::POST, paths::KEYS, None, None)?;
+    let reply = server.post(paths::KEYS, None)?;
     if reply.is_conflict() {
         return Ok(Rotated::WaitsAlready(reply.details().join(" ")));
     }

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::{
     authentication::Needs,
     authorized::{
-        self, AT_ONCE, INCLUDE, Included, NUMBER, Numbered, SIZE, counts, document_schema,
-        find_of_client, of_client,
+        self, INCLUDE, Included, NUMBER, Numbered, SIZE, counts, document_schema, find_of_client,
+        of_client,
     },
+    authorized_list::{Entry, LOOKED_MAX, entries},
     clients::{self, Known},
     document::{Answer, link, moment},
     error::ApiError,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     client::ClientIdentifier,
     operator::OperatorScope,
-    store::{Authorization, ClientEdit, ClientEdited, ClientFilter, Standing},
+    store::{Authorization, ClientEdit, ClientEdited, Standing},
 };
 
 const TYPE: &str = "org_authorized_clients";
@@ -191,109 +192,6 @@ fn change_schema() -> Value {
             "attributes": { "type": "object", "properties": { "disabled": { "type": "boolean" } } },
         },
     } } })
-}
-
-/// As much of a client as a list needs to filter and sort it.
-struct Entry {
-    id: String,
-    identifier: ClientIdentifier,
-    /// In lower case.
-    name: String,
-    is_disabled: bool,
-}
-
-impl Entry {
-    fn of(client: &Known) -> Result<Self, ApiError> {
-        Ok(Self {
-            id: client.id(),
-            identifier: client.identifier()?,
-            name: client.name().unwrap_or_default().to_lowercase(),
-            is_disabled: client.is_suspended(),
-        })
-    }
-}
-
-/// How many clients of each kind one call looks through, and how many it lists: as many as a server is likely to have, and no
-/// more than its memory and its time allow.
-const LOOKED_MAX: usize = 100_000;
-const LISTED_MAX: usize = 10_000;
-
-/// Clients that pass a filter.
-#[derive(Default)]
-struct Entries {
-    passed: Vec<Entry>,
-    /// How many clients were looked at.
-    looked: usize,
-    /// Whether there may be more than these.
-    is_cut: bool,
-}
-
-impl Entries {
-    /// Takes a page of clients; `false` when no further page is wanted.
-    fn take(
-        &mut self,
-        clients: impl IntoIterator<Item = Known>,
-        passes: &dyn Fn(&Entry) -> bool,
-    ) -> Result<bool, ApiError> {
-        for client in clients {
-            let entry = Entry::of(&client)?;
-            self.looked += 1;
-            if passes(&entry) {
-                self.passed.push(entry);
-            }
-        }
-        let has_room = self.looked < LOOKED_MAX && self.passed.len() < LISTED_MAX;
-        self.is_cut |= !has_room;
-        Ok(has_room)
-    }
-
-    /// With those of another kind.
-    fn and(mut self, other: Self) -> Self {
-        self.passed.extend(other.passed);
-        self.looked += other.looked;
-        self.is_cut |= other.is_cut;
-        self
-    }
-}
-
-/// The clients that a person has authorized, or that are suspended, and that pass a filter, by identifier.
-async fn entries(
-    request: &Request<'_>,
-    passes: &(dyn Fn(&Entry) -> bool + Sync),
-) -> Result<Entries, ApiError> {
-    let (store, now) = (&request.app.store, request.now);
-    let (mut authorized, mut last) = (Entries::default(), None);
-    loop {
-        let page = store.authorized_clients(now, last.as_ref(), AT_ONCE).await?;
-        last = page.last().cloned();
-        // Suspended clients come below.
-        let page = page.into_iter().filter(|it| it.state.standing != Standing::Suspended);
-        if !authorized.take(page.map(Known::Registered), passes)? || last.is_none() {
-            break;
-        }
-    }
-    let filter = ClientFilter { standing: Some(Standing::Suspended), ..ClientFilter::default() };
-    let (mut suspended, mut after) = (Entries::default(), None);
-    loop {
-        let page = store.clients(&filter, after, AT_ONCE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.client_id);
-        if !suspended.take(page.into_iter().map(Known::Registered), passes)? {
-            break;
-        }
-    }
-    let (mut documents, mut after) = (Entries::default(), String::new());
-    loop {
-        let page = store.authorized_document_clients(now, &after, AT_ONCE).await?;
-        let Some(last) = page.last() else { break };
-        after.clone_from(&last.url);
-        if !documents.take(page.into_iter().map(Known::Document), passes)? {
-            break;
-        }
-    }
-    let mut entries = authorized.and(suspended).and(documents);
-    entries.passed.sort_by(|one, other| one.id.cmp(&other.id));
-    Ok(entries)
 }
 
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {

@@ -10,7 +10,8 @@ use super::{
     error::ApiError,
     operation::{Operation, Request, handler},
     page,
-    rules::{members_schema, merge, rule},
+    rule_schemas::members_schema,
+    rules::{merge, rule},
 };
 use crate::{
     admission::{Rule, Word as _},

@@ -242,6 +242,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
             "id",
             "json",
+            "keys",
             "live_rules",
             "operator",
             "operators",
@@ -338,6 +339,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "sign_in",
         &[
+            "appearance",
             "app",
             "audit",
             "clock",

@@ -98,8 +98,11 @@ pub(super) struct Reply {
     /// `null` where the body is empty.
     document: Value,
     /// The version of the resource.
-    pub(super) etag: Option<HeaderValue>,
+    pub(super) etag: Version,
 }
+
+/// The version of a resource; `None` means any.
+pub(super) type Version = Option<HeaderValue>;
 
 impl Server {
     /// Reads the token; nothing is sent yet.
@@ -132,12 +135,7 @@ impl Server {
     }
 
     /// Changes a resource; only in the version of `etag`, if there is one.
-    pub(super) fn patch(
-        &self,
-        path: &str,
-        etag: Option<HeaderValue>,
-        body: &Value,
-    ) -> Result<Reply, Failure> {
+    pub(super) fn patch(&self, path: &str, etag: Version, body: &Value) -> Result<Reply, Failure> {
         self.change(Method::PATCH, path, etag, Some(body))
     }
 
@@ -149,7 +147,12 @@ impl Server {
         attributes: &Value,
     ) -> Result<Reply, Failure> {
         let body = json!({ "data": { "type": kind, "attributes": attributes } });
-        self.change(Method::POST, path, None, Some(&body))
+        self.post(path, Some(&body))
+    }
+
+    /// Calls an operation of a collection.
+    pub(super) fn post(&self, path: &str, body: Option<&Value>) -> Result<Reply, Failure> {
+        self.change(Method::POST, path, None, body)
     }
 
     /// Removes a resource.
@@ -157,12 +160,11 @@ impl Server {
         self.change(Method::DELETE, path, None, None)
     }
 
-    /// Calls an operation that changes something; only in the version of `etag`, if there is one.
-    pub(super) fn change(
+    fn change(
         &self,
         method: Method,
         path: &str,
-        etag: Option<HeaderValue>,
+        etag: Version,
         body: Option<&Value>,
     ) -> Result<Reply, Failure> {
         let mut request = self.request(method, path);

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
         author::author,
         backend::{BackendArguments, Choice},
         exit::Failure,
-        remote::{Reply, Server, below},
+        remote::{Reply, Server, Version, below},
         settings::{OpenStore, waiting_runtime},
     },
     clock::Timestamp,
@@ -176,7 +175,7 @@ fn change_at(server: &Server, wanted: RuleChange) -> Result<RuleChanged, Failure
     let reply = match wanted {
         RuleChange::Add { id, rule, place } => {
             let attributes = with_place(members(&rule), place);
-            server.change(Method::POST, paths::RULES, None, Some(&body(&id, &attributes)))?
+            server.post(paths::RULES, Some(&body(&id, &attributes)))?
         }
         RuleChange::Edit { id, rule, place } => {
             let (path, before) = (below(paths::RULES, &id), current(server, &id)?);
@@ -211,10 +210,10 @@ fn changed(reply: Reply) -> Result<RuleChanged, Failure> {
 }
 
 /// The members of a rule in the store, and its version.
-type Version = (Map<String, Value>, Option<HeaderValue>);
+type Versioned = (Map<String, Value>, Version);
 
 /// The rule in the store with this id.
-fn current(server: &Server, id: &str) -> Result<Option<Version>, Failure> {
+fn current(server: &Server, id: &str) -> Result<Option<Versioned>, Failure> {
     let reply = server.get(&below(paths::RULES, id), &[])?;
     if reply.is_missing() {
         return Ok(None);
