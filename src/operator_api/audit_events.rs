@@ -141,9 +141,29 @@ fn resource_schema() -> Value {
         "tags": { "type": "array", "items": text },
         "attributes": { "type": "object", "description": "The event, as `doorward audit` writes it." },
     });
-    document::resource_schema(
+    let mut schema = document::resource_schema(
         "audit",
         &["timestamp", "service", "message", "tags", "attributes"],
         &properties,
-    )
+    );
+    schema["examples"] = json!([{
+        "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+        "type": "audit",
+        "attributes": {
+            "timestamp": "2027-01-15T14:05:00Z",
+            "service": "doorward",
+            "message": "client.suspended",
+            "tags": ["action:client.suspended", "actor_type:operator"],
+            "attributes": {
+                "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+                "time": "2027-01-15T14:05:00Z",
+                "action": "client.suspended",
+                "outcome": "success",
+                "actor": { "type": "operator", "id": "oncall", "role": "operator" },
+                "client_id": "019aa7b4-5a1c-7bd1-b0ff-000000000001",
+                "detail": { "reason": "Ticket 4711" },
+            },
+        },
+    }]);
+    schema
 }

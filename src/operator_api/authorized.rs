@@ -158,6 +158,22 @@ pub(super) fn resource_schema() -> Value {
             },
             "relationships": { "type": "object", "required": ["oauth2_client", "scopes", "user"] },
         },
+        "examples": [{
+            "id": "6c84fb90-12c4-81d9-b5a1-0a0c3cbd1c05",
+            "type": TYPE,
+            "attributes": {
+                "created_at": "2027-01-15T14:05:00Z",
+                "modified_at": "2027-01-15T14:05:00Z",
+                "last_exercised": null,
+                "disabled": false,
+                "org_disabled": false,
+            },
+            "relationships": {
+                "oauth2_client": link(clients::TYPE, "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e"),
+                "scopes": { "data": [{ "type": "scopes", "id": "read" }] },
+                "user": link("users", "acme:248289761001"),
+            },
+        }],
     })
 }
 

@@ -232,7 +232,7 @@ pub(super) fn resource_schema() -> Value {
         "expires_at": { "type": ["string", "null"], "description": "When a rule has it removed." },
         "metadata": { "type": "object", "description": "RFC 7591 members." },
     });
-    document::resource_schema(
+    let mut schema = document::resource_schema(
         TYPE,
         &[
             "client_id",
@@ -244,7 +244,28 @@ pub(super) fn resource_schema() -> Value {
             "metadata",
         ],
         &properties,
-    )
+    );
+    schema["examples"] = json!([{
+        "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+        "type": TYPE,
+        "attributes": {
+            "client_id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+            "name": "Claude Code",
+            "profile": "rfc7591",
+            "registered_at": "2027-01-15T14:05:00Z",
+            "source": "192.0.2.7",
+            "flags": [],
+            "standing": "active",
+            "used_at": "2027-01-16T08:00:00Z",
+            "note": "Ask the vendor",
+            "ceiling": { "except": ["admin"] },
+            "metadata": {
+                "client_name": "Claude Code",
+                "redirect_uris": ["http://localhost/callback"],
+            },
+        },
+    }]);
+    schema
 }
 
 /// The schema of a ceiling.
@@ -294,6 +315,11 @@ fn change_schema() -> Value {
                 } },
             },
         } },
+        "examples": [{ "data": {
+            "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+            "type": TYPE,
+            "attributes": { "standing": "suspended", "reason": "Ticket 4711" },
+        } }],
     })
 }
 

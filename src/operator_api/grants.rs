@@ -113,6 +113,22 @@ fn resource_schema() -> Value {
                 },
             },
         },
+        "examples": [{
+            "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+            "type": TYPE,
+            "attributes": {
+                "client_id": "019aa7b4-5a1c-7bd1-b0ff-000000000001",
+                "sub": "acme:248289761001",
+                "scope": "read write",
+                "resources": ["https://tools.example/mcp"],
+                "issued_at": "2027-01-15T14:05:00Z",
+                "expires_at": "2027-04-15T14:05:00Z",
+                "is_redeemed": true,
+                "refresh_token_expires_at": "2027-02-14T14:05:00Z",
+                "refreshes": 212,
+                "timeline": ["Allowed on January 15, 2027, at 14:05."],
+            },
+        }],
     })
 }
 

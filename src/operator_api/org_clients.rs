@@ -179,6 +179,19 @@ fn resource_schema() -> Value {
             },
             "relationships": { "type": "object", "required": ["oauth2_client", "user_authorized_clients"] },
         },
+        "examples": [{
+            "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+            "type": TYPE,
+            "attributes": {
+                "disabled": false, "last_exercised": "2027-01-15T14:05:00Z", "user_count": 1,
+            },
+            "relationships": {
+                "oauth2_client": link(clients::TYPE, "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e"),
+                "user_authorized_clients": {
+                    "data": [{ "type": authorized::TYPE, "id": "6c84fb90-12c4-81d9-b5a1-0a0c3cbd1c05" }],
+                },
+            },
+        }],
     })
 }
 
@@ -191,7 +204,11 @@ fn change_schema() -> Value {
             "type": { "const": TYPE },
             "attributes": { "type": "object", "properties": { "disabled": { "type": "boolean" } } },
         },
-    } } })
+    } }, "examples": [{ "data": {
+        "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+        "type": TYPE,
+        "attributes": { "disabled": true },
+    } }] })
 }
 
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {

@@ -92,5 +92,16 @@ fn schema() -> Value {
                 "people": number("People with such a grant."),
             } },
         },
-    } } })
+    } }, "examples": [{ "data": { "id": "overview", "type": TYPE, "attributes": {
+        "counted_at": "2027-01-15T14:05:00Z",
+        "clients": 18_233,
+        "document_clients": 4,
+        "pending": 3,
+        "suspended": 1,
+        "dormant": 870,
+        "registered_last_day": 412,
+        "registered_last_week": 2_904,
+        "grants": 5_120,
+        "people": 731,
+    } } }] })
 }

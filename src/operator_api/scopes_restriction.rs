@@ -82,7 +82,15 @@ fn schema() -> Value {
                 },
             },
         },
-    } } })
+    } }, "examples": [{ "data": {
+        "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+        "type": TYPE,
+        "attributes": {
+            "required_permission_scopes": null,
+            "scopes_restriction": { "oidc_scopes": ["openid"], "permission_scopes": ["read"] },
+            "ceiling": { "only": ["openid", "read"] },
+        },
+    } }] })
 }
 
 fn body_schema() -> Value {
@@ -99,7 +107,10 @@ fn body_schema() -> Value {
                 "properties": { "oidc_scopes": oidc, "permission_scopes": permissions },
             },
         },
-    } } })
+    } }, "examples": [{ "data": {
+        "type": UPSERT,
+        "attributes": { "oidc_scopes": ["openid"], "permission_scopes": ["read"] },
+    } }] })
 }
 
 /// The document of a client with a ceiling, or without, in the version of the client.

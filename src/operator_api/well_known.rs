@@ -51,7 +51,9 @@ fn sites_schema() -> Value {
                 "sites": { "type": "array", "items": { "type": "string" } },
             } },
         },
-    } } })
+    } }, "examples": [{ "data": {
+        "id": "prod", "type": "env", "attributes": { "sites": ["door.example"] },
+    } }] })
 }
 
 async fn openid(request: Request<'_>) -> Result<Answer, ApiError> {
@@ -62,5 +64,13 @@ fn openid_schema() -> Value {
     json!({ "type": "object", "required": [
         "issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "response_types_supported",
         "subject_types_supported", "id_token_signing_alg_values_supported",
-    ] })
+    ], "examples": [{
+        "issuer": "https://door.example",
+        "authorization_endpoint": "https://door.example/oauth2/authorize",
+        "token_endpoint": "https://door.example/oauth2/token",
+        "jwks_uri": "https://door.example/oauth2/jwks",
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    }] })
 }

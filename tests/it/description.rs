@@ -6,7 +6,7 @@ use doorward::{
     grant::ResourceIndicator,
     server,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     flow, guard,
@@ -176,6 +176,55 @@ pub(crate) fn check(document: &Value, request: &str, answer: &Answer) {
         let fault = conforms(document, &content["application/json"]["schema"], &answer.json());
         assert_eq!(fault, Ok(()), "{place}: {answer:?}");
     }
+}
+
+/// The examples in a schema and in what it refers to, each with the schema that it is an example of.
+fn examples<'document>(
+    document: &'document Value,
+    schema: &'document Value,
+    found: &mut Vec<(&'document Value, &'document Value)>,
+) {
+    let schema = resolved(document, schema);
+    for example in schema["examples"].as_array().into_iter().flatten() {
+        found.push((schema, example));
+    }
+    match schema {
+        Value::Object(members) => {
+            let parts = members.iter().filter(|(name, _)| *name != "examples");
+            parts.for_each(|(_, part)| examples(document, part, found));
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| examples(document, part, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_operation_for_operators_has_examples_that_its_schemas_allow() {
+    let document = described(&everything());
+    let mut operations = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if operation["tags"] != json!(["operators"]) {
+                continue;
+            }
+            operations += 1;
+            let bodies = [&operation["requestBody"], &operation["responses"]["200"]];
+            for body in bodies.into_iter().chain([&operation["responses"]["201"]]) {
+                let schema = &body["content"]["application/json"]["schema"];
+                if schema.is_null() {
+                    continue;
+                }
+                let mut found = Vec::new();
+                examples(&document, schema, &mut found);
+                assert!(!found.is_empty(), "{method} {path}: {schema}");
+                for (schema, example) in found {
+                    let conforms = conforms(&document, schema, example);
+                    assert_eq!(conforms, Ok(()), "{method} {path}");
+                }
+            }
+        }
+    }
+    assert!(operations >= 45, "{operations}");
 }
 
 /// What is described at a path: by itself, else by the template of its last segment.
