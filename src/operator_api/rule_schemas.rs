@@ -40,7 +40,7 @@ pub(super) fn members_schema() -> Map<String, Value> {
                 "description": "After how many days they are removed, whatever their use.",
             }),
         ),
-        ("mode", json!({ "enum": ["enforce", "observe"] })),
+        ("mode", json!({ "enum": ["enforce", "observe", null] })),
         ("note", optional),
     ];
     conditions.chain(others.map(|(name, schema)| (name.to_owned(), schema))).collect()
