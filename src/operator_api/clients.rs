@@ -245,7 +245,12 @@ pub(super) fn resource_schema() -> Value {
         ],
         &properties,
     );
-    schema["examples"] = json!([{
+    schema["examples"] = json!([example()]);
+    schema
+}
+
+fn example() -> Value {
+    json!({
         "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
         "type": TYPE,
         "attributes": {
@@ -264,8 +269,7 @@ pub(super) fn resource_schema() -> Value {
                 "redirect_uris": ["http://localhost/callback"],
             },
         },
-    }]);
-    schema
+    })
 }
 
 /// The schema of a ceiling.
