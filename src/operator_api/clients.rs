@@ -261,6 +261,7 @@ fn example() -> Value {
             "source": "192.0.2.7",
             "flags": [],
             "standing": "active",
+            "effective_standing": "active",
             "used_at": "2027-01-16T08:00:00Z",
             "note": "Ask the vendor",
             "ceiling": { "except": ["admin"] },
