@@ -2,20 +2,58 @@
 //! one resource and one minute.
 //!
 //! Its `typ` is not that of an access token (RFC 8725 §3.11): an upstream that forwards one hands out no access.
+//!
+//! A signature costs more than the rest of a decision. Assertions therefore begin at every fifth second, and requests with
+//! the same claims share one until the next.
 
 use http::HeaderValue;
 use serde::Serialize;
 
-use super::{Authorized, Guarded};
+use super::{Authorized, Guarded, memory::Memory};
 use crate::{
     clock::Timestamp,
     config::OWN_CLAIMS,
     grant::GrantId,
     keys::{Keys, KeysError},
+    secret::SecretHash,
 };
 
 /// How long an assertion is valid, in seconds.
 const LIFETIME_SECONDS: u64 = 60;
+/// How long requests share an assertion, in seconds.
+const SHARED_SECONDS: u64 = 5;
+/// How many assertions one generation remembers: less than 10 MB.
+const GENERATION_MAX: usize = 8_192;
+
+/// The assertions that were signed lately, by the hash of their claims.
+pub(crate) struct Assertions(Memory<[u8; 32], HeaderValue>);
+
+impl Default for Assertions {
+    fn default() -> Self {
+        Self(Memory::new(GENERATION_MAX))
+    }
+}
+
+impl Assertions {
+    /// An assertion of `identity` for `resource`.
+    pub(crate) fn of(
+        &self,
+        keys: &Keys,
+        (issuer, resource): (&str, &str),
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<HeaderValue, KeysError> {
+        let claims = claims(issuer, resource, identity, now);
+        let hash = *SecretHash::of(&claims).as_bytes();
+        if let Some(assertion) = self.0.get(&hash) {
+            return Ok(assertion);
+        }
+        let assertion = keys.sign_assertion(&claims, now)?;
+        let assertion = HeaderValue::try_from(assertion).expect("base64url and dots are a header");
+        self.0.put(hash, assertion.clone());
+        Ok(assertion)
+    }
+}
 
 /// Who sent a request, and what allows it.
 #[derive(Clone, Debug)]
@@ -71,20 +109,16 @@ impl Identity {
     }
 }
 
-/// An assertion of `identity` for `resource`.
-pub(crate) fn assertion(
-    keys: &Keys,
-    issuer: &str,
-    resource: &str,
-    identity: &Identity,
-    now: Timestamp,
-) -> Result<HeaderValue, KeysError> {
+/// The claims of an assertion, in JSON: the same for as long as requests share one.
+fn claims(issuer: &str, resource: &str, identity: &Identity, now: Timestamp) -> Vec<u8> {
+    let now = now.as_seconds();
+    let began = now - now % SHARED_SECONDS;
     let claims = Claims {
         iss: issuer,
         aud: resource,
         sub: &identity.subject,
-        iat: now.as_seconds(),
-        exp: now.as_seconds() + LIFETIME_SECONDS,
+        iat: began,
+        exp: began + LIFETIME_SECONDS,
         client_id: &identity.client_id,
         client_name: identity.client_name.as_deref(),
         scope: &identity.scope,
@@ -100,8 +134,7 @@ pub(crate) fn assertion(
             format!(",{}:{value}}}", serde_json::Value::from(&**name)).as_bytes(),
         );
     }
-    let assertion = keys.sign_assertion(&json, now)?;
-    Ok(HeaderValue::try_from(assertion).expect("base64url and dots are a header"))
+    json
 }
 
 #[cfg(test)]
@@ -138,6 +171,10 @@ mod tests {
         }
     }
 
+    fn assertion(keys: &Keys, identity: &Identity, now: Timestamp) -> HeaderValue {
+        Assertions::default().of(keys, (ISSUER, RESOURCE), identity, now).unwrap()
+    }
+
     async fn keys() -> (tempfile::TempDir, Keys) {
         let folder = tempfile::TempDir::new().unwrap();
         let config = Config::default();
@@ -150,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn an_upstream_verifies_an_assertion_by_the_published_keys() {
         let (_folder, keys) = keys().await;
-        let text = assertion(&keys, ISSUER, RESOURCE, &alice(), NOW).unwrap();
+        let text = assertion(&keys, &alice(), NOW);
         let text = text.to_str().unwrap();
         let jwks: JwkSet = serde_json::from_slice(&keys.jwks()).unwrap();
         let header = jsonwebtoken::decode_header(text).unwrap();
@@ -183,10 +220,27 @@ mod tests {
     #[tokio::test]
     async fn an_assertion_is_no_access_token_and_an_access_token_is_no_assertion() {
         let (_folder, keys) = keys().await;
-        let text = assertion(&keys, ISSUER, RESOURCE, &alice(), NOW).unwrap();
+        let text = assertion(&keys, &alice(), NOW);
         assert_eq!(keys.verify(text.to_str().unwrap()), None);
         let token = keys.sign(b"{}", NOW).unwrap();
         let header = jsonwebtoken::decode_header(&token).unwrap();
         assert_eq!(header.typ.as_deref(), Some("at+jwt"));
+    }
+
+    #[tokio::test]
+    async fn requests_with_the_same_claims_share_an_assertion_for_a_moment() {
+        let (_folder, keys) = keys().await;
+        let assertions = Assertions::default();
+        let of = |identity: &Identity, resource: &str, now: Timestamp| {
+            assertions.of(&keys, (ISSUER, resource), identity, now).unwrap()
+        };
+        let first = of(&alice(), RESOURCE, NOW);
+        assert_eq!(of(&alice(), RESOURCE, NOW.after_seconds(4)), first);
+        assert_ne!(of(&alice(), RESOURCE, NOW.after_seconds(5)), first);
+        assert_ne!(of(&alice(), "https://other.example", NOW), first);
+        let narrowed = Identity { scope: String::new(), ..alice() };
+        assert_ne!(of(&narrowed, RESOURCE, NOW), first);
+        let bob = Identity { subject: "acme|bob".into(), ..alice() };
+        assert_ne!(of(&bob, RESOURCE, NOW), first);
     }
 }

@@ -13,7 +13,7 @@ use http::{
 use uuid::Uuid;
 
 use super::{
-    Asked, Decision, Found, Guarded, Guards, Identity, Reason, Tool, assertion,
+    Asked, Decision, Found, Guarded, Guards, Identity, Reason, Tool,
     challenge::{self, Told},
     decide, find,
     headers::{ambiguity, joined},
@@ -58,7 +58,7 @@ pub(super) enum Missing {
     Header { name: &'static str, cure: &'static str },
     #[error(
         "the question has no request, or does not name its resource: set `context_extensions: {{resource: ID}}` in \
-         `check_settings` of the route (docs/protect/envoy.md)"
+         `check_settings` of the route (docs/protect/envoy-grpc.md)"
     )]
     Extension,
     #[error("no guarded resource has the id in the address that the proxy asks at")]
@@ -133,7 +133,7 @@ pub(super) async fn answered(
         _ => None,
     };
     let Some(told) = challenge::told(guarded, &decided.decision) else {
-        let mut response = allowed(app, dialect, guarded, &decided.decision);
+        let mut response = allowed((app, guards), dialect, guarded, &decided.decision);
         response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;
         return response;
     };
@@ -241,12 +241,17 @@ fn refused(told: Told, is_mcp: bool) -> Response {
     response
 }
 
-fn allowed(app: &App, dialect: Dialect, guarded: &Guarded, decision: &Decision<'_>) -> Response {
+fn allowed(
+    (app, guards): (&App, &Guards),
+    dialect: Dialect,
+    guarded: &Guarded,
+    decision: &Decision<'_>,
+) -> Response {
     let mut response = answer::json(StatusCode::OK, "{}");
     if let Decision::Allow(authorized) = decision {
         let identity = Identity::of(authorized, guarded);
-        let now = app.clock.now();
-        match assertion(&app.keys, &app.config.server.issuer, &guarded.uri, &identity, now) {
+        let parties = (&*app.config.server.issuer, &*guarded.uri);
+        match guards.assertions.of(&app.keys, parties, &identity, app.clock.now()) {
             Ok(assertion) => drop(response.headers_mut().insert(ASSERTION, assertion)),
             Err(error) => return unsigned(error),
         }

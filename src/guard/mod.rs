@@ -22,7 +22,7 @@ mod tool;
 pub(crate) mod tool_list;
 
 use self::{
-    assertion::{Identity, assertion},
+    assertion::{Assertions, Identity},
     liveness::Liveness,
 };
 pub(crate) use self::{
@@ -47,6 +47,7 @@ const LOGGED_CHARS_MAX: usize = 128;
 pub(crate) struct Guards {
     all: Vec<Guarded>,
     liveness: Liveness,
+    assertions: Assertions,
     /// The resources that the built-in proxy protects.
     pub(crate) proxies: Proxies,
 }
@@ -57,7 +58,8 @@ impl Guards {
         let all: Vec<Guarded> =
             resources.filter_map(|resource| Guarded::of(resource, config)).collect();
         let proxies = Proxies::new(&all, config, internet);
-        Self { all, liveness: Liveness::new(config), proxies }
+        let (liveness, assertions) = (Liveness::new(config), Assertions::default());
+        Self { all, liveness, assertions, proxies }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Guarded> {

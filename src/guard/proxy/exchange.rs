@@ -34,7 +34,7 @@ use crate::{
     config::ShownTools,
     guard::{
         Asked, Authorized, Decided, Decision, Guarded, Guards, Presented, Tool,
-        assertion::{self, Identity},
+        assertion::Identity,
         decide, headers,
         liveness::{self, Found},
         mcp::{self, MessageKind},
@@ -341,8 +341,8 @@ impl<'a> Exchange<'a> {
         let guarded = &self.proxied.guarded;
         let identity = Identity::of(authorized, guarded);
         let (app, now) = (self.app, self.app.clock.now());
-        let issuer = &app.config.server.issuer;
-        let signed = assertion::assertion(&app.keys, issuer, &guarded.uri, &identity, now);
+        let parties = (&*app.config.server.issuer, &*guarded.uri);
+        let signed = self.guards.assertions.of(&app.keys, parties, &identity, now);
         headers.insert(DOORWARD_ASSERTION, signed.map_err(Unfit::Unsigned)?);
         headers.extend(guarded.identity_headers(authorized));
         Ok(())
