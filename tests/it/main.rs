@@ -53,6 +53,7 @@ mod several_nodes;
 mod shared_limits;
 mod shutdown;
 mod sign_in;
+mod simulated_year;
 mod slow_callers;
 mod standing;
 mod start;

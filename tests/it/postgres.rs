@@ -19,8 +19,12 @@ pub(crate) fn new_database() -> Option<String> {
     if env::var_os("DOORWARD_TEST_STORE")? != "postgres" {
         return None;
     }
-    let server = env::var_os("DOORWARD_TEST_POSTGRES").expect("it names a server");
-    let server = server.into_string().unwrap();
+    Some(database().expect("DOORWARD_TEST_POSTGRES names a server"))
+}
+
+/// The same for a test that uses both stores; `None` without a server.
+pub(crate) fn database() -> Option<String> {
+    let server = env::var_os("DOORWARD_TEST_POSTGRES")?.into_string().unwrap();
     let test = thread::current().name().unwrap_or("main").replace("::", "_");
     let test = test.get(test.len().saturating_sub(50)..).unwrap();
     let schema = format!("it_{test}_{}", MADE.fetch_add(1, Ordering::Relaxed));
