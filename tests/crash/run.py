@@ -18,6 +18,8 @@ Webhooks: no event is left out and the order stays when the sender is killed, se
 Grants: no code or refresh token is honoured twice and none that was answered is lost, on either store, see
 `grants.py`.
 
+Decisions: what an operator decides and its event are both there or neither, on either store, see `decisions.py`.
+
 Prints its seed; `--seed N` repeats the choices, though not the scheduling of the machine. Python's standard
 library alone.
 """
@@ -35,12 +37,15 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import balancer  # noqa: E402
+import decisions  # noqa: E402
 import grants  # noqa: E402
 import postgres  # noqa: E402
 import webhooks  # noqa: E402
 from doorward import Fault  # noqa: E402
 from load import DATADOG, RFC7591, Load, doorward, expect, register, verify  # noqa: E402
 from services import Missing  # noqa: E402
+
+CHECKS = postgres.CHECKS | grants.CHECKS | decisions.CHECKS | balancer.CHECKS | webhooks.CHECKS
 
 ERROR_MEMBERS = {DATADOG: {"errors"}, RFC7591: {"error", "error_description"}}
 
@@ -214,7 +219,7 @@ def main():
         "full disk": full_disk,
         **{
             name: lambda folder, check=check: check(folder, chance)
-            for name, check in (postgres.CHECKS | grants.CHECKS | balancer.CHECKS | webhooks.CHECKS).items()
+            for name, check in CHECKS.items()
         },
     }
     passed = failed = 0
