@@ -109,7 +109,8 @@ fn pages_are_not_described() {
     }
     let is_described = |template: &str| described.contains(&&*template.replace("{*", "{"));
     // What proxies ask about is between servers.
-    let is_for_proxies = |template: &str| template.starts_with("/guard/");
+    let is_for_proxies =
+        |template: &str| ["/guard/", "/envoy."].iter().any(|it| template.starts_with(it));
     for route in server::public_routes()
         .filter(|route| !is_described(route.template) && !is_for_proxies(route.template))
     {
