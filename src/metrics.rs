@@ -67,6 +67,15 @@ impl Amount {
         self.0.fetch_sub(count, Relaxed);
     }
 
+    /// Adds one, unless there are `max` already. However many threads add at once, they never have more.
+    pub(crate) fn add_one_within(&self, max: usize) -> bool {
+        let is_within = self.0.fetch_add(1, Relaxed) < max;
+        if !is_within {
+            self.sub(1);
+        }
+        is_within
+    }
+
     pub(crate) fn value(&self) -> usize {
         self.0.load(Relaxed)
     }
@@ -464,4 +473,27 @@ pub(crate) struct DatabaseMetrics {
     pub(crate) unsettled: Counter,
     /// Connections that were thrown away.
     pub(crate) discarded: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Barrier, thread};
+
+    use super::*;
+
+    #[test]
+    fn an_amount_stays_within_its_bound_when_many_threads_add() {
+        let (amount, begin) = (Amount::default(), Barrier::new(8));
+        let added: usize = thread::scope(|scope| {
+            let adding = || {
+                begin.wait();
+                (0..1_000).filter(|_| amount.add_one_within(100)).count()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(adding)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((added, amount.value()), (100, 100));
+        amount.sub(1);
+        assert!(amount.add_one_within(100) && !amount.add_one_within(100));
+    }
 }

@@ -166,13 +166,12 @@ impl SpanProcessor for Bounded {
     }
 
     fn on_end(&self, span: SpanData) {
-        // A few more may wait if several threads look at once.
-        if self.metrics.waiting.value() >= self.waiting_max {
+        // So the queue of the SDK, which is as long, is never full: it would drop spans that still count as waiting.
+        if self.metrics.waiting.add_one_within(self.waiting_max) {
+            self.batches.on_end(span);
+        } else {
             self.metrics.dropped.add_one();
-            return;
         }
-        self.metrics.waiting.add(1);
-        self.batches.on_end(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
