@@ -118,7 +118,7 @@ fn clients(app: &App) -> Result<Vec<ClientRecord>, Box<dyn Error>> {
         )
     };
     let client =
-        |number| bench::registration(app, body(number).as_bytes()).map(|(client, _)| client);
+        |number| bench::registration(app, body(number).as_bytes()).map(|(client, ..)| client);
     let clients: Option<Vec<ClientRecord>> = (0..CLIENTS).map(client).collect();
     clients.ok_or_else(|| "a client is refused".into())
 }

@@ -65,10 +65,17 @@ impl FamilyKey {
 
     /// The identifier that follows from the text of this key.
     pub fn id(&self) -> FamilyId {
-        let hash = digest::digest(&digest::SHA256, self.to_string().as_bytes());
+        self.identified().0
+    }
+
+    /// The identifier, and the text from which it follows.
+    pub fn identified(&self) -> (FamilyId, String) {
+        let text = self.to_string();
+        let hash = digest::digest(&digest::SHA256, text.as_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(hash.as_ref().split_at(16).0);
-        Id::from_bytes(uuid::Builder::from_custom_bytes(bytes).into_uuid().into_bytes())
+        let id = uuid::Builder::from_custom_bytes(bytes).into_uuid().into_bytes();
+        (Id::from_bytes(id), text)
     }
 }
 

@@ -1,13 +1,15 @@
-//! Counting on a node: what commits late, in another order, or with another clock.
+//! Counting on a node, and what it knows of decisions.
 
 use std::sync::Arc;
 
 use super::*;
 use crate::{
-    client::ProfileName,
+    client::{ClientId, ProfileName},
     config::Config,
     entropy::Entropy,
-    store::{self, Access, ClientFlags, ClientRegistration},
+    store::{
+        self, Access, ClientFilter, ClientFlags, ClientRecord, ClientRegistration, FamilySaid,
+    },
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -31,7 +33,7 @@ struct Node {
     store: Arc<Store>,
     clock: Clock,
     entropy: Entropy,
-    counting: Counting,
+    metrics: FamilyMetrics,
 }
 
 impl Node {
@@ -39,74 +41,73 @@ impl Node {
         let folder = tempfile::TempDir::new().unwrap();
         let config = Config::default();
         let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
-        let clock = Clock::held_at(NOW);
-        let (entropy, counting) = (Entropy::seeded(3), Counting::default());
-        Self { _folder: folder, store, clock, entropy, counting }
+        let (clock, metrics) = (Clock::held_at(NOW), FamilyMetrics::default());
+        Self { _folder: folder, store, clock, entropy: Entropy::seeded(3), metrics }
     }
 
     async fn register(&self, at: Timestamp) {
-        self.store.register_client(Arc::new(client(&self.entropy, at))).await.unwrap();
+        let client = client(&self.entropy, at);
+        let metadata: ClientMetadata = serde_json::from_str(&client.metadata).unwrap();
+        let family = FamilySaid::by(&metadata);
+        self.store.register_client(Arc::new(client), Some(family)).await.unwrap();
     }
 
-    /// How many clients are counted by a step so many seconds later.
-    async fn step(&mut self, seconds: u64) -> u64 {
-        self.clock.advance(Duration::from_secs(seconds));
-        self.counting.step(&self.store, &self.clock, &FamilyMetrics::default()).await.unwrap();
+    /// A client whose family is left for later.
+    async fn add(&self, at: Timestamp) {
+        self.store.register_client(Arc::new(client(&self.entropy, at)), None).await.unwrap();
+    }
+
+    /// How many clients are counted now.
+    async fn count(&self) -> u64 {
+        count(&self.store, &self.clock, &self.metrics).await.unwrap();
         let families = self.store.families_by_id(None, 10).await.unwrap();
         families.iter().map(|family| family.clients).sum()
     }
 }
 
 #[tokio::test]
-async fn registrations_that_commit_late_or_with_another_clock_are_counted_once() {
-    let mut node = Node::new();
+async fn a_client_is_counted_once_however_it_came_and_whatever_its_clock_says() {
+    let node = Node::new();
     node.register(NOW).await;
-    assert_eq!(node.step(0).await, 0, "another one of this moment may commit later");
-    assert_eq!(node.step(2).await, 1);
-    // Of a node whose clock is behind, and of one whose clock is ahead.
+    node.add(NOW.after_seconds(1)).await;
+    assert_eq!(node.count().await, 2);
     node.register(NOW.before_seconds(50)).await;
-    node.register(NOW.after_seconds(50)).await;
-    assert_eq!(node.step(LATE_EVERY_SECONDS).await, 2);
-    assert_eq!(node.step(30).await, 3, "its time has come");
-    node.register(NOW.after_seconds(1)).await;
-    node.register(NOW.after_seconds(49)).await;
-    assert_eq!(node.step(LATE_EVERY_SECONDS).await, 5);
-    assert_eq!(node.step(LATE_EVERY_SECONDS).await, 5);
-
-    // Another node begins where the mark is, and counts nothing twice.
-    node.counting.begin_again();
-    assert_eq!(node.step(0).await, 5);
-    let mark = node.store.families_mark().await.unwrap().unwrap();
-    assert!(mark <= NOW, "{mark:?}");
-}
-
-#[tokio::test]
-async fn a_registration_of_a_far_future_hides_none_of_the_present() {
-    let mut node = Node::new();
     node.register(NOW.after_seconds(48 * 3_600)).await;
-    assert_eq!(node.step(2).await, 0);
-    node.register(NOW.after_seconds(1)).await;
-    assert_eq!(node.step(2).await, 1);
-    assert_eq!(node.step(48 * 3_600).await, 2, "its time has come");
+    node.add(NOW.before_seconds(70)).await;
+    assert_eq!(node.count().await, 5);
+    assert_eq!(node.count().await, 5, "each once");
 }
 
 #[tokio::test]
-async fn what_is_remembered_stays_within_the_margin() {
-    let mut node = Node::new();
-    for second in 0..200 {
-        node.register(NOW.after_seconds(second)).await;
+async fn more_than_one_change_holds_are_counted() {
+    let node = Node::new();
+    for nth in 0..u64::try_from(CLIENTS_AT_ONCE).unwrap() + 3 {
+        node.register(NOW.after_seconds(nth)).await;
+        node.add(NOW.after_seconds(nth)).await;
     }
 
-    assert_eq!(node.step(202).await, 200);
+    assert_eq!(node.count().await, 2 * (CLIENTS_AT_ONCE as u64 + 3));
+}
 
-    assert!(node.counting.read.len() <= 61, "{}", node.counting.read.len());
+#[tokio::test]
+async fn the_lag_is_the_age_of_the_first_client_that_its_family_is_not_told_of() {
+    let node = Node::new();
+    node.register(NOW).await;
+    node.register(NOW.after_seconds(6)).await;
+    node.clock.advance(Duration::from_secs(9));
+
+    node.count().await;
+
+    assert_eq!(node.metrics.behind_seconds.value(), 9);
+    node.count().await;
+    assert_eq!(node.metrics.behind_seconds.value(), 0);
 }
 
 #[tokio::test]
 async fn a_suspended_family_is_known_after_the_next_look() {
-    let mut node = Node::new();
+    let node = Node::new();
     node.register(NOW).await;
-    node.step(2).await;
+    node.count().await;
     let [family] = &*node.store.families_by_id(None, 10).await.unwrap() else { panic!("one") };
     let record = node.store.clients(&ClientFilter::default(), None, 1).await.unwrap().remove(0);
     let metadata: ClientMetadata = serde_json::from_str(&record.metadata).unwrap();

@@ -32,7 +32,10 @@ use crate::{
     metadata_policy::{
         Answers, BODY_BYTES_MAX, MetadataError, Profile, RegistrationRequest, admit,
     },
-    store::{ClientRecord, ClientRegistration, ClientTerms, InitialAccessTokenRecord, StoreError},
+    store::{
+        ClientRecord, ClientRegistration, ClientTerms, FamilySaid, InitialAccessTokenRecord,
+        StoreError,
+    },
 };
 
 /// `POST` to a door: what is answered, whatever comes.
@@ -178,11 +181,11 @@ async fn keep(
     body: Result<Held<'_, Bytes>, RegistrationError>,
 ) -> Result<Response, Refused> {
     let body = body?;
-    let (record, information) = prepare(profile, app, source, &body, None)?;
+    let Prepared { record, family, information } = prepare(profile, app, source, &body, None)?;
     drop(body);
     let record = Arc::new(record);
     // The store gives its own hold of the record up first: memory is cheapest to free where it was taken.
-    app.store.register_client(Arc::clone(&record)).await?;
+    app.store.register_client(Arc::clone(&record), Some(family)).await?;
     Ok(created(information, record.client_id))
 }
 
@@ -195,7 +198,8 @@ async fn keep_with(
     body: Result<Held<'_, Bytes>, RegistrationError>,
 ) -> Result<Response, Refused> {
     let body = body?;
-    let (record, information) = prepare(profile, app, source, &body, Some(&token.policy))?;
+    let policy = Some(token.policy.as_str());
+    let Prepared { record, information, .. } = prepare(profile, app, source, &body, policy)?;
     drop(body);
     let (record, id) = (Arc::new(record), token.initial_access_token_id);
     let by = app.author(Actor::Client(record.client_id.into()), (Some(source), None));
@@ -206,14 +210,24 @@ async fn keep_with(
     }
 }
 
-/// The pure steps: what is to be kept, and the body of the 201.
+/// What a registration comes to before the store is asked.
+pub(crate) struct Prepared {
+    /// What is to be kept.
+    pub(crate) record: ClientRecord,
+    /// What its family is told.
+    pub(crate) family: FamilySaid,
+    /// The body of the 201.
+    pub(crate) information: Vec<u8>,
+}
+
+/// The pure steps.
 pub(crate) fn prepare(
     profile: &'static Profile,
     app: &App,
     source: IpAddr,
     body: &[u8],
     policy: Option<&str>,
-) -> Result<(ClientRecord, Vec<u8>), Refused> {
+) -> Result<Prepared, Refused> {
     let settings = &app.config.registration;
     let request = RegistrationRequest::parse(body).map_err(RegistrationError::from)?;
     let redirect_uri = request.first_redirect_uri();
@@ -242,7 +256,8 @@ pub(crate) fn prepare(
         admitted.metadata(),
         Management::of(app).as_ref(),
     );
-    Ok((record, information))
+    let family = FamilySaid::by(admitted.metadata());
+    Ok(Prepared { record, family, information })
 }
 
 /// The media type and coding of the body (RFC 7591 §3.1).

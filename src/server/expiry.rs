@@ -234,7 +234,7 @@ mod tests {
             state: ClientState::default(),
             registration: ClientRegistration::default(),
         };
-        store.register_client(Arc::new(client)).await.unwrap();
+        store.register_client(Arc::new(client), None).await.unwrap();
         client_id
     }
 

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     audit::Actor,
     client::ClientIdentifier,
-    families::Counting,
+    families,
     guard::{self, Guards},
     http::request_event::chain,
     metrics::{ClientStanding, SweepMetrics},
@@ -135,12 +135,9 @@ async fn families(app: &App) {
 
 /// Counts registrations in their families.
 async fn count_families(app: &App) {
-    let mut counting = Counting::default();
     loop {
         sleep(FAMILIES_EVERY).await;
-        let step = counting.step(&app.store, &app.clock, &app.metrics.families).await;
-        if let Err(error) = step {
-            counting.begin_again();
+        if let Err(error) = families::count(&app.store, &app.clock, &app.metrics.families).await {
             tracing::warn!(error = chain(&error), "families are not counted now");
         }
     }
@@ -354,10 +351,9 @@ mod tests {
         let app = App::new(config, Arc::clone(&store), Clock::held_at(NOW), Entropy::seeded(1));
         let body = br#"{"client_name":"An app","redirect_uris":["https://app.example/cb"]}"#;
         let source = [192, 0, 2, 1].into();
-        let (client, _) =
-            registration::prepare(&Profile::RFC7591, &app, source, body, None).unwrap();
-        let client_id = client.client_id;
-        store.register_client(Arc::new(client)).await.unwrap();
+        let prepared = registration::prepare(&Profile::RFC7591, &app, source, body, None).unwrap();
+        let client_id = prepared.record.client_id;
+        store.register_client(Arc::new(prepared.record), Some(prepared.family)).await.unwrap();
 
         let counted = &app.metrics.clients;
         count_clients(&app).await.unwrap();

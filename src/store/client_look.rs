@@ -2,14 +2,14 @@
 //! no more, and says where to go on.
 
 use super::{
-    ClientFilter, ClientRecord, LastUsed, MARGIN_SECONDS, Standing, Store, StoreError,
+    ClientFilter, ClientRecord, LastUsed, Standing, Store, StoreError,
     client_filter::LOOKED_THROUGH,
     column::{Value, client_page, first_after},
     family_record::ClientRef,
     sql::Statement,
     statements::{clients, families},
 };
-use crate::{client::ClientId, clock::Timestamp, family::FamilyId};
+use crate::{client::ClientId, family::FamilyId};
 
 /// How many clients one question reads to decide which of them pass.
 const READ_MAX: usize = 2_000;
@@ -146,7 +146,7 @@ impl Store {
         }
     }
 
-    /// First the clients that are counted in the family, then the newest, which may not be counted yet.
+    /// The clients that stand in the family, and those that belong to it and have none yet.
     async fn look_in_family(
         &self,
         family: FamilyId,
@@ -154,27 +154,32 @@ impl Store {
         mut after: Option<ClientId>,
         limit: usize,
     ) -> Result<Look<ClientId>, StoreError> {
-        let mark = self.families_mark().await?.unwrap_or(Timestamp::from_millis(0));
-        let counted = *ClientId::first_of(mark.before_seconds(MARGIN_SECONDS)).as_bytes();
         let (mut found, mut read) = (Vec::new(), 0);
-        while let Some(first) = first_after(after).filter(|first| *first < counted) {
-            if found.len() >= limit || read >= READ_MAX {
-                return Ok(Look::cut(found, limit, after, |client| Some(id(client))));
-            }
-            let ids = [*family.as_bytes(), first, counted].map(Value::Id);
-            let parameters = ids.into_iter().chain([Value::limit(LOOKED_THROUGH)]).collect();
-            let page: Vec<ClientRecord> =
-                self.select(&families::SELECT_CLIENTS, parameters).await?;
-            read += page.len();
-            after = page.last().map(id).or_else(|| last_before(counted));
+        while let Some(first) = first_after(after)
+            && found.len() < limit
+            && read < READ_MAX
+        {
+            let rows = Value::limit(LOOKED_THROUGH);
+            let ids = [*family.as_bytes(), first].map(Value::Id);
+            let of_family = ids.into_iter().chain([rows.clone()]).collect();
+            let mut page: Vec<ClientRecord> =
+                self.select(&families::SELECT_CLIENTS, of_family).await?;
+            let others: Vec<ClientRecord> =
+                self.select(&families::SELECT_WITHOUT_FAMILY, vec![Value::Id(first), rows]).await?;
+            // As far as both were read.
+            let ends = [&page, &others].map(|read| read.get(LOOKED_THROUGH - 1).map(id));
+            let end = ends.into_iter().flatten().min();
+            read += page.len() + others.len();
+            page.extend(others);
+            page.retain(|client| end.is_none_or(|end| client.client_id <= end));
+            page.sort_unstable_by_key(id);
             found.extend(page.into_iter().filter(|client| filter.passes(client)));
+            after = end;
+            if end.is_none() {
+                break;
+            }
         }
-        if found.len() >= limit {
-            return Ok(Look::cut(found, limit, after, |client| Some(id(client))));
-        }
-        let rest = self.look_in_order(filter, after, limit - found.len()).await?;
-        found.extend(rest.clients);
-        Ok(Look { clients: found, next: rest.next })
+        Ok(Look::cut(found, limit, after, |client| Some(id(client))))
     }
 
     /// At most `limit` clients that were used and pass `filter`, the one that was used last first, beginning behind
@@ -201,10 +206,4 @@ impl Store {
         }
         Ok(Look::cut(found, limit, after, LastUsed::of))
     }
-}
-
-/// The identifier before another.
-fn last_before(id: [u8; 16]) -> Option<ClientId> {
-    let number = u128::from_be_bytes(id).checked_sub(1)?;
-    Some(ClientId::from_bytes(number.to_be_bytes()))
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{
     ClientFilter, ClientRecord, ClientUse, Database, DocumentClientRecord, DocumentClientUse,
-    Standing, Store, StoreError, change, changes,
+    FamilySaid, Standing, Store, StoreError,
+    arrival::Newcomer,
+    change, changes,
     column::Value,
     statements::{clients, document_clients},
 };
@@ -16,18 +18,24 @@ use crate::{
 };
 
 impl Store {
-    /// Stores a new client. When this returns `Ok`, the record survives the process and the machine.
+    /// Stores a new client. When this returns `Ok`, the record survives the process and the machine. `None` leaves its
+    /// family for later.
     ///
     /// # Errors
     /// [`StoreError::Busy`] at once when too much is waiting; nothing is stored then.
-    pub async fn register_client(&self, client: Arc<ClientRecord>) -> Result<(), StoreError> {
+    pub async fn register_client(
+        &self,
+        client: Arc<ClientRecord>,
+        family: Option<FamilySaid>,
+    ) -> Result<(), StoreError> {
         if let Some(answer) = self.check_registration().await {
             return answer;
         }
         let timed = self.timed(StoreOperation::Registration, "register_client");
+        let newcomer = Newcomer { client, family };
         timed.ended(match &self.database {
-            Database::Embedded(embedded) => embedded.register_client(client).await,
-            Database::Postgres(postgres) => postgres.register_client(client).await,
+            Database::Embedded(embedded) => embedded.register_client(newcomer).await,
+            Database::Postgres(postgres) => postgres.register_client(newcomer).await,
         })
     }
 
@@ -61,20 +69,10 @@ impl Store {
         match (filter.family, &filter.label) {
             (Some(family), _) => self.clients_in_family(family, filter, after, limit).await,
             (None, Some(label)) => self.clients_with_label(label, filter, after, limit).await,
-            (None, None) => self.clients_in_order(filter, after, limit).await,
-        }
-    }
-
-    /// The same from the table of clients alone.
-    pub(crate) async fn clients_in_order(
-        &self,
-        filter: &ClientFilter,
-        after: Option<ClientId>,
-        limit: usize,
-    ) -> Result<Vec<ClientRecord>, StoreError> {
-        match &self.database {
-            Database::Embedded(embedded) => embedded.clients(filter, after, limit).await,
-            Database::Postgres(postgres) => postgres.clients(filter, after, limit).await,
+            (None, None) => match &self.database {
+                Database::Embedded(embedded) => embedded.clients(filter, after, limit).await,
+                Database::Postgres(postgres) => postgres.clients(filter, after, limit).await,
+            },
         }
     }
 
@@ -243,8 +241,7 @@ impl Store {
             Database::Embedded(embedded) => embedded.import_clients(clients.clone()).await,
             Database::Postgres(postgres) => postgres.import_clients(clients.clone()).await,
         }?;
-        // Identifiers of other times: whoever counts registrations does not look for them.
-        self.count_in_families(&clients, None).await?;
+        self.count_in_families(&clients).await?;
         Ok(imported)
     }
 }

@@ -8,7 +8,7 @@ use super::{
     ClientFilter, ClientRecord, Deleted, FamilyAccess, FamilyClient, FamilyFilter, FamilyOrder,
     FamilyPlace, FamilyRecord, Store, StoreError, change, changes,
     column::{Value, first_after},
-    family_record::{ClientRef, FamilyUse, Mark, Number, counted},
+    family_record::{FamilyUse, Number, counted},
     statements::families,
 };
 use crate::{
@@ -24,11 +24,8 @@ pub(super) const CLIENTS_AT_ONCE: usize = 500;
 /// How many removals wait for the store at once, which makes few transactions of them.
 const REMOVALS_AT_ONCE: usize = 64;
 
-/// By how much clocks of nodes may differ, and how long a registration may take, without one being missed, in seconds.
-pub(crate) const MARGIN_SECONDS: u64 = 60;
-
 impl Store {
-    /// The family of this identifier, if any client was ever counted in it.
+    /// The family of this identifier, if it was ever told of a client.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -104,7 +101,7 @@ impl Store {
         Ok(counted.first().map_or(0, |counted| counted.number))
     }
 
-    /// How many clients of a family that are counted registered at `since` or later.
+    /// How many clients of a family registered at `since` or later.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -149,46 +146,30 @@ impl Store {
         put.map(drop)
     }
 
-    /// Every client from before this moment is counted in its family, as far as the clocks of all nodes agree.
-    pub(crate) async fn families_mark(&self) -> Result<Option<Timestamp>, StoreError> {
-        let found: Vec<Mark> = self.select_aside(&families::SELECT_MARK, Vec::new()).await?;
-        Ok(found.first().map(|mark| mark.at))
+    /// Tells families of the clients that arrived first. Returns whether those were all, and when the first registered.
+    pub(crate) async fn add_arrivals(&self) -> Result<(bool, Option<Timestamp>), StoreError> {
+        let (arrivals, first) = change!(self, aside whole, |change| changes::add_arrivals(change))?;
+        Ok((arrivals < changes::ARRIVALS_AT_ONCE, first))
     }
 
-    /// Counts clients in their families, each once. `mark` tells that all earlier ones are counted then. Returns how many
-    /// were not counted before.
+    /// At most `limit` clients whose family is not found yet, behind `after`.
+    pub(crate) async fn clients_without_family(
+        &self,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let Some(first) = first_after(after) else { return Ok(Vec::new()) };
+        let parameters = vec![Value::Id(first), Value::limit(limit)];
+        self.select_aside(&families::SELECT_WITHOUT_FAMILY, parameters).await
+    }
+
+    /// Finds the families of clients, and counts them there, each once. Returns how many were not counted before.
     pub(crate) async fn count_in_families(
         &self,
         clients: &[ClientRecord],
-        mark: Option<Timestamp>,
     ) -> Result<usize, StoreError> {
         let counted = counted(clients);
-        change!(self, aside whole, |change| {
-            changes::count_in_families(change, &counted, false, mark)
-        })
-    }
-
-    /// The identifiers of at most `limit` clients behind `after` and up to `last`.
-    pub(crate) async fn client_ids(
-        &self,
-        after: ClientId,
-        last: ClientId,
-        limit: usize,
-    ) -> Result<Vec<ClientId>, StoreError> {
-        let ids = [after, last].map(|id| Value::Id(*id.as_bytes()));
-        let parameters = ids.into_iter().chain([Value::limit(limit)]).collect();
-        let found: Vec<ClientRef> =
-            self.select_aside(&families::SELECT_CLIENT_IDS, parameters).await?;
-        Ok(found.into_iter().map(|client| client.client_id).collect())
-    }
-
-    /// The clients of these identifiers that exist.
-    pub(crate) async fn clients_of(
-        &self,
-        ids: &[ClientId],
-    ) -> Result<Vec<ClientRecord>, StoreError> {
-        let ids: Vec<ClientRef> = ids.iter().map(|id| ClientRef { client_id: *id }).collect();
-        change!(self, aside one, |change| changes::clients_of(change, &ids))
+        change!(self, aside whole, |change| changes::count_in_families(change, &counted, false))
     }
 
     /// Removes every registered client of a family with its grants, a few at a time; later registrations stay possible.
@@ -255,19 +236,17 @@ impl Store {
         now: Timestamp,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<u64, StoreError> {
+        while !self.add_arrivals().await?.0 {}
+        self.check_family_members().await?;
         let mut after = None;
         loop {
             let page = self.clients(&ClientFilter::default(), after, CLIENTS_AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.client_id);
             let counted = counted(&page);
-            let done = change!(self, whole, |change| {
-                changes::count_in_families(change, &counted, true, None)
-            });
-            done?;
+            change!(self, whole, |change| { changes::count_in_families(change, &counted, true) })?;
             progress(page.len());
         }
-        self.check_family_members().await?;
         let mut after = None;
         loop {
             let page = self.families_by_id(after, CLIENTS_AT_ONCE).await?;

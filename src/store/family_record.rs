@@ -59,6 +59,7 @@ impl FamilyRecord {
     pub(super) fn add(&mut self, other: &Self) {
         self.names.add(&other.names);
         self.clients += other.clients;
+        self.removed += other.removed;
         self.flags.insert(other.flags);
         self.first_seen_at = self.first_seen_at.min(other.first_seen_at);
         self.last_seen_at = self.last_seen_at.max(other.last_seen_at);
@@ -67,7 +68,7 @@ impl FamilyRecord {
 
 /// Names of clients with the time at which each was first registered: the earliest few.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FamilyNames(Vec<(Timestamp, String)>);
+pub struct FamilyNames(pub(super) Vec<(Timestamp, String)>);
 
 /// How many names a family has: strangers make up any number.
 const NAMES_MAX: usize = 10;
@@ -117,7 +118,7 @@ columns! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
     pub struct FamilyClient {
         /// The family.
-        pub family_id: FamilyId = "family_id",
+        pub family_id: FamilyId = "family",
         /// The client.
         pub client_id: ClientId = "client_id",
     }
@@ -179,15 +180,6 @@ columns! {
     }
 }
 
-columns! {
-    /// How far something has come that is counted aside.
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct Mark {
-        /// Everything from before is counted.
-        pub(super) at: Timestamp = "at",
-    }
-}
-
 /// What names each kind of record here in errors.
 macro_rules! named {
     ($($record:ident in $table:literal is $name:literal;)+) => {
@@ -204,14 +196,13 @@ macro_rules! named {
 
 named! {
     FamilyRecord in "families" is "a family";
-    FamilyClient in "family_clients" is "a client of a family";
+    FamilyClient in "clients" is "a client of a family";
     FamilyRef in "families" is "a family";
     ClientRef in "clients" is "a client";
     GrantsOf in "grants" is "a grant";
     FamilyAccess in "grants" is "the access to a family";
     FamilyUse in "clients" is "the last use of a family";
     Number in "families" is "the number of families";
-    Mark in "marks" is "the mark of the families";
 }
 
 /// Clients of one family, as they are counted.

@@ -6,6 +6,7 @@
 //! outside this folder.
 
 mod approval;
+mod arrival;
 mod attempts;
 mod authorizations;
 mod changes;
@@ -49,9 +50,9 @@ mod webhooks;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-pub(crate) use self::families::MARGIN_SECONDS;
 pub use self::{
     approval::{Waiting, WaitingMax},
+    arrival::FamilySaid,
     attempts::{ATTEMPTS_MAX, AttemptId, AttemptPlace, AttemptRecord},
     authorizations::{Authorization, AuthorizationId},
     client_edits::{ClientEdit, ClientEdited},

@@ -72,7 +72,7 @@ pub(super) const fn without_comma(list: &str) -> &str {
 /// The first `count` parameters, separated by commas.
 pub(super) const fn parameters(count: usize) -> &'static str {
     const ALL: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-        $19, $20, $21, $22, $23, $24, ";
+        $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, ";
     let (mut end, mut commas) = (0, 0);
     while commas < count {
         if ALL.as_bytes()[end] == b',' {

@@ -42,11 +42,10 @@ pub(super) trait Transaction {
         records: &[R],
     ) -> Result<usize, Self::Fault>;
 
-    /// Inserts those records that are not there yet, and returns them. SQLite inserts one for which `may` selects a row;
-    /// in PostgreSQL, the statement decides by itself, and returns what it inserted.
-    async fn insert_new<R: Record + Clone>(
+    /// Runs a statement for each record, and returns those for which it changed a row: PostgreSQL runs it once, and the
+    /// statement returns them.
+    async fn change_each<R: Record + Clone>(
         &mut self,
-        may: &'static Statement,
         statement: &'static Statement,
         records: &[R],
     ) -> Result<Vec<R>, Self::Fault>;

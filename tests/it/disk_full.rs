@@ -88,7 +88,7 @@ async fn a_full_disk_refuses_registrations_and_readiness_until_there_is_room() {
     let entropy = Entropy::seeded(1);
     let store = open(&disk.folder());
     let before = record(NOW, &entropy);
-    store.register_client(Arc::new(before.clone())).await.unwrap();
+    store.register_client(Arc::new(before.clone()), None).await.unwrap();
     store.ready().await.unwrap();
 
     disk.fill();
@@ -96,7 +96,7 @@ async fn a_full_disk_refuses_registrations_and_readiness_until_there_is_room() {
     let mut attempts = 0;
     // The log may have room for a little more, and again when it was moved into the file meanwhile.
     let refusals = loop {
-        match store.register_client(Arc::new(record(NOW + 1, &entropy))).await {
+        match store.register_client(Arc::new(record(NOW + 1, &entropy)), None).await {
             Ok(()) => kept += 1,
             Err(refused) => {
                 if let Err(not_ready) = store.ready().await {
@@ -116,7 +116,7 @@ async fn a_full_disk_refuses_registrations_and_readiness_until_there_is_room() {
     disk.clear();
     store.ready().await.unwrap();
     let after = record(NOW + 2, &entropy);
-    store.register_client(Arc::new(after.clone())).await.unwrap();
+    store.register_client(Arc::new(after.clone()), None).await.unwrap();
     store.close().await.unwrap();
 
     let store = open(&disk.folder());
@@ -137,7 +137,7 @@ async fn a_disk_that_fills_under_load_keeps_exactly_what_was_answered() {
             let mut kept = Vec::new();
             for turn in 0.. {
                 let client = record(NOW + caller * 100_000 + turn, &entropy);
-                match store.register_client(Arc::new(client.clone())).await {
+                match store.register_client(Arc::new(client.clone()), None).await {
                     Ok(()) => kept.push(client),
                     Err(error) => {
                         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
@@ -208,7 +208,7 @@ async fn a_full_disk_takes_revocations_and_deletions_and_nothing_else() {
     let clients: Vec<_> = (0..150).map(|turn| record(NOW + turn, &entropy)).collect();
     let mut grants = Vec::new();
     for client in &clients {
-        store.register_client(Arc::new(client.clone())).await.unwrap();
+        store.register_client(Arc::new(client.clone()), None).await.unwrap();
         let grant = grant(client.client_id, &entropy);
         grants.push(grant.grant_id);
         store.keep_grant(grant).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_full_disk_takes_revocations_and_deletions_and_nothing_else() {
         for turn in 0.. {
             let is_released = fs::metadata(&reserve).unwrap().len() == 0;
             let stranger = Arc::new(record(NOW + 1_000 + turn, &entropy));
-            let registered = store.register_client(stranger).await;
+            let registered = store.register_client(stranger, None).await;
             assert!(!(is_released && registered.is_ok()), "they cannot take the reserve");
             if registered.is_err() {
                 break;
@@ -247,7 +247,7 @@ async fn a_full_disk_takes_revocations_and_deletions_and_nothing_else() {
         tokio::task::yield_now().await;
     }
     let after = record(NOW + 100_000, &entropy);
-    store.register_client(Arc::new(after.clone())).await.unwrap();
+    store.register_client(Arc::new(after.clone()), None).await.unwrap();
     store.close().await.unwrap();
     let store = open(&disk.folder());
     assert!(store.client(after.client_id).await.unwrap().is_some());

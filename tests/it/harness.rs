@@ -228,7 +228,7 @@ impl TestServer {
 
     /// Keeps a client that registered elsewhere.
     pub(crate) async fn keep(&self, client: ClientRecord) {
-        self.kept.register_client(Arc::new(client)).await.unwrap();
+        self.kept.register_client(Arc::new(client), None).await.unwrap();
     }
 
     /// Deletes a client.

@@ -114,7 +114,7 @@ impl Walk {
             let client = self.new_client();
             self.model.insert(client.client_id, client.clone());
             let store = Arc::clone(&self.store);
-            calls.spawn(async move { store.register_client(Arc::new(client)).await });
+            calls.spawn(async move { store.register_client(Arc::new(client), None).await });
         }
         for answer in calls.join_all().await {
             answer.unwrap();
@@ -195,7 +195,7 @@ impl Walk {
         let command = store::open(&self.config, Access::Command).await.unwrap();
         let client = self.new_client();
         self.model.insert(client.client_id, client.clone());
-        command.register_client(Arc::new(client)).await.unwrap();
+        command.register_client(Arc::new(client), None).await.unwrap();
         if let Some(there) = self.one_of_them() {
             self.model.remove(&there.client_id);
             assert_eq!(

@@ -222,7 +222,7 @@ async fn race_at(nodes: [&Arc<Store>; 3], config: &Config) {
         let now = server.clock.now();
         record.client_id = ClientId::generate(now, &server.chance);
         let client = record.client_id.into();
-        nodes[2].register_client(Arc::new(record.clone())).await.unwrap();
+        nodes[2].register_client(Arc::new(record.clone()), None).await.unwrap();
         let grant = GrantRecord {
             grant_id: GrantId::generate(now, &server.chance),
             client: record.client_id.into(),

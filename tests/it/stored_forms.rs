@@ -126,6 +126,24 @@ async fn a_store_of_version_7_loads_what_clients_were_allowed() {
     loads_what_clients_were_allowed("7.sql").await;
 }
 
+#[tokio::test]
+async fn a_store_of_version_8_loads_the_families_of_clients() {
+    loads_what_clients_were_allowed("8.sql").await;
+    let folder = written_by("8.sql");
+    let store =
+        store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
+
+    store.rebuild_families(Timestamp::from_millis(0), &|_| {}).await.unwrap();
+
+    let families = store.families_by_id(None, 10).await.unwrap();
+    let mut counted: Vec<_> =
+        families.iter().map(|family| (family.key.as_str(), family.clients)).collect();
+    counted.sort_unstable();
+    let app = "claude quoted single@scheme:com.example.app";
+    assert_eq!(counted, [("", 1), (app, 1), ("datadog mcp@loopback", 1)]);
+    store.close().await.unwrap();
+}
+
 async fn loads_what_clients_were_allowed(sample: &str) {
     let folder = written_by(sample);
     let store =

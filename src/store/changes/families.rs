@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::{
     ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing,
+    arrival::ArrivalRecord,
     column::{Columns as _, Stored as _, Value},
     family_record::{ClientRef, Counted, FamilyRef, counted, family_of},
     statements::families,
@@ -11,52 +12,87 @@ use crate::store::{
 };
 use crate::{ceiling::Ceiling, client::ClientId, clock::Timestamp, family::FamilyId};
 
-/// Reads the clients of these identifiers.
-pub(in crate::store) async fn clients_of<T: Transaction>(
-    change: &mut T,
-    ids: &[ClientRef],
-) -> Result<Vec<ClientRecord>, T::Fault> {
-    change.select_each(&families::SELECT_EACH_CLIENT, ids).await
-}
+/// How many arrivals one change adds.
+pub(in crate::store) const ARRIVALS_AT_ONCE: usize = 500;
 
-/// Counts clients in their families: each once, however often it is handed over, and by however many nodes. With
-/// `again`, also what is known of those that are counted adds up once more, which changes nothing unless it was lost.
-/// `mark` tells that every client of an earlier time is counted then. Returns how many clients were new.
+/// Finds the family of clients that have none yet, and counts them there: each once, however often it is handed over, and
+/// by however many nodes. With `again`, also what is known of those that have one adds up once more, which changes nothing
+/// unless it was lost. Returns how many clients were new.
 pub(in crate::store) async fn count_in_families<T: Transaction>(
     change: &mut T,
     counted: &[Counted],
     again: bool,
-    mark: Option<Timestamp>,
 ) -> Result<usize, T::Fault> {
     let mut members = Vec::new();
     for Counted { seen, members: clients } in counted {
         let family_id = seen.family_id;
         members.extend(clients.iter().map(|id| FamilyClient { family_id, client_id: *id }));
     }
-    let new = change.insert_new(&families::IS_CLIENT, &families::JOIN, &members).await?;
+    let joined = change.change_each(&families::JOIN, &members).await?;
+    let known = change.change_each(&families::WAS_COUNTED, &joined).await?;
+    let known: BTreeSet<FamilyClient> = known.into_iter().collect();
     let mut of_family: BTreeMap<FamilyId, u64> = BTreeMap::new();
-    for client in &new {
+    for client in joined.iter().filter(|client| !known.contains(client)) {
         *of_family.entry(client.family_id).or_default() += 1;
     }
     let seen = counted.iter().filter_map(|Counted { seen, .. }| {
         let clients = of_family.get(&seen.family_id).copied().unwrap_or_default();
-        let family = || FamilyRecord { clients, ..seen.clone() };
-        (clients > 0 || again).then(|| (seen.family_id, family()))
+        (clients > 0 || again).then(|| FamilyRecord { clients, ..seen.clone() })
     });
-    let seen: BTreeMap<FamilyId, FamilyRecord> = seen.collect();
+    let seen: Vec<FamilyRecord> = seen.collect();
     add_to_families(change, seen).await?;
-    if let Some(mark) = mark {
-        change.execute(&families::PUT_MARK, &[mark.value()]).await?;
+    Ok(joined.len())
+}
+
+/// Tells families of the clients that arrived first, [`ARRIVALS_AT_ONCE`] at most. Returns how many arrivals there were, and when the
+/// first of their clients registered.
+pub(in crate::store) async fn add_arrivals<T: Transaction>(
+    change: &mut T,
+) -> Result<(usize, Option<Timestamp>), T::Fault> {
+    let limit = [Value::limit(ARRIVALS_AT_ONCE)];
+    let arrivals = change.select(&families::SELECT_ARRIVALS, &limit).await?;
+    let first = arrivals.first().map(|arrival: &ArrivalRecord| arrival.first_seen_at);
+    Ok((add(change, arrivals).await?, first))
+}
+
+/// Tells a family of all its clients.
+pub(super) async fn add_arrivals_of<T: Transaction>(
+    change: &mut T,
+    family: FamilyId,
+) -> Result<(), T::Fault> {
+    loop {
+        let parameters = [family.value(), Value::limit(ARRIVALS_AT_ONCE)];
+        let arrivals = change.select(&families::SELECT_ARRIVALS_OF, &parameters).await?;
+        if add(change, arrivals).await? < ARRIVALS_AT_ONCE {
+            return Ok(());
+        }
     }
-    Ok(new.len())
+}
+
+async fn add<T: Transaction>(
+    change: &mut T,
+    arrivals: Vec<ArrivalRecord>,
+) -> Result<usize, T::Fault> {
+    let added: Vec<ClientRef> =
+        arrivals.iter().map(|arrival| ClientRef { client_id: arrival.client_id }).collect();
+    add_to_families(change, arrivals.into_iter().map(ArrivalRecord::seen)).await?;
+    change.insert(&families::FORGET_ARRIVALS, &added).await?;
+    Ok(added.len())
 }
 
 /// Adds what was seen of clients to the rows of their families. Rows are made first, then locked in one order: two nodes
 /// that add to one family do it one after the other.
 async fn add_to_families<T: Transaction>(
     change: &mut T,
-    seen: BTreeMap<FamilyId, FamilyRecord>,
+    all: impl IntoIterator<Item = FamilyRecord>,
 ) -> Result<(), T::Fault> {
+    let mut seen: BTreeMap<FamilyId, FamilyRecord> = BTreeMap::new();
+    for family in all {
+        match seen.get_mut(&family.family_id) {
+            Some(together) => together.add(&family),
+            None => drop(seen.insert(family.family_id, family)),
+        }
+    }
     if seen.is_empty() {
         return Ok(());
     }
@@ -75,16 +111,29 @@ async fn add_to_families<T: Transaction>(
     change.insert(&families::PUT, &stored).await.map(drop)
 }
 
-/// Counts a client no more in its family.
+/// Counts a client no more in its family. The row of one that is removed goes next.
 pub(super) async fn leave_family<T: Transaction>(
     change: &mut T,
     member: FamilyClient,
     is_removed: bool,
 ) -> Result<(), T::Fault> {
-    let FamilyClient { family_id, client_id } = &member;
-    if change.execute(&families::LEAVE, &[family_id.value(), client_id.value()]).await? > 0 {
-        let removed = u64::from(is_removed);
-        change.execute(&families::LOSE, &[family_id.value(), removed.value()]).await?;
+    let key = [member.family_id.value(), member.client_id.value()];
+    let left = if is_removed {
+        let found: Vec<FamilyClient> = change.select(&families::SELECT_MEMBER, &key).await?;
+        found.len()
+    } else {
+        change.execute(&families::LEAVE, &key).await?
+    };
+    if left == 0 && change.change_each(&families::WAS_COUNTED, &[member]).await?.is_empty() {
+        return Ok(());
+    }
+    let removed = u64::from(is_removed);
+    let loss = [member.family_id.value(), removed.value()];
+    // An arrival that is gone is added to its family.
+    for statement in [&families::LOSE, &families::LOSE_ARRIVED, &families::LOSE] {
+        if change.execute(statement, &loss).await? > 0 {
+            break;
+        }
     }
     Ok(())
 }
@@ -102,7 +151,7 @@ pub(super) async fn change_family<T: Transaction>(
         let member = FamilyClient { family_id, client_id: client.client_id };
         leave_family(change, member, false).await?;
     }
-    count_in_families(change, &counted, true, None).await.map(drop)
+    count_in_families(change, &counted, true).await.map(drop)
 }
 
 /// What an operator decided about a family.
@@ -113,19 +162,23 @@ pub(super) struct Decided {
 }
 
 /// What is decided about the family of a client that a person is about to allow, which does not change until the
-/// transaction ends. A registered client is counted at once, so that a suspension or restriction of the family finds its grants.
+/// transaction ends. A registered client has a family then, so that a suspension or restriction of it finds the grants.
 pub(super) async fn family_decision<T: Transaction>(
     change: &mut T,
     family: Option<FamilyId>,
     client: Option<&ClientRecord>,
 ) -> Result<Decided, T::Fault> {
     let Some(family) = family else { return Ok(Decided::default()) };
-    count_in_families(change, &counted(client), false, None).await?;
-    let found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
-    let decided = found
-        .into_iter()
-        .next()
-        .map(|family: FamilyRecord| Decided { standing: family.standing, ceiling: family.ceiling });
+    count_in_families(change, &counted(client), false).await?;
+    let mut found: Vec<FamilyRecord> =
+        change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
+    if found.is_empty() {
+        // Nobody can decide about it before it has a row.
+        add_arrivals_of(change, family).await?;
+        found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
+    }
+    let decided = found.pop();
+    let decided = decided.map(|it| Decided { standing: it.standing, ceiling: it.ceiling });
     Ok(decided.unwrap_or_default())
 }
 
@@ -148,8 +201,12 @@ pub(super) async fn lock_families<T: Transaction>(
     joined: Option<&ClientRecord>,
 ) -> Result<[Standing; 2], T::Fault> {
     let joined = counted(joined).pop().map(|counted| counted.seen);
+    let both = [family, joined.as_ref().map(|joined| joined.family_id)];
+    // As those who add arrivals do it: first these, then families.
+    for family in both.into_iter().flatten() {
+        add_arrivals_of(change, family).await?;
+    }
     change.insert(&families::BEGIN, joined.as_slice()).await?;
-    let both = [family, joined.map(|joined| joined.family_id)];
     let locked = lock_each(change, both.into_iter().flatten().collect()).await?;
     Ok(both.map(|id| {
         let of_id = locked.iter().find(|family| Some(family.family_id) == id);
@@ -206,10 +263,8 @@ pub(in crate::store) async fn import_families<T: Transaction>(
     change: &mut T,
     imported: &[FamilyRecord],
 ) -> Result<usize, T::Fault> {
-    let seen: BTreeMap<FamilyId, FamilyRecord> = imported
-        .iter()
-        .map(|family| (family.family_id, FamilyRecord { clients: 0, ..family.clone() }))
-        .collect();
+    let seen =
+        imported.iter().map(|family| FamilyRecord { clients: 0, removed: 0, ..family.clone() });
     add_to_families(change, seen).await?;
     let mut changed = 0;
     for family in imported {

@@ -5,7 +5,7 @@ use std::slice;
 use serde_json::json;
 
 use super::{
-    families::family_decision,
+    families::{add_arrivals_of, family_decision},
     grants::{Ending, end_grants},
 };
 use crate::{
@@ -30,6 +30,7 @@ pub(in crate::store) async fn edit_family<T: Transaction>(
     edit: &FamilyEdit,
     by: &Author,
 ) -> Result<FamilyEdited, T::Fault> {
+    add_arrivals_of(change, id).await?;
     let found: Vec<FamilyRecord> = change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
     let Some(family) = found.first() else { return Ok(FamilyEdited::NotThere) };
     if !family.is_in(edit.versions.as_deref()) {

@@ -59,7 +59,7 @@ pub(in crate::store) async fn register_with_token<T: Transaction>(
         return Ok(false);
     }
     change.execute(&initial_access_tokens::USE, &[id.value(), by.at.value()]).await?;
-    change.insert(&clients::REGISTER, slice::from_ref(client)).await?;
+    change.insert(&clients::ADD, slice::from_ref(client)).await?;
     let event = about(&token, Action::InitialAccessTokenUsed, by).about(&client.client_id.into());
     change.insert(&events::INSERT, slice::from_ref(&event)).await?;
     Ok(true)
@@ -90,7 +90,7 @@ pub(in crate::store) async fn add_client<T: Transaction>(
     change: &mut T,
     client: &ClientRecord,
 ) -> Result<(), T::Fault> {
-    change.insert(&clients::REGISTER, slice::from_ref(client)).await.map(drop)
+    change.insert(&clients::ADD, slice::from_ref(client)).await.map(drop)
 }
 
 /// Stores tokens that are new, or were used more often than the stored ones. Returns how many were.

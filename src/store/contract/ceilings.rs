@@ -108,7 +108,7 @@ async fn family_of(store: &Store, client: &ClientIdentifier) -> FamilyId {
     let metadata = match client {
         ClientIdentifier::Registered(id) => {
             let record = store.client(*id).await.unwrap().unwrap();
-            store.count_in_families(std::slice::from_ref(&record), None).await.unwrap();
+            store.count_in_families(std::slice::from_ref(&record)).await.unwrap();
             record.metadata
         }
         ClientIdentifier::Document(url) => {

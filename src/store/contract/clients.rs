@@ -52,9 +52,9 @@ pub(in crate::store) async fn an_unknown_client_is_not_there(store: Arc<Store>) 
 pub(in crate::store) async fn an_identifier_is_registered_once(store: Arc<Store>) {
     let first = Records::new().next();
     let second = ClientRecord { metadata: "{}".to_owned(), ..first.clone() };
-    store.register_client(Arc::new(first.clone())).await.unwrap();
+    store.register_client(Arc::new(first.clone()), None).await.unwrap();
 
-    let refused = store.register_client(Arc::new(second)).await;
+    let refused = store.register_client(Arc::new(second), None).await;
 
     assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
     assert_eq!(store.client(first.client_id).await.unwrap(), Some(first));
@@ -69,10 +69,10 @@ pub(in crate::store) async fn a_refused_duplicate_does_not_touch_its_neighbours(
     for (index, client) in neighbours.iter().cloned().enumerate() {
         if index == 10 {
             let (store, there) = (Arc::clone(&store), Arc::new(there.clone()));
-            calls.spawn(async move { store.register_client(there).await.is_err() });
+            calls.spawn(async move { store.register_client(there, None).await.is_err() });
         }
         let store = Arc::clone(&store);
-        calls.spawn(async move { store.register_client(Arc::new(client)).await.is_ok() });
+        calls.spawn(async move { store.register_client(Arc::new(client), None).await.is_ok() });
     }
 
     assert!(calls.join_all().await.into_iter().all(|as_expected| as_expected));
@@ -86,7 +86,7 @@ pub(in crate::store) async fn clients_registered_at_once_are_all_kept(store: Arc
     let mut calls = JoinSet::new();
     for client in clients.iter().cloned() {
         let store = Arc::clone(&store);
-        calls.spawn(async move { store.register_client(Arc::new(client)).await });
+        calls.spawn(async move { store.register_client(Arc::new(client), None).await });
     }
     for answer in calls.join_all().await {
         answer.unwrap();
@@ -100,7 +100,7 @@ pub(in crate::store) async fn pages_follow_each_other_in_the_order_of_identifier
 ) {
     let clients = Records::new().take(10);
     for client in clients.iter().rev() {
-        store.register_client(Arc::new(client.clone())).await.unwrap();
+        store.register_client(Arc::new(client.clone()), None).await.unwrap();
     }
 
     for limit in [1, 3, 10, 11] {

@@ -387,12 +387,12 @@ pub(in crate::store) async fn a_sweep_and_the_counting_of_families_never_wait_fo
     }
     let raced = async {
         for [old, new] in &rounds {
-            store.count_in_families(old, None).await.unwrap();
+            store.count_in_families(old).await.unwrap();
             // Two orders, neither of which is that of the families.
             let due = old.iter().rev().map(|client| client.client_id.into()).collect();
             let (expired, counted) = tokio::join!(
                 store.expire_clients(due, EXPIRY, at(NOW)),
-                store.count_in_families(new, None),
+                store.count_in_families(new),
             );
             assert_eq!(expired.unwrap(), Expired { dormant: 0, removed: old.len() });
             assert_eq!(counted.unwrap(), new.len());

@@ -196,7 +196,7 @@ pub(in crate::store) async fn clients_of_one_family_that_update_at_once_all_succ
     let mut records = Records::new();
     let clients = records.take(30);
     register_all(&store, &clients).await;
-    store.count_in_families(&clients, None).await.unwrap();
+    store.count_in_families(&clients).await.unwrap();
     let mut calls = tokio::task::JoinSet::new();
     for (nth, client) in clients.iter().enumerate() {
         let metadata = match nth % 3 {

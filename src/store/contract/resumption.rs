@@ -44,7 +44,7 @@ async fn registered<const N: usize>(store: &Store, names: [&str; N]) -> [ClientR
     let mut records = Records::new();
     let clients = names.map(|name| named(&mut records, name));
     register_all(store, &clients).await;
-    store.count_in_families(&clients, None).await.unwrap();
+    store.count_in_families(&clients).await.unwrap();
     clients
 }
 

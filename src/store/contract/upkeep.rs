@@ -27,7 +27,7 @@ pub(in crate::store) async fn after_close_every_method_is_unavailable(store: Arc
     let unavailable = |answer: Result<(), StoreError>| {
         assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     };
-    unavailable(store.register_client(Arc::new(records.next())).await);
+    unavailable(store.register_client(Arc::new(records.next()), None).await);
     unavailable(store.client(id).await.map(drop));
     unavailable(store.clients(&ClientFilter::default(), None, 1).await.map(drop));
     unavailable(store.count_clients().await.map(drop));
@@ -48,7 +48,7 @@ pub(in crate::store) async fn close_waits_for_what_was_accepted(store: Arc<Store
     let mut calls = JoinSet::new();
     for client in Records::new().take(50) {
         let store = Arc::clone(&store);
-        calls.spawn(async move { store.register_client(Arc::new(client)).await });
+        calls.spawn(async move { store.register_client(Arc::new(client), None).await });
     }
     // On the one thread of a test, this lets each call begin, thus be accepted, before the close.
     task::yield_now().await;

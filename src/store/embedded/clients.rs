@@ -12,8 +12,9 @@ use crate::{
     store::{
         ClientFilter, ClientFlags, ClientRecord, ClientRegistration, ClientState, Imported,
         Standing, StoreError,
+        arrival::{Newcomer, Registration, arrivals},
         column::{Record as _, Stored as _, Value, client_page, corrupt, first_after},
-        statements::clients,
+        statements::{clients, families},
     },
 };
 
@@ -24,14 +25,32 @@ const LOOKED_THROUGH_MAX: usize = 20_000;
 /// Behind every client.
 const LAST: [u8; 16] = [u8::MAX; 16];
 
-/// Runs a statement that inserts a client, unless it was registered later than the table can hold.
-pub(super) fn insert(
+/// Runs a statement that inserts a client with its family.
+pub(super) fn register(
     statement: &mut Statement<'_>,
-    client: &ClientRecord,
+    newcomer: &Newcomer,
 ) -> rusqlite::Result<usize> {
+    check_time(&newcomer.client)?;
+    rows::insert(statement, &Registration::from(newcomer))
+}
+
+/// Stores what families are told of clients that were registered.
+pub(super) fn arrive<'a>(
+    change: &Connection,
+    registered: impl Iterator<Item = &'a Newcomer>,
+) -> rusqlite::Result<()> {
+    let mut statement = change.prepare_cached(families::ARRIVE.sqlite)?;
+    for arrival in arrivals(registered) {
+        rows::insert(&mut statement, &arrival)?;
+    }
+    Ok(())
+}
+
+/// A client cannot have registered later than the table can hold.
+fn check_time(client: &ClientRecord) -> rusqlite::Result<()> {
     i64::try_from(client.issued_at.as_millis())
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    rows::insert(statement, client)
+        .map(drop)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 /// Writes as much as a registration does and takes it back: a probe that wrote less would find room on a
@@ -47,7 +66,7 @@ pub(super) fn probe(change: &Connection) -> rusqlite::Result<()> {
         state: ClientState::default(),
         registration: ClientRegistration::default(),
     };
-    insert(&mut *change.prepare_cached(clients::REGISTER.sqlite)?, &client)?;
+    rows::insert(&mut *change.prepare_cached(clients::ADD.sqlite)?, &client)?;
     execute(change, &clients::DELETE, &[client.client_id.value()]).map(drop)
 }
 
@@ -134,7 +153,8 @@ pub(super) fn import(
     connection: &Connection,
     client: &ClientRecord,
 ) -> Result<Imported, rusqlite::Error> {
-    if insert(&mut *connection.prepare_cached(clients::IMPORT.sqlite)?, client)? > 0 {
+    check_time(client)?;
+    if rows::insert(&mut *connection.prepare_cached(clients::IMPORT.sqlite)?, client)? > 0 {
         return Ok(Imported::Kept);
     }
     Ok(match self::client(connection, client.client_id) {

@@ -48,6 +48,7 @@ use self::{
 use super::{
     ClientFilter, ClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, QueueFigures,
     StoreError, Swept, TrailPosition,
+    arrival::Newcomer,
     column::{Record, Value},
     sql::Statement,
     webhooks::Placed,
@@ -132,11 +133,8 @@ impl Embedded {
         self.readers.ask(move |connection| rows(connection, statement, &parameters)).await
     }
 
-    pub(super) async fn register_client(
-        &self,
-        client: Arc<ClientRecord>,
-    ) -> Result<(), StoreError> {
-        self.change(|reply| Change::Register { client, reply }).await
+    pub(super) async fn register_client(&self, newcomer: Newcomer) -> Result<(), StoreError> {
+        self.change(|reply| Change::Register { newcomer, reply }).await
     }
 
     pub(super) async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {

@@ -77,22 +77,19 @@ impl Transaction for Direct<'_> {
         Ok(changed)
     }
 
-    async fn insert_new<R: Record + Clone>(
+    async fn change_each<R: Record + Clone>(
         &mut self,
-        may: &'static Statement,
         statement: &'static Statement,
         records: &[R],
     ) -> Result<Vec<R>, Stopped> {
-        let mut asked = self.0.prepare_cached(may.sqlite)?;
         let mut prepared = self.0.prepare_cached(statement.sqlite)?;
-        let mut new = Vec::new();
+        let mut changed = Vec::new();
         for record in records {
-            bind_record(&mut asked, record)?;
-            if asked.raw_query().next()?.is_some() && insert(&mut prepared, record)? > 0 {
-                new.push(record.clone());
+            if insert(&mut prepared, record)? > 0 {
+                changed.push(record.clone());
             }
         }
-        Ok(new)
+        Ok(changed)
     }
 
     async fn select_each<K: Record, R: Record>(

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/embedded/0005_drop_sign_ins.sql"),
     include_str!("../../../migrations/embedded/0006_governance.sql"),
     include_str!("../../../migrations/embedded/0007_operators.sql"),
+    include_str!("../../../migrations/embedded/0008_families.sql"),
 ];
 
 /// The version that this release reads and writes.

@@ -26,7 +26,7 @@ use crate::{
     config::{Config, EmbeddedConfig},
     store::{
         ClientFilter, Deleted, Store, StoreError,
-        contract::{Records, by, store_contract},
+        contract::{Records, by, families, store_contract},
         open_folder,
     },
 };
@@ -77,7 +77,7 @@ async fn a_closed_store_is_one_file_and_holds_everything_when_opened_again() {
     let (store, folder) = empty_store();
     let clients = Records::new().take(500);
     for client in &clients {
-        store.register_client(Arc::new(client.clone())).await.unwrap();
+        store.register_client(Arc::new(client.clone()), None).await.unwrap();
     }
     store.close().await.unwrap();
     let mut names: Vec<_> =
@@ -96,7 +96,7 @@ async fn what_was_registered_is_in_the_log_when_nothing_is_closed() {
     let (store, folder) = empty_store();
     let clients = Records::new().take(20);
     for client in &clients {
-        store.register_client(Arc::new(client.clone())).await.unwrap();
+        store.register_client(Arc::new(client.clone()), None).await.unwrap();
     }
     // The files as a crash would leave them: copied while the store is open.
     let left = TempDir::new().unwrap();
@@ -210,7 +210,7 @@ async fn a_store_opened_for_reading_refuses_changes() {
     let store = open(folder.path(), Access::Read).unwrap();
 
     assert_eq!(store.count_clients().await.unwrap(), 3);
-    let refused = store.register_client(Arc::new(Records::new().next())).await;
+    let refused = store.register_client(Arc::new(Records::new().next()), None).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     store.close().await.unwrap();
 }
@@ -225,14 +225,14 @@ async fn a_command_reads_and_writes_while_a_server_writes_without_a_pause() {
         let server = Arc::clone(&server);
         calls.spawn(async move {
             for client in part {
-                server.register_client(Arc::new(client)).await.unwrap();
+                server.register_client(Arc::new(client), None).await.unwrap();
             }
         });
     }
 
     let command = open(folder.path(), Access::Command).unwrap();
     for client in &theirs {
-        command.register_client(Arc::new(client.clone())).await.unwrap();
+        command.register_client(Arc::new(client.clone()), None).await.unwrap();
     }
     command.remove_client(theirs[0].client_id, REMOVED, "", by()).await.unwrap();
     command.close().await.unwrap();
@@ -265,7 +265,7 @@ async fn a_full_queue_is_busy_at_once_and_stores_nothing_of_what_it_refused() {
         let store = Arc::clone(&store);
         calls.spawn(async move {
             let id = client.client_id;
-            (id, store.register_client(Arc::new(client)).await)
+            (id, store.register_client(Arc::new(client), None).await)
         });
     }
     // Whoever is answered while the writer waits was refused.
@@ -295,7 +295,7 @@ async fn callers_who_wait_together_share_a_commit() {
     let mut calls = JoinSet::new();
     for client in Records::new().take(200) {
         let store = Arc::clone(&store);
-        calls.spawn(async move { store.register_client(Arc::new(client)).await });
+        calls.spawn(async move { store.register_client(Arc::new(client), None).await });
     }
     task::yield_now().await;
     other.execute_batch("ROLLBACK").unwrap();
@@ -344,11 +344,12 @@ async fn a_client_whose_caller_has_left_is_not_kept() {
     // The first keeps the writer waiting for its transaction while the second goes.
     for client in [first, stays] {
         let store = Arc::clone(&store);
-        calls.spawn(async move { store.register_client(Arc::new(client)).await });
+        calls.spawn(async move { store.register_client(Arc::new(client), None).await });
     }
     task::yield_now().await;
     let id = left.client_id;
-    let gone = tokio::time::timeout(Duration::ZERO, store.register_client(Arc::new(left))).await;
+    let gone =
+        tokio::time::timeout(Duration::ZERO, store.register_client(Arc::new(left), None)).await;
     assert!(gone.is_err());
     other.execute_batch("ROLLBACK").unwrap();
     calls.join_all().await.into_iter().for_each(|answer| answer.unwrap());
@@ -369,7 +370,7 @@ async fn a_backup_made_under_constant_writing_is_a_whole_store() {
         let mut written = 0;
         while !stopped.load(Ordering::Relaxed) {
             let client = Arc::new(records.next());
-            Handle::current().block_on(writing.register_client(client)).unwrap();
+            Handle::current().block_on(writing.register_client(client, None)).unwrap();
             written += 1;
         }
         written
@@ -413,4 +414,13 @@ async fn a_backup_never_replaces_a_file() {
     assert!(matches!(refused, BackupError::Exists { .. }), "{refused}");
     assert_eq!(fs::read(&to).unwrap(), b"precious");
     assert!(!folder.path().join("backup.partial").exists());
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_counted_is_counted_once() {
+    let (store, folder) = empty_store();
+    let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
+    let run = async |sql: &str| other.execute_batch(sql).unwrap();
+    families::what_an_earlier_release_counted_is_counted_once(&store, run).await;
+    store.close().await.unwrap();
 }

@@ -7,7 +7,6 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -26,13 +25,13 @@ use super::{
 };
 use crate::{
     config::EmbeddedConfig,
-    store::{ClientRecord, Imported, StoreError, statements},
+    store::{ClientRecord, Imported, StoreError, arrival::Newcomer, statements},
 };
 
 /// One change, and who waits for it.
 pub(super) enum Change {
     Register {
-        client: Arc<ClientRecord>,
+        newcomer: Newcomer,
         reply: Reply<()>,
     },
     Import {
@@ -144,6 +143,16 @@ impl Change {
         }
     }
 
+    /// The client that it registered.
+    fn registered(&self) -> Option<&Newcomer> {
+        match self {
+            Self::Register { newcomer, reply } => {
+                matches!(reply.outcome, Some(Ok(()))).then_some(newcomer)
+            }
+            _ => None,
+        }
+    }
+
     /// Does its part of a batch; an error ends the whole batch.
     fn apply(
         &mut self,
@@ -153,9 +162,10 @@ impl Change {
         match self {
             // Nobody will be told an identifier any more.
             Self::Register { reply, .. } if reply.is_unwanted() => {}
-            Self::Register { client, reply } => {
-                let outcome = clients::insert(insert, client).map(|_one_row| ());
+            Self::Register { newcomer, reply } => {
+                let outcome = clients::register(insert, newcomer).map(|_one_row| ());
                 let outcome = spare_the_others(change, outcome)?;
+                let client = &newcomer.client;
                 reply.outcome = Some(outcome.map_err(|error| clients::insert_error(client, error)));
             }
             Self::Other(work) => work.apply(change)?,
@@ -202,7 +212,7 @@ impl Writer {
     fn write(&mut self, batch: &mut Vec<Change>) -> Option<Reply<()>> {
         // Neighbours in the tree go to the same pages.
         batch.sort_unstable_by_key(|change| match change {
-            Change::Register { client, .. } => Some(client.client_id),
+            Change::Register { newcomer, .. } => Some(newcomer.client.client_id),
             _ => None,
         });
         let failure =
@@ -271,6 +281,7 @@ impl Writer {
             for one in &mut *batch {
                 one.apply(change, &mut insert)?;
             }
+            clients::arrive(change, batch.iter().filter_map(Change::registered))?;
             let probed = batch.iter().any(|one| matches!(one, Change::Probe { .. }));
             if probed && change.total_changes() == before {
                 clients::probe(change)?;

@@ -49,9 +49,8 @@ impl Transaction for Alone<'_> {
         self.0.change(statement, &parameters(&columns(all.iter()))).await
     }
 
-    async fn insert_new<R: Record + Clone>(
+    async fn change_each<R: Record + Clone>(
         &mut self,
-        _may: &'static Statement,
         statement: &'static Statement,
         records: &[R],
     ) -> Result<Vec<R>, StoreError> {

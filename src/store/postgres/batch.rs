@@ -18,14 +18,20 @@ use tokio::{
 };
 
 use super::{
-    clients::{self, checked_columns},
+    clients::{self, check_times},
     connect::Connections,
     fault::{Fault, Meaning, Shared, innermost, shared_error},
-    rows::parameters,
+    rows::{columns, parameters},
 };
 use crate::{
     client::ClientId,
-    store::{ClientRecord, StoreError, column::Record as _, sql::Statement, statements},
+    store::{
+        ClientRecord, StoreError,
+        arrival::{Newcomer, Registration, arrivals},
+        column::Record as _,
+        sql::Statement,
+        statements,
+    },
 };
 
 /// Between two tries.
@@ -37,7 +43,7 @@ const TRIES_AGAIN_MAX: u32 = 5;
 
 /// A registration, and who waits for it.
 pub(super) struct Waiting {
-    pub(super) client: Arc<ClientRecord>,
+    pub(super) newcomer: Newcomer,
     /// When it was accepted.
     pub(super) since: Instant,
     pub(super) reply: oneshot::Sender<Outcome>,
@@ -68,45 +74,45 @@ impl Keeper {
             return;
         }
         // In one order everywhere, no two batches wait for each other.
-        batch.sort_by_key(|waiting| waiting.client.client_id);
+        batch.sort_by_key(|waiting| waiting.newcomer.client.client_id);
         let (batch, twins) = without_twins(batch);
         for twin in twins {
-            let id = twin.client.client_id;
+            let id = twin.newcomer.client.client_id;
             twin.answer(Err(clients::there_already(id)));
         }
-        let clients: Vec<_> = batch.iter().map(|waiting| Arc::clone(&waiting.client)).collect();
+        let newcomers: Vec<_> = batch.iter().map(|waiting| &waiting.newcomer).collect();
         self.connections.metrics.batches.add_one();
-        self.connections.metrics.batched.add(clients.len() as u64);
-        let outcomes = self.outcomes(&clients).await;
+        self.connections.metrics.batched.add(newcomers.len() as u64);
+        let outcomes = self.outcomes(&newcomers).await;
         for (waiting, outcome) in batch.into_iter().zip(outcomes) {
             waiting.answer(outcome);
         }
     }
 
-    async fn outcomes(&self, clients: &[Arc<ClientRecord>]) -> Vec<Outcome> {
-        match self.keep_all(clients).await {
+    async fn outcomes(&self, newcomers: &[&Newcomer]) -> Vec<Outcome> {
+        match self.keep_all(newcomers).await {
             // The database takes or refuses a statement as a whole: one by one, the others are spared.
-            Err(fault) if fault.meaning() == Meaning::Values && clients.len() > 1 => {
-                let mut outcomes = Vec::with_capacity(clients.len());
-                for client in clients {
-                    outcomes.extend(spread(self.keep_all(slice::from_ref(client)).await, 1));
+            Err(fault) if fault.meaning() == Meaning::Values && newcomers.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(newcomers.len());
+                for one in newcomers {
+                    outcomes.extend(spread(self.keep_all(slice::from_ref(one)).await, 1));
                 }
                 outcomes
             }
-            answer => spread(answer, clients.len()),
+            answer => spread(answer, newcomers.len()),
         }
     }
 
     /// Keeps all or, when that is certain, none.
-    async fn keep_all(&self, clients: &[Arc<ClientRecord>]) -> Result<Vec<Outcome>, Fault> {
+    async fn keep_all(&self, newcomers: &[&Newcomer]) -> Result<Vec<Outcome>, Fault> {
         let mut tries = 0;
         loop {
-            let fault = match self.insert(clients).await {
+            let fault = match self.insert(newcomers).await {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(fault) => fault,
             };
             let tries_max = match fault.meaning() {
-                Meaning::Unknown => return self.settle(clients, fault).await,
+                Meaning::Unknown => return self.settle(newcomers, fault).await,
                 Meaning::NotSent => {
                     // Nobody is there: the next batch does not knock at once.
                     sleep(PAUSE).await;
@@ -125,31 +131,42 @@ impl Keeper {
         }
     }
 
-    async fn insert(&self, clients: &[Arc<ClientRecord>]) -> Result<Vec<Outcome>, Fault> {
-        let rows = self.send(&statements::clients::REGISTER, clients).await?;
+    async fn insert(&self, newcomers: &[&Newcomer]) -> Result<Vec<Outcome>, Fault> {
+        check_times(newcomers.iter().map(|one| &*one.client))?;
+        let arrivals = arrivals(newcomers.iter().copied());
+        let rows = if arrivals.is_empty() {
+            self.send(&statements::clients::ADD, newcomers).await?
+        } else {
+            let registrations: Vec<Registration> =
+                newcomers.iter().map(|one| Registration::from(*one)).collect();
+            let mut all = columns(registrations.iter());
+            all.extend(columns(arrivals.iter()));
+            self.connections.query(&statements::clients::REGISTER, &parameters(&all)).await?
+        };
         let kept: HashSet<ClientId> = rows.iter().filter_map(|row| clients::id(row).ok()).collect();
-        let outcome = |client: &Arc<ClientRecord>| {
-            let id = client.client_id;
+        let outcome = |one: &&Newcomer| {
+            let id = one.client.client_id;
             if kept.contains(&id) { Ok(()) } else { Err(clients::there_already(id)) }
         };
-        Ok(clients.iter().map(outcome).collect())
+        Ok(newcomers.iter().map(outcome).collect())
     }
 
     /// Finds out what became of clients whose answer was lost, on connections that are new.
     async fn settle(
         &self,
-        clients: &[Arc<ClientRecord>],
+        newcomers: &[&Newcomer],
         mut fault: Fault,
     ) -> Result<Vec<Outcome>, Fault> {
         let until = Instant::now() + self.settle_timeout;
         let error = innermost(&fault);
-        tracing::warn!(clients = clients.len(), error, "the answer to a batch was lost");
+        tracing::warn!(clients = newcomers.len(), error, "the answer to a batch was lost");
         loop {
-            match timeout_at(until, self.send(&statements::clients::REGISTER_AGAIN, clients)).await
+            match timeout_at(until, self.send(&statements::clients::REGISTER_AGAIN, newcomers))
+                .await
             {
                 Ok(Ok(rows)) => {
                     self.connections.metrics.settled.add_one();
-                    return Ok(compared(clients, &rows));
+                    return Ok(compared(newcomers, &rows));
                 }
                 Ok(Err(latest)) => fault = latest,
                 Err(_late) => {}
@@ -157,7 +174,7 @@ impl Keeper {
             if Instant::now() + PAUSE >= until {
                 let error = innermost(&fault);
                 tracing::error!(
-                    clients = clients.len(),
+                    clients = newcomers.len(),
                     error,
                     "what became of a batch is not known"
                 );
@@ -171,9 +188,9 @@ impl Keeper {
     async fn send(
         &self,
         statement: &'static Statement,
-        clients: &[Arc<ClientRecord>],
+        newcomers: &[&Newcomer],
     ) -> Result<Vec<tokio_postgres::Row>, Fault> {
-        let columns = checked_columns(clients.iter().map(|client| &**client))?;
+        let columns = columns(newcomers.iter().map(|one| &*one.client));
         self.connections.query(statement, &parameters(&columns)).await
     }
 }
@@ -182,26 +199,26 @@ impl Keeper {
 fn without_twins(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
     let mut last = None;
     batch.into_iter().partition(|waiting| {
-        let is_first = last != Some(waiting.client.client_id);
-        last = Some(waiting.client.client_id);
+        let is_first = last != Some(waiting.newcomer.client.client_id);
+        last = Some(waiting.newcomer.client.client_id);
         is_first
     })
 }
 
 /// Whether each client is kept as it was sent.
-fn compared(clients: &[Arc<ClientRecord>], rows: &[tokio_postgres::Row]) -> Vec<Outcome> {
+fn compared(newcomers: &[&Newcomer], rows: &[tokio_postgres::Row]) -> Vec<Outcome> {
     let mut there: HashMap<ClientId, Result<ClientRecord, StoreError>> = HashMap::new();
     for row in rows {
         if let Ok(id) = clients::id(row) {
             there.insert(id, ClientRecord::from_row(row));
         }
     }
-    let outcome = |client: &Arc<ClientRecord>| match there.remove(&client.client_id) {
+    let outcome = |Newcomer { client, .. }: &&Newcomer| match there.remove(&client.client_id) {
         Some(Ok(kept)) if kept == **client => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(_)) | None => Err(clients::there_already(client.client_id)),
     };
-    clients.iter().map(outcome).collect()
+    newcomers.iter().map(outcome).collect()
 }
 
 /// The outcome of each, when all have the same fault.

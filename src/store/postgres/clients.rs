@@ -1,25 +1,22 @@
-//! Clients: the columns of a batch.
+//! Clients: what a batch can hold, and what it answers.
 
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{
-    fault::Fault,
-    rows::{Column, columns},
-};
+use super::fault::Fault;
 use crate::{
     client::ClientId,
     store::{ClientRecord, StoreError, column::corrupt},
 };
 
-/// The columns of clients; `Err` when one was registered later than the table can hold.
-pub(super) fn checked_columns<'a>(
-    clients: impl ExactSizeIterator<Item = &'a ClientRecord> + Clone,
-) -> Result<Vec<Column<'a>>, Fault> {
-    for client in clients.clone() {
+/// `Err` when a client registered later than the table can hold.
+pub(super) fn check_times<'a>(
+    clients: impl IntoIterator<Item = &'a ClientRecord>,
+) -> Result<(), Fault> {
+    for client in clients {
         i64::try_from(client.issued_at.as_millis()).map_err(Fault::Unwritable)?;
     }
-    Ok(columns(clients))
+    Ok(())
 }
 
 /// The identifier alone.

@@ -37,7 +37,7 @@ pub(super) use self::whole::{Tries, Whole};
 use self::{
     alone::Alone,
     batch::Waiting,
-    clients::{checked_columns, id as id_of},
+    clients::{check_times, id as id_of},
     connect::{Connections, Parameters},
     fault::{Fault, closed, store_error, unavailable},
     rows::{Column, parameters, records},
@@ -49,6 +49,7 @@ pub use self::{
 use super::{
     Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,
     QueueFigures, StoreError, Swept,
+    arrival::Newcomer,
     column::{Record, Stored as _, Value, client_page, first_after},
     sql::Statement,
     statements,
@@ -156,12 +157,9 @@ impl Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn register_client(
-        &self,
-        client: Arc<ClientRecord>,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn register_client(&self, newcomer: Newcomer) -> Result<(), StoreError> {
         let (reply, outcome) = oneshot::channel();
-        let waiting = Waiting { client, since: Instant::now(), reply };
+        let waiting = Waiting { newcomer, since: Instant::now(), reply };
         self.queue()?.try_send(waiting).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Closed(_) => closed(),
@@ -226,7 +224,8 @@ impl Postgres {
         }
         let mut sorted: Vec<&ClientRecord> = wanted.into_values().collect();
         sorted.sort_by_key(|client| client.client_id);
-        let columns = checked_columns(sorted.into_iter()).map_err(store_error)?;
+        check_times(sorted.iter().copied()).map_err(store_error)?;
+        let columns = rows::columns(sorted.into_iter());
         let rows = self.import(&columns).await.map_err(store_error)?;
         let mut kept = rows.iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
         if kept.len() == clients.len() {

@@ -49,6 +49,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0006_operators.sql"),
         compatible_from: 4,
     },
+    // Only adds.
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0007_families.sql"),
+        compatible_from: 4,
+    },
 ];
 
 /// The version that this release works on.

@@ -15,7 +15,7 @@ use self::database::Database;
 use super::{Access, OpenError, Postgres};
 use crate::store::{
     ClientFilter, ClientRecord, Deleted, Imported, LeaseHolder, Store, StoreError,
-    contract::{Records, store_contract},
+    contract::{Records, families, store_contract},
 };
 
 mod contract {
@@ -37,7 +37,7 @@ async fn register_at_once(
     let mut calls = JoinSet::new();
     for (index, client) in clients.iter().cloned().enumerate() {
         let store = Arc::clone(store);
-        calls.spawn(async move { (index, store.register_client(Arc::new(client)).await) });
+        calls.spawn(async move { (index, store.register_client(Arc::new(client), None).await) });
     }
     let mut outcomes = calls.join_all().await;
     outcomes.sort_by_key(|(index, _)| *index);
@@ -120,7 +120,7 @@ async fn a_store_opened_for_reading_changes_nothing() {
 
     assert_eq!(store.client(there.client_id).await.unwrap().as_ref(), Some(&there));
     let refused = [
-        store.register_client(Arc::new(records.next())).await,
+        store.register_client(Arc::new(records.next()), None).await,
         store
             .remove_client(there.client_id, Action::ClientRemoved, "by_operator", by())
             .await
@@ -243,4 +243,12 @@ async fn a_database_that_cannot_be_reached_is_named_without_its_password() {
     let Err(OpenError::Unreachable { database, reason }) = refused else { panic!("it was opened") };
     assert_eq!(database, format!("postgres://door:[redacted]@{nobody}/clients"));
     assert!(reason.contains("Connection refused"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_counted_is_counted_once() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
+    families::what_an_earlier_release_counted_is_counted_once(&store, run).await;
 }

@@ -85,9 +85,8 @@ impl Transaction for Whole<'_> {
         self.connections.execute_on(&self.borrowed, statement, &parameters(&columns)).await
     }
 
-    async fn insert_new<R: Record + Clone>(
+    async fn change_each<R: Record + Clone>(
         &mut self,
-        _may: &'static Statement,
         statement: &'static Statement,
         records: &[R],
     ) -> Result<Vec<R>, Fault> {

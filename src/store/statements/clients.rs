@@ -1,19 +1,37 @@
 //! Registered clients.
 
 use super::{
-    ClientAge, ClientFlags, ClientRecord, ClientRef, Record, Standing, Statement, parameters, sql,
+    ArrivalRecord, ClientAge, ClientFlags, ClientRecord, ClientRef, Record, Registration, Standing,
+    Statement, parameters, parameters_after, sql,
 };
 
-/// A client that exists already is a constraint violation in SQLite, and not returned in PostgreSQL.
-pub(in crate::store) const REGISTER: Statement = insert!(
+/// A client that exists already is a constraint violation in SQLite, and not returned in PostgreSQL. In PostgreSQL, their
+/// arrivals follow the clients.
+pub(in crate::store) const REGISTER: Statement = sql!(
+    sqlite: [
+        "INSERT INTO clients (", <Registration as Record>::NAMES, ") VALUES (",
+        parameters(<Registration as Record>::WRITTEN), ")"
+    ],
+    postgres: [
+        "WITH arrived AS (INSERT INTO family_arrivals (", <ArrivalRecord as Record>::NAMES,
+        ") SELECT * FROM unnest(",
+        parameters_after(<Registration as Record>::WRITTEN, <ArrivalRecord as Record>::WRITTEN),
+        ")) INSERT INTO clients (", <Registration as Record>::NAMES, ") SELECT * FROM unnest(",
+        parameters(<Registration as Record>::WRITTEN), ") ",
+        "ON CONFLICT (client_id) DO NOTHING RETURNING client_id"
+    ],
+);
+
+/// The same without a family, which is found later.
+pub(in crate::store) const ADD: Statement = insert!(
     ClientRecord,
     sqlite: "",
     postgres: "ON CONFLICT (client_id) DO NOTHING RETURNING client_id"
 );
 
-/// For PostgreSQL: registers clients again after a lost answer, and returns them as they are stored. An existing
-/// client keeps its values, but its row is written: the commit is as durable as that of an insert, and waits
-/// for a transaction that is still about to insert the same client.
+/// For PostgreSQL: registers clients again after a lost answer, and returns them as they are stored. Those that are new
+/// leave their family for later. An existing client keeps its values, but its row is written: the commit is as durable as
+/// that of an insert, and waits for a transaction that is still about to insert the same client.
 pub(in crate::store) const REGISTER_AGAIN: Statement = insert!(
     ClientRecord,
     super::super::sql::joined!(

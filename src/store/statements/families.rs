@@ -1,35 +1,71 @@
 //! Families, and the clients that are counted in them.
 
 use super::{
-    ClientRecord, ClientRef, FamilyClient, FamilyRecord, GrantRecord, Mark, Record, Statement,
+    ArrivalRecord, ClientRecord, FamilyClient, FamilyRecord, GrantRecord, Record, Statement,
     parameters, sql,
 };
 
-/// For SQLite: whether the client of a [`FamilyClient`] exists.
-pub(in crate::store) const IS_CLIENT: Statement =
-    sql!("SELECT 1 FROM clients WHERE client_id = $2 AND $1 IS NOT NULL");
-
-/// Counts clients that are not counted yet. In PostgreSQL, those of them that exist, and returns them; none is removed in
-/// between. A statement of SQLite that selects or returns rows would copy each page that it changes, to be able to take
-/// the change back.
+/// Gives clients that have none their family. PostgreSQL locks them in one order, and returns them.
 pub(in crate::store) const JOIN: Statement = sql!(
-    sqlite: [
-        "INSERT INTO family_clients (family_id, client_id) VALUES ($1, $2) \
-         ON CONFLICT (family_id, client_id) DO NOTHING"
-    ],
+    sqlite: ["UPDATE clients SET family = $1 WHERE client_id = $2 AND family IS NULL"],
     postgres: [
-        "INSERT INTO family_clients (family_id, client_id) \
-         SELECT given.family_id, given.client_id FROM unnest($1, $2) AS given (family_id, client_id) \
-         JOIN clients ON clients.client_id = given.client_id FOR KEY SHARE OF clients \
-         ON CONFLICT (family_id, client_id) DO NOTHING RETURNING family_id, client_id"
+        "UPDATE clients SET family = given.family_id FROM (SELECT given.family_id, clients.client_id \
+         FROM unnest($1, $2) AS given (family_id, client_id) \
+         JOIN clients ON clients.client_id = given.client_id WHERE clients.family IS NULL \
+         ORDER BY clients.client_id FOR UPDATE OF clients) AS given \
+         WHERE clients.client_id = given.client_id RETURNING clients.family, clients.client_id"
     ],
 );
 
-pub(in crate::store) const LEAVE: Statement =
-    sql!("DELETE FROM family_clients WHERE family_id = $1 AND client_id = $2");
+/// Forgets that an earlier release counted clients in a table of its own. PostgreSQL returns those that it had counted.
+pub(in crate::store) const WAS_COUNTED: Statement = sql!(
+    sqlite: ["DELETE FROM family_clients WHERE family_id = $1 AND client_id = $2"],
+    postgres: [
+        "DELETE FROM family_clients AS counted USING unnest($1, $2) AS given (family_id, client_id) \
+         WHERE counted.family_id = given.family_id AND counted.client_id = given.client_id \
+         RETURNING counted.family_id, counted.client_id"
+    ],
+);
 
-pub(in crate::store) const LOSE: Statement =
-    sql!("UPDATE families SET clients = clients - 1, removed = removed + $2 WHERE family_id = $1");
+pub(in crate::store) const SELECT_MEMBER: Statement =
+    select!(FamilyClient, "WHERE family = $1 AND client_id = $2");
+
+pub(in crate::store) const LEAVE: Statement =
+    sql!("UPDATE clients SET family = NULL WHERE family = $1 AND client_id = $2");
+
+/// Changes nothing while the family is told of none of its clients: see [`LOSE_ARRIVED`].
+pub(in crate::store) const LOSE: Statement = sql!(
+    "UPDATE families SET clients = clients - 1, removed = removed + $2 WHERE family_id = $1 AND clients > 0"
+);
+
+/// Changes rows in their place: on a full disk, a client can be removed.
+pub(in crate::store) const LOSE_ARRIVED: Statement = sql!(
+    "UPDATE family_arrivals SET clients = clients - 1, removed = removed + $2 WHERE client_id = \
+     (SELECT client_id FROM family_arrivals WHERE family_id = $1 AND clients > 0 \
+     ORDER BY client_id LIMIT 1)"
+);
+
+/// The arrivals that came first. In PostgreSQL, without those that another node is about to add.
+pub(in crate::store) const SELECT_ARRIVALS: Statement = sql!(
+    sqlite: [
+        "SELECT ", <ArrivalRecord as Record>::NAMES, " FROM family_arrivals ORDER BY client_id LIMIT $1"
+    ],
+    postgres: [
+        "SELECT ", <ArrivalRecord as Record>::NAMES, " FROM family_arrivals ORDER BY client_id LIMIT $1 \
+         FOR UPDATE SKIP LOCKED"
+    ],
+);
+
+pub(in crate::store) const SELECT_ARRIVALS_OF: Statement =
+    select_and_lock!(ArrivalRecord, "WHERE family_id = $1 ORDER BY client_id LIMIT $2");
+
+pub(in crate::store) const ARRIVE: Statement = insert!(ArrivalRecord, "");
+
+/// Forgets arrivals that were added.
+pub(in crate::store) const FORGET_ARRIVALS: Statement = sql!(
+    sqlite: ["DELETE FROM family_arrivals WHERE client_id = $1"],
+    postgres: ["DELETE FROM family_arrivals WHERE client_id = ANY($1)"],
+);
 
 pub(in crate::store) const BEGIN: Statement =
     insert!(FamilyRecord, "ON CONFLICT (family_id) DO NOTHING");
@@ -38,6 +74,7 @@ pub(in crate::store) const BEGIN: Statement =
 pub(in crate::store) const PUT: Statement = insert!(
     FamilyRecord,
     "ON CONFLICT (family_id) DO UPDATE SET names = excluded.names, clients = excluded.clients, \
+     removed = excluded.removed, \
      flags = excluded.flags, first_seen_at = excluded.first_seen_at, \
      last_seen_at = excluded.last_seen_at"
 );
@@ -97,59 +134,62 @@ pub(in crate::store) const SET_CEILING: Statement =
 pub(in crate::store) const SET_USE: Statement =
     sql!("UPDATE families SET people = $2, used_at = $3 WHERE family_id = $1");
 
+/// Without those of arrivals, which are added later.
 pub(in crate::store) const COUNT_CLIENTS: Statement = sql!(
-    "UPDATE families SET clients = (SELECT count(*) FROM family_clients \
-     WHERE family_clients.family_id = families.family_id) WHERE family_id = $1"
+    "UPDATE families SET clients = (SELECT count(*) FROM clients \
+     WHERE clients.family = families.family_id) - (SELECT CAST(coalesce(sum(arrived.clients), 0) AS bigint) \
+     FROM family_arrivals AS arrived WHERE arrived.family_id = families.family_id) WHERE family_id = $1"
 );
 
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM families");
 
+/// The table of clients, in the order of one family. SQLite does not know that families are many.
+const OF_FAMILY: Statement =
+    sql!(sqlite: ["clients INDEXED BY clients_of_family "], postgres: ["clients "]);
+
+macro_rules! of_family {
+    ($before:expr, $after:expr) => {
+        sql!(
+            sqlite: [$before, OF_FAMILY.sqlite, $after],
+            postgres: [$before, OF_FAMILY.postgres, $after],
+        )
+    };
+}
+
 pub(in crate::store) const COUNT_SINCE: Statement =
-    sql!("SELECT count(*) FROM family_clients WHERE family_id = $1 AND client_id >= $2");
+    of_family!("SELECT count(*) FROM ", "WHERE family = $1 AND client_id >= $2");
 
 /// The live grants of the clients of a family, and how many people gave them.
 pub(in crate::store) const ACCESS: Statement = sql!(
     sqlite: [
-        "SELECT count(*), count(DISTINCT subject) FROM family_clients CROSS JOIN grants \
-         ON grants.client = lower(substr(hex(client_id), 1, 8) || '-' || substr(hex(client_id), 9, 4) \
-         || '-' || substr(hex(client_id), 13, 4) || '-' || substr(hex(client_id), 17, 4) || '-' \
-         || substr(hex(client_id), 21)) WHERE family_id = $1 AND expires_at > $2"
+        "SELECT count(*), count(DISTINCT subject) FROM clients INDEXED BY clients_of_family \
+         CROSS JOIN grants ON grants.client = lower(substr(hex(client_id), 1, 8) || '-' \
+         || substr(hex(client_id), 9, 4) || '-' || substr(hex(client_id), 13, 4) || '-' \
+         || substr(hex(client_id), 17, 4) || '-' || substr(hex(client_id), 21)) \
+         WHERE family = $1 AND grants.expires_at > $2"
     ],
     postgres: [
-        "SELECT count(*), count(DISTINCT subject) FROM family_clients \
-         JOIN grants ON grants.client = client_id::text WHERE family_id = $1 AND expires_at > $2"
+        "SELECT count(*), count(DISTINCT subject) FROM clients \
+         JOIN grants ON grants.client = client_id::text WHERE family = $1 AND grants.expires_at > $2"
     ],
 );
 
-pub(in crate::store) const LAST_USE: Statement = sql!(
-    "SELECT max(used_at) FROM family_clients \
-     JOIN clients ON clients.client_id = family_clients.client_id WHERE family_id = $1"
+pub(in crate::store) const LAST_USE: Statement =
+    of_family!("SELECT max(used_at) FROM ", "WHERE family = $1");
+
+pub(in crate::store) const SELECT_CLIENTS: Statement = of_family!(
+    super::super::sql::joined!(b'$'; "SELECT ", <ClientRecord as Record>::NAMES, " FROM "),
+    "WHERE family = $1 AND client_id >= $2 ORDER BY client_id LIMIT $3"
 );
 
-pub(in crate::store) const SELECT_MARK: Statement = select!(Mark, "WHERE name = 'families'");
-
-/// A mark never goes back.
-pub(in crate::store) const PUT_MARK: Statement = sql!(
-    "INSERT INTO marks (name, at) VALUES ('families', $1) ON CONFLICT (name) DO UPDATE \
-     SET at = excluded.at WHERE marks.at < excluded.at"
-);
-
-/// The clients that are counted in a family.
-pub(in crate::store) const SELECT_CLIENTS: Statement = sql!(
-    "SELECT ",
-    <ClientRecord as Record>::NAMES,
-    " FROM clients WHERE client_id IN \
-     (SELECT client_id FROM family_clients WHERE family_id = $1 AND client_id >= $2 \
-     AND client_id < $3 ORDER BY client_id LIMIT $4) ORDER BY client_id"
-);
+/// The clients whose family is not found yet.
+pub(in crate::store) const SELECT_WITHOUT_FAMILY: Statement =
+    select!(ClientRecord, "WHERE family IS NULL AND client_id >= $1 ORDER BY client_id LIMIT $2");
 
 pub(in crate::store) const SELECT_MEMBERS: Statement = select!(
     FamilyClient,
-    "WHERE (family_id, client_id) > ($1, $2) ORDER BY family_id, client_id LIMIT $3"
+    "WHERE family IS NOT NULL AND (family, client_id) > ($1, $2) ORDER BY family, client_id LIMIT $3"
 );
-
-pub(in crate::store) const SELECT_CLIENT_IDS: Statement =
-    select!(ClientRef, "WHERE client_id > $1 AND client_id <= $2 ORDER BY client_id LIMIT $3");
 
 pub(in crate::store) const SELECT_EACH_CLIENT: Statement = sql!(
     sqlite: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1"],

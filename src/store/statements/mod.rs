@@ -5,11 +5,12 @@ use super::{
     AttemptRecord, ClientFlags, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord,
     FamilyClient, FamilyRecord, GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord,
     OperatorTokenRecord, RuleRecord, SessionRecord, Standing,
+    arrival::{ArrivalRecord, Registration},
     column::{Columns, Record},
-    family_record::{ClientRef, Mark},
+    family_record::ClientRef,
     parts::{ClientAge, EventKey},
     rules::RulesMark,
-    sql::{Statement, parameters, sql},
+    sql::{Statement, parameters, parameters_after, sql},
 };
 
 /// Selects records; `$which` follows the name of the table.

@@ -126,7 +126,7 @@ fn registrations_are_listed_and_exported_among_the_events() {
     };
     let registered = EventRecord::registration(&record);
     in_store(&doorward, async |store| {
-        store.register_client(Arc::new(record.clone())).await.unwrap();
+        store.register_client(Arc::new(record.clone()), None).await.unwrap();
     });
     assert_eq!(listed(&doorward, &[]), ["02:00", "01:00", "00:30", "00:00"]);
     assert_eq!(listed(&doorward, &["--action", "client.registered"]), ["00:30"]);

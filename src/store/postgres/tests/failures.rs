@@ -29,7 +29,7 @@ async fn end_waiting_sessions(client: &Client) -> usize {
 async fn stuck(store: &Arc<Store>, client: &Client, record: &ClientRecord) -> Call {
     let (store, record) = (Arc::clone(store), Arc::new(record.clone()));
     let mut calls = JoinSet::new();
-    calls.spawn(async move { store.register_client(record).await });
+    calls.spawn(async move { store.register_client(record, None).await });
     wait_for_a_hanging_session(client).await;
     Call(calls)
 }
@@ -61,7 +61,7 @@ async fn a_lost_answer_is_found_out_on_a_new_connection() {
     let store = database.open(Access::Serve).await.unwrap();
     let clients = Records::new().take(40);
     // From here on the statement is prepared, and its answer the next to come.
-    store.register_client(Arc::new(clients[0].clone())).await.unwrap();
+    store.register_client(Arc::new(clients[0].clone()), None).await.unwrap();
 
     for (round, some) in clients[1..].chunks(13).enumerate() {
         proxy.lose_the_next_answer();
@@ -110,7 +110,7 @@ async fn who_cannot_be_told_in_time_is_told_that_the_store_is_unavailable() {
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     assert_eq!(store.database().unwrap().unsettled, 1);
     unlock(&other).await;
-    store.register_client(Arc::new(records.next())).await.unwrap();
+    store.register_client(Arc::new(records.next()), None).await.unwrap();
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_slow_database_lets_few_wait_and_those_not_for_long() {
         1,
         "nothing is kept of those who were refused"
     );
-    store.register_client(Arc::new(records.next())).await.unwrap();
+    store.register_client(Arc::new(records.next()), None).await.unwrap();
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn sessions_that_were_ended_are_replaced_without_anybody_noticing() {
     let mut records = Records::new();
     for _ in 0..5 {
         let client = records.next();
-        store.register_client(Arc::new(client.clone())).await.unwrap();
+        store.register_client(Arc::new(client.clone()), None).await.unwrap();
         assert!(database.end_idle_sessions().await > 0);
         assert_eq!(store.client(client.client_id).await.unwrap(), Some(client));
         assert!(database.end_idle_sessions().await > 0);
@@ -231,7 +231,7 @@ async fn a_primary_that_was_demoted_is_left_and_found_again() {
     };
 
     let first = demote().await;
-    store.register_client(Arc::new(records.next())).await.unwrap();
+    store.register_client(Arc::new(records.next()), None).await.unwrap();
     let second = demote().await;
     store.ready().await.unwrap();
 
