@@ -97,7 +97,7 @@ async fn add_to_families<T: Transaction>(
         return Ok(());
     }
     let empty: Vec<FamilyRecord> =
-        seen.values().map(|family| FamilyRecord { clients: 0, ..family.clone() }).collect();
+        seen.values().map(|it| FamilyRecord { clients: 0, removed: 0, ..it.clone() }).collect();
     change.insert(&families::BEGIN, &empty).await?;
     let keys: Vec<FamilyRef> =
         seen.keys().map(|family_id| FamilyRef { family_id: *family_id }).collect();
