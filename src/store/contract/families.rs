@@ -31,7 +31,7 @@ fn metadata(name: &str, redirect_uri: &str) -> String {
     serde_json::json!({ "client_name": name, "redirect_uris": [redirect_uri] }).to_string()
 }
 
-fn named(records: &mut Records, name: &str) -> ClientRecord {
+pub(super) fn named(records: &mut Records, name: &str) -> ClientRecord {
     ClientRecord { metadata: metadata(name, CODE), ..records.next() }
 }
 
@@ -39,11 +39,11 @@ fn family_of(client: &ClientRecord) -> FamilyId {
     FamilyKey::of(&serde_json::from_str::<ClientMetadata>(&client.metadata).unwrap()).id()
 }
 
-async fn all(store: &Store) -> Vec<FamilyRecord> {
+pub(super) async fn all(store: &Store) -> Vec<FamilyRecord> {
     store.families_by_id(None, 10_000).await.unwrap()
 }
 
-async fn of(store: &Store, client: &ClientRecord) -> FamilyRecord {
+pub(super) async fn of(store: &Store, client: &ClientRecord) -> FamilyRecord {
     store.family(family_of(client)).await.unwrap().unwrap()
 }
 
@@ -63,7 +63,9 @@ async fn live_grants(store: &Store) -> Vec<ClientIdentifier> {
 }
 
 /// What families are, said once more.
-fn expected(clients: &[ClientRecord]) -> BTreeMap<FamilyId, (u64, BTreeSet<String>, u64, u64)> {
+pub(super) fn expected(
+    clients: &[ClientRecord],
+) -> BTreeMap<FamilyId, (u64, BTreeSet<String>, u64, u64)> {
     let mut families = BTreeMap::new();
     for client in clients {
         let at = client.issued_at.as_millis();
@@ -77,7 +79,9 @@ fn expected(clients: &[ClientRecord]) -> BTreeMap<FamilyId, (u64, BTreeSet<Strin
     families
 }
 
-fn found(families: &[FamilyRecord]) -> BTreeMap<FamilyId, (u64, BTreeSet<String>, u64, u64)> {
+pub(super) fn found(
+    families: &[FamilyRecord],
+) -> BTreeMap<FamilyId, (u64, BTreeSet<String>, u64, u64)> {
     let shown = families.iter().map(|family| {
         let names = family.names.iter().map(str::to_owned).collect();
         let (first, last) = (family.first_seen_at.as_millis(), family.last_seen_at.as_millis());
@@ -112,45 +116,6 @@ pub(in crate::store) async fn a_client_is_counted_once_by_however_many_nodes(sto
 
     assert_eq!(new, 60, "each is new to one node");
     assert_eq!(found(&all(&store).await), expected(&clients));
-}
-
-pub(in crate::store) async fn arrivals_are_added_once_by_however_many_nodes(store: Arc<Store>) {
-    let mut records = Records::new();
-    let clients: Vec<ClientRecord> =
-        (0..60).map(|nth| named(&mut records, &format!("App{} {}.0", nth % 7, nth % 4))).collect();
-    let mut nodes = JoinSet::new();
-    for some in clients.chunks(10) {
-        let (store, some) = (Arc::clone(&store), some.to_vec());
-        nodes.spawn(async move {
-            for client in some.chunks(3) {
-                register_with_families(&store, client).await;
-                store.add_arrivals().await.unwrap();
-            }
-        });
-    }
-    nodes.join_all().await;
-
-    while !store.add_arrivals().await.unwrap().0 {}
-
-    assert_eq!(found(&all(&store).await), expected(&clients));
-    assert_eq!(store.clients_without_family(None, 10).await.unwrap(), []);
-}
-
-pub(in crate::store) async fn a_client_that_is_removed_before_its_family_is_told_of_it_was_seen(
-    store: Arc<Store>,
-) {
-    let mut records = Records::new();
-    let clients = [named(&mut records, "App"), named(&mut records, "App")];
-    register_with_families(&store, &clients).await;
-    let id = clients[0].client_id;
-
-    store.remove_client(id, Action::ClientRemoved, "by_operator", by()).await.unwrap();
-
-    for _ in 0..2 {
-        store.add_arrivals().await.unwrap();
-        let left = of(&store, &clients[1]).await;
-        assert_eq!((left.clients, left.removed), (1, 1));
-    }
 }
 
 pub(in crate::store) async fn a_family_tells_what_its_clients_said(store: Arc<Store>) {
@@ -476,29 +441,4 @@ pub(in crate::store) async fn a_decision_about_a_family_is_imported_and_the_late
     assert_eq!((now.standing, now.clients), (Standing::Suspended, 1));
     assert_eq!(import(decided(Standing::Active, 6)).await, 1);
     assert_eq!(of(&store, &client).await.standing, Standing::Active);
-}
-
-/// Clients that an earlier release counted in a table of its own are not counted again. `run` runs SQL.
-pub(in crate::store) async fn what_an_earlier_release_counted_is_counted_once(
-    store: &Store,
-    run: impl AsyncFnOnce(&str),
-) {
-    let mut records = Records::new();
-    let clients: Vec<ClientRecord> = (0..3).map(|_| named(&mut records, "App")).collect();
-    register_all(store, &clients).await;
-    store.count_in_families(&clients).await.unwrap();
-    run(
-        "INSERT INTO family_clients (family_id, client_id) SELECT family, client_id FROM clients; \
-         UPDATE clients SET family = NULL;",
-    )
-    .await;
-    let id = clients[0].client_id;
-
-    store.remove_client(id, Action::ClientRemoved, "by_operator", by()).await.unwrap();
-    store.count_in_families(&clients[1..2]).await.unwrap();
-    for _ in 0..2 {
-        let family = of(store, &clients[1]).await;
-        assert_eq!((family.clients, family.removed), (2, 1));
-        store.rebuild_families(by().at, &|_| {}).await.unwrap();
-    }
 }

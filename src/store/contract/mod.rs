@@ -2,6 +2,7 @@
 //! into the tests of one store. A rule that is not in the macro's list is dead code to the compiler.
 
 pub(super) mod approval;
+pub(super) mod arrivals;
 pub(super) mod attempts;
 pub(super) mod ceilings;
 pub(super) mod clients;
@@ -61,8 +62,8 @@ macro_rules! store_contract {
             clients::an_import_can_be_run_again,
             clients::an_import_that_cannot_be_kept_whole_keeps_nothing,
             families::a_client_is_counted_once_by_however_many_nodes,
-            families::arrivals_are_added_once_by_however_many_nodes,
-            families::a_client_that_is_removed_before_its_family_is_told_of_it_was_seen,
+            arrivals::arrivals_are_added_once_by_however_many_nodes,
+            arrivals::a_client_that_is_removed_before_its_family_is_told_of_it_was_seen,
             families::a_family_tells_what_its_clients_said,
             families::families_are_listed_by_size_and_by_time,
             families::a_removed_client_leaves_its_family_for_good,

@@ -26,7 +26,7 @@ use crate::{
     config::{Config, EmbeddedConfig},
     store::{
         ClientFilter, Deleted, Store, StoreError,
-        contract::{Records, by, families, store_contract},
+        contract::{Records, arrivals, by, store_contract},
         open_folder,
     },
 };
@@ -421,6 +421,6 @@ async fn what_an_earlier_release_counted_is_counted_once() {
     let (store, folder) = empty_store();
     let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
     let run = async |sql: &str| other.execute_batch(sql).unwrap();
-    families::what_an_earlier_release_counted_is_counted_once(&store, run).await;
+    arrivals::what_an_earlier_release_counted_is_counted_once(&store, run).await;
     store.close().await.unwrap();
 }

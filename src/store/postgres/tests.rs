@@ -15,7 +15,7 @@ use self::database::Database;
 use super::{Access, OpenError, Postgres};
 use crate::store::{
     ClientFilter, ClientRecord, Deleted, Imported, LeaseHolder, Store, StoreError,
-    contract::{Records, families, store_contract},
+    contract::{Records, arrivals, store_contract},
 };
 
 mod contract {
@@ -250,5 +250,5 @@ async fn what_an_earlier_release_counted_is_counted_once() {
     let Some(database) = Database::migrated().await else { return };
     let store = database.open(Access::Serve).await.unwrap();
     let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
-    families::what_an_earlier_release_counted_is_counted_once(&store, run).await;
+    arrivals::what_an_earlier_release_counted_is_counted_once(&store, run).await;
 }
