@@ -1,12 +1,15 @@
 //! Clients in lists, with the standing that holds: `suspended` if their family is.
 
+use indicatif::ProgressBar;
 use serde_json::Value;
 
 use crate::{
     cli::{
         exit::Failure,
+        output::Messages,
         records::Listed,
         remote::{Collection, Read},
+        settings::OpenStore,
     },
     store::{
         ClientFilter, ClientRecord, ClientState, DocumentClientRecord, Standing, Store, StoreError,
@@ -87,6 +90,14 @@ impl<T: OwnStanding> Listed for Effective<T> {
             Self { client, standing }
         };
         Ok(page.into_iter().map(effective).collect())
+    }
+
+    fn progress(
+        store: &OpenStore,
+        filter: &ClientFilter,
+        messages: Messages,
+    ) -> Result<ProgressBar, Failure> {
+        T::progress(store, filter, messages)
     }
 
     fn id(&self) -> T::Id {
