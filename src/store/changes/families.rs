@@ -44,8 +44,8 @@ pub(in crate::store) async fn count_in_families<T: Transaction>(
     Ok(joined.len())
 }
 
-/// Tells families of the clients that arrived first, [`ARRIVALS_AT_ONCE`] at most. Returns how many arrivals there were, and when the
-/// first of their clients registered.
+/// Tells families of the clients that arrived first, [`ARRIVALS_AT_ONCE`] at most. Returns how many arrivals there were,
+/// and when the first of their clients registered.
 pub(in crate::store) async fn add_arrivals<T: Transaction>(
     change: &mut T,
 ) -> Result<(usize, Option<Timestamp>), T::Fault> {
