@@ -15,7 +15,10 @@ use opentelemetry::{
     Context, ContextGuard, KeyValue,
     context::{FutureExt as _, WithContext},
     propagation::{Extractor, TextMapPropagator},
-    trace::{Link, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{
+        Link, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, TraceState,
+        Tracer as _,
+    },
 };
 use opentelemetry_http::HeaderInjector;
 use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracer};
@@ -90,7 +93,9 @@ impl RequestTracer {
         let mut parent = Context::new();
         match told {
             Some(told) if received.is_trusted => parent = parent.with_remote_span_context(told),
-            Some(told) => builder = builder.with_links(vec![Link::with_context(told)]),
+            Some(told) => {
+                builder = builder.with_links(vec![Link::with_context(identifiers(&told))])
+            }
             None => {}
         }
         let span = self.tracer.build_with_context(builder, &parent);
@@ -191,6 +196,11 @@ fn told(headers: &HeaderMap) -> Option<SpanContext> {
         TraceContextPropagator::new().extract_with_context(&Context::new(), &Told(headers));
     let told = context.span().span_context().clone();
     told.is_valid().then_some(told)
+}
+
+/// A context without its state, whose text a caller chooses.
+fn identifiers(told: &SpanContext) -> SpanContext {
+    SpanContext::new(told.trace_id(), told.span_id(), told.trace_flags(), true, TraceState::NONE)
 }
 
 /// The headers that W3C Trace Context defines, within bounds.

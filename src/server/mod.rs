@@ -292,9 +292,8 @@ impl Running {
         };
         let listener = Arc::new(Listener {
             tls: self.tls.clone().filter(|_| !is_plain),
-            has_plain_http2: app.config.guards()
-                && (side == Side::Guard
-                    || (side == Side::Public && app.config.guard.listen.is_none())),
+            // Envoy asks so over gRPC.
+            has_plain_http2: side == Side::Guard,
             places: Places::new(limits, proxies.clone(), Arc::clone(&counted)),
             time: TimeLimits::of(caps),
             streams_max: caps.http2_streams_max,

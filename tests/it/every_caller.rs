@@ -18,7 +18,7 @@ use crate::{
     flow::{self, Browser, Page, Request},
     granted::{self, REDIRECT_URI, SECRET, TOOLS, basic, form, member, redeeming, refreshing},
     guard,
-    harness::{Answer, TestServer},
+    harness::{Answer, TestServer, exchange},
     registration_management::{self, Registered},
 };
 
@@ -195,6 +195,7 @@ fn config() -> Config {
     config.authorization.resources = granted::config().authorization.resources;
     config.token.per_client = 0;
     config.sign_in.providers = description::everything().sign_in.providers;
+    config.guard.listen = Some(([127, 0, 0, 1], 0).into());
     config
 }
 
@@ -299,11 +300,11 @@ impl<'server> Held<'server> {
             }
             "/envoy.service.auth.v3.Authorization/Check" => {
                 let token = (!nothing).then_some(&*self.access_token);
-                guard::grpc::asked(server.public, token).await
+                guard::grpc::asked(server.guard.unwrap(), token).await
             }
             guarded if guarded.starts_with("/guard/") => {
                 let token = (!nothing).then_some(&*self.access_token);
-                server.exchange(&guard::asked_at(guarded, token)).await
+                exchange(server.guard.unwrap(), &guard::asked_at(guarded, token)).await
             }
             _ => self.ask_elsewhere(server, path, nothing).await,
         }

@@ -55,6 +55,13 @@ fn config() -> Config {
     config
 }
 
+/// The same with a listener of the guard.
+pub(crate) fn listening() -> Config {
+    let mut config = config();
+    config.guard.listen = Some(([127, 0, 0, 1], 0).into());
+    config
+}
+
 const DIALECTS: [&str; 3] = ["nginx", "forwarded", "envoy"];
 
 /// The request of a proxy about `GET` of the resource itself.

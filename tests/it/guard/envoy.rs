@@ -2,8 +2,10 @@
 
 use std::{fs, net::SocketAddr, process::Command};
 
+use doorward::config::Config;
+
 use super::{
-    config,
+    config, listening,
     proxies::{self, Proxy},
 };
 use crate::harness::TestServer;
@@ -22,6 +24,7 @@ async fn start(page: &str, doorward: SocketAddr, upstream: SocketAddr) -> Option
         .join("\n")
         .replace("address: 0.0.0.0, port_value: 443", &socket(address))
         .replace("address: 127.0.0.1, port_value: 8080", &socket(doorward))
+        .replace("address: 127.0.0.1, port_value: 9080", &socket(doorward))
         .replace("address: 127.0.0.1, port_value: 3000", &socket(upstream));
     let file = folder.path().join("envoy.yaml");
     fs::write(&file, text).unwrap();
@@ -33,17 +36,18 @@ async fn start(page: &str, doorward: SocketAddr, upstream: SocketAddr) -> Option
 
 #[tokio::test]
 async fn envoy_carries_out_what_the_guard_decides() {
-    carried_out("envoy.md").await;
+    carried_out("envoy.md", config()).await;
 }
 
 #[tokio::test]
 async fn envoy_carries_out_over_grpc_what_the_guard_decides() {
-    carried_out("envoy-grpc.md").await;
+    carried_out("envoy-grpc.md", listening()).await;
 }
 
-async fn carried_out(page: &str) {
-    let server = TestServer::with(config()).await;
-    let Some(envoy) = start(page, server.public, proxies::upstream().await).await else {
+async fn carried_out(page: &str, config: Config) {
+    let server = TestServer::with(config).await;
+    let asked = server.guard.unwrap_or(server.public);
+    let Some(envoy) = start(page, asked, proxies::upstream().await).await else {
         eprintln!("LEFT OUT: Envoy is not installed");
         return;
     };
@@ -55,9 +59,10 @@ async fn carried_out(page: &str) {
 
 #[tokio::test]
 async fn envoy_lets_nothing_through_while_the_guard_is_down() {
-    for page in ["envoy.md", "envoy-grpc.md"] {
-        let server = TestServer::with(config()).await;
-        let Some(envoy) = start(page, server.public, proxies::upstream().await).await else {
+    for (page, config) in [("envoy.md", config()), ("envoy-grpc.md", listening())] {
+        let server = TestServer::with(config).await;
+        let asked = server.guard.unwrap_or(server.public);
+        let Some(envoy) = start(page, asked, proxies::upstream().await).await else {
             eprintln!("LEFT OUT: Envoy is not installed");
             return;
         };

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::SocketAddr};
 
 use prost::Message;
 
-use super::{DIALECTS, asking, bearer, config, guard, rows, token, told};
+use super::{DIALECTS, asking, bearer, config, guard, listening, rows, token, told};
 use crate::{
     granted::{NOTES, TOOLS},
     harness::{Answer, TestServer, exchange},
@@ -208,18 +208,20 @@ pub(super) async fn asked_with(
 
 #[tokio::test]
 async fn a_question_over_grpc_is_answered_as_over_http() {
-    let server = TestServer::with(config()).await;
+    let server = TestServer::with(listening()).await;
     let (token, _) = token(&server).await;
     for (name, method, target, headers, expected) in rows(&token) {
         for is_raw in [false, true] {
             let question = question(&format!("{method} {target}"), &headers, &[], is_raw);
-            let answer = ask(server.public, &question).await;
+            let answer = ask(server.guard.unwrap(), &question).await;
             if name == "a token twice" && !is_raw {
                 assert_eq!(told(&answer), "401 invalid_token", "joined, it is no token");
                 continue;
             }
             assert_eq!(told(&answer), expected, "{name}: {answer:?}");
-            let by_http = server.exchange(&asking(DIALECTS[2], method, target, &headers)).await;
+            let by_http =
+                exchange(server.guard.unwrap(), &asking(DIALECTS[2], method, target, &headers))
+                    .await;
             let challenge = "www-authenticate";
             assert_eq!(answer.header(challenge), by_http.header(challenge), "{name}: {answer:?}");
             let is_known = expected == "200" && headers.contains("authorization");
@@ -232,7 +234,7 @@ async fn a_question_over_grpc_is_answered_as_over_http() {
 
 #[tokio::test]
 async fn envoy_is_told_by_grpc_to_remove_the_token_and_forged_headers_in_every_spelling() {
-    let server = TestServer::with(config()).await;
+    let server = TestServer::with(listening()).await;
     let (token, _) = token(&server).await;
     let forged = "doorward_assertion: x\r\ndoorward-other: x\r\nx_forwarded_user: x\r\nx-client: x\r\n\
         remote-user: x\r\nx-original-url: x\r\nforwarded: x\r\nmcp_name: x\r\n";
@@ -240,7 +242,7 @@ async fn envoy_is_told_by_grpc_to_remove_the_token_and_forged_headers_in_every_s
         content-type: application/json\r\naccept: */*\r\n";
     for (line, own) in [("GET /mcp", bearer(&token)), ("GET /healthz", String::new())] {
         let all = format!("{own}{forged}{kept}");
-        let answer = ask(server.public, &question(line, &all, &[], false)).await;
+        let answer = ask(server.guard.unwrap(), &question(line, &all, &[], false)).await;
         let removed: Vec<&str> = answer.header("x-removed").unwrap().split(',').collect();
         let names = |lines: &'static str| lines.lines().map(|line| line.split_once(':').unwrap().0);
         assert!(removed.contains(&"authorization"), "{removed:?}");
@@ -269,38 +271,42 @@ async fn the_configuration_of_envoy_names_the_resource_and_the_request_does_not(
         (&[], "403 invalid_request"),
     ] {
         let named = format!("{own}resource: tools\r\n");
-        let answer = ask(server.public, &question("GET /mcp", &named, extensions, false)).await;
+        let answer =
+            ask(server.guard.unwrap(), &question("GET /mcp", &named, extensions, false)).await;
         assert_eq!(told(&answer), expected, "{extensions:?}: {answer:?} {TOOLS}");
     }
 }
 
 #[tokio::test]
 async fn a_question_that_cannot_be_read_is_no_permission() {
-    let server = TestServer::with(config()).await;
+    let server = TestServer::with(listening()).await;
     let good = question("GET /healthz", "", &[], false).encode_to_vec();
     let cut = framed(&good)[..good.len()].to_vec();
     let compressed = [&[1], &framed(&good)[1..]].concat();
     let long = [framed(&good), vec![0]].concat();
     for body in [vec![], vec![0; 4], cut, compressed, long, framed(b"\xff\xff\xff")] {
-        let (status, failed, answer) = call(server.public, body).await;
+        let (status, failed, answer) = call(server.guard.unwrap(), body).await;
         assert_eq!((status, failed.as_deref(), answer.len()), (200, Some("3"), 0));
     }
-    let (status, failed, _) = call(server.public, vec![0; 300 << 10]).await;
+    let (status, failed, _) = call(server.guard.unwrap(), vec![0; 300 << 10]).await;
     assert_eq!((status, failed.as_deref()), (200, Some("8")));
-    let empty = ask(server.public, &Question { attributes: None }).await;
+    let empty = ask(server.guard.unwrap(), &Question { attributes: None }).await;
     assert_eq!(told(&empty), "403 invalid_request");
     let unreadable = question("GET /healthz", "a b: c\r\n", &[], false);
-    assert_eq!(told(&ask(server.public, &unreadable).await), "403 invalid_request");
+    assert_eq!(told(&ask(server.guard.unwrap(), &unreadable).await), "403 invalid_request");
 }
 
 #[tokio::test]
 async fn only_proxies_may_ask_over_grpc_and_only_at_the_listener_of_the_guard() {
-    let mut config = config();
-    config.guard.listen = Some(([127, 0, 0, 1], 0).into());
-    let server = TestServer::with(config.clone()).await;
-    assert_eq!(told(&asked(server.guard.unwrap(), None).await), "401 unauthorized");
+    let server = TestServer::with(config()).await;
     let plain = "POST /envoy.service.auth.v3.Authorization/Check HTTP/1.1\r\nhost: x\r\n\
         content-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(exchange(server.public, plain).await.status, 404, "proxies lead strangers there");
+    server.stop().await;
+
+    let mut config = listening();
+    let server = TestServer::with(config.clone()).await;
+    assert_eq!(told(&asked(server.guard.unwrap(), None).await), "401 unauthorized");
     assert_eq!(exchange(server.public, plain).await.status, 404);
     server.stop().await;
 

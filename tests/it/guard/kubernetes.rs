@@ -2,7 +2,7 @@
 //! `ingress-nginx.md`, without the proxies: the questions are those that their sources build. `tests/manifests.py` checks
 //! the configurations against their schemas.
 
-use super::{MCP, bearer, config, grpc, proxies, token, told};
+use super::{MCP, bearer, config, grpc, listening, proxies, token, told};
 use crate::harness::{Answer, TestServer};
 
 /// A request of a client, and what the guard says of it: method, target, headers, answer.
@@ -52,7 +52,7 @@ fn page(name: &str) -> String {
 
 #[tokio::test]
 async fn the_guard_answers_what_envoy_gateway_asks() {
-    let server = TestServer::with(config()).await;
+    let server = TestServer::with(listening()).await;
     let page = page("envoy-gateway.md");
     let (name, value) = (
         between(&page, "contextExtensions: [{name: ", ","),
@@ -60,7 +60,7 @@ async fn the_guard_answers_what_envoy_gateway_asks() {
     );
     answered_as_expected(&server, async |(method, target, headers, _)| {
         let line = format!("{method} {target}");
-        grpc::asked_with(server.public, &line, headers, &[(name, value)]).await
+        grpc::asked_with(server.guard.unwrap(), &line, headers, &[(name, value)]).await
     })
     .await;
 }
