@@ -1,8 +1,6 @@
 -- The family of a client stands beside it from its registration on. It is absent for clients that earlier releases
 -- registered, until a server has looked at them, and for those that come another way.
 ALTER TABLE clients ADD COLUMN family uuid;
-CREATE INDEX clients_of_family ON clients (family, client_id) WHERE family IS NOT NULL;
-CREATE INDEX clients_without_family ON clients (client_id) WHERE family IS NULL;
 -- What families are not told of yet: clients of one family and name that registered together.
 CREATE TABLE family_arrivals (
     client_id     uuid   NOT NULL PRIMARY KEY, -- the first of them

@@ -160,12 +160,14 @@ impl Store {
             && read < READ_MAX
         {
             let rows = Value::limit(LOOKED_THROUGH);
+            // First those without a family: one that gets it in between is read twice, and not missed.
+            let others: Vec<ClientRecord> = self
+                .select(&families::SELECT_WITHOUT_FAMILY, vec![Value::Id(first), rows.clone()])
+                .await?;
             let ids = [*family.as_bytes(), first].map(Value::Id);
-            let of_family = ids.into_iter().chain([rows.clone()]).collect();
+            let of_family = ids.into_iter().chain([rows]).collect();
             let mut page: Vec<ClientRecord> =
                 self.select(&families::SELECT_CLIENTS, of_family).await?;
-            let others: Vec<ClientRecord> =
-                self.select(&families::SELECT_WITHOUT_FAMILY, vec![Value::Id(first), rows]).await?;
             // As far as both were read.
             let ends = [&page, &others].map(|read| read.get(LOOKED_THROUGH - 1).map(id));
             let end = ends.into_iter().flatten().min();
@@ -173,6 +175,7 @@ impl Store {
             page.extend(others);
             page.retain(|client| end.is_none_or(|end| client.client_id <= end));
             page.sort_unstable_by_key(id);
+            page.dedup_by_key(|client| client.client_id);
             found.extend(page.into_iter().filter(|client| filter.passes(client)));
             after = end;
             if end.is_none() {

@@ -18,7 +18,7 @@ use doorward::{
     entropy::Entropy,
     grant::{CodeChallenge, GrantId},
     secret::SecretHash,
-    store::{self, Access, CodeRecord, Deleted, GrantRecord, Store, StoreError},
+    store::{self, Access, CodeRecord, Deleted, FamilySaid, GrantRecord, Store, StoreError},
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -208,7 +208,8 @@ async fn a_full_disk_takes_revocations_and_deletions_and_nothing_else() {
     let clients: Vec<_> = (0..150).map(|turn| record(NOW + turn, &entropy)).collect();
     let mut grants = Vec::new();
     for client in &clients {
-        store.register_client(Arc::new(client.clone()), None).await.unwrap();
+        let family = FamilySaid::by(&serde_json::from_str(&client.metadata).unwrap());
+        store.register_client(Arc::new(client.clone()), Some(family)).await.unwrap();
         let grant = grant(client.client_id, &entropy);
         grants.push(grant.grant_id);
         store.keep_grant(grant).await.unwrap();

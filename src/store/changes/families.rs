@@ -202,10 +202,6 @@ pub(super) async fn lock_families<T: Transaction>(
 ) -> Result<[Standing; 2], T::Fault> {
     let joined = counted(joined).pop().map(|counted| counted.seen);
     let both = [family, joined.as_ref().map(|joined| joined.family_id)];
-    // As those who add arrivals do it: first these, then families.
-    for family in both.into_iter().flatten() {
-        add_arrivals_of(change, family).await?;
-    }
     change.insert(&families::BEGIN, joined.as_slice()).await?;
     let locked = lock_each(change, both.into_iter().flatten().collect()).await?;
     Ok(both.map(|id| {

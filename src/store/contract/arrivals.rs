@@ -53,6 +53,27 @@ pub(in crate::store) async fn a_client_that_is_removed_before_its_family_is_told
     }
 }
 
+pub(in crate::store) async fn clients_that_are_removed_at_once_before_their_family_is_told_were_seen(
+    store: Arc<Store>,
+) {
+    let mut records = Records::new();
+    let clients: Vec<ClientRecord> = (0..24).map(|_| named(&mut records, "App")).collect();
+    register_with_families(&store, &clients).await;
+    let mut calls = JoinSet::new();
+    for client in &clients[1..] {
+        let (store, id) = (Arc::clone(&store), client.client_id);
+        calls.spawn(async move {
+            store.remove_client(id, Action::ClientRemoved, "by_operator", by()).await.unwrap();
+        });
+    }
+    calls.join_all().await;
+
+    while !store.add_arrivals().await.unwrap().0 {}
+
+    let left = of(&store, &clients[0]).await;
+    assert_eq!((left.clients, left.removed), (1, 23));
+}
+
 /// Clients that an earlier release counted in a table of its own are not counted again. `run` runs SQL.
 pub(in crate::store) async fn what_an_earlier_release_counted_is_counted_once(
     store: &Store,

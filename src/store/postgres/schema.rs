@@ -54,6 +54,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0007_families.sql"),
         compatible_from: 4,
     },
+    // Only adds.
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0008_families_of_clients.sql"),
+        compatible_from: 4,
+    },
 ];
 
 /// The version that this release works on.

@@ -6,19 +6,21 @@ use super::{
 };
 
 /// A client that exists already is a constraint violation in SQLite, and not returned in PostgreSQL. In PostgreSQL, their
-/// arrivals follow the clients.
+/// arrivals follow the clients, and are stored with them: a statement that comes late, when all were registered again, stores
+/// none.
 pub(in crate::store) const REGISTER: Statement = sql!(
     sqlite: [
         "INSERT INTO clients (", <Registration as Record>::NAMES, ") VALUES (",
         parameters(<Registration as Record>::WRITTEN), ")"
     ],
     postgres: [
-        "WITH arrived AS (INSERT INTO family_arrivals (", <ArrivalRecord as Record>::NAMES,
+        "WITH kept AS (INSERT INTO clients (", <Registration as Record>::NAMES,
+        ") SELECT * FROM unnest(", parameters(<Registration as Record>::WRITTEN), ") ",
+        "ON CONFLICT (client_id) DO NOTHING RETURNING client_id), ",
+        "arrived AS (INSERT INTO family_arrivals (", <ArrivalRecord as Record>::NAMES,
         ") SELECT * FROM unnest(",
         parameters_after(<Registration as Record>::WRITTEN, <ArrivalRecord as Record>::WRITTEN),
-        ")) INSERT INTO clients (", <Registration as Record>::NAMES, ") SELECT * FROM unnest(",
-        parameters(<Registration as Record>::WRITTEN), ") ",
-        "ON CONFLICT (client_id) DO NOTHING RETURNING client_id"
+        ") WHERE EXISTS (SELECT FROM kept)) SELECT client_id FROM kept"
     ],
 );
 

@@ -38,12 +38,16 @@ pub(in crate::store) const LOSE: Statement = sql!(
     "UPDATE families SET clients = clients - 1, removed = removed + $2 WHERE family_id = $1 AND clients > 0"
 );
 
-/// Changes rows in their place: on a full disk, a client can be removed.
+/// Changes rows in their place: on a full disk, a client can be removed. In PostgreSQL, who waited for an arrival looks
+/// at it again.
 pub(in crate::store) const LOSE_ARRIVED: Statement = sql!(
-    "UPDATE family_arrivals SET clients = clients - 1, removed = removed + $2 WHERE client_id = \
-     (SELECT client_id FROM family_arrivals WHERE family_id = $1 AND clients > 0 \
-     ORDER BY client_id LIMIT 1)"
+    sqlite: [LOSE_FROM_ARRIVAL, ")"],
+    postgres: [LOSE_FROM_ARRIVAL, " FOR UPDATE)"],
 );
+
+const LOSE_FROM_ARRIVAL: &str = "UPDATE family_arrivals SET clients = clients - 1, removed = removed + $2 \
+    WHERE client_id = (SELECT client_id FROM family_arrivals WHERE family_id = $1 AND clients > 0 \
+    ORDER BY client_id LIMIT 1";
 
 /// The arrivals that came first. In PostgreSQL, without those that another node is about to add.
 pub(in crate::store) const SELECT_ARRIVALS: Statement = sql!(
