@@ -15,8 +15,11 @@ fn at(path: &str, config: &Config) -> &'static str {
 fn every_route_is_found_at_its_template() {
     let config = full("https://door.example");
     for route in ROUTES.iter().filter(|route| !LABELS.contains(&route.template)) {
-        assert_eq!(at(route.template, &config), route.template);
+        let side = if route.template == paths::ENVOY_CHECK { Side::Guard } else { Side::Public };
+        let found = Routes::new(&config, side).at(route.template).template;
+        assert_eq!(found, route.template);
     }
+    assert_eq!(at(paths::ENVOY_CHECK, &config), UNKNOWN, "strangers are led to the public side");
     for path in ["/token/", "/oauth2/sign-in/a/b", "/oauth2/sign-in/", "//token", "*", ""] {
         assert_eq!(at(path, &config), UNKNOWN, "{path}");
     }

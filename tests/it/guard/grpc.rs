@@ -257,7 +257,7 @@ async fn envoy_is_told_by_grpc_to_remove_the_token_and_forged_headers_in_every_s
 
 #[tokio::test]
 async fn the_configuration_of_envoy_names_the_resource_and_the_request_does_not() {
-    let mut config = config();
+    let mut config = listening();
     config.authorization.resources[1].guard = Some(guard("notes", ""));
     assert_eq!(config.authorization.resources[1].uri.as_str(), NOTES);
     let server = TestServer::with(config).await;
