@@ -28,7 +28,7 @@ pub fn app(config: Config, store: Arc<Store>) -> Result<Arc<App>, Box<dyn Error>
 }
 
 /// What `POST /register` with this body would keep, and the body of its 201. `None` when it is refused.
-pub fn registration(app: &App, body: &[u8]) -> Option<(ClientRecord, FamilySaid, Vec<u8>)> {
+pub fn registration(app: &App, body: &[u8]) -> Option<(ClientRecord, Arc<FamilySaid>, Vec<u8>)> {
     const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let prepared = registration::prepare(&Profile::RFC7591, app, SOURCE, body, None).ok()?;
     Some((prepared.record, prepared.family, prepared.information))

@@ -1,6 +1,8 @@
 //! Families of clients on this node: counts registrations aside, and knows in memory what operators decided about
 //! families, as of a few seconds ago.
 
+mod remembered;
+
 use std::{
     collections::{HashMap, HashSet},
     mem,
@@ -10,13 +12,14 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
+use self::remembered::Remembered;
 use crate::{
     ceiling::Ceiling,
     client::ClientMetadata,
     clock::{Clock, Timestamp},
     family::{FamilyId, FamilyKey},
     metrics::FamilyMetrics,
-    store::{ClientState, FamilyRecord, Standing, Store, StoreError},
+    store::{ClientState, FamilyRecord, FamilySaid, Standing, Store, StoreError},
 };
 
 /// How many clients one change counts.
@@ -32,6 +35,8 @@ pub(crate) struct Families {
     decided: RwLock<Arc<HashMap<FamilyId, Decided>>>,
     /// Those whose people are to be counted.
     used: Mutex<HashSet<FamilyId>>,
+    /// Those of clients that registered lately.
+    remembered: Remembered,
 }
 
 /// What an operator decided about a family.
@@ -43,6 +48,11 @@ struct Decided {
 }
 
 impl Families {
+    /// What a new client says of its family.
+    pub(crate) fn said(&self, metadata: &ClientMetadata) -> Arc<FamilySaid> {
+        self.remembered.said(metadata)
+    }
+
     /// The state of a client together with that of its family and the terms of its rule: the stricter standing, the later
     /// change, and the scopes that all of them leave.
     pub(crate) fn state_of(&self, metadata: &ClientMetadata, own: ClientState) -> ClientState {

@@ -119,7 +119,7 @@ impl<'uri> Destination<'uri> {
         }
     }
 
-    fn into_owned(self) -> Destination<'static> {
+    pub(crate) fn into_owned(self) -> Destination<'static> {
         match self {
             Self::Host(host) => Destination::Host(Cow::Owned(host.into_owned())),
             Self::Loopback => Destination::Loopback,

@@ -48,7 +48,7 @@ impl Node {
     async fn register(&self, at: Timestamp) {
         let client = client(&self.entropy, at);
         let metadata: ClientMetadata = serde_json::from_str(&client.metadata).unwrap();
-        let family = FamilySaid::by(&metadata);
+        let family = Arc::new(FamilySaid::by(&metadata));
         self.store.register_client(Arc::new(client), Some(family)).await.unwrap();
     }
 

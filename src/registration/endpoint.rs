@@ -215,7 +215,7 @@ pub(crate) struct Prepared {
     /// What is to be kept.
     pub(crate) record: ClientRecord,
     /// What its family is told.
-    pub(crate) family: FamilySaid,
+    pub(crate) family: Arc<FamilySaid>,
     /// The body of the 201.
     pub(crate) information: Vec<u8>,
 }
@@ -256,7 +256,7 @@ pub(crate) fn prepare(
         admitted.metadata(),
         Management::of(app).as_ref(),
     );
-    let family = FamilySaid::by(admitted.metadata());
+    let family = app.families.said(admitted.metadata());
     Ok(Prepared { record, family, information })
 }
 

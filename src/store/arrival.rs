@@ -20,11 +20,11 @@ use crate::{
 pub(super) struct Newcomer {
     pub(super) client: Arc<ClientRecord>,
     /// `None` leaves its family for later.
-    pub(super) family: Option<FamilySaid>,
+    pub(super) family: Option<Arc<FamilySaid>>,
 }
 
 /// What a new client says of its family.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FamilySaid {
     family_id: FamilyId,
     /// The text of its [`FamilyKey`].
@@ -39,6 +39,11 @@ impl FamilySaid {
         let (family_id, key) = FamilyKey::of(metadata).identified();
         let name = metadata.client_name.as_ref().map(|name| ClientName::as_str(name).to_owned());
         Self { family_id, key, name }
+    }
+
+    /// The name of the client.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 }
 

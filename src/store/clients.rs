@@ -26,7 +26,7 @@ impl Store {
     pub async fn register_client(
         &self,
         client: Arc<ClientRecord>,
-        family: Option<FamilySaid>,
+        family: Option<Arc<FamilySaid>>,
     ) -> Result<(), StoreError> {
         if let Some(answer) = self.check_registration().await {
             return answer;

@@ -208,7 +208,7 @@ async fn a_full_disk_takes_revocations_and_deletions_and_nothing_else() {
     let clients: Vec<_> = (0..150).map(|turn| record(NOW + turn, &entropy)).collect();
     let mut grants = Vec::new();
     for client in &clients {
-        let family = FamilySaid::by(&serde_json::from_str(&client.metadata).unwrap());
+        let family = Arc::new(FamilySaid::by(&serde_json::from_str(&client.metadata).unwrap()));
         store.register_client(Arc::new(client.clone()), Some(family)).await.unwrap();
         let grant = grant(client.client_id, &entropy);
         grants.push(grant.grant_id);

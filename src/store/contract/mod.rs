@@ -248,7 +248,7 @@ async fn register_all(store: &Store, clients: &[ClientRecord]) {
 async fn register_with_families(store: &Store, clients: &[ClientRecord]) {
     for client in clients {
         let metadata = serde_json::from_str(&client.metadata).unwrap();
-        let family = FamilySaid::by(&metadata);
+        let family = Arc::new(FamilySaid::by(&metadata));
         store.register_client(Arc::new(client.clone()), Some(family)).await.unwrap();
     }
 }

@@ -39,7 +39,8 @@ async fn register_at_once(
         let store = Arc::clone(store);
         calls.spawn(async move {
             let metadata = serde_json::from_str(&client.metadata).ok();
-            let family = metadata.filter(|_| index % 2 == 0).as_ref().map(FamilySaid::by);
+            let family =
+                metadata.filter(|_| index % 2 == 0).as_ref().map(FamilySaid::by).map(Arc::new);
             (index, store.register_client(Arc::new(client), family).await)
         });
     }

@@ -1,0 +1,90 @@
+//! What clients say of their families, remembered: most of those that register are apps that registered before. Which
+//! family a client belongs to takes longer to work out than all else of it.
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    client::{ClientMetadata, ClientName},
+    family::Destination,
+    store::FamilySaid,
+};
+
+/// How many are remembered.
+const PLACES: usize = 256;
+
+/// How long a name, and the destinations of one, can be to be remembered.
+const NAME_BYTES_MAX: usize = 200;
+const DESTINATIONS_MAX: usize = 8;
+
+/// The last ones, each in the place that its name and destinations lead to.
+#[derive(Default)]
+pub(super) struct Remembered(Mutex<Vec<Option<One>>>);
+
+struct One {
+    destinations: Vec<Destination<'static>>,
+    said: Arc<FamilySaid>,
+}
+
+impl Remembered {
+    /// What a client with this metadata says of its family.
+    pub(super) fn said(&self, metadata: &ClientMetadata) -> Arc<FamilySaid> {
+        let name = metadata.client_name.as_ref().map(ClientName::as_str);
+        let uris = metadata.redirect_uris.as_slice();
+        if name.is_some_and(|name| name.len() > NAME_BYTES_MAX) || uris.len() > DESTINATIONS_MAX {
+            return Arc::new(FamilySaid::by(metadata));
+        }
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        uris.iter().for_each(|uri| Destination::of(uri).hash(&mut hasher));
+        let place = usize::try_from(hasher.finish() % PLACES as u64).unwrap_or_default();
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some(one)) = places.get(place)
+            && one.said.name() == name
+            && one.destinations.len() == uris.len()
+            && one.destinations.iter().zip(uris).all(|(known, uri)| *known == Destination::of(uri))
+        {
+            return Arc::clone(&one.said);
+        }
+        let said = Arc::new(FamilySaid::by(metadata));
+        let destinations = uris.iter().map(|uri| Destination::of(uri).into_owned()).collect();
+        if places.is_empty() {
+            places.resize_with(PLACES, || None);
+        }
+        if let Some(free) = places.get_mut(place) {
+            *free = Some(One { destinations, said: Arc::clone(&said) });
+        }
+        said
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(name: &str, redirect_uris: &[&str]) -> ClientMetadata {
+        let metadata = serde_json::json!({ "client_name": name, "redirect_uris": redirect_uris });
+        serde_json::from_value(metadata).unwrap()
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_the_client_says() {
+        let remembered = Remembered::default();
+        for turn in 0..3 {
+            for app in 0..1_000 {
+                let uris =
+                    [&*format!("http://127.0.0.1:{}/cb", app + turn), "https://a.example/cb"];
+                let metadata = metadata(&format!("App {}", app % 400), &uris[..1 + app % 2]);
+                assert_eq!(*remembered.said(&metadata), FamilySaid::by(&metadata));
+            }
+        }
+        let known = metadata("App", &["http://127.0.0.1:1/cb"]);
+        let again = metadata("App", &["http://127.0.0.1:2/cb"]);
+        let said = remembered.said(&known);
+        assert!(Arc::ptr_eq(&said, &remembered.said(&again)), "ports do not matter");
+        let other = metadata("App", &["http://127.0.0.1:1/cb", "app.example:/cb"]);
+        assert_ne!(*remembered.said(&other), *said);
+    }
+}
