@@ -94,7 +94,7 @@ impl RequestTracer {
         match told {
             Some(told) if received.is_trusted => parent = parent.with_remote_span_context(told),
             Some(told) => {
-                builder = builder.with_links(vec![Link::with_context(identifiers(&told))])
+                builder = builder.with_links(vec![Link::with_context(identifiers(&told))]);
             }
             None => {}
         }

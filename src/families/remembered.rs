@@ -37,19 +37,18 @@ impl Remembered {
             return Arc::new(FamilySaid::by(metadata));
         }
         let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        uris.iter().for_each(|uri| Destination::of(uri).hash(&mut hasher));
+        let destinations: Vec<Destination<'_>> = uris.iter().map(Destination::of).collect();
+        (name, &destinations).hash(&mut hasher);
         let place = usize::try_from(hasher.finish() % PLACES as u64).unwrap_or_default();
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Some(one)) = places.get(place)
             && one.said.name() == name
-            && one.destinations.len() == uris.len()
-            && one.destinations.iter().zip(uris).all(|(known, uri)| *known == Destination::of(uri))
+            && one.destinations == destinations
         {
             return Arc::clone(&one.said);
         }
         let said = Arc::new(FamilySaid::by(metadata));
-        let destinations = uris.iter().map(|uri| Destination::of(uri).into_owned()).collect();
+        let destinations = destinations.into_iter().map(Destination::into_owned).collect();
         if places.is_empty() {
             places.resize_with(PLACES, || None);
         }
@@ -76,7 +75,7 @@ mod tests {
             for app in 0..1_000 {
                 let uris =
                     [&*format!("http://127.0.0.1:{}/cb", app + turn), "https://a.example/cb"];
-                let metadata = metadata(&format!("App {}", app % 400), &uris[..1 + app % 2]);
+                let metadata = metadata(&format!("App {}", app % 400), &uris[..=app % 2]);
                 assert_eq!(*remembered.said(&metadata), FamilySaid::by(&metadata));
             }
         }
