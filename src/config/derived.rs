@@ -32,6 +32,12 @@ impl Config {
         self.authorization.resources.iter().any(|resource| resource.guard.is_some())
     }
 
+    /// Whether Envoy can ask the guard over gRPC: at the guard's own listener alone. A proxy that leads strangers to the
+    /// public one can keep them from `/guard/`, and knows nothing of the address that gRPC fixes.
+    pub fn guards_over_grpc(&self) -> bool {
+        self.guards() && self.guard.listen.is_some()
+    }
+
     /// Scheme, host and port of the issuer, as browsers write an origin.
     pub fn issuer_origin(&self) -> &str {
         self.issuer_parts().0

@@ -65,8 +65,6 @@ impl Route {
             Side::Public => {
                 (config.operator.listen.is_none() || !self.is_for_operators())
                     && (config.guard.listen.is_none() || !self.endpoint.is_for_proxies)
-                    // A proxy that leads strangers here can keep them from `/guard/`; it knows nothing of this address.
-                    && self.template != paths::ENVOY_CHECK
             }
             Side::Operator => is_of_api() || self.template == paths::OPENAPI,
             Side::Guard => self.endpoint.is_for_proxies || is_metadata(),

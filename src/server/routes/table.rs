@@ -40,7 +40,7 @@ pub(super) struct Endpoint {
     /// Whether scripts of every origin may read its answers, without credentials: what machines are answered, never
     /// what people are (OAuth 2.1 §3.1, §3.2), nor what is between servers.
     pub(super) open_to_scripts: bool,
-    /// Whether it answers the questions of proxies, and nobody else.
+    /// Whether it answers proxies alone, about the requests that they got.
     pub(super) is_for_proxies: bool,
     /// The profile of a registration endpoint, by which registrations are counted.
     pub(super) profile: Option<ProfileName>,
@@ -319,6 +319,7 @@ pub(super) static ENDPOINTS: [Endpoint; 23] = [
     },
     Endpoint {
         paths: &[paths::ENVOY_CHECK],
+        exists: Config::guards_over_grpc,
         operations: &[any(answer!(|c| checked_by_grpc(c).await))],
         ..FOR_PROXIES
     },

@@ -14,12 +14,19 @@ fn at(path: &str, config: &Config) -> &'static str {
 #[test]
 fn every_route_is_found_at_its_template() {
     let config = full("https://door.example");
+    let mut apart = config.clone();
+    apart.guard.listen = Some(([127, 0, 0, 1], 9080).into());
     for route in ROUTES.iter().filter(|route| !LABELS.contains(&route.template)) {
-        let side = if route.template == paths::ENVOY_CHECK { Side::Guard } else { Side::Public };
-        let found = Routes::new(&config, side).at(route.template).template;
+        let is_over_grpc = route.template == paths::ENVOY_CHECK;
+        let (config, side) =
+            if is_over_grpc { (&apart, Side::Guard) } else { (&config, Side::Public) };
+        let found = Routes::new(config, side).at(route.template).template;
         assert_eq!(found, route.template);
     }
-    assert_eq!(at(paths::ENVOY_CHECK, &config), UNKNOWN, "strangers are led to the public side");
+    for config in [&config, &apart] {
+        let found = at(paths::ENVOY_CHECK, config);
+        assert_eq!(found, UNKNOWN, "strangers are led to the public side");
+    }
     for path in ["/token/", "/oauth2/sign-in/a/b", "/oauth2/sign-in/", "//token", "*", ""] {
         assert_eq!(at(path, &config), UNKNOWN, "{path}");
     }
