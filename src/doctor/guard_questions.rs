@@ -1,25 +1,17 @@
 //! The addresses at which proxies ask the guard: do strangers reach them, as far as can be told from here?
 
-use std::{sync::Arc, time::Duration};
-
 use http::StatusCode;
 use url::{Host, Url};
 
-use super::{Examined, Finding, Look, addresses::exposure};
+use super::{Examined, Finding, Look, addresses::exposure, public_address::asked};
 use crate::{
     config::Config,
     http::{
-        fetch::{FetchError, Fetched, Fetcher, Reach},
+        fetch::{FetchError, Fetched},
         request_event::chain,
     },
-    internet::Internet,
     paths,
 };
-
-/// How long the public address may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// More than a refusal has.
-const ANSWER_MAX: usize = 64 << 10;
 
 /// Whether strangers reach the listener of the guard, or its paths at the public address.
 pub(super) fn apart(examined: &Examined<'_>) -> Vec<Finding> {
@@ -27,14 +19,7 @@ pub(super) fn apart(examined: &Examined<'_>) -> Vec<Finding> {
     let listen = config.guard.listen;
     let mut findings: Vec<Finding> =
         listen.map(|at| exposure("guard", at, "the guard", "guard.listen")).into_iter().collect();
-    let Some(public) = public_address(config) else { return findings };
-    let look = Look::at("guard", &public);
-    if examined.is_offline {
-        findings.push(look.ok("it is not requested (--offline)"));
-        return findings;
-    }
-    let fetcher = Fetcher::new(Internet::System, Reach::Configured, ANSWER_MAX, PATIENCE);
-    findings.push(judged(look, examined.wait(fetcher.get(&public, Arc::new(())))));
+    findings.extend(public_address(config).map(|url| asked(examined, "guard", &url, judged)));
     findings
 }
 

@@ -19,22 +19,19 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Examined, Finding, Look, addresses::is_private};
+use super::{Examined, Finding, Look, addresses::is_private, public_address};
 use crate::{
     clock::Timestamp,
     guard::{Asked, Decision, Guarded, Presented, Tool, decide},
     http::{
-        fetch::{FetchError, Fetched, Fetcher, Reach},
+        fetch::{FetchError, Fetched},
         request_event::chain,
     },
-    internet::Internet,
     paths,
 };
 
-/// How long an upstream may take to accept a connection, and the public address to answer.
+/// How long an upstream may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// More than a metadata document has.
-const ANSWER_MAX: usize = 64 << 10;
 /// How far the clock behind the public address may be from this one, in seconds.
 const APART_MAX: u64 = 5;
 /// An address of documentation (RFC 5737). Nothing is sent to it.
@@ -139,7 +136,7 @@ struct Public {
 
 impl Public {
     async fn ask(guarded: &Guarded) -> Self {
-        let fetcher = Fetcher::new(Internet::System, Reach::Configured, ANSWER_MAX, PATIENCE);
+        let fetcher = public_address::fetcher();
         let root_form = format!("{}{}", guarded.origin, paths::PROTECTED_RESOURCE);
         let get = async |url: &str| match Url::parse(url) {
             Ok(url) => fetcher.get(&url, Arc::new(())).await,

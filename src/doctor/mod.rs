@@ -13,6 +13,7 @@ mod keys;
 mod limiter;
 mod operators;
 mod providers;
+mod public_address;
 mod rules;
 mod secret_files;
 mod store;

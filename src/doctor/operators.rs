@@ -1,38 +1,24 @@
 //! The listener of the operator API: do only operators reach it, as far as can be told from here?
 
-use std::{sync::Arc, time::Duration};
-
 use http::StatusCode;
 use url::Url;
 
-use super::{Examined, Finding, Look, addresses::exposure};
+use super::{Examined, Finding, Look, addresses::exposure, public_address::asked};
 use crate::{
     http::{
-        fetch::{FetchError, Fetched, Fetcher, Reach},
+        fetch::{FetchError, Fetched},
         request_event::chain,
     },
-    internet::Internet,
     paths,
 };
-
-/// How long the public address may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// More than a refusal has.
-const ANSWER_MAX: usize = 64 << 10;
 
 /// Whether strangers reach the listener of operators, or its paths at the public address.
 pub(super) fn apart(examined: &Examined<'_>) -> Vec<Finding> {
     let config = examined.config;
     let Some(listen) = config.operator.listen else { return Vec::new() };
     let mut findings = vec![exposure("operator", listen, "the operator API", "operator.listen")];
-    let public = format!("{}{}", config.server.issuer, paths::OVERVIEW);
-    let look = Look::at("operator", &public);
-    if examined.is_offline {
-        findings.push(look.ok("it is not requested (--offline)"));
-    } else if let Ok(url) = Url::parse(&public) {
-        let fetcher = Fetcher::new(Internet::System, Reach::Configured, ANSWER_MAX, PATIENCE);
-        findings.push(judged(look, examined.wait(fetcher.get(&url, Arc::new(())))));
-    }
+    let public = Url::parse(&format!("{}{}", config.server.issuer, paths::OVERVIEW)).ok();
+    findings.extend(public.map(|url| asked(examined, "operator", &url, judged)));
     findings
 }
 
