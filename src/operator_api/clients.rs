@@ -288,16 +288,8 @@ pub(super) fn ceiling_schema(about: &str) -> Value {
 }
 
 fn change_schema() -> Value {
-    json!({
-        "type": "object",
-        "required": ["data"],
-        "properties": { "data": {
-            "type": "object",
-            "required": ["id", "type"],
-            "properties": {
-                "id": { "type": "string", "format": "uuid" },
-                "type": { "const": TYPE },
-                "attributes": { "type": "object", "properties": {
+    let id = json!({ "type": "string", "format": "uuid" });
+    let attributes = json!({ "type": "object", "properties": {
                     "standing": {
                         "enum": ["active", "suspended", REJECTED],
                         "description": "`active` approves a pending client or resumes a suspended one; \
@@ -317,15 +309,13 @@ fn change_schema() -> Value {
                             null lifts the bound.",
                     },
                     "reason": { "type": "string", "description": "Why, for the audit event." },
-                } },
-            },
-        } },
-        "examples": [{ "data": {
-            "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
-            "type": TYPE,
-            "attributes": { "standing": "suspended", "reason": "Ticket 4711" },
-        } }],
-    })
+                } });
+    let example = json!({
+        "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
+        "type": TYPE,
+        "attributes": { "standing": "suspended", "reason": "Ticket 4711" },
+    });
+    document::body_schema(TYPE, &id, &attributes, &example)
 }
 
 /// The parameter of the path.

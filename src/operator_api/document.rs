@@ -98,6 +98,20 @@ pub(super) fn resource_schema(kind: &str, required: &[&str], properties: &Value)
     })
 }
 
+/// The schema of a body that gives a resource of this kind attributes.
+pub(super) fn body_schema(kind: &str, id: &Value, attributes: &Value, example: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["data"],
+        "properties": { "data": {
+            "type": "object",
+            "required": ["id", "type"],
+            "properties": { "id": id, "type": { "const": kind }, "attributes": attributes },
+        } },
+        "examples": [{ "data": example }],
+    })
+}
+
 /// The schema of [`Answer::counted`], with what each member counts.
 pub(super) fn counted_schema(counts: &Value) -> Value {
     let counts: Vec<(&String, &Value)> = counts.as_object().into_iter().flatten().collect();

@@ -199,16 +199,8 @@ fn example() -> Value {
 }
 
 fn change_schema() -> Value {
-    json!({
-        "type": "object",
-        "required": ["data"],
-        "properties": { "data": {
-            "type": "object",
-            "required": ["id", "type"],
-            "properties": {
-                "id": { "type": "string", "format": "uuid" },
-                "type": { "const": TYPE },
-                "attributes": { "type": "object", "properties": {
+    let id = json!({ "type": "string", "format": "uuid" });
+    let attributes = json!({ "type": "object", "properties": {
                     "standing": {
                         "enum": ["active", "suspended"],
                         "description": "`suspended` ends every grant of its clients, and no one can allow one of them, \
@@ -216,15 +208,13 @@ fn change_schema() -> Value {
                     },
                     "ceiling": ceiling_schema("Ends every grant with another scope; null lifts it."),
                     "reason": { "type": "string", "description": "Why, for the audit event." },
-                } },
-            },
-        } },
-        "examples": [{ "data": {
-            "id": "3c1f5d43-6a2e-8b1d-9c55-0d7a5be2f0aa",
-            "type": TYPE,
-            "attributes": { "standing": "suspended", "reason": "Ticket 4711" },
-        } }],
-    })
+                } });
+    let example = json!({
+        "id": "3c1f5d43-6a2e-8b1d-9c55-0d7a5be2f0aa",
+        "type": TYPE,
+        "attributes": { "standing": "suspended", "reason": "Ticket 4711" },
+    });
+    document::body_schema(TYPE, &id, &attributes, &example)
 }
 
 async fn list(request: Request<'_>) -> Result<Answer, ApiError> {

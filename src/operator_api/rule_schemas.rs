@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{page, rules::TYPE};
+use super::{document, page, rules::TYPE};
 use crate::admission::{Conditions, EXPIRES_DAYS_MAX, RuleId, Word as _};
 
 /// The schema of the members of a rule.
@@ -102,24 +102,13 @@ pub(super) fn resource_schema() -> Value {
 pub(super) fn body_schema(example: &Value) -> Value {
     let mut properties = members_schema();
     properties.insert("position".to_owned(), json!({ "type": "integer", "minimum": 1 }));
-    json!({
+    let id = json!({ "type": "string", "description": RuleId::EXPECTED });
+    let attributes = json!({
         "type": "object",
-        "required": ["data"],
-        "properties": { "data": {
-            "type": "object",
-            "required": ["id", "type"],
-            "properties": {
-                "id": { "type": "string", "description": RuleId::EXPECTED },
-                "type": { "const": TYPE },
-                "attributes": {
-                    "type": "object",
-                    "description": "A client has to meet every condition that is given. `null` removes a member.",
-                    "properties": properties,
-                },
-            },
-        } },
-        "examples": [{ "data": example }],
-    })
+        "description": "A client has to meet every condition that is given. `null` removes a member.",
+        "properties": properties,
+    });
+    document::body_schema(TYPE, &id, &attributes, example)
 }
 
 pub(super) fn example() -> Value {
