@@ -19,7 +19,7 @@ use crate::{
     clock::{Clock, Timestamp},
     family::{FamilyId, FamilyKey},
     metrics::FamilyMetrics,
-    store::{ClientState, FamilyRecord, FamilySaid, Standing, Store, StoreError},
+    store::{ClientState, FamilyRecord, FamilySaid, Standing, Store, StoreError, family_of},
 };
 
 /// How many clients one change counts.
@@ -61,11 +61,7 @@ impl Families {
 
     /// The same of a client with stored metadata, which is read only if operators have decided about any family.
     pub(crate) fn state_of_stored(&self, metadata: &str, own: ClientState) -> ClientState {
-        let family = || {
-            let metadata = serde_json::from_str::<ClientMetadata>(metadata).ok()?;
-            Some(FamilyKey::of(&metadata).id())
-        };
-        together(own, self.decided(family))
+        together(own, self.decided(|| family_of(metadata)))
     }
 
     /// The decision about a family, which is worked out only if there are any.

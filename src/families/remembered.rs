@@ -1,9 +1,9 @@
-//! What clients say of their families, remembered: most of those that register are apps that registered before. Which
-//! family a client belongs to takes longer to work out than all else of it.
+//! What clients say of their families, remembered: most clients that register are copies of an app that registered
+//! before, and to work out a family takes a fifth of the part of a registration that is neither HTTP nor the store.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
@@ -40,15 +40,16 @@ impl Remembered {
         let destinations: Vec<Destination<'_>> = uris.iter().map(Destination::of).collect();
         (name, &destinations).hash(&mut hasher);
         let place = usize::try_from(hasher.finish() % PLACES as u64).unwrap_or_default();
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some(one)) = places.get(place)
+        if let Some(Some(one)) = self.places().get(place)
             && one.said.name() == name
             && one.destinations == destinations
         {
             return Arc::clone(&one.said);
         }
+        // Others do not wait while this is worked out.
         let said = Arc::new(FamilySaid::by(metadata));
         let destinations = destinations.into_iter().map(Destination::into_owned).collect();
+        let mut places = self.places();
         if places.is_empty() {
             places.resize_with(PLACES, || None);
         }
@@ -56,6 +57,10 @@ impl Remembered {
             *free = Some(One { destinations, said: Arc::clone(&said) });
         }
         said
+    }
+
+    fn places(&self) -> MutexGuard<'_, Vec<Option<One>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -130,8 +130,8 @@ pub(super) fn arrivals<'a>(
 }
 
 impl ArrivalRecord {
-    /// Of nobody yet, for a client that is about to be added.
-    fn of(client: &ClientRecord, family: &FamilySaid) -> Self {
+    /// One that counts no client yet; `client` would be the first.
+    pub(super) fn of(client: &ClientRecord, family: &FamilySaid) -> Self {
         Self {
             client_id: client.client_id,
             family_id: family.family_id,

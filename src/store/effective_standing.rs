@@ -2,11 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{ClientState, Standing, Store, StoreError};
-use crate::{
-    client::ClientMetadata,
-    family::{FamilyId, FamilyKey},
-};
+use super::{ClientState, Standing, Store, StoreError, family_of};
+use crate::family::FamilyId;
 
 /// The families that operators have suspended: few.
 #[derive(Debug, Default)]
@@ -18,10 +15,8 @@ impl SuspendedFamilies {
         if self.0.is_empty() || state.standing == Standing::Suspended {
             return state.standing;
         }
-        match serde_json::from_str::<ClientMetadata>(metadata) {
-            Ok(metadata) if self.0.contains(&FamilyKey::of(&metadata).id()) => Standing::Suspended,
-            Ok(_) | Err(_) => state.standing,
-        }
+        let is_suspended = family_of(metadata).is_some_and(|family| self.0.contains(&family));
+        if is_suspended { Standing::Suspended } else { state.standing }
     }
 }
 

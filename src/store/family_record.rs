@@ -7,11 +7,12 @@ use serde_json::{Value as Json, json, value::RawValue};
 
 use super::{
     ClientFlags, ClientRecord, Standing,
+    arrival::{ArrivalRecord, FamilySaid},
     column::{Record, Row, Stored, Unreadable, Value, columns},
 };
 use crate::{
     ceiling::Ceiling,
-    client::{ClientId, ClientIdentifier, ClientMetadata, ClientName},
+    client::{ClientId, ClientIdentifier, ClientMetadata},
     clock::Timestamp,
     family::{FamilyId, FamilyKey},
 };
@@ -256,24 +257,7 @@ impl Counted {
     /// One client alone.
     fn of(client: &ClientRecord) -> Option<Self> {
         let metadata: ClientMetadata = serde_json::from_str(&client.metadata).ok()?;
-        let key = FamilyKey::of(&metadata);
-        let name = metadata.client_name.as_ref().map(ClientName::as_str);
-        let names = name.map(|name| (client.issued_at, name.to_owned())).into_iter().collect();
-        let seen = FamilyRecord {
-            family_id: key.id(),
-            key: key.to_string(),
-            names: FamilyNames(names),
-            clients: 0,
-            removed: 0,
-            people: 0,
-            flags: client.flags,
-            first_seen_at: client.issued_at,
-            last_seen_at: client.issued_at,
-            used_at: None,
-            standing: Standing::Active,
-            standing_at: None,
-            ceiling: None,
-        };
+        let seen = ArrivalRecord::of(client, &FamilySaid::by(&metadata)).seen();
         Some(Self { seen, members: BTreeSet::from([client.client_id]) })
     }
 
@@ -291,7 +275,7 @@ impl Counted {
 }
 
 /// The family of a client with this metadata, as it is stored.
-pub(super) fn family_of(metadata: &str) -> Option<FamilyId> {
+pub(crate) fn family_of(metadata: &str) -> Option<FamilyId> {
     let metadata = serde_json::from_str::<ClientMetadata>(metadata).ok()?;
     Some(FamilyKey::of(&metadata).id())
 }

@@ -50,6 +50,7 @@ mod webhooks;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
+pub(crate) use self::family_record::family_of;
 pub use self::{
     approval::{Waiting, WaitingMax},
     arrival::FamilySaid,

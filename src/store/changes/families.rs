@@ -55,7 +55,7 @@ pub(in crate::store) async fn add_arrivals<T: Transaction>(
     Ok((add(change, arrivals).await?, first))
 }
 
-/// Tells a family of all its clients.
+/// Tells a family of all its arrivals.
 pub(super) async fn add_arrivals_of<T: Transaction>(
     change: &mut T,
     family: FamilyId,
@@ -173,7 +173,7 @@ pub(super) async fn family_decision<T: Transaction>(
     let mut found: Vec<FamilyRecord> =
         change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
     if found.is_empty() {
-        // Nobody can decide about it before it has a row.
+        // Without a row, no operator has decided about it: its arrivals make one, which then stays as it is.
         add_arrivals_of(change, family).await?;
         found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
     }
