@@ -193,7 +193,7 @@ impl RotateArguments {
     }
 }
 
-/// Makes a key beside the store, with the secret of its servers; `None` if nobody wants that.
+/// Makes a key beside the store, with the secret of its servers; `None` if the operator does not confirm it.
 fn rotate(
     store: StoreArguments,
     confirmed: impl FnOnce() -> bool,

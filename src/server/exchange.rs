@@ -1,5 +1,5 @@
-//! What happens to every request of the public listener, and of those of operators and proxies, around its endpoint, in one function: the
-//! caller's address, the request's identifier, the headers of every answer, the one log event, the
+//! What happens to every request around its endpoint, at the public listener and at those of operators and proxies, in one
+//! function: the caller's address, the request's identifier, the headers of every answer, the one log event, the span, the
 //! counters; and a JSON answer when a handler panics.
 
 use std::{
