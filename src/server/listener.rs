@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
-    io,
+    io::{self, Cursor},
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{
@@ -25,8 +25,8 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, join},
+    net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
     time::{Instant, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -58,8 +58,6 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
 /// How HTTP/2 begins (RFC 9113 §3.4), as far as it tells it from HTTP/1.
 const PREFACE: &[u8; 6] = b"PRI * ";
-/// How long to wait for the rest of a beginning that came in pieces.
-const PAUSE_IN_PREFACE: Duration = Duration::from_millis(20);
 
 /// Who answers the requests of a listener.
 pub(crate) trait Answer: Send + Sync + 'static {
@@ -149,23 +147,40 @@ impl<A: Answer> Listener<A> {
     }
 
     async fn plain(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, activity: Arc<Activity>) {
-        let mut is_http2 = false;
         if self.has_plain_http2 {
-            let begins = timeout(self.time.head, begins_as_http2(&stream));
-            is_http2 = tokio::select! {
-                () = self.draining.cancelled() => return,
-                begins = begins => match begins {
-                    Ok(is_http2) => is_http2,
-                    Err(_) => return self.metrics.slow.add_one(),
-                },
-            };
+            // In a box, or every connection would carry the room that HTTP/2 needs.
+            return Box::pin(self.plain_of_either(stream, peer, activity)).await;
         }
         let stream = Watched::new(stream, Arc::clone(&activity));
-        if is_http2 {
-            // In a box, or every connection would carry the room that HTTP/2 needs.
-            return Box::pin(self.http2(stream, peer, activity)).await;
-        }
         self.http1(stream, peer, activity).await;
+    }
+
+    async fn plain_of_either(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        activity: Arc<Activity>,
+    ) {
+        let (mut reader, writer) = stream.into_split();
+        let begins = tokio::select! {
+            () = self.draining.cancelled() => return,
+            begins = timeout(self.time.head, beginning(&mut reader)) => begins,
+        };
+        let first = match begins {
+            Ok(Ok(first)) => first,
+            Ok(Err(error)) => {
+                return tracing::debug!(error = %error, "a connection ended before its first request");
+            }
+            Err(_) => return self.metrics.slow.add_one(),
+        };
+        let is_http2 = first == PREFACE;
+        let stream = join(Cursor::new(first).chain(reader), writer);
+        let stream = Watched::new(stream, Arc::clone(&activity));
+        if is_http2 {
+            self.http2(stream, peer, activity).await;
+        } else {
+            self.http1(stream, peer, activity).await;
+        }
     }
 
     async fn encrypted(
@@ -291,20 +306,16 @@ impl<A: Answer> Listener<A> {
     }
 }
 
-/// Whether the first bytes of a connection are those of HTTP/2. No method of HTTP/1 begins like that.
-async fn begins_as_http2(stream: &TcpStream) -> bool {
-    let mut first = [0; PREFACE.len()];
-    loop {
-        let count = stream.peek(&mut first).await.unwrap_or(0);
-        let seen = first.get(..count).unwrap_or_default();
-        if seen.is_empty() || !PREFACE.starts_with(seen) {
-            return false;
+/// Reads the first bytes of a connection, until they are [`PREFACE`] or cannot become it: no method of HTTP/1 begins so.
+async fn beginning(reader: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
+    let mut first = Vec::with_capacity(PREFACE.len());
+    while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
+        let rest = (PREFACE.len() - first.len()) as u64;
+        if (&mut *reader).take(rest).read_buf(&mut first).await? == 0 {
+            break;
         }
-        if count == PREFACE.len() {
-            return true;
-        }
-        sleep(PAUSE_IN_PREFACE).await;
     }
+    Ok(first)
 }
 
 /// Runs what HTTP/2 does beside the connection as tasks of the server.

@@ -54,6 +54,9 @@ pub(crate) struct Proxies {
     /// Request bodies, answers that are read whole, and unfinished events. Apart from those of everybody else: who fills
     /// it up stops no registration.
     bodies: Arc<BodyBudget>,
+    /// Questions of other proxies. The operator named these few peers, and each asks for many callers, so that one may
+    /// take all of it; no caller of the built-in proxy shares it.
+    questions: BodyBudget,
 }
 
 /// A resource with its upstream.
@@ -85,6 +88,7 @@ impl Proxies {
                 connections.body_bytes_max,
                 connections.body_bytes_per_source_max,
             )),
+            questions: BodyBudget::new(connections.body_bytes_max, connections.body_bytes_max),
         }
     }
 
@@ -111,10 +115,10 @@ impl Proxies {
         self.all.iter().any(|proxied| proxied.has(path)).then_some(Place::OtherHost)
     }
 
-    /// How the questions of a proxy are read: on the account of the guard, like request bodies.
+    /// How the questions of a proxy that may ask are read.
     pub(super) fn question_reader(&self, app: &App, peer: IpAddr) -> BodyReader<'_> {
         let deadline = Duration::from_secs(app.config.connections.body_timeout_seconds);
-        BodyReader { budget: &self.bodies, source: Source::of(peer), deadline }
+        BodyReader { budget: &self.questions, source: Source::of(peer), deadline }
     }
 
     /// The server stops: streams of events end now, everything else may finish.

@@ -1,14 +1,34 @@
 //! Questions over gRPC, as Envoy sends them, on HTTP/2 without TLS. The messages are written anew here, so that a wrong
 //! number in those of the server shows.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use bytes::Bytes;
+use hyper::{
+    Request,
+    body::{Body, Frame},
+    client::conn::http2,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+    time::sleep,
+};
 
 use super::{DIALECTS, asking, bearer, config, guard, listening, rows, token, told};
 use crate::{
     granted::{NOTES, TOOLS},
-    harness::{Answer, TestServer, exchange},
+    harness::{Answer, TestServer, exchange, read_end},
 };
 
 #[derive(Clone, PartialEq, Message)]
@@ -314,4 +334,72 @@ async fn only_proxies_may_ask_over_grpc_and_only_at_the_listener_of_the_guard() 
     let server = TestServer::with(config).await;
     let body = framed(&question("GET /healthz", "", &[], false).encode_to_vec());
     assert_eq!(call(server.guard.unwrap(), body).await.0, 404);
+}
+
+/// A body that never ends.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_asks_many_large_questions_at_once() {
+    const QUESTIONS: u32 = 30;
+    let server = TestServer::with(listening()).await;
+    let address = server.guard.unwrap();
+    let mut under_way = JoinSet::new();
+    for _ in 0..3 {
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let (caller, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        under_way.spawn(async { drop(connection.await) });
+        for _ in 0..QUESTIONS / 3 {
+            let mut caller = caller.clone();
+            let url = format!("http://{address}/envoy.service.auth.v3.Authorization/Check");
+            let request = Request::post(url).header("content-type", "application/grpc");
+            let request = request.body(Endless).unwrap();
+            under_way.spawn(async move { drop(caller.send_request(request).await) });
+        }
+    }
+    let in_flight = "doorward_http_requests_in_flight";
+    server.wait_for_metric(in_flight, f64::from(QUESTIONS)).await;
+    let large = format!("x-large: {}\r\n", "x".repeat(150 << 10));
+    let answer = asked_with(address, "GET /mcp", &large, &[("resource", "tools")]).await;
+    assert_eq!(told(&answer), "401 unauthorized");
+    assert!(server.metric(in_flight).await >= f64::from(QUESTIONS), "they are still under way");
+}
+
+#[tokio::test]
+async fn a_connection_that_begins_in_pieces_is_read_as_what_it_becomes() {
+    let server = TestServer::with(listening()).await;
+    let http1 = b"POST /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let other = b"PRIX /nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let http2 = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat();
+    for (sent, answered) in
+        [(&http1[..], &b"HTTP/1.1 404"[..]), (other, b"HTTP/1.1 404"), (&http2, b"\0")]
+    {
+        let mut stream = TcpStream::connect(server.guard.unwrap()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in [&sent[..1], &sent[1..3], &sent[3..5], &sent[5..9], &sent[9..]] {
+            stream.write_all(piece).await.unwrap();
+            sleep(Duration::from_millis(5)).await;
+        }
+        let mut answer = vec![0; answered.len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, answered, "{}", String::from_utf8_lossy(sent));
+    }
+    // A beginning without an end.
+    let mut stream = TcpStream::connect(server.guard.unwrap()).await.unwrap();
+    stream.write_all(b"PRI").await.unwrap();
+    stream.shutdown().await.unwrap();
+    read_end(&mut stream).await;
 }
