@@ -42,10 +42,10 @@ pub struct ResponseTypes(Vec<ResponseType>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GrantTypeError {
     /// `grant_types` without `authorization_code`.
-    #[error("lists no grant type that is supported: authorization_code is required")]
+    #[error("must list authorization_code; grant types but it and refresh_token are not supported")]
     NoAuthorizationCode,
     /// `response_types` without `code`.
-    #[error("lists no response type that is supported: code is required")]
+    #[error("must list code; other response types are not supported")]
     NoCode,
 }
 

@@ -184,11 +184,14 @@ fn reach(text: &str) -> Result<Reach, RedirectUriError> {
     {
         return Err(RedirectUriError::DangerousScheme);
     }
-    let uri = uri::read(text)?;
-    if !matches!(&*uri.scheme, "http" | "https") {
-        if scheme::is_host_and_port(text) {
+    let uri = match uri::read(text) {
+        // An address cannot even be read as a scheme.
+        Ok(_) | Err(UriError::Relative) if scheme::is_host_and_port(text) => {
             return Err(RedirectUriError::MissingHttp);
         }
+        read => read?,
+    };
+    if !matches!(&*uri.scheme, "http" | "https") {
         if scheme::is_foreign(&uri.scheme) {
             return Err(RedirectUriError::ForeignScheme);
         }

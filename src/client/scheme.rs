@@ -47,8 +47,8 @@ pub(super) const FOREIGN: &[&[&str]] = &[
         "imessage",
     ],
     &[
-        "sms", "smsto", "mms", "mmsto", "webcal", "webcals", "feed", "podcast", "geo", "maps",
-        "market",
+        "sms", "smsto", "mms", "mmsto", "webcal", "webcals", "podcast", "geo", "maps", "market",
+        "steam",
     ],
     &["itms", "itmss", "itms-apps", "itms-appss", "itms-services", "itms-books"],
     // Handlers built into Windows.
@@ -89,37 +89,38 @@ pub(super) const FOREIGN: &[&[&str]] = &[
     &["apt", "admin", "computer", "trash", "man", "info", "ghelp"],
     // Browsers that open a website, and their own pages.
     &[
-        "edge",
         "operagx",
         "operamini",
         "operatouch",
         "touch-http",
         "touch-https",
-        "safari",
-        "devtools",
+        "mobilesafari",
+        "com.apple.mobilesafari",
+        "org.mozilla.firefox",
+        "fenix",
     ],
-    &["x-web-search", "ddgquicklink", "ddglaunch", "samsunginternet", "ucbrowser", "yandexbrowser"],
-    &[
-        "bravebrowser",
-        "resource",
-        "moz-extension",
-        "moz-icon",
-        "safari-extension",
-        "safari-web-extension",
-    ],
+    &["x-web-search", "ddgquicklink", "ddglaunch", "samsunginternet", "ucbrowser", "naverbrowser"],
+    &["bravebrowser", "mi-browser", "browser", "resource", "devtools", "moz-extension", "moz-icon"],
 ];
 
 /// Families of such schemes: each name alone, in its plural, or followed by a separator or a digit.
 pub(super) const FOREIGN_FAMILIES: &[&str] = &[
     "chrome",
     "googlechrome",
+    "chromium",
+    "edge",
+    "msedge",
+    "microsoftedge",
     "microsoft-edge",
     "firefox",
     "brave",
     "opera",
+    "safari",
     "x-safari",
     "vivaldi",
     "duckduckgo",
+    "yandexbrowser",
+    "feed",
     "x-apple",
     "microsoft.windows",
     // Websites and extensions register these with a browser.

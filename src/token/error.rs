@@ -30,7 +30,7 @@ pub(crate) enum TokenError {
     #[error("there is no such client: register it (again)")]
     UnknownClient,
     /// At the introspection endpoint.
-    #[error("it is not known who asks")]
+    #[error("client authentication failed")]
     UnknownResource,
     #[error("this client has made too many requests")]
     TooManyRequests {

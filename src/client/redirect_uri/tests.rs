@@ -57,6 +57,7 @@ fn rejects_a_scheme_behind_a_scheme_and_a_host_without_one() {
         "a.example:8080",
         "a.example:8080?x",
         "com.example.app:123",
+        "127.0.0.1:3000/cb",
     ] {
         assert_eq!(reach(uri), Err(Error::MissingHttp), "{uri}");
     }
@@ -76,6 +77,10 @@ fn allows_schemes_that_resemble_rejected_ones() {
         "operations:/cb",
         "bravely:/cb",
         "chromatic:/cb",
+        "edgeworth:/cb",
+        "feedback:/cb",
+        "safaris.example:/cb",
+        "safaribooks:/cb",
         "firefoxy:/cb",
         "filer:/cb",
         "ms-app://s-1-15-2-1/",

@@ -232,7 +232,7 @@ fn unsupported_grants_are_dropped_while_one_that_works_remains() {
         assert_eq!(
             grants(list).unwrap_err(),
             [
-                "/grant_types invalid_client_metadata grant_types: lists no grant type that is supported: authorization_code is required"
+                "/grant_types invalid_client_metadata grant_types: must list authorization_code; grant types but it and refresh_token are not supported"
             ]
         );
     }
@@ -253,7 +253,7 @@ fn unsupported_grants_are_dropped_while_one_that_works_remains() {
         assert_eq!(
             types(list).unwrap_err(),
             [
-                "/response_types invalid_client_metadata response_types: lists no response type that is supported: code is required"
+                "/response_types invalid_client_metadata response_types: must list code; other response types are not supported"
             ]
         );
     }
