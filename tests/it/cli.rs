@@ -38,7 +38,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::postgres;
+use crate::{left_out::left_out, postgres};
 
 /// The program in a working directory of its own.
 struct Doorward {

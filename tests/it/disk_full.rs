@@ -23,7 +23,7 @@ use doorward::{
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::records::record;
+use crate::{left_out::left_out, records::record};
 
 const NOW: u64 = 1_764_000_000_000;
 
@@ -45,9 +45,9 @@ impl SmallDisk {
         match mounted {
             Ok(output) if output.status.success() => Some(Self(folder)),
             refused => {
-                eprintln!(
-                    "LEFT OUT: the tests of a full disk, which need the right to mount: {refused:?}"
-                );
+                left_out(&format!(
+                    "the tests of a full disk (they need the right to mount: {refused:?})"
+                ));
                 None
             }
         }

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a test ends where it stands, says what it leaves out, and owns what it spawns"
 )]
@@ -36,6 +35,7 @@ mod heads;
 mod http2;
 mod initial_access;
 mod last_use;
+mod left_out;
 mod look_alikes;
 mod management;
 mod mcp;

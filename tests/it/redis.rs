@@ -12,6 +12,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::left_out::left_out;
+
 /// Longer than a server takes to start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -47,7 +49,9 @@ impl Redis {
                 match self.command().spawn() {
                     Ok(child) => self.running = Some(child),
                     Err(error) => {
-                        eprintln!("LEFT OUT: limits in Redis, which need redis-server: {error}");
+                        left_out(&format!(
+                            "limits shared in Redis (redis-server does not start: {error})"
+                        ));
                         return false;
                     }
                 }

@@ -23,6 +23,7 @@ use crate::{
     flow::{Browser, Client, Request},
     granted,
     harness::{TestServer, by, until},
+    left_out::left_out,
     postgres,
 };
 
@@ -604,9 +605,7 @@ async fn a_year_ends_with_the_clients_and_the_audit_that_the_contract_says_on_bo
         .collect();
     assert!(standings.len() >= 2 && audit.len() > 200, "{standings:?}, {}", audit.len());
     let Some(database) = postgres::database() else {
-        return eprintln!(
-            "LEFT OUT: the year in PostgreSQL, as DOORWARD_TEST_POSTGRES names no server"
-        );
+        return left_out("the year in PostgreSQL (DOORWARD_TEST_POSTGRES names no server)");
     };
     let mut in_postgres = Year::new(Some(database));
     let other = Box::pin(in_postgres.pass()).await;

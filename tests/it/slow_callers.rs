@@ -9,7 +9,10 @@ use tokio::{
     time::sleep,
 };
 
-use crate::harness::{TestServer, config, read_answer, read_end};
+use crate::{
+    harness::{TestServer, config, read_answer, read_end},
+    left_out::left_out,
+};
 
 const OPEN: &str = "doorward_connections_open";
 const TOO_SLOW: &str = "doorward_connections_closed_total{reason=\"too_slow\"}";
@@ -175,7 +178,7 @@ async fn a_source_with_every_connection_gives_one_to_a_source_with_none() {
     let socket = TcpSocket::new_v4().unwrap();
     // Only Linux has all of 127.0.0.0/8.
     if socket.bind(([127, 0, 0, 2], 0).into()).is_err() {
-        eprintln!("left out: this machine has no second address of its own");
+        left_out("a second source of connections (this machine has one loopback address)");
         return;
     }
 

@@ -12,6 +12,8 @@ pub(super) mod filters;
 pub(super) mod grants;
 pub(super) mod imports;
 pub(super) mod initial_access_tokens;
+#[path = "../../../tests/it/left_out.rs"]
+pub(super) mod left_out;
 pub(super) mod operator_tokens;
 pub(super) mod people;
 pub(super) mod registrations;

@@ -15,7 +15,7 @@ use self::database::Database;
 use super::{Access, OpenError, Postgres};
 use crate::store::{
     ClientFilter, ClientRecord, Deleted, FamilySaid, Imported, LeaseHolder, Store, StoreError,
-    contract::{Records, arrivals, store_contract},
+    contract::{Records, arrivals, left_out::left_out, store_contract},
 };
 
 mod contract {
@@ -217,7 +217,7 @@ async fn every_commit_waits_for_the_disk_whatever_the_default_of_the_database() 
 async fn an_encrypted_connection_is_made_only_to_a_server_that_is_known_by_its_certificate() {
     let Some(mut database) = Database::migrated().await else { return };
     let Some(ca_file) = std::env::var_os("DOORWARD_TEST_POSTGRES_CA") else {
-        eprintln!("LEFT OUT: TLS to PostgreSQL, as DOORWARD_TEST_POSTGRES_CA names no certificate");
+        left_out("TLS to PostgreSQL (DOORWARD_TEST_POSTGRES_CA names no certificate)");
         return;
     };
     database.sslmode = "verify-full";

@@ -13,6 +13,7 @@ use crate::{
     flow::{self, Browser, Client},
     granted::{self, TOOLS},
     harness::TestServer,
+    left_out::left_out,
 };
 
 /// More than a page of them.
@@ -211,7 +212,7 @@ fn clients_go_into_a_database_and_come_back_as_they_were() {
     let lines = clients(1_200);
     let doorward = with_old(&lines);
     let Some(url) = doorward.database.clone() else {
-        eprintln!("LEFT OUT: copies to PostgreSQL, as DOORWARD_TEST_STORE is not postgres");
+        left_out("copies to PostgreSQL (DOORWARD_TEST_STORE is not postgres)");
         return;
     };
     let into = |from: &str, to: &str, words: &[&str]| copy(&doorward, from, to, words);

@@ -8,7 +8,7 @@ use super::*;
 fn with_database() -> Option<(Doorward, String)> {
     let doorward = Doorward::new();
     let Some(url) = doorward.database.clone() else {
-        eprintln!("LEFT OUT: commands on PostgreSQL, as DOORWARD_TEST_STORE is not postgres");
+        left_out("commands on PostgreSQL (DOORWARD_TEST_STORE is not postgres)");
         return None;
     };
     Some((doorward, url))

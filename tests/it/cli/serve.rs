@@ -70,7 +70,7 @@ pub(super) fn sh(line: &str) -> Ran {
 #[test]
 fn the_printed_curl_line_registers_a_client_that_every_command_sees_at_once() {
     if !is_in_path("curl") {
-        eprintln!("left out: there is no curl to run the printed line with");
+        left_out("the commands that a server prints (there is no curl)");
         return;
     }
     let doorward = Doorward::new();
@@ -101,7 +101,7 @@ fn the_printed_curl_line_registers_a_client_that_every_command_sees_at_once() {
 #[test]
 fn a_server_for_development_prints_a_line_that_lists_clients() {
     if !is_in_path("curl") {
-        eprintln!("left out: there is no curl to run the printed line with");
+        left_out("the commands that a server prints (there is no curl)");
         return;
     }
     let doorward = Doorward::new();

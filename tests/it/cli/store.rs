@@ -32,7 +32,7 @@ fn a_backup_is_a_store() {
 #[test]
 fn a_server_runs_on_a_restored_backup() {
     if !is_in_path("curl") {
-        eprintln!("left out: there is no curl to register with");
+        left_out("a server on a restored backup (there is no curl)");
         return;
     }
     let doorward = one_client();
@@ -145,7 +145,9 @@ fn a_file_in_the_place_of_the_folder_is_told() {
 #[test]
 fn a_folder_that_cannot_be_written_is_told() {
     if !Path::new("/sys/kernel").exists() {
-        eprintln!("left out: there is no /sys, where not even root makes a folder");
+        left_out(
+            "a folder that cannot be written (there is no /sys, where not even root makes a folder)",
+        );
         return;
     }
     let doorward = Doorward::new();

@@ -70,7 +70,7 @@ fn a_setting_that_this_release_does_not_know_is_a_problem() {
 fn tables_of_a_database_are_told_too() {
     let doorward = Doorward::new();
     let Some(url) = doorward.database.clone() else {
-        eprintln!("LEFT OUT: upgrade-check on PostgreSQL, as DOORWARD_TEST_STORE is not postgres");
+        left_out("upgrade-check on PostgreSQL (DOORWARD_TEST_STORE is not postgres)");
         return;
     };
     let (code, tables) = looked(&doorward, &url, "tables");

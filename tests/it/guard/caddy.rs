@@ -7,7 +7,7 @@ use super::{
     proxies::{self, Proxy},
     token,
 };
-use crate::harness::TestServer;
+use crate::{harness::TestServer, left_out::left_out};
 
 /// `None` where Caddy is not installed. TLS is left out.
 async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
@@ -33,7 +33,7 @@ async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
 async fn caddy_carries_out_what_the_guard_decides() {
     let server = TestServer::with(config()).await;
     let Some(caddy) = start(server.public, proxies::upstream().await).await else {
-        eprintln!("LEFT OUT: Caddy is not installed");
+        left_out("the guard behind Caddy (it is not installed)");
         return;
     };
     let own = bearer(&token(&server).await.0);

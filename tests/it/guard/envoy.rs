@@ -8,7 +8,7 @@ use super::{
     config, listening,
     proxies::{self, Proxy},
 };
-use crate::harness::TestServer;
+use crate::{harness::TestServer, left_out::left_out};
 
 /// `None` where Envoy is not installed. TLS is left out.
 async fn start(page: &str, doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
@@ -48,7 +48,7 @@ async fn carried_out(page: &str, config: Config) {
     let server = TestServer::with(config).await;
     let asked = server.guard.unwrap_or(server.public);
     let Some(envoy) = start(page, asked, proxies::upstream().await).await else {
-        eprintln!("LEFT OUT: Envoy is not installed");
+        left_out("the guard behind Envoy (it is not installed)");
         return;
     };
     let other = envoy.ask("GET /mcp", "host: other.example\r\n").await;
@@ -63,7 +63,7 @@ async fn envoy_lets_nothing_through_while_the_guard_is_down() {
         let server = TestServer::with(config).await;
         let asked = server.guard.unwrap_or(server.public);
         let Some(envoy) = start(page, asked, proxies::upstream().await).await else {
-            eprintln!("LEFT OUT: Envoy is not installed");
+            left_out("the guard behind Envoy (it is not installed)");
             return;
         };
         server.stop().await;

@@ -7,7 +7,7 @@ use super::{
     proxies::{self, Proxy},
     token,
 };
-use crate::harness::TestServer;
+use crate::{harness::TestServer, left_out::left_out};
 
 /// `None` where `HAProxy` is not installed. TLS is left out.
 async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
@@ -30,7 +30,7 @@ async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
 async fn haproxy_carries_out_what_the_guard_decides() {
     let server = TestServer::with(config()).await;
     let Some(haproxy) = start(server.public, proxies::upstream().await).await else {
-        eprintln!("LEFT OUT: HAProxy is not installed");
+        left_out("the guard behind HAProxy (it is not installed)");
         return;
     };
     let own = bearer(&token(&server).await.0);
@@ -48,7 +48,7 @@ async fn haproxy_carries_out_what_the_guard_decides() {
 async fn haproxy_lets_nothing_through_while_the_guard_is_down() {
     let Some(haproxy) = start(proxies::free_address().await, proxies::upstream().await).await
     else {
-        eprintln!("LEFT OUT: HAProxy is not installed");
+        left_out("the guard behind HAProxy (it is not installed)");
         return;
     };
     let answer = haproxy.ask("GET /healthz", "").await;

@@ -7,7 +7,7 @@ use super::{
     proxies::{self, Proxy},
     token,
 };
-use crate::harness::TestServer;
+use crate::{harness::TestServer, left_out::left_out};
 
 /// `None` where nginx is not installed. TLS is left out.
 async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
@@ -38,7 +38,7 @@ async fn start(doorward: SocketAddr, upstream: SocketAddr) -> Option<Proxy> {
 async fn nginx_carries_out_what_the_guard_decides() {
     let server = TestServer::with(config()).await;
     let Some(nginx) = start(server.public, proxies::upstream().await).await else {
-        eprintln!("LEFT OUT: nginx is not installed");
+        left_out("the guard behind nginx (it is not installed)");
         return;
     };
     let own = bearer(&token(&server).await.0);

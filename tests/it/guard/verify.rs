@@ -9,7 +9,7 @@ use std::{
 use doorward::store::{self, Access};
 
 use super::{asking, bearer, config, proxies, token};
-use crate::{granted::TOOLS, harness::TestServer};
+use crate::{granted::TOOLS, harness::TestServer, left_out::left_out};
 
 /// Prints "ok" or "no" for each argument.
 const PYTHON: &str = "\nimport sys\nfor text in sys.argv[1:]:\n    try:\n        \
@@ -99,7 +99,9 @@ async fn the_documented_snippets_accept_an_assertion_and_nothing_else() {
         let text = example(language, &server, &issuer);
         let folder = tempfile::tempdir().unwrap();
         let Some(command) = program(language, &text, folder.path()) else {
-            eprintln!("LEFT OUT: the example in {language}, whose library is not installed");
+            left_out(&format!(
+                "the documented check of an assertion in {language} (its library is not installed)"
+            ));
             continue;
         };
         let output = output_of(command, &texts).await;

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, NoTls};
 
 use super::super::{Access, Migrated, OpenError, Postgres, open};
 use crate::config::{Config, PostgresConfig, PostgresUrl};
-use crate::store::{self, Store};
+use crate::store::{self, Store, contract::left_out::left_out};
 
 /// What a test keeps at hand of its database.
 pub(super) struct Database {
@@ -26,9 +26,7 @@ impl Database {
     /// One without tables; `None`, said loudly, where there is no server.
     pub(super) async fn empty() -> Option<Self> {
         let Some(server) = env::var_os("DOORWARD_TEST_POSTGRES") else {
-            eprintln!(
-                "LEFT OUT: a test of the store in PostgreSQL, as DOORWARD_TEST_POSTGRES names no server"
-            );
+            left_out("the store in PostgreSQL (DOORWARD_TEST_POSTGRES names no server)");
             return None;
         };
         let server = server.into_string().unwrap();
