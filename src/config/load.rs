@@ -345,6 +345,16 @@ fn check_operators(config: &Config, values: &Values<'_>, faults: &mut Faults) {
         if let Some(id) = operators.provider.as_deref().filter(|id| !ids.contains(id)) {
             refuse(values, "operators", faults, unknown(id, &ids));
         }
+        let is_of_any = operators.provider.is_none()
+            && !(operators.groups.is_empty() && operators.emails.is_empty());
+        if is_of_any && ids.len() > 1 {
+            let (role, all) = (operators.role, ids.join(", "));
+            let reason = format_args!(
+                "the {role} entry has groups or emails and no provider: with several providers, each of them could \
+                 say that someone has these. Add the provider whose groups and addresses count: {all}"
+            );
+            refuse(values, "operators", faults, reason);
+        }
     }
     if config.sign_in.local {
         ids.push("local");

@@ -95,8 +95,8 @@ table! {
         /// operate the server" in `docs/run/operating.md`.
         operators: Vec<Operators> = [] example [
             { role = "admin", subjects = ["acme:248289761001"] },
-            { role = "operator", emails = ["oncall@example.com"] },
-            { role = "viewer", groups = ["support", "security"] },
+            { role = "operator", provider = "acme", emails = ["oncall@example.com"] },
+            { role = "viewer", provider = "acme", groups = ["support", "security"] },
         ], entries::<Operators>();
     }
 

@@ -183,8 +183,8 @@ table! {
         /// What they may do at the operator API: `viewer` reads; `operator` also approves, suspends, revokes, and restricts;
         /// `admin` also removes clients, and manages tokens and keys. Of several roles, a person has the highest.
         role: Role = unset example "operator", ROLE;
-        /// Only people who sign in at the provider with this `id`. Set it if there are several providers: a group or an
-        /// address means something at one of them.
+        /// Only people who sign in at the provider with this `id`. With several providers, `groups` and `emails` require it:
+        /// a group or an address means something at one of them.
         provider: Option<String> = none example "acme", PROVIDER_ID;
         /// Their subjects, as access tokens and `doorward session list` name them.
         subjects: Vec<String> = [] example ["acme:248289761001"], List(SUBJECT);

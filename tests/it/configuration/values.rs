@@ -68,6 +68,43 @@ fn operators_are_people_who_sign_in_by_subject_address_or_group() {
 }
 
 #[test]
+fn with_several_providers_operators_by_group_or_address_name_theirs() {
+    let faults = |operators: &str| {
+        let providers = ["acme", "other"].map(|id| {
+            format!("{{ id = \"{id}\", name = \"A\", issuer = \"https://{id}.example\", client_id = \"x\" }}")
+        });
+        let file = format!(
+            "[server]\nissuer = \"http://localhost:8080\"\n[sign_in]\nproviders = [{}]\n[[operators]]\n{operators}\n",
+            providers.join(", ")
+        );
+        let given = Given::new().file("d.toml", file);
+        if config::load(given.sources.clone()).is_ok() { Vec::new() } else { given.faults() }
+    };
+    for good in [
+        "role = \"admin\"\nsubjects = [\"acme:7\", \"other:7\"]",
+        "role = \"admin\"\nprovider = \"other\"\ngroups = [\"g\"]\nemails = [\"a@x.example\"]",
+    ] {
+        assert_eq!(faults(good), [""; 0], "{good}");
+    }
+    for bad in [
+        "groups = [\"g\"]",
+        "emails = [\"a@x.example\"]",
+        "subjects = [\"acme:7\"]\ngroups = [\"g\"]",
+    ] {
+        let found = faults(&format!("role = \"viewer\"\n{bad}"));
+        let [fault] = &found[..] else { panic!("{bad}: {found:?}") };
+        assert!(
+            fault.contains("operators: the viewer entry has groups or emails and no provider"),
+            "{fault}"
+        );
+        assert!(
+            fault.contains("Add the provider whose groups and addresses count: acme, other"),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
 fn a_listener_of_operators_has_an_address_of_its_own_and_no_tokens_in_the_clear() {
     let given = |listen: &str| Given::enough().flag("operator.listen", listen);
     assert_eq!(given("").config().operator.listen, None);
