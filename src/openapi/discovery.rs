@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{answers, json_answer, schema};
-use crate::{config::Config, guard, keys, server_metadata};
+use super::{answers, examples, json_answer, schema};
+use crate::{config::Config, guard, keys, paths, server_metadata};
 
 /// `GET /.well-known/oauth-authorization-server`: the members of the document that is answered, each with its
 /// type.
@@ -47,6 +47,7 @@ pub(crate) fn jwks(_: &Config) -> Value {
         "required": ["keys"],
         "additionalProperties": false,
         "properties": { "keys": { "type": "array", "items": keys::jwk_schema() } },
+        "examples": [examples::keys()],
     });
     let answer =
         json_answer("The keys that sign now, signed lately, or will sign next.", &schema, &[]);
@@ -73,8 +74,10 @@ pub(crate) fn resource_metadata_below(config: &Config) -> Value {
 }
 
 /// `GET /.well-known/oauth-protected-resource`.
-pub(crate) fn resource_metadata(_: &Config) -> Value {
-    let answer = json_answer("The metadata.", &guard::metadata_schema(), &[]);
+pub(crate) fn resource_metadata(config: &Config) -> Value {
+    let mut schema_of_metadata = guard::metadata_schema();
+    schema_of_metadata["examples"] = json!([examples::resource_metadata(config)]);
+    let answer = json_answer("The metadata.", &schema_of_metadata, &[]);
     let none = json_answer("No such resource is at this host and path.", &schema("Error"), &[]);
     json!({
         "operationId": "readResourceMetadata",
@@ -86,7 +89,9 @@ pub(crate) fn resource_metadata(_: &Config) -> Value {
 
 /// `GET /openapi.json`.
 pub(crate) fn description(_: &Config) -> Value {
-    let answer = json_answer("The OpenAPI document.", &json!({ "type": "object" }), &[]);
+    let example = json!({ "openapi": "3.1.0", "info": { "title": "Doorward" }, "paths": {} });
+    let schema = json!({ "type": "object", "examples": [example] });
+    let answer = json_answer("The OpenAPI document.", &schema, &[]);
     json!({
         "operationId": "describe",
         "summary": "This document.",
@@ -99,8 +104,15 @@ pub(crate) fn description(_: &Config) -> Value {
 pub(crate) fn home(config: &Config) -> Value {
     let uri = json!({ "type": "string", "format": "uri" });
     let mut properties = json!({ "issuer": uri, "registration_endpoint": uri, "openapi": uri });
+    let issuer = &config.server.issuer;
+    let mut example = json!({
+        "issuer": issuer,
+        "registration_endpoint": format!("{issuer}{}", paths::REGISTER),
+        "openapi": format!("{issuer}{}", paths::OPENAPI),
+    });
     if config.authorizes() {
         properties["metadata"] = uri;
+        example["metadata"] = format!("{issuer}{}", paths::AUTHORIZATION_SERVER).into();
     }
     let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
     let schema = json!({
@@ -108,6 +120,7 @@ pub(crate) fn home(config: &Config) -> Value {
         "required": required,
         "additionalProperties": false,
         "properties": properties,
+        "examples": [example],
     });
     let mut answer = json_answer("Where to start, or a page for a browser.", &schema, &[]);
     answer["content"]["text/html"] = json!({ "schema": { "type": "string" } });

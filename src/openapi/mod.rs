@@ -2,11 +2,13 @@
 //! table of members (`client/metadata.rs`), the profiles, the refusals of each endpoint, the settings. Which routes
 //! there are, and which operation is at each, `server/description.rs` says.
 //!
-//! `registration.rs`, `discovery.rs`, `authorization.rs` and `tokens.rs` describe operations; here is what they share.
+//! `registration.rs`, `discovery.rs`, `authorization.rs`, and `tokens.rs` describe operations, and `examples.rs` has their
+//! examples; here is what they share.
 //! `docs/openapi.json` is the committed snapshot of a server with every setting that adds something.
 
 mod authorization;
 mod discovery;
+mod examples;
 mod registration;
 mod tokens;
 
@@ -51,6 +53,7 @@ pub(crate) fn document(config: &Config, paths: &Map<String, Value>) -> String {
         tokens::add_schemas(config, &mut schemas);
         authorization::add_schemas(config, &mut schemas);
     }
+    examples::add(config, &mut schemas);
     if config.registration.access != RegistrationAccess::Open {
         security_schemes.insert(
             registration::INITIAL_ACCESS.to_owned(),

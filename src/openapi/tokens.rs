@@ -42,7 +42,7 @@ pub(crate) fn token(config: &Config) -> Value {
 
 /// `POST /oauth2/revoke`.
 pub(crate) fn revoke(config: &Config) -> Value {
-    let nothing = json!({ "type": "object", "maxProperties": 0 });
+    let nothing = json!({ "type": "object", "maxProperties": 0, "examples": [{}] });
     let said = "The grant that the token came from has ended, and every token of it; or there was nothing to end.";
     let mut responses = answers([("200", json_answer(said, &nothing, &[]))]);
     add_errors(&mut responses, refusals::of_revocation(config));

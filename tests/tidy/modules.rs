@@ -214,6 +214,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "keys",
             "metadata_policy",
             "operator_api",
+            "paths",
             "refusal",
             "registration",
             "server_metadata",
