@@ -1,6 +1,7 @@
 //! `doorward audit`: who did what, in the store or by the operator API of a server.
 
 mod follow;
+mod trail;
 
 use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
 
@@ -189,7 +190,16 @@ impl Listed for EventRecord {
 
 /// The filter as the list of the operator API takes it.
 fn query(filter: &EventFilter) -> Query {
-    let EventFilter { client, grant, family, subject, actor, action, since, until, order } = filter;
+    let sort = match filter.order {
+        EventOrder::NewestFirst => "-timestamp",
+        EventOrder::OldestFirst => "timestamp",
+    };
+    query_sorted(filter, sort)
+}
+
+/// The same in another order.
+fn query_sorted(filter: &EventFilter, sort: &str) -> Query {
+    let EventFilter { client, grant, family, subject, actor, action, since, until, .. } = filter;
     let terms = [
         ("client_id", client.as_ref().map(ToString::to_string)),
         ("grant_id", grant.map(|grant| grant.to_string())),
@@ -200,10 +210,6 @@ fn query(filter: &EventFilter) -> Query {
     ];
     let terms = terms.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let terms: Vec<_> = terms.map(|(name, value)| format!("@{name}:\"{value}\"")).collect();
-    let sort = match order {
-        EventOrder::NewestFirst => "-timestamp",
-        EventOrder::OldestFirst => "timestamp",
-    };
     let parameters = [
         ("filter[query]", Some(terms.join(" ")).filter(|terms| !terms.is_empty())),
         ("filter[from]", since.map(to_rfc3339)),

@@ -107,6 +107,14 @@ impl<'a> From<&'a OpenStore> for BackendRef<'a> {
 }
 
 impl Backend {
+    /// What comes of work that asks the store or the server by itself.
+    pub(super) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        match self {
+            Self::Store(store) => store.wait_for(work),
+            Self::Server(server) => server.wait_for(work),
+        }
+    }
+
     /// Lets go of the store, after everything that was asked of it.
     pub(super) fn close(self) -> Result<(), Failure> {
         match self {

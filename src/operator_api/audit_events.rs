@@ -15,14 +15,14 @@ use crate::{
     audit::EventId,
     event_json::event_json,
     operator::OperatorScope,
-    store::{EventFilter, EventOrder, EventRecord},
+    store::{EventFilter, EventOrder, EventRecord, TrailPage},
 };
 
 /// `GET /api/v2/audit/events`
 pub(crate) const LIST: Operation = Operation {
     needs: Needs::Scope(OperatorScope::AuditRead),
     id: "listAuditEvents",
-    summary: "List audit events, newest first unless `sort` is `timestamp`.",
+    summary: "List audit events, newest first unless `sort` says otherwise.",
     parameters: &[
         Parameter {
             name: QUERY,
@@ -31,7 +31,12 @@ pub(crate) const LIST: Operation = Operation {
         },
         Parameter { name: "filter[from]", about: "At this time or later (RFC 3339)." },
         Parameter { name: "filter[to]", about: "Before this time (RFC 3339)." },
-        Parameter { name: "sort", about: "`timestamp` or `-timestamp`." },
+        Parameter {
+            name: "sort",
+            about: "`timestamp`, `-timestamp`, or `stored`: in the order in which they were stored, whatever clocks say, \
+                from now on. With `stored`, the first answer has no events; each answer has `meta.page.after`, to ask \
+                again with later. No event is left out. When the last clients are removed, registrations before them may come a second time.",
+        },
         CURSOR,
         Parameter { name: "page[limit]", about: "How many at most: 1 to 1000; 10 if omitted." },
     ],
@@ -48,19 +53,20 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     let mut filter = EventFilter {
         since: request.query.moment("filter[from]")?,
         until: request.query.moment("filter[to]")?,
-        order: match request.query.text("sort")? {
-            None | Some("-timestamp") => EventOrder::NewestFirst,
-            Some("timestamp") => EventOrder::OldestFirst,
-            Some(_) => {
-                let detail = "The value must be timestamp or -timestamp.";
-                return Err(ApiError::parameter("sort", detail));
-            }
-        },
         ..EventFilter::default()
     };
     for (name, value) in terms(request.query.text(QUERY)?.unwrap_or_default())? {
         narrow(&mut filter, name, &value)?;
     }
+    filter.order = match request.query.text("sort")? {
+        None | Some("-timestamp") => EventOrder::NewestFirst,
+        Some("timestamp") => EventOrder::OldestFirst,
+        Some("stored") => return list_as_stored(&request, &page, &filter).await,
+        Some(_) => {
+            let detail = "The value must be timestamp, -timestamp, or stored.";
+            return Err(ApiError::parameter("sort", detail));
+        }
+    };
     let after: Option<EventId> = page.after()?;
     let look = request.app.store.look_for_events(&filter, after, page.limit + 1).await?;
     let next = look.next.map(|id| id.to_string());
@@ -70,6 +76,24 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
         |event| event.event_id.to_string(),
         resource,
     ))
+}
+
+/// Lists what was stored behind the cursor; without one, only says where to go on.
+async fn list_as_stored(
+    request: &Request<'_>,
+    page: &Page<'_>,
+    filter: &EventFilter,
+) -> Result<Answer, ApiError> {
+    let store = &request.app.store;
+    let found = match page.after()? {
+        None => TrailPage { entries: Vec::new(), place: store.trail_end().await? },
+        Some(place) => store.follow_trail(place, page.limit).await?.ok_or_else(page::bad_cursor)?,
+    };
+    let has_more = !found.entries.is_empty();
+    let events = found.entries.iter().map(|entry| &entry.event);
+    let events = events.filter(|event| filter.admits(event)).map(resource);
+    let data: Vec<Value> = events.collect();
+    Ok(page::answer_until(request, &data, &found.place.to_string(), has_more))
 }
 
 fn bad_query(detail: String) -> ApiError {

@@ -11,6 +11,7 @@ use super::{
     page,
 };
 use crate::{
+    admission::{Label, Word as _},
     app::App,
     audit::{self, Action},
     ceiling::Ceiling,
@@ -41,7 +42,7 @@ pub(crate) const READ: Operation = Operation {
 pub(crate) const CHANGE: Operation = Operation {
     needs: Needs::Scope(OperatorScope::ClientsWrite),
     id: "updateOAuth2Client",
-    summary: "Change the standing, the note, or the ceiling of a client, only in the version that `If-Match` names, if it is sent.",
+    summary: "Change the standing, note, label, or ceiling of a client, only in the version that `If-Match` names, if it is sent.",
     parameters: &[],
     body: Some(change_schema),
     schema: READ.schema,
@@ -296,6 +297,10 @@ fn change_schema() -> Value {
                             `suspended` ends every grant; `rejected` removes a pending client.",
                     },
                     "note": { "type": ["string", "null"], "description": "One line; null removes it." },
+                    "label": {
+                        "type": ["string", "null"],
+                        "description": "To find the client by, in place of the label that an admission rule gave it; null removes it.",
+                    },
                     "ceiling": {
                         "type": ["object", "null"],
                         "properties": {
@@ -387,13 +392,16 @@ fn edit(body: &Value, id: &str) -> Result<Edit, ApiError> {
             }
             "note" if value.is_null() => edit.note = Some(None),
             "note" => edit.note = Some(Some(remark(value, &pointer)?)),
+            "label" if value.is_null() => edit.label = Some(None),
+            "label" => edit.label = Some(Some(label(value, &pointer)?)),
             "ceiling" if value.is_null() => edit.ceiling = Some(None),
             "ceiling" => edit.ceiling = Some(Some(ceiling(value, &pointer)?)),
             "reason" => edit.reason = Some(remark(value, &pointer)?),
             _ => return Err(ApiError::member(&pointer, "This member cannot be changed.")),
         }
     }
-    if is_rejection && (edit.note.is_some() || edit.ceiling.is_some()) {
+    let changes_more = edit.note.is_some() || edit.label.is_some() || edit.ceiling.is_some();
+    if is_rejection && changes_more {
         let detail = "A client that is rejected is removed: nothing else of it can be changed.";
         return Err(ApiError::member("/data/attributes", detail));
     }
@@ -419,6 +427,15 @@ pub(super) fn ceiling(value: &Value, pointer: &str) -> Result<Ceiling, ApiError>
 pub(super) fn remark(value: &Value, pointer: &str) -> Result<String, ApiError> {
     let read = audit::remark(value.as_str().unwrap_or_default());
     read.map_err(|expected| ApiError::member(pointer, format!("The value must be {expected}.")))
+}
+
+/// A label, as admission rules give it.
+fn label(value: &Value, pointer: &str) -> Result<String, ApiError> {
+    let label = value.as_str().and_then(|text| Label::parse(text).ok());
+    let expected = Label::EXPECTED;
+    let label =
+        label.ok_or_else(|| ApiError::member(pointer, format!("The value must be {expected}.")));
+    label.map(|label| label.text())
 }
 
 async fn remove(request: Request<'_>) -> Result<Answer, ApiError> {

@@ -72,6 +72,21 @@ impl<'request> Page<'request> {
     }
 }
 
+/// A page of a list that grows at its end: `after` is always there, and the address of the next page while there may be
+/// more already.
+pub(super) fn answer_until(
+    request: &Request<'_>,
+    data: &[Value],
+    after: &str,
+    has_more: bool,
+) -> Answer {
+    let mut document = json!({ "data": data, "meta": { "page": { "after": after } } });
+    if has_more {
+        document["links"] = json!({ "next": next(request, after) });
+    }
+    Answer::ok(document)
+}
+
 /// The address of the next page: the same query with another cursor.
 fn next(request: &Request<'_>, after: &str) -> String {
     let query = request.query_text();
@@ -101,7 +116,7 @@ pub(super) fn schema(resource: &Value) -> Value {
                 "next": { "type": "string", "format": "uri" },
             } },
             "meta": { "type": "object", "properties": { "page": { "type": "object", "properties": {
-                "after": { "type": "string", "description": "The `page[cursor]` of the next page; absent on the last. A page can have fewer resources than `page[limit]`, or none, and not be the last." },
+                "after": { "type": "string", "description": "The `page[cursor]` of the next page; absent on the last, except where `sort` says otherwise. A page can have fewer resources than `page[limit]`, or none, and not be the last." },
             } } } },
         },
     })

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    admission::{Admitted, Candidate, Door, Rejection, Rules},
+    admission::{Admitted, Candidate, Door, Rejection, Rules, Word},
     client::{ClientMetadata, ProfileName},
 };
 
@@ -25,7 +25,27 @@ impl<'a> Admission<'a> {
         metadata: &ClientMetadata,
         source: Option<IpAddr>,
     ) -> Result<Admitted<'a>, Rejection> {
-        self.rules.admit(&Candidate {
+        self.rules.admit(&self.candidate(profile, metadata, source))
+    }
+
+    /// The label that the client gets; counts nothing.
+    pub(super) fn label(
+        &self,
+        profile: ProfileName,
+        metadata: &ClientMetadata,
+        source: Option<IpAddr>,
+    ) -> Option<String> {
+        let outcome = self.rules.evaluate(&self.candidate(profile, metadata, source));
+        outcome.terms.label.as_ref().map(Word::text)
+    }
+
+    fn candidate<'b>(
+        &'b self,
+        profile: ProfileName,
+        metadata: &'b ClientMetadata,
+        source: Option<IpAddr>,
+    ) -> Candidate<'b> {
+        Candidate {
             door: match profile {
                 ProfileName::Datadog => Door::Datadog,
                 ProfileName::Rfc7591 => Door::Rfc7591,
@@ -35,6 +55,6 @@ impl<'a> Admission<'a> {
             source,
             initial_access_token: self.initial_access_token,
             is_imitation: self.is_imitation,
-        })
+        }
     }
 }

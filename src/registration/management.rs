@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::App,
     audit::{Actor, Author},
-    client::ClientId,
+    client::{ClientId, ClientMetadata},
     http::{
         answer::{self, Response},
         bearer::{self, bearer},
@@ -164,6 +164,12 @@ async fn replace(
     // A flag that is not about the metadata stays.
     let mut new_flags = client.flags.without(ClientFlags::LOOK_ALIKE);
     new_flags.insert(flags(is_imitation, settings));
+    let before: Option<ClientMetadata> = serde_json::from_str(&client.metadata).ok();
+    let label_before = before.and_then(|before| {
+        let is_imitation = client.flags.contains(ClientFlags::LOOK_ALIKE);
+        let admission = Admission { is_imitation, ..admission };
+        admission.label(client.profile, &before, client.source.or(Some(source)))
+    });
     let update = ClientUpdate {
         client_id: client.client_id,
         generation: client.registration.generation,
@@ -171,6 +177,7 @@ async fn replace(
         flags: new_flags,
         is_held: let_in.is_held,
         terms: ClientTerms::of(let_in.terms, client.issued_at),
+        label_before,
     };
     let (metadata, flags) = (update.metadata.clone(), update.flags);
     let by = author(app, client.client_id, head);

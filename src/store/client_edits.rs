@@ -20,6 +20,8 @@ pub struct ClientEdit {
     pub standing: Option<Standing>,
     /// Its note; `Some(None)` removes it.
     pub note: Option<Option<String>>,
+    /// Its label; `Some(None)` removes it.
+    pub label: Option<Option<String>>,
     /// The scopes that it may hold; `Some(None)` lifts the bound.
     pub ceiling: Option<Option<Ceiling>>,
     /// Why, for the audit event.
@@ -50,10 +52,12 @@ pub(super) fn version_of(text: &str) -> String {
 }
 
 impl ClientState {
-    /// Identifies what operators decided about a client: it changes with standing, note, and ceiling, and not with a use.
+    /// Identifies what operators decided about a client: it changes with standing, note, label, and ceiling, and not
+    /// with a use.
     pub fn version(&self) -> String {
-        let Self { standing, standing_at, used_at: _, note, ceiling, terms: _ } = self;
-        version_of(&format!("{standing}\n{standing_at:?}\n{note:?}\n{ceiling:?}"))
+        let Self { standing, standing_at, used_at: _, note, ceiling, terms } = self;
+        let label = &terms.label;
+        version_of(&format!("{standing}\n{standing_at:?}\n{note:?}\n{label:?}\n{ceiling:?}"))
     }
 
     /// Whether the client is in one of these versions; `None` admits every version.

@@ -69,7 +69,7 @@ pub use self::{
     family_edits::{FamilyEdit, FamilyEdited},
     family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
-    following::Following,
+    following::{NoTrailPosition, TAKEN_BACK, TrailPage},
     grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
     initial_access_tokens::{
         InitialAccessTokenId, InitialAccessTokenKind, InitialAccessTokenRecord,

@@ -97,6 +97,8 @@ pub struct ClientUpdate {
     pub is_held: bool,
     /// What the rule that lets it in says of it from now on.
     pub terms: ClientTerms,
+    /// The label that the rules give what it replaces. Another one was set by an operator, and stays unless `terms` has one.
+    pub label_before: Option<String>,
 }
 
 /// What became of a change that a client makes to its own registration.

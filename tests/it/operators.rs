@@ -11,6 +11,7 @@ mod races;
 mod records;
 mod rules;
 mod tokens;
+mod trail;
 
 use doorward::{
     audit::Action,

@@ -1,6 +1,10 @@
 //! `doorward audit follow`: events as they are committed, by every node.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io,
+    time::Duration,
+};
 
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -9,25 +13,26 @@ use tokio::{
     time::sleep,
 };
 
-use super::{AboutArguments, about};
+use super::{AboutArguments, about, trail::Trail};
 use crate::{
     audit::EventId,
     cli::{
-        backend::LocalArguments,
+        backend::{Backend, BackendArguments},
         exit::{Failure, Outcome},
         output::{Format, Messages, RecordOutput, Results, insist, visible_json},
         records::Listed as _,
-        settings::OpenStore,
+        remote::CallError,
         time::to_rfc3339,
     },
-    store::{Access, EventFilter, EventRecord, Following, StoreError},
+    store::{Access, EventRecord},
 };
 
-/// How often the store is asked for new events.
+/// How often new events are read.
 const EVERY: Duration = Duration::from_millis(500);
-/// How many events are read at once, and at most between two looks at who waits.
-const PAGE: usize = 500;
+/// How many pages are read, at most, between two looks at who waits.
 const PAGES_MAX: usize = 10;
+/// How many events are remembered: more than come twice when last rows are deleted.
+const REMEMBERED: usize = 4_096;
 
 /// Print audit events as they happen, on every node, until you press Ctrl-C
 #[derive(Args, Debug)]
@@ -38,7 +43,8 @@ const PAGES_MAX: usize = 10;
 Examples:
   doorward audit follow
   doorward audit follow --action grant.reused
-  doorward audit follow --output jsonl | jq --unbuffered -r .action"
+  doorward audit follow --output jsonl | jq --unbuffered -r .action
+  doorward audit follow --server https://auth.example.com --token-file token"
 )]
 pub(in crate::cli) struct FollowArguments {
     #[command(flatten)]
@@ -46,43 +52,47 @@ pub(in crate::cli) struct FollowArguments {
     #[command(flatten)]
     output: RecordOutput,
     #[command(flatten)]
-    store: LocalArguments,
+    backend: BackendArguments,
 }
 
 impl FollowArguments {
     pub(super) fn run(self, messages: Messages) -> Result<Outcome, Failure> {
-        let store = self.store.open(Access::Read)?;
+        let backend = self.backend.open(Access::Read)?;
         let format = self.output.format();
-        let mut follower = Follower {
-            following: store.wait(store.handle.follow())?,
-            filter: self.about.into_filter(),
-            format,
-            held: BTreeMap::new(),
-            is_away: false,
-        };
+        let (trail, stored) = Trail::begin(&backend, self.about.into_filter())?;
+        let mut known = Remembered::default();
+        for event in stored.iter().rev() {
+            known.is_new(event.event_id);
+        }
+        let mut follower = Follower { trail, format, held: BTreeMap::new(), known, is_away: false };
         messages.say("Following audit events. Press Ctrl-C to stop.");
-        store.wait_for(follower.run(&store))?;
+        backend.wait_for(follower.run(&backend))?;
         Ok(Outcome::Done)
     }
 }
 
 struct Follower {
-    following: Following,
-    filter: EventFilter,
+    trail: Trail,
     format: Format,
     /// Events that wait for earlier ones which are stored later.
     held: BTreeMap<EventId, EventRecord>,
-    /// Whether the store did not answer the last question.
+    /// The last events that were read.
+    known: Remembered,
+    /// Whether the last attempt to read failed.
     is_away: bool,
 }
 
 impl Follower {
-    async fn run(&mut self, store: &OpenStore) -> Result<(), Failure> {
+    async fn run(&mut self, backend: &Backend) -> Result<(), Failure> {
         let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         let [mut interrupt, mut terminate] = signals;
         loop {
             let settled = self.held.keys().next_back().copied();
-            let has_more = self.read(store).await?;
+            let has_more = tokio::select! {
+                has_more = self.read(backend) => has_more?,
+                () = came(&mut interrupt) => break,
+                () = came(&mut terminate) => break,
+            };
             self.print_until(settled)?;
             if is_closed() {
                 return Ok(());
@@ -94,21 +104,23 @@ impl Follower {
                 () = sleep(pause) => {}
             }
         }
-        self.read(store).await?;
+        // A second signal ends it though the server does not answer.
+        tokio::select! {
+            read = self.read(backend) => drop(read?),
+            () = came(&mut interrupt) => {}
+            () = came(&mut terminate) => {}
+        }
         self.print_until(self.held.keys().next_back().copied())
     }
 
     /// Reads what is new; true if there may be more at once.
-    async fn read(&mut self, store: &OpenStore) -> Result<bool, Failure> {
+    async fn read(&mut self, backend: &Backend) -> Result<bool, Failure> {
         for _ in 0..PAGES_MAX {
-            let entries = match self.following.next(&store.handle, PAGE).await {
-                Ok(entries) => entries,
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    return Err(Failure::of(store.name())(error));
-                }
-                Err(error) => {
+            let batch = match self.trail.next(backend).await {
+                Ok(batch) => batch,
+                Err(CallError::Lasts(failure)) => return Err(failure),
+                Err(CallError::MayPass(failure)) => {
                     if !self.is_away {
-                        let failure = Failure::of(store.name())(error);
                         insist(format_args!("{failure}. Trying again; no event is skipped."));
                     }
                     self.is_away = true;
@@ -116,12 +128,14 @@ impl Follower {
                 }
             };
             self.is_away = false;
-            if entries.is_empty() {
+            for event in batch.events {
+                if self.known.is_new(event.event_id) {
+                    self.held.insert(event.event_id, event);
+                }
+            }
+            if !batch.has_more {
                 return Ok(false);
             }
-            let events = entries.into_iter().map(|entry| entry.event);
-            let admitted = events.filter(|event| self.filter.admits(event));
-            self.held.extend(admitted.map(|event| (event.event_id, event)));
         }
         Ok(true)
     }
@@ -138,6 +152,28 @@ impl Follower {
             }
         }
         results.finish()
+    }
+}
+
+/// The last events that were read, since one can come twice.
+#[derive(Default)]
+struct Remembered {
+    in_order: VecDeque<EventId>,
+    all: BTreeSet<EventId>,
+}
+
+impl Remembered {
+    fn is_new(&mut self, id: EventId) -> bool {
+        if !self.all.insert(id) {
+            return false;
+        }
+        self.in_order.push_back(id);
+        if self.in_order.len() > REMEMBERED
+            && let Some(forgotten) = self.in_order.pop_front()
+        {
+            self.all.remove(&forgotten);
+        }
+        true
     }
 }
 

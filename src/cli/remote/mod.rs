@@ -7,7 +7,7 @@ mod refusal;
 use std::{fmt, fs::File, io::Read as _, path::PathBuf, str::FromStr, time::Duration};
 
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderValue, Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH},
 };
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
@@ -101,6 +101,23 @@ pub(super) struct Reply {
     pub(super) etag: Version,
 }
 
+/// Why a call has no reply.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// A later call may have one: the server was not reached, or could not answer then.
+    MayPass(Failure),
+    /// A later call has none either.
+    Lasts(Failure),
+}
+
+impl CallError {
+    pub(super) fn into_failure(self) -> Failure {
+        match self {
+            Self::MayPass(failure) | Self::Lasts(failure) => failure,
+        }
+    }
+}
+
 /// The version of a resource; `None` means any.
 pub(super) type Version = Option<HeaderValue>;
 
@@ -129,9 +146,18 @@ impl Server {
 
     /// Reads a resource or a list.
     pub(super) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Reply, Failure> {
+        self.wait_for(self.ask(path, query)).map_err(CallError::into_failure)
+    }
+
+    /// Reads a resource or a list, for work that calls the server by itself.
+    pub(super) async fn ask(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Reply, CallError> {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let separator = if query.is_empty() { "" } else { "?" };
-        self.call(self.request(Method::GET, &format!("{path}{separator}{query}")))
+        self.answer(self.request(Method::GET, &format!("{path}{separator}{query}"))).await
     }
 
     /// Changes a resource; only in the version of `etag`, if there is one.
@@ -183,13 +209,19 @@ impl Server {
     }
 
     fn call(&self, request: RequestBuilder) -> Result<Reply, Failure> {
-        let answered = self.runtime.block_on(async {
-            let answer = request.send().await.map_err(|error| self.unreachable(error))?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            let body = self.read(answer).await?;
-            Ok((status, headers, body))
-        });
-        let (status, headers, body): (_, HeaderMap, _) = answered?;
+        self.wait_for(self.answer(request)).map_err(CallError::into_failure)
+    }
+
+    /// What comes of work that calls the server by itself.
+    pub(super) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Reply, CallError> {
+        let unreachable = |error| CallError::MayPass(self.unreachable(error));
+        let answer = request.send().await.map_err(unreachable)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = self.read(answer).await?;
         let document = if body.is_empty() {
             Value::Null
         } else {
@@ -198,19 +230,25 @@ impl Server {
         };
         let reply = Reply { status, document, etag: headers.get(ETAG).cloned() };
         match reply.failure(&self.url, &headers) {
-            Some(failure) => Err(failure),
+            Some(failure)
+                if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS =>
+            {
+                Err(CallError::MayPass(failure))
+            }
+            Some(failure) => Err(CallError::Lasts(failure)),
             None => Ok(reply),
         }
     }
 
-    async fn read(&self, mut answer: Response) -> Result<Vec<u8>, Failure> {
+    async fn read(&self, mut answer: Response) -> Result<Vec<u8>, CallError> {
+        let unreachable = |error| CallError::MayPass(self.unreachable(error));
         let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(error))? {
+        while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
             if body.len() + piece.len() > BODY_BYTES_MAX {
                 let url = &self.url;
-                return Err(Failure::because(format!(
+                return Err(CallError::Lasts(Failure::because(format!(
                     "the answer of {url} is larger than {BODY_BYTES_MAX} bytes: ask for less with --limit"
-                )));
+                ))));
             }
             body.extend_from_slice(&piece);
         }

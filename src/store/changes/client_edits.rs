@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     approval::reject_client,
-    clients::{change_standing, client_state, put_note, remove_client, restrict_client},
+    clients::{change_standing, client_state, put_label, put_note, remove_client, restrict_client},
 };
 use crate::{
     audit::{Action, Author},
@@ -42,9 +42,18 @@ pub(in crate::store) async fn edit_client<T: Transaction>(
             StandingChanged::NotThere => return Ok(ClientEdited::NotThere),
         }
     }
-    if let Some(note) = edit.note.as_ref().filter(|note| **note != state.note) {
+    let note = edit.note.as_ref().filter(|note| **note != state.note);
+    let label = edit.label.as_ref().filter(|label| **label != state.terms.label);
+    if let Some(note) = note {
         put_note(change, client, note.as_deref()).await?;
-        let detail = json!({ "members": ["note"], "reason": edit.reason });
+    }
+    if let Some(label) = label {
+        put_label(change, client, label.as_deref()).await?;
+    }
+    if note.is_some() || label.is_some() {
+        let members = [note.map(|_| "note"), label.map(|_| "label")];
+        let members: Vec<&str> = members.into_iter().flatten().collect();
+        let detail = json!({ "members": members, "reason": edit.reason });
         let event = by.event(Action::ClientUpdated).about(client).with(&detail);
         change.insert(&events::INSERT, slice::from_ref(&event)).await?;
     }

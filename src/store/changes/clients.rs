@@ -279,6 +279,16 @@ pub(in crate::store) async fn put_note<T: Transaction>(
     change.execute(statement, &[key, note]).await
 }
 
+pub(super) async fn put_label<T: Transaction>(
+    change: &mut T,
+    client: &ClientIdentifier,
+    label: Option<&str>,
+) -> Result<usize, T::Fault> {
+    let label = Value::Text(label.map(Into::into));
+    let (statement, key) = row_of(client, &clients::SET_LABEL, &document_clients::SET_LABEL);
+    change.execute(statement, &[key, label]).await
+}
+
 /// Stores later uses of registered clients. Returns how many clients have one.
 pub(in crate::store) async fn note_client_uses<T: Transaction>(
     change: &mut T,

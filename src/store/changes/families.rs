@@ -7,6 +7,7 @@ use crate::store::{
     arrival::ArrivalRecord,
     column::{Columns as _, Stored as _, Value},
     family_record::{ClientRef, Counted, FamilyRef, counted, family_of},
+    sql::Statement,
     statements::families,
     transaction::Transaction,
 };
@@ -221,26 +222,39 @@ pub(in crate::store) async fn put_family_use<T: Transaction>(
     change.execute(&families::SET_USE, &[id.value(), access.people.value(), used_at]).await
 }
 
-/// Counts those clients no more that do not exist, or belong to another family. Returns how many.
+/// Counts those clients no more that belong to another family. Returns how many. Clients are locked first, and then
+/// families, each in one order, as in every change that counts clients: otherwise two changes could wait for each other.
 pub(in crate::store) async fn check_members<T: Transaction>(
     change: &mut T,
     members: &[FamilyClient],
 ) -> Result<usize, T::Fault> {
+    let suspected = strangers(change, &families::SELECT_EACH_CLIENT, members).await?;
+    if suspected.is_empty() {
+        return Ok(0);
+    }
+    let strangers = strangers(change, &families::SELECT_AND_LOCK_EACH_CLIENT, &suspected).await?;
+    lock_each(change, strangers.iter().map(|member| member.family_id).collect()).await?;
+    for member in &strangers {
+        leave_family(change, *member, false).await?;
+    }
+    Ok(strangers.len())
+}
+
+/// Those of these clients that do not belong to the family by what they have registered.
+async fn strangers<T: Transaction>(
+    change: &mut T,
+    read: &'static Statement,
+    members: &[FamilyClient],
+) -> Result<Vec<FamilyClient>, T::Fault> {
     let clients: Vec<ClientRef> =
         members.iter().map(|member| ClientRef { client_id: member.client_id }).collect();
-    let found: Vec<ClientRecord> =
-        change.select_each(&families::SELECT_EACH_CLIENT, &clients).await?;
+    let found: Vec<ClientRecord> = change.select_each(read, &clients).await?;
     let families: BTreeMap<ClientId, Option<FamilyId>> =
         found.iter().map(|client| (client.client_id, family_of(&client.metadata))).collect();
-    let mut gone = 0;
-    for member in members {
-        let family = families.get(&member.client_id).copied().flatten();
-        if family != Some(member.family_id) {
-            leave_family(change, *member, false).await?;
-            gone += 1;
-        }
-    }
-    Ok(gone)
+    let is_stranger = |member: &&FamilyClient| {
+        families.get(&member.client_id).copied().flatten() != Some(member.family_id)
+    };
+    Ok(members.iter().filter(is_stranger).copied().collect())
 }
 
 /// Counts the clients of a family anew.

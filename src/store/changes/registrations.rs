@@ -15,8 +15,8 @@ use crate::{
     client::{ClientId, ClientIdentifier, ClientMetadata},
     family::{FamilyId, FamilyKey},
     store::{
-        ClientRecord, ClientRegistration, ClientUpdate, EventRecord, Generation, GrantRecord,
-        Standing, Updated,
+        ClientRecord, ClientRegistration, ClientTerms, ClientUpdate, EventRecord, Generation,
+        GrantRecord, Standing, Updated,
         column::{Columns as _, Stored as _},
         family_record::family_of,
         statements::{clients, events, grants},
@@ -59,7 +59,11 @@ pub(in crate::store) async fn update_registration<T: Transaction>(
         vec![client.client_id.value(), update.metadata.value(), update.flags.value()];
     registration.generation.write(&mut |value| parameters.push(value));
     registration.changed_at.write(&mut |value| parameters.push(value));
-    update.terms.write(&mut |value| parameters.push(value));
+    let is_of_operator = |label: &String| Some(label) != update.label_before.as_ref();
+    let kept = client.state.terms.label.clone().filter(is_of_operator);
+    let label = update.terms.label.clone().or(kept);
+    let terms = ClientTerms { label, ..update.terms.clone() };
+    terms.write(&mut |value| parameters.push(value));
     change.execute(&clients::UPDATE_REGISTRATION, &parameters).await?;
     change_family(change, family, &updated).await?;
     let identifier = client.client_id.into();

@@ -122,6 +122,7 @@ macro_rules! store_contract {
             registrations::an_update_that_is_held_makes_the_client_pending_and_ends_its_grants,
             registrations::of_fifty_updates_of_one_generation_one_is_made,
             registrations::clients_of_one_family_that_update_at_once_all_succeed,
+            registrations::clients_that_change_places_in_their_families_never_wait_for_each_other,
             registrations::nothing_changes_for_another_generation_or_a_blocked_client,
             registrations::an_update_and_a_removal_at_once_happen_one_after_the_other,
             resumption::grants_of_a_client_that_joins_a_suspended_family_end,

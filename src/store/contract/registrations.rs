@@ -24,6 +24,7 @@ fn update(client: &ClientRecord, generation: u64, metadata: &str) -> ClientUpdat
         flags: ClientFlags::LOOK_ALIKE,
         is_held: false,
         terms: ClientTerms::default(),
+        label_before: None,
     }
 }
 
@@ -156,9 +157,20 @@ pub(in crate::store) async fn an_update_replaces_the_terms_of_its_rule_and_ends_
     assert!(matches!(made, Updated::Now(_)), "{made:?}");
     let stored = async || store.client(client.client_id).await.unwrap().unwrap().state.terms;
     assert_eq!(stored().await, terms);
+    let relabelled = ClientUpdate {
+        terms: ClientTerms { label: None, ..terms.clone() },
+        label_before: Some("of the rule".to_owned()),
+        ..update(&client, 1, &client.metadata)
+    };
+    store.update_registration(relabelled, by()).await.unwrap();
+    assert_eq!(stored().await, terms, "an operator set the label");
     assert!(store.grant(ended.grant_id).await.unwrap().is_none());
     assert!(store.grant(kept.grant_id).await.unwrap().is_some());
-    let freed = store.update_registration(update(&client, 1, &client.metadata), by()).await;
+    let freed = ClientUpdate {
+        label_before: Some("partners".to_owned()),
+        ..update(&client, 2, &client.metadata)
+    };
+    let freed = store.update_registration(freed, by()).await;
     assert!(matches!(freed.unwrap(), Updated::Now(_)));
     assert_eq!(stored().await, ClientTerms::default());
 }
@@ -217,4 +229,38 @@ pub(in crate::store) async fn clients_of_one_family_that_update_at_once_all_succ
     let outcomes = tokio::time::timeout(std::time::Duration::from_secs(20), calls.join_all()).await;
     let made = outcomes.expect("no two wait for each other");
     assert!(made.iter().all(|outcome| matches!(outcome, Updated::Now(_))), "{made:?}");
+}
+
+pub(in crate::store) async fn clients_that_change_places_in_their_families_never_wait_for_each_other(
+    store: Arc<Store>,
+) {
+    let mut records = Records::new();
+    let with_name = |client: &ClientRecord, name: &str| client.metadata.replace("Example", name);
+    let mut pairs = Vec::new();
+    for round in 0..30 {
+        let names = ["first", "other"].map(|name| format!("{name} {}", "x".repeat(round)));
+        let pair = names.clone().map(|name| {
+            let client = records.next();
+            ClientRecord { metadata: with_name(&client, &name), ..client }
+        });
+        register_all(&store, &pair).await;
+        // Of some pairs, the families have rows already; of others, arrivals alone.
+        if round % 2 == 0 {
+            store.count_in_families(&pair).await.unwrap();
+        }
+        pairs.push((pair, names));
+    }
+    let raced = async {
+        for (pair, [first, other]) in &pairs {
+            let moves = [(&pair[0], first, other), (&pair[1], other, first)];
+            let [one, two] = moves.map(|(client, from, to)| {
+                let metadata = client.metadata.replace(from.as_str(), to);
+                store.update_registration(update(client, 0, &metadata), by())
+            });
+            let (one, two) = tokio::join!(one, two);
+            assert!(matches!((one.unwrap(), two.unwrap()), (Updated::Now(_), Updated::Now(_))));
+        }
+    };
+    // PostgreSQL takes a second to find out that two changes wait for each other.
+    tokio::time::timeout(std::time::Duration::from_secs(8), raced).await.expect("no two waited");
 }

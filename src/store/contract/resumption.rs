@@ -67,6 +67,7 @@ pub(in crate::store) async fn grants_of_a_client_that_joins_a_suspended_family_e
         flags: ClientFlags::default(),
         is_held: false,
         terms: ClientTerms::default(),
+        label_before: None,
     };
 
     let updated = store.update_registration(update, by()).await.unwrap();

@@ -210,31 +210,37 @@ pub(in crate::store) async fn a_reader_follows_the_trail_though_last_rows_are_de
 ) {
     let clients = Records::new().take(5);
     register_all(&store, &clients[..1]).await;
-    let mut following = store.follow().await.unwrap();
+    let before = registration(&clients[0]);
+    let mut place = store.trail_end().await.unwrap();
     let mut read = Vec::new();
     let mut seen = async |count: usize| {
         let reading = async {
             while read.len() < count {
-                let page = following.next(&store, 100).await.unwrap();
-                read.extend(ids(&page));
+                // As the cursor of a page.
+                let kept = place.to_string().parse().unwrap();
+                let page = store.follow_trail(kept, 100).await.unwrap().unwrap();
+                place = page.place;
+                let entries = ids(&page.entries).into_iter();
+                // A reader that is taken back may get what was there before.
+                let is_new = |id: &EventId| !read.contains(id) && *id != before;
+                let new: Vec<_> = entries.filter(is_new).collect();
+                read.extend(new);
                 sleep(Duration::from_millis(10)).await;
             }
         };
         timeout(Duration::from_secs(20), reading).await.expect("the entries are read");
         read.clone()
     };
-    // In PostgreSQL the first client may be read too, while a transaction of another test is under way.
     event(&store, &clients[0], 0).await;
     register_all(&store, &clients[1..3]).await;
-    let mut expected = 3 + usize::from(seen(3).await.contains(&registration(&clients[0])));
+    let mut expected = 3;
     for (gone, next) in [(2, 3), (1, 4)] {
         seen(expected).await;
         remove(&store, clients[gone].client_id).await;
         register_all(&store, &clients[next..=next]).await;
         expected += 2;
         let last = seen(expected).await;
-        assert_eq!(last.len(), expected, "each entry is read once");
-        let is_new = |id: &&EventId| **id == registration(&clients[next]);
-        assert_eq!(last.iter().filter(is_new).count(), 1, "{next}");
+        assert_eq!(last.len(), expected, "{next}");
+        assert!(last.contains(&registration(&clients[next])), "{next}");
     }
 }

@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use self::database::Database;
 use super::{Access, OpenError, Postgres};
 use crate::store::{
-    ClientFilter, ClientRecord, Deleted, FamilySaid, Imported, LeaseHolder, Store, StoreError,
+    ClientFilter, ClientRecord, ClientTerms, ClientUpdate, Deleted, FamilySaid, Generation,
+    Imported, LeaseHolder, Store, StoreError, Updated,
     contract::{Records, arrivals, left_out::left_out, store_contract},
 };
 
@@ -179,6 +180,54 @@ async fn a_cursor_of_another_cluster_is_refused() {
     position.events_at += 1 << 40;
     let refused = store.trail_behind(&position, 10).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    assert!(store.follow_trail(position, 10).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_check_of_families_and_changes_of_their_clients_never_wait_for_each_other() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    let mut records = Records::new();
+    let clients: Vec<_> = ('a'..='z')
+        .map(|letter| {
+            let client = records.next();
+            let metadata = client.metadata.replace("Example", &letter.to_string().repeat(4));
+            ClientRecord { metadata, ..client }
+        })
+        .collect();
+    for outcome in register_at_once(&store, &clients).await {
+        outcome.unwrap();
+    }
+    store.rebuild_families(by().at, &|_| {}).await.unwrap();
+    let sql = database.client().await;
+    let raced = async {
+        for generation in 0..10 {
+            // Each client belongs to the family of another.
+            let rotate = "UPDATE clients SET family = (SELECT coalesce(\
+                (SELECT (array_agg(family_id ORDER BY family_id))[1] FROM families WHERE family_id > clients.family), \
+                (SELECT (array_agg(family_id ORDER BY family_id))[1] FROM families)))";
+            sql.execute(rotate, &[]).await.unwrap();
+            let mut calls = JoinSet::new();
+            for client in clients.iter().rev() {
+                let store = Arc::clone(&store);
+                let update = ClientUpdate {
+                    client_id: client.client_id,
+                    generation: Generation::new(generation),
+                    metadata: client.metadata.clone(),
+                    flags: client.flags,
+                    is_held: false,
+                    terms: ClientTerms::default(),
+                    label_before: None,
+                };
+                calls.spawn(async move { store.update_registration(update, by()).await.unwrap() });
+            }
+            store.rebuild_families(by().at, &|_| {}).await.unwrap();
+            let updated = calls.join_all().await;
+            assert!(updated.iter().all(|it| matches!(it, Updated::Now(_))), "{updated:?}");
+        }
+    };
+    // PostgreSQL takes a second to find out that two changes wait for each other.
+    tokio::time::timeout(std::time::Duration::from_secs(8), raced).await.expect("no two waited");
 }
 
 #[tokio::test]

@@ -193,6 +193,9 @@ pub(in crate::store) const SET_CEILING: Statement =
 pub(in crate::store) const SET_NOTE: Statement =
     sql!("UPDATE clients SET note = $2 WHERE client_id = $1");
 
+pub(in crate::store) const SET_LABEL: Statement =
+    sql!("UPDATE clients SET label = $2 WHERE client_id = $1");
+
 /// Several nodes note uses: the latest stays.
 pub(in crate::store) const NOTE_USE: Statement = sql!(
     sqlite: [

@@ -54,6 +54,9 @@ pub(in crate::store) const SET_CEILING: Statement =
 pub(in crate::store) const SET_NOTE: Statement =
     sql!("UPDATE document_clients SET note = $2 WHERE url = $1");
 
+pub(in crate::store) const SET_LABEL: Statement =
+    sql!("UPDATE document_clients SET label = $2 WHERE url = $1");
+
 pub(in crate::store) const NOTE_USE: Statement = sql!(
     sqlite: [
         "UPDATE document_clients SET used_at = $2 WHERE url = $1 \

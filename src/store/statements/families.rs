@@ -200,6 +200,15 @@ pub(in crate::store) const SELECT_EACH_CLIENT: Statement = sql!(
     postgres: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = ANY($1)"],
 );
 
+/// The same, locked in one order.
+pub(in crate::store) const SELECT_AND_LOCK_EACH_CLIENT: Statement = sql!(
+    sqlite: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1"],
+    postgres: [
+        "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = ANY($1) \
+         ORDER BY client_id FOR UPDATE"
+    ],
+);
+
 pub(in crate::store) const SELECT_GRANTS_OF_EACH: Statement = sql!(
     sqlite: ["SELECT ", <GrantRecord as Record>::NAMES, " FROM grants WHERE client = $1"],
     postgres: ["SELECT ", <GrantRecord as Record>::NAMES, " FROM grants WHERE client = ANY($1)"],

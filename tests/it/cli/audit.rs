@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::Child,
+    process::{Child, Command},
     sync::Arc,
 };
 
@@ -189,14 +189,19 @@ fn a_grant_tells_its_story_also_after_its_end() {
 
 /// A run of `audit follow`, once it follows.
 fn following(doorward: &Doorward, more: &[&str]) -> Child {
-    let mut child = doorward.command(&[&["audit", "follow"], more].concat()).spawn().unwrap();
+    follow(doorward.command(&[&["audit", "follow"], more].concat()))
+}
+
+/// The same of a command that may name a server.
+pub(super) fn follow(mut command: Command) -> Child {
+    let mut child = command.spawn().unwrap();
     let mut said = String::new();
     BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said, "Following audit events. Press Ctrl-C to stop.\n");
     child
 }
 
-fn interrupt(child: &Child) {
+pub(super) fn interrupt(child: &Child) {
     let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
 }

@@ -8,7 +8,10 @@ use doorward::{
     store::{AttemptRecord, ResourceOwner, SessionId, SessionRecord},
 };
 
+use serde_json::json;
+
 use super::{
+    audit,
     grants::{DOCUMENT, in_store},
     serve::Server,
     standing, *,
@@ -97,11 +100,15 @@ impl Remote {
     }
 
     fn run_as(&self, token: &str, words: &[&str]) -> Ran {
+        Ran::of(self.command_as(token, words).spawn().unwrap())
+    }
+
+    fn command_as(&self, token: &str, words: &[&str]) -> Command {
         let mut command = self.doorward.command(words);
         // No store and no settings: the server has both.
         command.current_dir("/").env_remove("DOORWARD_STORE");
         command.args(["--server", &self.url]).env("DOORWARD_TOKEN", token);
-        Ran::of(command.spawn().unwrap())
+        command
     }
 }
 
@@ -369,11 +376,115 @@ fn every_command_that_takes_a_server_is_compared_with_its_store() {
     let mut found = Vec::new();
     with_server(&Doorward::new(), &[], &mut found);
     assert!(found.len() >= 10, "{found:?}");
-    for command in found {
+    // A test of its own compares it, since it does not end.
+    let endless = ["audit", "follow"];
+    for command in found.into_iter().filter(|command| *command != endless) {
         let is_command = |words: &&&[&str]| words.iter().zip(&command).all(|(a, b)| a == b);
         let tables = READS.iter().chain(CHANGES);
         assert!(tables.clone().any(|words| is_command(&words)), "{command:?} has no row");
     }
+}
+
+#[test]
+fn events_are_followed_at_a_server_as_beside_its_store() {
+    let remote = Remote::new();
+    let (one, two) =
+        ("019aa7b4-5a1c-7bd1-b0ff-000000000001", "019aa7b4-5a1c-7bd1-b0ff-000000000002");
+    for more in [&["-o", "jsonl"][..], &["-o", "table", "--client", two], &["--subject", "nobody"]]
+    {
+        let exported = || remote.doorward.run(&["--quiet", "audit", "export"]).out;
+        let before = exported();
+        let words = [&["audit", "follow"], more].concat();
+        let here = audit::follow(remote.doorward.command(&words));
+        let there = audit::follow(remote.command_as(&remote.token, &words));
+        for change in [
+            &["client", "add", "--name", "CRM", "--redirect-uri", "https://crm.example/cb"][..],
+            &["client", "note", two, "Ask the vendor"],
+            &["client", "suspend", one, two, "--yes"],
+            &["client", "resume", one, two],
+        ] {
+            assert_eq!(remote.run(change).code, Some(0), "{change:?}");
+        }
+        // What is stored before the interrupt is printed.
+        let [here, there] = [here, there].map(|child| {
+            audit::interrupt(&child);
+            Ran::of(child)
+        });
+        same(&words, &here, &there);
+        assert_eq!(there.code, Some(0), "{there:?}");
+        match more {
+            ["-o", "jsonl"] => {
+                let after = exported();
+                let is_new = |line: &&str| !before.lines().any(|known| known == *line);
+                assert!(there.out.lines().eq(after.lines().filter(is_new)), "{}", there.out);
+            }
+            ["-o", ..] => assert_eq!(there.out.matches("client.").count(), 2, "{there:?}"),
+            _ => assert_eq!(there.out, ""),
+        }
+    }
+    let wrong = remote.run_as("dwo_wrong", &["audit", "follow"]).complaint(1);
+    assert!(wrong.contains("refuses the token"), "{wrong}");
+}
+
+#[test]
+fn following_a_server_goes_on_after_an_outage_and_prints_each_event_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let event = |nth: u8| {
+        let id = format!("019aa7b4-5a1c-7bd1-b0ff-0000000000{nth:02}");
+        let time = "2027-01-15T14:05:00Z";
+        json!({ "attributes": { "attributes": {
+            "id": id, "time": time, "action": "key.made", "actor": { "type": "system" },
+        } } })
+    };
+    let page = |after: &str, events: &[u8]| {
+        let data: Vec<_> = events.iter().map(|nth| event(*nth)).collect();
+        json!({ "data": data, "meta": { "page": { "after": after } } }).to_string()
+    };
+    let answers = [
+        ("200 OK", r#"{"data":[],"meta":{"page":{}}}"#.to_owned()),
+        ("200 OK", page("a", &[])),
+        ("200 OK", page("b", &[1])),
+        ("503 Service Unavailable", String::new()),
+        ("502 Bad Gateway", String::new()),
+        ("200 OK", page("c", &[1, 2])),
+        ("200 OK", page("d", &[])),
+        ("401 Unauthorized", r#"{"errors":["Unauthorized"]}"#.to_owned()),
+    ];
+    let mut command = Doorward::new().command(&["audit", "follow", "--server", &url]);
+    let (ran, asked) = std::thread::scope(|scope| {
+        let answering = scope.spawn(|| {
+            let mut asked = Vec::new();
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                asked.push(lines.next().unwrap().unwrap());
+                while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                let length = body.len();
+                let head =
+                    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}");
+                stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+            }
+            asked
+        });
+        let child = command.current_dir("/").env("DOORWARD_TOKEN", "dwo_x").spawn().unwrap();
+        (Ran::of(child), answering.join().unwrap())
+    });
+    assert_eq!(ran.out.lines().count(), 2, "{ran:?}");
+    let said: Vec<_> = ran.err.lines().skip(1).collect();
+    assert!(said[0].contains("503") && said[0].contains("no event is skipped"), "{ran:?}");
+    assert!(said[1].contains("refuses the token") && said.len() == 2, "{ran:?}");
+    assert_eq!(ran.code, Some(1));
+    let cursors: Vec<_> = asked.iter().map(|line| line.split("cursor%5D=").nth(1)).collect();
+    let cursors: Vec<_> =
+        cursors.into_iter().map(|rest| rest.and_then(|rest| rest.get(..1))).collect();
+    assert_eq!(
+        cursors,
+        [None, None, Some("a"), Some("b"), Some("b"), Some("b"), Some("c"), Some("d")]
+    );
+    let (known, followed) = asked.split_first().unwrap();
+    assert!(known.contains("client.registered"), "the last registrations, which may come again");
+    assert!(followed.iter().all(|line| line.contains("sort=stored")), "{asked:?}");
 }
 
 #[test]

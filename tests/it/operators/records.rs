@@ -11,6 +11,7 @@ use doorward::{
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::registration_management::Registered;
 
 const CLIENTS: &str = "/api/v2/oauth2/clients";
 
@@ -134,6 +135,36 @@ async fn a_change_names_its_operator_in_one_event_and_ends_what_it_must() {
 }
 
 #[tokio::test]
+async fn a_label_is_set_found_by_kept_in_an_update_and_removed() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let metadata = json!({ "redirect_uris": [REDIRECT_URI], "client_name": "An app" });
+    let registered = Registered::new(&server, &metadata).await;
+    let client = registered.id;
+    let labelled = async |label: &str| {
+        let found = get(&server, &format!("{CLIENTS}?filter[label]={label}"), &operator).await;
+        ids(&found)
+    };
+    let before = call(&server, "GET", &format!("{CLIENTS}/{client}"), &operator).await;
+
+    let set = change(&server, client, (&operator, ""), &json!({ "label": "partners" })).await;
+    assert_eq!(set.json()["data"]["attributes"]["label"], "partners", "{set:?}");
+    assert_ne!(set.header("etag"), before.header("etag"));
+    assert_eq!(labelled("partners").await, [client.to_string()]);
+    let event = events(&server, Action::ClientUpdated).await.remove(0);
+    assert!(event.detail.unwrap().contains(r#""members":["label"]"#));
+
+    let update = json!({ "client_id": client.to_string(), "redirect_uris": [REDIRECT_URI] });
+    let updated = registered.put(&server, &update.to_string()).await;
+    assert_eq!(updated.status, 200, "{updated:?}");
+    assert_eq!(labelled("partners").await, [client.to_string()], "the client cannot remove it");
+
+    let removed = change(&server, client, (&operator, ""), &json!({ "label": null })).await;
+    assert_eq!(removed.json()["data"]["attributes"]["label"], Value::Null, "{removed:?}");
+    assert_eq!(labelled("partners").await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_member_that_breaks_a_rule_is_named_and_nothing_changes() {
     let server = serve().await;
     let operator = token(&server, "oncall", Role::Operator).await;
@@ -152,6 +183,9 @@ async fn a_member_that_breaks_a_rule_is_named_and_nothing_changes() {
         (change(json!({ "standing": 1 })), 400, "/data/attributes/standing"),
         (change(json!({ "note": "two\nlines" })), 400, "/data/attributes/note"),
         (change(json!({ "note": "x".repeat(501) })), 400, "/data/attributes/note"),
+        (change(json!({ "label": "" })), 400, "/data/attributes/label"),
+        (change(json!({ "label": "x".repeat(65) })), 400, "/data/attributes/label"),
+        (change(json!({ "label": ["x"] })), 400, "/data/attributes/label"),
         (change(json!({ "name": "x" })), 400, "/data/attributes/name"),
         (change(json!({ "ceiling": "read" })), 400, "/data/attributes/ceiling"),
         (change(json!({ "ceiling": {} })), 400, "/data/attributes/ceiling"),
@@ -163,6 +197,7 @@ async fn a_member_that_breaks_a_rule_is_named_and_nothing_changes() {
         ),
         (change(json!({ "standing": "rejected" })), 422, "/data/attributes/standing"),
         (change(json!({ "standing": "rejected", "note": "x" })), 400, "/data/attributes"),
+        (change(json!({ "standing": "rejected", "label": "x" })), 400, "/data/attributes"),
     ] {
         let answer = call_with(&server, request, &bearer(&operator), Some(&body)).await;
         assert_eq!(answer.status, status, "{body}: {answer:?}");
