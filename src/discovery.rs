@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     app::App,
     http::answer::{self, Response},
-    pages::{self, FormTarget, HomePage, Site, page},
+    pages::{self, FormTarget, HomePage, Reader, Site, page},
     paths,
 };
 
@@ -19,7 +19,7 @@ pub(crate) fn home(app: &App, head: &Parts) -> Response {
     let issuer = &app.config.server.issuer;
     if pages::wants_page(&head.headers) {
         let shown = HomePage {
-            site: Site::of(&app.config),
+            site: Site::of(&app.config, &Reader::of_query(head)),
             issuer: issuer.clone(),
             authorizes: app.config.authorizes(),
         };

@@ -61,6 +61,7 @@ mod live_rules;
 mod local_password;
 pub mod log;
 mod look_alike;
+mod messages;
 mod metadata_policy;
 mod metrics;
 mod openapi;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::{config::Config, paths};
+use crate::{config::Config, messages::Language, paths};
 
 /// The document of a server with these settings, the same for as long as the server runs. Every URL in it begins
 /// with the configured issuer; nothing comes from a request.
@@ -31,6 +31,8 @@ pub(crate) fn document(config: &Config) -> Bytes {
     // no client asks for one. go-oidc verifies JWT access tokens by the algorithms named here.
     add("subject_types_supported", json!(["public"]));
     add("id_token_signing_alg_values_supported", json!([config.token.algorithm.name()]));
+    let languages: Vec<&str> = Language::ALL.iter().map(|language| language.tag()).collect();
+    add("ui_locales_supported", json!(languages));
     let scopes: Vec<&str> =
         config.registration.scopes.iter().map(|known| known.scope.as_str()).collect();
     if !scopes.is_empty() {

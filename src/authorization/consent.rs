@@ -1,7 +1,6 @@
 //! What the consent page shows, and what an answer grants.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use url::Url;
 
 use super::request::{Asked, AuthorizationRequest};
@@ -14,8 +13,9 @@ use crate::{
     clock::Timestamp,
     grant::{AuthorizationCode, GrantId, ResourceIndicator},
     identified_client::IdentifiedClient,
+    messages::Message,
     operator::OperatorScope,
-    pages::{ClientBox, Destination, Imitation, Link, Wanted, WantedResource},
+    pages::{ClientBox, Description, Destination, Imitation, Link, Reader, Wanted, WantedResource},
     secret::SecretHash,
     sign_in::Session,
     store::{
@@ -38,18 +38,13 @@ pub(super) struct Question<'asked> {
 }
 
 /// What a page says of the client.
-pub(super) fn client_box(
-    app: &App,
-    request: &AuthorizationRequest,
-    headers: &HeaderMap,
-) -> ClientBox {
+pub(super) fn client_box(app: &App, request: &AuthorizationRequest, reader: &Reader) -> ClientBox {
     let client = &request.client;
     let (_, host) = request.redirect_uri.scheme_and_host();
-    let language = language(headers);
     let links =
-        if is_local(request.reach) { Vec::new() } else { links(&client.metadata, host, language) };
+        if is_local(request.reach) { Vec::new() } else { links(&client.metadata, host, reader) };
     ClientBox {
-        name: name(&client.metadata, language),
+        name: name(&client.metadata, reader),
         destination: destination(&request.redirect_uri, request.reach),
         document_host: document_host(&client.identifier),
         imitation: imitation(app, request),
@@ -93,22 +88,17 @@ pub(super) fn document_host(client: &ClientIdentifier) -> Option<String> {
     }
 }
 
-/// What somebody reads best, as their browser says.
-pub(super) fn language(headers: &HeaderMap) -> &str {
-    headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
 /// What a client calls itself.
-pub(super) fn name(metadata: &ClientMetadata, language: &str) -> Option<String> {
+pub(super) fn name(metadata: &ClientMetadata, reader: &Reader) -> Option<String> {
     let plain = metadata.client_name.as_ref().map(ClientName::as_str);
-    localized(metadata, ("client_name", plain), language).map(|name| shown_name(name).into_owned())
+    localized(metadata, ("client_name", plain), reader).map(|name| shown_name(name).into_owned())
 }
 
 /// A member in the language that the person reads best (RFC 7591 §2.2), else the one without a language.
 fn localized<'client>(
     metadata: &'client ClientMetadata,
     (member, plain): (&str, Option<&'client str>),
-    accepted: &str,
+    reader: &Reader,
 ) -> Option<&'client str> {
     let named = |tag: &str| {
         metadata.localized.iter().find_map(|(name, text)| {
@@ -118,7 +108,7 @@ fn localized<'client>(
             is_meant.then_some(text.as_str())
         })
     };
-    let in_language = languages(accepted).into_iter().find_map(|tag| {
+    let in_language = reader.tags.iter().find_map(|tag| {
         let base = tag.split('-').next().unwrap_or_default();
         named(tag).or_else(|| named(base))
     });
@@ -133,40 +123,18 @@ fn shortened(text: &str, chars_max: usize) -> String {
     }
 }
 
-/// The language tags of `Accept-Language` (RFC 9110 §12.5.4), the best first.
-fn languages(accepted: &str) -> Vec<&str> {
-    let mut languages: Vec<(u32, &str)> = accepted
-        .split(',')
-        .take(16)
-        .filter_map(|one| {
-            let (tag, weight) = one.split_once(';').unwrap_or((one, "q=1"));
-            let weight: f32 = weight.trim().strip_prefix("q=")?.trim().parse().ok()?;
-            let tag = tag.trim();
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "from 0 to 1"
-            )]
-            let weight = (weight.clamp(0.0, 1.0) * 1_000.0) as u32;
-            (weight > 0 && !tag.is_empty() && tag != "*").then_some((weight, tag))
-        })
-        .collect();
-    languages.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-    languages.into_iter().map(|(_, tag)| tag).collect()
-}
-
 /// The pages about the client that are where the answer goes: of others, anybody could be said to be behind.
-fn links(metadata: &ClientMetadata, host: &str, language: &str) -> Vec<Link> {
+fn links(metadata: &ClientMetadata, host: &str, reader: &Reader) -> Vec<Link> {
     let pages = [
-        ("About this app", "client_uri", &metadata.client_uri),
-        ("Privacy policy", "policy_uri", &metadata.policy_uri),
-        ("Terms", "tos_uri", &metadata.tos_uri),
+        ("link-about", "client_uri", &metadata.client_uri),
+        ("link-privacy", "policy_uri", &metadata.policy_uri),
+        ("link-terms", "tos_uri", &metadata.tos_uri),
     ];
     pages
         .into_iter()
         .filter_map(|(text, member, uri)| {
             let plain = uri.as_ref().map(WebUri::as_str);
-            let url = localized(metadata, (member, plain), language)?;
+            let url = localized(metadata, (member, plain), reader)?;
             Some(Link { text, url: url.to_owned() })
         })
         .filter(|link| !host.is_empty() && host_of(&link.url).as_deref() == Some(host))
@@ -178,16 +146,28 @@ fn host_of(url: &str) -> Option<String> {
     Some(Url::parse(url).ok()?.host_str()?.to_owned())
 }
 
-/// How long ago, in words.
-pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+/// How long ago.
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> Message {
     let seconds = now.as_seconds().saturating_sub(at.as_seconds());
-    let (count, unit) = match seconds {
-        0..60 => return "less than a minute ago".to_owned(),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
+    let (id, count) = match seconds {
+        0..60 => return Message::new("ago-moment"),
+        60..3_600 => ("ago-minutes", seconds / 60),
+        3_600..86_400 => ("ago-hours", seconds / 3_600),
+        _ => ("ago-days", seconds / 86_400),
     };
-    if count == 1 { format!("one {unit} ago") } else { format!("{count} {unit}s ago") }
+    Message::new(id).with("count", count)
+}
+
+/// What an operator scope allows, as people read it when an app asks for it.
+const fn described(scope: OperatorScope) -> Message {
+    Message::new(match scope {
+        OperatorScope::AuthorizedAppsRead => "scope-apps-read",
+        OperatorScope::AuthorizedAppsWrite => "scope-apps-write",
+        OperatorScope::AuditRead => "scope-audit-read",
+        OperatorScope::ClientsRead => "scope-clients-read",
+        OperatorScope::ClientsWrite => "scope-clients-write",
+        OperatorScope::Admin => "scope-admin",
+    })
 }
 
 /// What is wanted, and what of it is new.
@@ -202,14 +182,16 @@ pub(super) fn wanted(
         .map(|token| {
             let known = app.config.registration.scopes.iter().find(|known| known.scope == token);
             let of_api = of_api(token);
-            let described = || known.and_then(|known| known.description.clone());
+            let by_operator = || known.and_then(|known| known.description.clone());
             let was_allowed = |consent: &ConsentRecord| {
                 consent.scope.iter().flat_map(Scope::tokens).any(|other| other == token)
             };
             Wanted {
                 scope: token.to_owned(),
-                description: of_api
-                    .map_or_else(described, |scope| Some(scope.description().to_owned())),
+                description: of_api.map_or_else(
+                    || by_operator().map(Description::Operators),
+                    |scope| Some(Description::Ours(described(scope))),
+                ),
                 is_sensitive: of_api.map_or_else(
                     || known.is_some_and(|known| known.sensitive),
                     OperatorScope::changes,
@@ -226,10 +208,10 @@ pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Ve
     let shown = |uri: &ResourceIndicator| WantedResource {
         uri: uri.to_string(),
         name: if app.config.is_api(uri.as_str()) {
-            Some("This server".to_owned())
+            Some(Description::Ours(Message::new("this-server")))
         } else {
             let known = configured.iter().find(|known| known.uri == *uri);
-            known.and_then(|known| known.name.clone())
+            known.and_then(|known| known.name.clone()).map(Description::Operators)
         },
     };
     resources.iter().map(shown).collect()
@@ -374,13 +356,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_languages_that_are_accepted_come_in_their_order() {
-        assert_eq!(languages("de-CH, fr;q=0.9, en;q=0.95, *;q=0.1"), ["de-CH", "en", "fr"]);
-        assert_eq!(languages(""), [""; 0]);
-        assert_eq!(languages("x;q=0, y;q=nan, z;;"), [""; 0]);
-    }
-
-    #[test]
     fn the_age_of_a_registration_is_told_in_words() {
         let at = Timestamp::from_millis(0);
         for (seconds, expected) in [
@@ -389,7 +364,8 @@ mod tests {
             (7_199, "one hour ago"),
             (86_400 * 3, "3 days ago"),
         ] {
-            assert_eq!(ago(at, Timestamp::from_millis(seconds * 1_000)), expected);
+            let ago = ago(at, Timestamp::from_millis(seconds * 1_000));
+            assert_eq!(ago.to_string(), expected);
         }
     }
 }

@@ -7,8 +7,9 @@ use hyper::body::Incoming;
 
 use super::{
     consent::{self as decision, Question},
-    error::{AuthorizationError, PageError, Removal},
+    error::{AuthorizationError, PageError},
     page::{broken, shown},
+    removal::Removal,
     request::{self, AuthorizationRequest},
     response::{granted, refused},
 };
@@ -27,7 +28,7 @@ use crate::{
         same_origin::is_same_origin,
     },
     identified_client::{self, NamedBy},
-    pages::{Administration, ClientBox, ConsentPage, FormTarget, SignInPage, Site, page},
+    pages::{Administration, ClientBox, ConsentPage, FormTarget, Reader, SignInPage, Site, page},
     sign_in::{self, FORM_BYTES_MAX, REQUEST_BYTES_MAX, Session},
     store::{Allowed, EventRecord, EventsOf, Standing, Waiting, WaitingMax},
 };
@@ -54,12 +55,13 @@ pub(crate) async fn authorize(
 
 /// The page of a request that failed, which counts as an attempt of the app that its parameters name.
 fn failed(app: &App, head: &Parts, text: Option<&str>, error: PageError) -> Response {
-    let Some(reason) = error.attempt() else { return shown(app, head, error) };
+    let reader = Reader::of(head, text.unwrap_or_default());
+    let Some(reason) = error.attempt() else { return shown(app, head, &reader, error) };
     let target = match &error {
         PageError::Document { host, .. } => Some(attempt::target(host.clone())),
         _ => text.and_then(asked_destination),
     };
-    let mut response = shown(app, head, error);
+    let mut response = shown(app, head, &reader, error);
     response.extensions_mut().insert(Attempt { reason, target });
     response
 }
@@ -184,12 +186,13 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     };
     match session {
         None => {
-            let client = decision::client_box(app, &request, &head.headers);
-            Ok(sign_in_page(app, Some(client), text))
+            let reader = Reader::of(head, text);
+            let client = decision::client_box(app, &request, &reader);
+            Ok(sign_in_page(app, &reader, Some(client), text))
         }
         Some(session) => {
             let question = Question { request: &request, asked, session: &session, text };
-            consent_page(app, &question, &head.headers).await
+            consent_page(app, &question, &Reader::of(head, text)).await
         }
     }
 }
@@ -265,11 +268,16 @@ async fn declined(
 }
 
 /// Asks a person to sign in, for the `client` whose authorization request waits, if one does.
-pub(super) fn sign_in_page(app: &App, client: Option<ClientBox>, request: &str) -> Response {
+pub(super) fn sign_in_page(
+    app: &App,
+    reader: &Reader,
+    client: Option<ClientBox>,
+    request: &str,
+) -> Response {
     let providers = sign_in::choices(app);
     let target = if providers.is_empty() { FormTarget::Ourselves } else { FormTarget::AnyProvider };
     let shown = SignInPage {
-        site: Site::of(&app.config),
+        site: Site::of(&app.config, reader),
         client,
         request: request.to_owned(),
         providers,
@@ -281,7 +289,7 @@ pub(super) fn sign_in_page(app: &App, client: Option<ClientBox>, request: &str) 
 async fn consent_page(
     app: &App,
     question: &Question<'_>,
-    headers: &HeaderMap,
+    reader: &Reader,
 ) -> Result<Response, PageError> {
     let Question { request, asked, session, text } = *question;
     let now = app.clock.now();
@@ -291,8 +299,8 @@ async fn consent_page(
     let is_known = before.is_some() && wanted.iter().all(|one| !one.is_added);
     let (sensitive, wanted) = wanted.into_iter().partition(|one| one.is_sensitive);
     let shown = ConsentPage {
-        site: Site::of(&app.config),
-        client: decision::client_box(app, request, headers),
+        site: Site::of(&app.config, reader),
+        client: decision::client_box(app, request, reader),
         account: sign_in::account(&session.owner),
         request: text.to_owned(),
         form_token: form_token(app, question),
@@ -321,9 +329,16 @@ fn form_token(app: &App, question: &Question<'_>) -> String {
 
 /// `POST /oauth2/consent`: what the resource owner decided.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
-    let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await;
-    let decided = async { Box::pin(decide(app, source, head, &text?)).await };
-    counted(app, source, head, decided).await.unwrap_or_else(|error| failed(app, head, None, error))
+    let body = match text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(error) => return failed(app, head, None, error),
+    };
+    let decided = Box::pin(decide(app, source, head, &body));
+    let decided = counted(app, source, head, decided).await;
+    decided.unwrap_or_else(|error| {
+        let form = Form::parse(body.as_bytes()).unwrap_or_default();
+        failed(app, head, form.one("request").ok().flatten(), error)
+    })
 }
 
 async fn decide(

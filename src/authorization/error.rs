@@ -6,83 +6,55 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::removal::Removal;
 use crate::{
     attempt::AttemptReason,
-    audit::{Action, ActorKind},
-    client::{ClientId, ClientIdentifier, shown_name},
+    client::{ClientId, ClientIdentifier},
     client_document::DocumentError,
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
     identified_client::IdentifyError,
-    pages::in_words,
     refusal::Refusal,
-    store::{EventRecord, Standing, StoreError},
+    store::{Standing, StoreError},
 };
 
-/// The person reads it, because no client can be told. `Display` is for the person.
+/// The person reads it, because no client can be told. `explanation.rs` has the texts.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
-    #[error("The app sent a request that is too long, or has characters no web address may have.")]
     Request(usize),
-    #[error("The app sent a request we couldn't read.")]
     Form(#[from] FormError),
-    #[error("The request didn't arrive completely.")]
     Body(#[from] BodyError),
-    #[error("The app sent an incomplete request.")]
     Missing(&'static str),
-    #[error(
-        "The app that sent you here isn't registered with this server, or its registration was removed."
-    )]
     UnknownClient(Option<ClientId>),
-    #[error("{}", .0.text())]
     Removed(Removal),
-    #[error("The app wants the answer to go to an address it hasn't registered. Nothing was sent.")]
     UnknownRedirectUri,
-    #[error("For your safety, this server accepts forms only from its own pages.")]
     ForeignForm,
-    #[error("This page is too old, or you have signed in again since.")]
     OldForm,
-    #[error("We couldn't load this app's details from {host}.")]
     Document {
         /// Of the document, in ASCII.
         host: String,
         reason: Arc<DocumentError>,
     },
-    #[error(
-        "The administrator of this server doesn't let this app connect. Nothing was sent to it."
-    )]
     Rejected {
         /// For the developer of the app.
         reason: String,
     },
-    #[error(
-        "Too many requests from your network have failed. Wait {}, then try again.",
-        in_words(*.retry_after_seconds)
-    )]
-    TooManyFailures { retry_after_seconds: u32 },
-    #[error(
-        "You allowed or denied too many requests. Wait {}, then try again.",
-        in_words(*.retry_after_seconds)
-    )]
-    TooManyDecisions { retry_after_seconds: u32 },
-    #[error("We couldn't identify this app.")]
+    TooManyFailures {
+        retry_after_seconds: u32,
+    },
+    TooManyDecisions {
+        retry_after_seconds: u32,
+    },
     Client(#[source] StoreError),
-    #[error("We couldn't load your connected apps.")]
     Grants(#[source] StoreError),
-    #[error(
-        "An administrator has to approve this app before you can use it. Tell them the code {code}."
-    )]
     Pending {
         /// By which an administrator finds the client.
         code: String,
         /// The authorization request, which goes on once the client is approved.
         request: String,
     },
-    #[error("Nothing was sent to the app, and it has no access to your account.")]
     Suspended,
-    #[error("An administrator has to approve this app, and too many apps wait for that already.")]
     TooManyWaiting,
-    #[error("We couldn't save your decision.")]
     Store(#[from] StoreError),
 }
 
@@ -108,79 +80,6 @@ impl PageError {
                     ClientIdentifier::Document(url) => url.host().to_owned(),
                 };
                 Some(Self::Pending { code, request: request.to_owned() })
-            }
-        }
-    }
-}
-
-/// What the event about the removal of a client says to people.
-#[derive(Debug)]
-pub(super) struct Removal {
-    /// What the client called itself.
-    name: Option<String>,
-    /// How long ago it was removed, in words.
-    when: String,
-    why: Why,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Why {
-    Rejected,
-    ByOperator,
-    ByItself,
-    /// The time was over that an admission rule gave it.
-    Over,
-    /// It was not used for so many days, if that is known.
-    Expired(Option<u64>),
-}
-
-impl Removal {
-    /// Reads an event, if it is about a removal.
-    pub(super) fn of(event: &EventRecord, when: String) -> Option<Self> {
-        let detail = event.detail.as_deref().unwrap_or_default();
-        let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
-        let member = |name: &str| detail[name].as_str();
-        let why = match (event.action, event.actor_kind) {
-            (Action::ClientRejected, _) => Why::Rejected,
-            (Action::ClientRemoved, _) if member("reason") == Some("by_operator") => {
-                Why::ByOperator
-            }
-            (Action::ClientRemoved, _) if member("reason") == Some("expired") => Why::Over,
-            (Action::ClientRemoved, ActorKind::Operator) => Why::ByOperator,
-            (Action::ClientRemoved, ActorKind::Client) => Why::ByItself,
-            (Action::ClientRemoved, _) => Why::Expired(detail["unused_days"].as_u64()),
-            _ => return None,
-        };
-        let name = member("name").map(|name| shown_name(name).into_owned());
-        Some(Self { name, when, why })
-    }
-
-    fn text(&self) -> String {
-        let name = self.name.as_deref().unwrap_or("This app");
-        let when = &self.when;
-        let why = match self.why {
-            Why::Rejected => {
-                format!("An administrator rejected its request to be approved {when}.")
-            }
-            Why::ByOperator => format!("An administrator removed its registration {when}."),
-            Why::ByItself => format!("It removed its own registration {when}."),
-            Why::Over => format!("It was allowed for a limited time, which ended {when}."),
-            Why::Expired(None) => format!("It was removed {when} because it was not used."),
-            Why::Expired(Some(days)) => {
-                format!("It was removed {when} because it was not used for {days} days.")
-            }
-        };
-        format!("{name} isn't registered here any more. {why}")
-    }
-
-    const fn next(&self) -> &'static str {
-        match self.why {
-            Why::Rejected => {
-                "If you need this app, contact your administrator and name the reference below."
-            }
-            Why::ByOperator | Why::ByItself | Why::Over | Why::Expired(_) => {
-                "To reconnect, remove this server's connection in the app and add it again. The app \
-                 then registers anew."
             }
         }
     }
@@ -287,98 +186,6 @@ impl PageError {
             | Self::Store(_) => self.refusal().is_passing(),
         }
     }
-
-    /// The heading of the page, and what the person can do.
-    pub(super) fn title_and_next(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Removed(removal) => ("This app was removed", removal.next()),
-            Self::UnknownClient(_) => (
-                "We don't know this app",
-                "Go back to the app and connect again. If it still uses its old registration, remove \
-                 the connection there first.",
-            ),
-            Self::UnknownRedirectUri => (
-                "This request doesn't match the app",
-                "If a link in a message brought you here, don't open it again. Otherwise contact the \
-                 developer of the app.",
-            ),
-            Self::Pending { .. } => (
-                "This app is waiting for approval",
-                "Keep this page open: it checks again every few seconds, and goes on once the app is \
-                 approved.",
-            ),
-            Self::Suspended => (
-                "An administrator blocked this app",
-                "If you need it, contact your administrator and name the reference below.",
-            ),
-            Self::TooManyWaiting => (
-                "This app can't wait for approval now",
-                "Ask your administrator to decide about the apps that wait, then go back to the app and try \
-                 again.",
-            ),
-            Self::ForeignForm => {
-                ("This form came from another site", "Go back to the app and start again.")
-            }
-            Self::OldForm => ("This page has expired", "Go back to the app and start again."),
-            Self::Document { reason, .. } => (
-                "We couldn't load this app's details",
-                if reason.is_passing() {
-                    "Try again in a minute. If it keeps failing, contact the developer of the app."
-                } else {
-                    "Nothing was sent anywhere. Contact the developer of the app."
-                },
-            ),
-            Self::Rejected { .. } => (
-                "This app isn't allowed here",
-                "If you need this app, contact your administrator and name the reference below.",
-            ),
-            Self::TooManyDecisions { .. } => {
-                ("Too many requests", "If you keep seeing this, contact your administrator.")
-            }
-            Self::TooManyFailures { .. } => {
-                ("Too many failed requests", "If you keep seeing this, contact your administrator.")
-            }
-            Self::Client(_) | Self::Grants(_) | Self::Store(_) => (
-                "Something went wrong",
-                "Try again in a minute. If it keeps failing, contact your administrator and name the \
-                 reference below.",
-            ),
-            Self::Request(_) | Self::Form(_) | Self::Body(_) | Self::Missing(_) => (
-                "This request can't be read",
-                "Go back to the app and try again. If it happens again, contact its developer.",
-            ),
-        }
-    }
-
-    /// The parameter and the rule, for the developer of the client.
-    pub(super) fn detail(&self) -> Option<String> {
-        match self {
-            Self::Request(bytes_max) => Some(format!(
-                "an authorization request has at most {bytes_max} bytes, all of them visible ASCII"
-            )),
-            Self::Form(error) => Some(error.to_string()),
-            Self::Body(error) => Some(error.to_string()),
-            Self::Missing(parameter) => Some(format!("{parameter} is missing")),
-            Self::UnknownClient(_) | Self::Removed(_) => Some("client_id names no client".to_owned()),
-            Self::UnknownRedirectUri => Some(
-                "redirect_uri must equal a registered one, character by character, but for the port of \
-                 a loopback address"
-                    .to_owned(),
-            ),
-            Self::Document { reason, .. } => Some(reason.to_string()),
-            Self::Rejected { reason } => Some(reason.clone()),
-            Self::ForeignForm
-            | Self::OldForm
-            | Self::TooManyDecisions { .. }
-            | Self::Pending { .. }
-            | Self::Suspended
-            | Self::TooManyWaiting
-            | Self::TooManyFailures { .. }
-            | Self::Client(_)
-            | Self::Grants(_)
-            | Self::Store(_) => None,
-        }
-    }
 }
 
 /// The client can be told, by a redirect (RFC 6749 §4.1.2.1). `Display` is its `error_description`: printable
@@ -476,23 +283,5 @@ impl AuthorizationError {
             Self::Failed => ErrorCode::ServerError,
         };
         Refusal::new(StatusCode::SEE_OTHER, code)
-    }
-
-    /// The heading of its page, what happened, and what the person can do.
-    pub(super) fn on_a_page(&self) -> (&'static str, &'static str, &'static str) {
-        if *self == Self::NoRole {
-            return (
-                "You can't give this app administration rights",
-                "The app asks for administration rights on this server, and your account has none of them. \
-                 Nothing was sent to it.",
-                "If you need them, ask your administrator for a role and sign in again. Otherwise close this \
-                 page, or go back and let the app know.",
-            );
-        }
-        (
-            "The app's request can't be completed",
-            "The app asked for something this server can't answer. Nothing was sent to it.",
-            "You can close this page, or go back and let the app know.",
-        )
     }
 }

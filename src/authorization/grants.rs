@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    consent::{ago, destination, document_host, language, name, wanted, wanted_resources},
+    consent::{ago, destination, document_host, name, wanted, wanted_resources},
     endpoint::{sign_in_page, text_of},
     error::PageError,
     page::shown,
@@ -24,7 +24,7 @@ use crate::{
         same_origin::is_same_origin,
     },
     identified_client,
-    pages::{ConnectedApp, Destination, FormTarget, GrantsPage, Site, page},
+    pages::{ConnectedApp, Destination, FormTarget, GrantsPage, Reader, Site, page},
     sign_in::{self, FORM_BYTES_MAX, Session},
     store::{GrantRecord, StoreError},
 };
@@ -38,19 +38,20 @@ const QUERY_MAX: usize = 100;
 
 /// `GET /oauth2/grants`.
 pub(crate) async fn grants(app: &App, head: &Parts) -> Response {
-    list(app, head).await.unwrap_or_else(|error| shown(app, head, error))
+    let reader = Reader::of_query(head);
+    list(app, head, &reader).await.unwrap_or_else(|error| shown(app, head, &reader, error))
 }
 
-async fn list(app: &App, head: &Parts) -> Result<Response, PageError> {
+async fn list(app: &App, head: &Parts, reader: &Reader) -> Result<Response, PageError> {
     let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
     // An identifier that is none begins at the newest.
     let before = form.one("before")?.and_then(|id| id.parse().ok());
     let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
-    let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
-    let page_of_apps = apps(app, &session, before, &head.headers).await;
+    let Some(session) = session else { return Ok(sign_in_page(app, reader, None, "")) };
+    let page_of_apps = apps(app, &session, before, reader).await;
     let (apps, more) = page_of_apps.map_err(PageError::Grants)?;
     let shown = GrantsPage {
-        site: Site::of(&app.config),
+        site: Site::of(&app.config, reader),
         account: sign_in::account(&session.owner),
         apps,
         more: more.map(|id| id.to_string()),
@@ -63,7 +64,7 @@ async fn apps(
     app: &App,
     session: &Session,
     before: Option<GrantId>,
-    headers: &HeaderMap,
+    reader: &Reader,
 ) -> Result<(Vec<ConnectedApp>, Option<GrantId>), StoreError> {
     let (subject, now) = (&session.owner.subject, app.clock.now());
     let mut grants: Vec<GrantRecord> = Vec::new();
@@ -88,7 +89,7 @@ async fn apps(
     }
     let mut apps = Vec::new();
     for connection in connections {
-        apps.extend(connection.shown(app, session, language(headers), now).await?);
+        apps.extend(connection.shown(app, session, reader, now).await?);
     }
     Ok((apps, more))
 }
@@ -118,7 +119,7 @@ impl<'grants> Connection<'grants> {
 
     fn add(&mut self, grant: &'grants GrantRecord) {
         let destination = destination_of(grant);
-        if self.destinations.iter().all(|known| known.in_words() != destination.in_words()) {
+        if self.destinations.iter().all(|known| !known.looks_like(&destination)) {
             self.destinations.push(destination);
         }
         for token in grant.scope.iter().flat_map(Scope::tokens) {
@@ -139,13 +140,13 @@ impl<'grants> Connection<'grants> {
         self,
         app: &App,
         session: &Session,
-        language: &str,
+        reader: &Reader,
         now: Timestamp,
     ) -> Result<Option<ConnectedApp>, StoreError> {
         let client = &self.newest.client;
         let name = match client {
             ClientIdentifier::Registered(id) => match app.store.client(*id).await? {
-                Some(record) => name(&identified_client::metadata(&record)?, language),
+                Some(record) => name(&identified_client::metadata(&record)?, reader),
                 None => return Ok(None),
             },
             // Looking at the page fetches no documents.
@@ -193,7 +194,7 @@ pub(crate) async fn take_back(app: &App, source: IpAddr, head: &Parts, body: Inc
         let text = text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await?;
         disconnect(app, head, &text).await
     };
-    taken.await.unwrap_or_else(|error| shown(app, head, error))
+    taken.await.unwrap_or_else(|error| shown(app, head, &Reader::of_query(head), error))
 }
 
 /// Ends every grant that the person has given the client, and their consent.
@@ -203,7 +204,9 @@ async fn disconnect(app: &App, head: &Parts, body: &str) -> Result<Response, Pag
     }
     let form = Form::parse(body.as_bytes())?;
     let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
-    let Some(session) = session else { return Ok(sign_in_page(app, None, "")) };
+    let Some(session) = session else {
+        return Ok(sign_in_page(app, &Reader::of_query(head), None, ""));
+    };
     let client: Option<ClientIdentifier> = form.one("client")?.and_then(|id| id.parse().ok());
     // Only the page of this session makes the token.
     let made = form.one("form_token")?;

@@ -6,12 +6,14 @@ use super::{
     consent as decision,
     endpoint::of_client,
     error::{AuthorizationError, PageError},
+    explanation::{Explanation, for_developer},
     request::AuthorizationRequest,
 };
 use crate::{
     app::App,
     http::{answer::Response, request_id::reference},
-    pages::{Action, FormTarget, MessagePage, Site},
+    messages::Message,
+    pages::{Action, FormTarget, MessagePage, Reader, Site},
     paths,
     refusal::Refusal,
     sign_in,
@@ -30,18 +32,15 @@ pub(super) fn broken(
 ) -> Response {
     let refusal = Refusal { status: StatusCode::BAD_REQUEST, ..error.refusal() };
     let destination = decision::destination(&request.redirect_uri, request.reach);
-    let (title, text_of_page, next) = error.on_a_page();
+    let Explanation { title, text: happened, next } = error.explained();
     let message = MessagePage {
-        site: Site::of(&app.config),
+        site: Site::of(&app.config, &Reader::of(head, text)),
         title,
-        text: text_of_page.to_owned(),
+        text: happened,
         next,
-        detail: Some(format!("{}: {error}", refusal.code())),
+        detail: Some(for_developer(format!("{}: {error}", refusal.code()))),
         reference: reference(head),
-        action: Action::Back {
-            request: text.to_owned(),
-            destination: destination.in_words().to_owned(),
-        },
+        action: Action::Back { request: text.to_owned(), text: destination.way_back() },
     };
     let target = FormTarget::RedirectUri(request.redirect_uri.as_str());
     of_client(refusal.page(&message, target, error.clone()), request, error)
@@ -57,18 +56,18 @@ fn retry(head: &Parts, error: &PageError) -> Action {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    Action::Link { text: "Try again", path }
+    Action::Link { text: Message::new("try-again"), path }
 }
 
 /// The page of an error that no client can be told of.
-pub(super) fn shown(app: &App, head: &Parts, error: PageError) -> Response {
-    let (title, next) = error.title_and_next();
+pub(super) fn shown(app: &App, head: &Parts, reader: &Reader, error: PageError) -> Response {
+    let Explanation { title, text, next } = error.explained();
     let message = MessagePage {
-        site: Site::of(&app.config),
+        site: Site::of(&app.config, reader),
         title,
-        text: error.to_string(),
+        text,
         next,
-        detail: error.detail(),
+        detail: error.detail().map(for_developer),
         reference: reference(head),
         action: retry(head, &error),
     };

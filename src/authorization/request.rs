@@ -22,7 +22,7 @@ use crate::{
 pub(super) const STATE_BYTES_MAX: usize = 4 << 10;
 
 /// Every parameter that is read. All others are ignored (RFC 6749 §3.1).
-const PARAMETERS: [&str; 12] = [
+const PARAMETERS: [&str; 13] = [
     "client_id",
     "code_challenge",
     "code_challenge_method",
@@ -35,6 +35,8 @@ const PARAMETERS: [&str; 12] = [
     "response_type",
     "scope",
     "state",
+    // Read by `Reader`.
+    "ui_locales",
 ];
 
 /// The request without the parameters that are ignored.
@@ -162,6 +164,8 @@ fn asked(
     {
         return Err(AuthorizationError::State(STATE_BYTES_MAX));
     }
+    // Pages have read it, and a language that no page has is no error (OpenID Connect Core §3.1.2.1).
+    one(form, "ui_locales")?;
     match one(form, "response_type")? {
         Some("code") => {}
         Some(_) => return Err(AuthorizationError::ResponseType),

@@ -57,6 +57,7 @@ fn parameters(config: &Config) -> Vec<Parameter> {
         ),
         other("resource", resource, "Where the tokens shall be used (RFC 8707); may be repeated."),
         other("prompt", text(), "`none`: nobody may be asked, so the answer is an error."),
+        other("ui_locales", text(), "Language tags, separated by spaces, the preferred first."),
         other("response_mode", json!({ "const": "query" }), "The default, which is all there is."),
         other("request", json!({ "maxLength": 0 }), "Refused (RFC 9101)."),
         other("request_uri", json!({ "maxLength": 0 }), "Refused (RFC 9101)."),

@@ -44,18 +44,6 @@ impl OperatorScope {
         }
     }
 
-    /// What it allows, as people read it when an app asks for it.
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::AuthorizedAppsRead => "See the apps that people have connected",
-            Self::AuthorizedAppsWrite => "Disable apps, and disconnect people from them",
-            Self::AuditRead => "Read the audit log: who did what, and when",
-            Self::ClientsRead => "See every app, and the access that people gave it",
-            Self::ClientsWrite => "Approve, suspend, and restrict apps, and revoke access",
-            Self::Admin => "Remove apps, and manage tokens and keys",
-        }
-    }
-
     /// Whether it changes anything.
     pub fn changes(self) -> bool {
         self.least_role() > Role::Viewer

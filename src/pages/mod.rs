@@ -1,5 +1,9 @@
 //! The pages that people see: templates, escaped and compiled in, and the headers that every one of them has.
-//! They work without scripts, of which there are none, and load nothing but one stylesheet of ours.
+//! They work without scripts, of which there are none, and load nothing but one stylesheet of ours. `messages/` has
+//! every text that is not a client's or the operator's.
+
+mod parts;
+mod reader;
 
 use askama::Template;
 use http::{
@@ -8,9 +12,22 @@ use http::{
         ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
         X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
+    request::Parts,
 };
 
-use crate::{config::Config, http::answer::Response, paths};
+pub(crate) use self::{
+    parts::{
+        Administration, ClientBox, ConnectedApp, Description, Destination, Imitation, Link, Wanted,
+        WantedResource,
+    },
+    reader::Reader,
+};
+use crate::{
+    config::Config,
+    http::answer::Response,
+    messages::{Language, Localized, Message},
+    paths,
+};
 
 const STYLESHEET: &str = include_str!("style.css");
 
@@ -21,77 +38,28 @@ pub(crate) struct Site {
     pub(crate) path: String,
     /// The host by which people know this server.
     pub(crate) host: String,
+    /// What the reader reads.
+    pub(crate) language: Language,
 }
 
 impl Site {
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config, reader: &Reader) -> Self {
         let host = config.issuer_origin().split_once("://").map_or("", |(_, host)| host);
-        Self { path: config.issuer_path().to_owned(), host: host.to_owned() }
-    }
-}
-
-/// What a page says of a client.
-#[derive(Clone, Debug)]
-pub(crate) struct ClientBox {
-    /// What the client calls itself, shortened.
-    pub(crate) name: Option<String>,
-    /// Where the answer goes: a host, or the device of the person.
-    pub(crate) destination: Destination,
-    /// The host of its metadata document, if it has one.
-    pub(crate) document_host: Option<String>,
-    /// The protected name that the client imitates.
-    pub(crate) imitation: Option<Imitation>,
-    /// How long ago it registered, in words.
-    pub(crate) registered: Option<String>,
-    /// Pages about it, on the host to which the answer goes.
-    pub(crate) links: Vec<Link>,
-}
-
-impl ClientBox {
-    /// The first letter or digit of the name, for the badge beside it.
-    pub(crate) fn initial(&self) -> String {
-        initial(self.name.as_deref())
-    }
-}
-
-fn initial(name: Option<&str>) -> String {
-    let first = name.and_then(|name| name.chars().find(|one| one.is_alphanumeric()));
-    first.map_or_else(|| "?".to_owned(), |first| first.to_uppercase().collect())
-}
-
-/// Where an app receives its answer, as people know it.
-#[derive(Clone, Debug)]
-pub(crate) enum Destination {
-    /// A website, by its host.
-    Website(String),
-    /// A program on the device of the person, by its redirect URI, shortened.
-    Device(String),
-}
-
-impl Destination {
-    /// The destination in a sentence.
-    pub(crate) fn in_words(&self) -> &str {
-        match self {
-            Self::Website(host) => host,
-            Self::Device(_) => "the app on this device",
+        Self {
+            path: config.issuer_path().to_owned(),
+            host: host.to_owned(),
+            language: reader.language,
         }
     }
-}
 
-/// A name that looks like a protected one, on a client whose destination is not its owner's.
-#[derive(Clone, Debug)]
-pub(crate) struct Imitation {
-    /// The protected name.
-    pub(crate) name: String,
-    /// A host of its owner; `None` when the settings name none.
-    pub(crate) home: Option<String>,
-}
+    /// A message of the catalog.
+    fn text(&self, id: &'static str) -> Localized {
+        Message::new(id).in_html(self.language)
+    }
 
-/// A page about a client.
-#[derive(Clone, Debug)]
-pub(crate) struct Link {
-    pub(crate) text: &'static str,
-    pub(crate) url: String,
+    fn say(&self, message: impl AsRef<Message>) -> Localized {
+        message.as_ref().clone().in_html(self.language)
+    }
 }
 
 /// A way to sign in at a provider.
@@ -112,35 +80,6 @@ pub(crate) struct SignInPage {
     pub(crate) request: String,
     pub(crate) providers: Vec<ProviderChoice>,
     pub(crate) is_local: bool,
-}
-
-/// A resource that a client wants to use.
-#[derive(Clone, Debug)]
-pub(crate) struct WantedResource {
-    pub(crate) uri: String,
-    pub(crate) name: Option<String>,
-}
-
-/// One thing that a client wants to be allowed.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) scope: String,
-    pub(crate) description: Option<String>,
-    /// It was not allowed before.
-    pub(crate) is_added: bool,
-    /// The operator marked the scope as sensitive.
-    pub(crate) is_sensitive: bool,
-}
-
-/// What an app that asks for the operator API could do there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Administration {
-    /// See and disconnect the apps of the person alone.
-    OwnApps,
-    /// See what everyone does.
-    Reads,
-    /// Change what everyone may do.
-    Changes,
 }
 
 /// Asks whether a client may act for the person.
@@ -169,34 +108,6 @@ impl ConsentPage {
     }
 }
 
-/// An app that a person has connected: everything they allowed one client.
-#[derive(Clone, Debug)]
-pub(crate) struct ConnectedApp {
-    /// The client identifier.
-    pub(crate) client: String,
-    /// Of the form that disconnects it.
-    pub(crate) form_token: String,
-    /// What the client calls itself.
-    pub(crate) name: Option<String>,
-    /// Every place that receives its answers; the newest first.
-    pub(crate) destinations: Vec<Destination>,
-    /// The host of its metadata document, if it has one.
-    pub(crate) document_host: Option<String>,
-    /// How long ago it was last allowed, in words.
-    pub(crate) allowed: String,
-    /// How long ago it last obtained a token, in words; `None` before the first.
-    pub(crate) used: Option<String>,
-    pub(crate) resources: Vec<WantedResource>,
-    pub(crate) wanted: Vec<Wanted>,
-}
-
-impl ConnectedApp {
-    /// The first letter or digit of the name, for the badge beside it.
-    pub(crate) fn initial(&self) -> String {
-        initial(self.name.as_deref())
-    }
-}
-
 /// Shows a person their connected apps.
 #[derive(Template)]
 #[template(path = "grants.html")]
@@ -214,11 +125,11 @@ pub(crate) struct GrantsPage {
 #[template(path = "message.html")]
 pub(crate) struct MessagePage {
     pub(crate) site: Site,
-    pub(crate) title: &'static str,
-    pub(crate) text: String,
-    pub(crate) next: &'static str,
-    /// What the developer of the app needs to know: the parameter and the rule.
-    pub(crate) detail: Option<String>,
+    pub(crate) title: Message,
+    pub(crate) text: Message,
+    pub(crate) next: Message,
+    /// What the developer of the app or the administrator needs to know.
+    pub(crate) detail: Option<Message>,
     /// The identifier of the request, by which the log has it.
     pub(crate) reference: Option<String>,
     pub(crate) action: Action,
@@ -231,11 +142,11 @@ pub(crate) enum Action {
     /// Sends the person, with the error, to the client whose authorization request this is.
     Back {
         request: String,
-        destination: String,
+        text: Message,
     },
     /// Leads to a page of ours.
     Link {
-        text: &'static str,
+        text: Message,
         path: String,
     },
 }
@@ -250,16 +161,32 @@ pub(crate) struct HomePage {
     pub(crate) authorizes: bool,
 }
 
+impl HomePage {
+    /// Where clients find what they need.
+    fn for_developers(&self) -> Message {
+        let at = |id: &'static str, path: &str| {
+            Message::new(id).with("url", format!("{}{path}", self.site.path))
+        };
+        let register = format!("{}{}", self.issuer, paths::REGISTER);
+        let mut text = Message::new("home-register").with("url", register);
+        if self.authorizes {
+            text = text.then(at("home-metadata", paths::AUTHORIZATION_SERVER));
+        }
+        text.then(at("home-openapi", paths::OPENAPI))
+    }
+}
+
 /// A page for browsers in place of a 404 in JSON.
-pub(crate) fn not_found(config: &Config) -> Response {
+pub(crate) fn not_found(config: &Config, head: &Parts) -> Response {
+    let start = Message::new("not-found-start");
     let message = MessagePage {
-        site: Site::of(config),
-        title: "Page not found",
-        text: "There is no page at this address.".to_owned(),
-        next: "Check the address, or go back to the app that sent you here.",
+        site: Site::of(config, &Reader::of_query(head)),
+        title: Message::new("not-found"),
+        text: Message::new("not-found-text"),
+        next: Message::new("not-found-next"),
         detail: None,
         reference: None,
-        action: Action::Link { text: "Go to the start page", path: paths::HOME.to_owned() },
+        action: Action::Link { text: start, path: paths::HOME.to_owned() },
     };
     page(&message, StatusCode::NOT_FOUND, FormTarget::Ourselves)
 }
@@ -272,12 +199,12 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 /// A duration for a person, rounded up.
-pub(crate) fn in_words(seconds: u32) -> String {
-    match (seconds, seconds.div_ceil(60)) {
-        (0 | 1, _) => "1 second".to_owned(),
-        (2..=90, _) => format!("{seconds} seconds"),
-        (_, minutes) => format!("{minutes} minutes"),
-    }
+pub(crate) fn duration(seconds: u32) -> Message {
+    let (id, count) = match seconds {
+        0..=90 => ("seconds", seconds.max(1)),
+        _ => ("minutes", seconds.div_ceil(60)),
+    };
+    Message::new(id).with("count", u64::from(count))
 }
 
 /// Asks whether to sign out.
@@ -289,6 +216,18 @@ pub(crate) struct SignOutPage {
     pub(crate) form_token: String,
     /// The authorization request that waits for somebody else.
     pub(crate) request: Option<String>,
+}
+
+impl SignOutPage {
+    fn consequences(&self) -> Message {
+        let text = Message::new("sign-out-text")
+            .with("account", &self.account)
+            .with("apps", format!("{}{}", self.site.path, paths::GRANTS));
+        match self.request {
+            Some(_) => text.then(Message::new("sign-out-other")),
+            None => text,
+        }
+    }
 }
 
 /// Where a form of a page may lead in the end, beside ourselves: browsers look at redirects, too.

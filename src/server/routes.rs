@@ -278,7 +278,7 @@ pub(crate) async fn answer(
 
 fn not_found(app: &App, head: &Parts) -> Response {
     if pages::wants_page(&head.headers) {
-        return pages::not_found(&app.config);
+        return pages::not_found(&app.config, head);
     }
     let shape = Shape::at(head.uri.path());
     let text = match shape {

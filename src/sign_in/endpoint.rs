@@ -2,180 +2,34 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Method, StatusCode, request::Parts};
+use http::{HeaderMap, StatusCode, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
-    FORM_BYTES_MAX, account, can_wait, go_on, session,
+    FORM_BYTES_MAX, account, can_wait,
+    error::SignInError,
+    go_on, session,
     under_way::UnderWay,
     upstream::{self, Interrupted, UpstreamError},
 };
 use crate::{
     app::App,
-    error_code::ErrorCode,
     http::{
         answer::{Response, see_other},
-        body::BodyError,
         client_address::Source,
-        form::{self, Form, FormError},
+        form::{self, Form},
         rate_limit::Left,
-        request_id::reference,
         same_origin::is_same_origin,
     },
     local_password,
+    messages::Message,
     metrics::SignInMetrics,
-    pages::{Action, FormTarget, MessagePage, SignOutPage, Site, in_words, page},
-    paths,
+    pages::{Action, FormTarget, MessagePage, Reader, SignOutPage, Site, page},
     provider::Provider,
-    refusal::Refusal,
-    store::StoreError,
 };
 
 /// What the form that signs out is about, which is no authorization request.
 const SIGN_OUT: &[u8] = b"sign out";
-
-/// Why nobody was signed in or out: the person reads it.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SignInError {
-    #[error("The form cannot be read: {0}.")]
-    Form(#[from] FormError),
-    #[error("The form did not arrive: {0}.")]
-    Body(#[from] BodyError),
-    #[error("For your safety, this server accepts forms only from its own pages.")]
-    Foreign,
-    #[error(
-        "There were too many attempts to sign in from your network. Wait {}, then try again.",
-        in_words(*.retry_after_seconds)
-    )]
-    TooMany { retry_after_seconds: u32 },
-    #[error(
-        "That isn't the password the server printed when it started.{}",
-        .left.map(tries_left).unwrap_or_default()
-    )]
-    WrongPassword {
-        left: Option<Left>,
-        /// The authorization request that waits; empty when none does.
-        request: String,
-    },
-    #[error("This way to sign in does not exist here.")]
-    UnknownWay,
-    #[error("The app's request got lost on the way.")]
-    Request,
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-    /// The same, while this authorization request waits for the sign-in.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    #[error("We couldn't sign you in or out right now.")]
-    Store(#[from] StoreError),
-}
-
-impl SignInError {
-    fn refusal(&self) -> Refusal {
-        let refusal = match self {
-            Self::Form(_) | Self::UnknownWay | Self::Request => Refusal::INVALID_REQUEST,
-            Self::Body(error) => error.into(),
-            Self::Foreign => Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied),
-            Self::WrongPassword { left, .. } => Refusal {
-                retry_after_seconds: left
-                    .filter(|left| left.requests == 0)
-                    .map(|left| left.reset_seconds),
-                ..Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied)
-            },
-            Self::TooMany { retry_after_seconds } => Refusal::too_many(*retry_after_seconds),
-            Self::Upstream(error) | Self::Interrupted(Interrupted { error, .. }) => {
-                of_upstream(error)
-            }
-            Self::Store(error) => error.into(),
-        };
-        refusal.without_code()
-    }
-
-    /// What somebody can do about it.
-    fn next(&self) -> &'static str {
-        match self {
-            Self::Interrupted(Interrupted { error, .. }) => match error {
-                UpstreamError::Claims(_) => {
-                    "Go back and choose another account, or contact your administrator."
-                }
-                UpstreamError::Provider(_) => {
-                    "Try again in a minute. If it keeps failing, contact your administrator."
-                }
-                UpstreamError::TooLong(_) => "Contact the developer of the application.",
-                _ => "You can try again.",
-            },
-            Self::Upstream(_) => "Start again from the app that sent you here.",
-            Self::TooMany { .. }
-            | Self::WrongPassword { left: Some(Left { requests: 0, .. }), .. } => {
-                "If you keep seeing this, contact your administrator."
-            }
-            _ => "Go back and try again.",
-        }
-    }
-
-    /// The way back to sign-in, or to the sign-out page after a passing failure.
-    fn action(&self, head: &Parts) -> Action {
-        let sign_in = |path: String| Action::Link { text: "Back to sign-in", path };
-        match self {
-            Self::Interrupted(Interrupted { request, .. }) if !request.is_empty() => {
-                Action::Back { request: request.clone(), destination: "sign-in".to_owned() }
-            }
-            Self::WrongPassword { request, .. } if !request.is_empty() => {
-                sign_in(format!("{}?{request}", paths::AUTHORIZE))
-            }
-            Self::Interrupted(_) | Self::WrongPassword { .. } => sign_in(paths::GRANTS.to_owned()),
-            // Only the sign-out page reads the store for a GET outside a sign-in.
-            Self::Store(_) if head.method != Method::POST && self.refusal().is_passing() => {
-                let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-                Action::Link { text: "Try again", path: format!("{}{query}", paths::SIGN_OUT) }
-            }
-            _ => Action::None,
-        }
-    }
-
-    fn shown(self, app: &App, head: &Parts) -> Response {
-        let message = MessagePage {
-            site: Site::of(&app.config),
-            title: "Not signed in",
-            text: self.to_string(),
-            next: self.next(),
-            detail: None,
-            reference: reference(head),
-            action: self.action(head),
-        };
-        let wants_other_account =
-            matches!(self, Self::Interrupted(Interrupted { error: UpstreamError::Claims(_), .. }));
-        let mut response = self.refusal().page(&message, FormTarget::Ourselves, self);
-        if wants_other_account {
-            upstream::want_other_account(app, &mut response);
-        }
-        response
-    }
-}
-
-fn of_upstream(error: &UpstreamError) -> Refusal {
-    match error {
-        UpstreamError::TooLong(_)
-        | UpstreamError::Query(_)
-        | UpstreamError::Over
-        | UpstreamError::OtherIssuer => Refusal::INVALID_REQUEST,
-        UpstreamError::Denied | UpstreamError::Refused | UpstreamError::Claims(_) => {
-            Refusal::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied)
-        }
-        UpstreamError::Provider(_) => Refusal::new(StatusCode::BAD_GATEWAY, ErrorCode::ServerError),
-        UpstreamError::Store(error) => error.into(),
-    }
-}
-
-/// How many tries are left, and when there are more.
-fn tries_left(left: Left) -> String {
-    let wait = in_words(left.reset_seconds);
-    match left.requests {
-        0 => format!(" That was the last try for now: wait {wait}, then try again."),
-        1 => format!(" After one more try, you'll have to wait up to {wait}."),
-        more => format!(" After {more} more tries, you'll have to wait up to {wait}."),
-    }
-}
 
 /// What a form of the sign-in page says.
 pub(crate) struct Chosen {
@@ -340,14 +194,14 @@ pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
     match session(app, head).await {
         Ok(Some(session)) => {
             let shown = SignOutPage {
-                site: Site::of(&app.config),
+                site: Site::of(&app.config, &Reader::of_query(head)),
                 account: account(&session.owner),
                 form_token: session.form_token(app, SIGN_OUT),
                 request: head.uri.query().map(form::repeated).filter(|query| !query.is_empty()),
             };
             page(&shown, StatusCode::OK, FormTarget::Ourselves)
         }
-        Ok(None) => signed_out(app),
+        Ok(None) => signed_out(app, &Reader::of_query(head)),
         Err(error) => SignInError::from(error).shown(app, head),
     }
 }
@@ -381,7 +235,7 @@ async fn try_to_sign_out(
     let waiting = form.one("request")?.filter(|text| text.bytes().all(|it| it.is_ascii_graphic()));
     let mut response = match waiting {
         Some(request) => see_other(&go_on(app, request)),
-        None => signed_out(app),
+        None => signed_out(app, &Reader::of_query(head)),
     };
     session::forget(app, &mut response);
     if (session.is_some() || waiting.is_some()) && !app.config.sign_in.providers.is_empty() {
@@ -390,12 +244,12 @@ async fn try_to_sign_out(
     Ok(response)
 }
 
-fn signed_out(app: &App) -> Response {
+fn signed_out(app: &App, reader: &Reader) -> Response {
     let message = MessagePage {
-        site: Site::of(&app.config),
-        title: "Signed out",
-        text: "You have signed out in this browser.".to_owned(),
-        next: "You can close this page.",
+        site: Site::of(&app.config, reader),
+        title: Message::new("signed-out"),
+        text: Message::new("signed-out-text"),
+        next: Message::new("signed-out-next"),
         detail: None,
         reference: None,
         action: Action::None,

@@ -6,6 +6,7 @@
 
 mod claims;
 mod endpoint;
+mod error;
 mod held;
 mod session;
 mod under_way;

@@ -225,7 +225,7 @@ async fn a_page_says_that_a_client_with_a_document_is_rejected() {
         for _ in 0..2 {
             let page = site.authorize(uri).await;
             assert_eq!((page.status, page.header("location")), (403, None), "{page:?}");
-            assert!(page.body.contains("This app isn&#39;t allowed here"), "{}", page.body);
+            assert!(page.body.contains("This app isn't allowed here"), "{}", page.body);
             assert!(page.body.contains(reason), "{}", page.body);
         }
     }

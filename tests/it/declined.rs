@@ -39,6 +39,7 @@ async fn what_is_declined_is_neither_named_nor_there() {
         "subject_types_supported",
         "token_endpoint",
         "token_endpoint_auth_methods_supported",
+        "ui_locales_supported",
     ];
     assert_eq!(names, all);
     for member in all.iter().filter(|it| it.ends_with("_endpoint") || it.ends_with("_uri")) {

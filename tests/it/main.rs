@@ -34,6 +34,7 @@ mod harness;
 mod heads;
 mod http2;
 mod initial_access;
+mod languages;
 mod last_use;
 mod left_out;
 mod look_alikes;

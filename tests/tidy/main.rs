@@ -5,6 +5,7 @@ mod changes;
 mod confined;
 mod documents;
 mod files;
+mod messages;
 mod modules;
 mod protocol;
 mod source;

@@ -66,6 +66,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "secret",
             "sign_in",
             "store",
+            "messages",
         ],
     ),
     ("credential", &["clock", "entropy", "id", "secret"]),
@@ -199,6 +200,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("local_password", &["entropy", "secret", "store"]),
     ("log", &["clock", "config", "json"]),
     ("look_alike", &["appearance", "client", "config"]),
+    ("messages", &[]),
     ("metadata_policy", &["client", "config", "error_code", "json"]),
     ("metrics", &[]),
     // It describes what the others answer, by their own tables.
@@ -269,7 +271,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "stored_identity",
         ],
     ),
-    ("pages", &["config", "http", "paths"]),
+    ("pages", &["config", "http", "paths", "messages"]),
     ("paths", &[]),
     ("private_file", &[]),
     ("stored_identity", &[]),
@@ -300,7 +302,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("secret", &["entropy"]),
-    ("server_metadata", &["config", "paths"]),
+    ("server_metadata", &["config", "paths", "messages"]),
     (
         "server",
         &[
@@ -358,6 +360,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "refusal",
             "secret",
             "store",
+            "messages",
         ],
     ),
     ("special_use", &[]),
