@@ -40,6 +40,26 @@ pub(crate) enum ErrorCode {
 }
 
 impl ErrorCode {
+    #[cfg(test)]
+    pub(crate) const ALL: &[Self] = &[
+        Self::InvalidRequest,
+        Self::InvalidRedirectUri,
+        Self::InvalidClientMetadata,
+        Self::InvalidClient,
+        Self::InvalidGrant,
+        Self::UnauthorizedClient,
+        Self::InvalidToken,
+        Self::AccessDenied,
+        Self::UnsupportedResponseType,
+        Self::UnsupportedGrantType,
+        Self::InvalidScope,
+        Self::InvalidTarget,
+        Self::LoginRequired,
+        Self::ConsentRequired,
+        Self::TemporarilyUnavailable,
+        Self::ServerError,
+    ];
+
     /// The code as it stands in an answer.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

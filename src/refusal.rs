@@ -2,7 +2,7 @@
 //! `refusal()` has one row a reason; a refusal is answered here, whatever its shape.
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use std::{error::Error, sync::Arc};
+use std::{borrow::Cow, error::Error, sync::Arc};
 
 use http::{StatusCode, header::RETRY_AFTER};
 
@@ -29,6 +29,16 @@ pub(crate) struct Refusal {
     pub(crate) retry_after_seconds: Option<u32>,
     /// Whether a caller that guesses would get it: it counts against the failure limits of its source.
     pub(crate) may_be_a_guess: bool,
+}
+
+/// A refusal with what is said of it, for the descriptions of the interface.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) refusal: Refusal,
+    pub(crate) text: String,
+    /// What the developer of the client, or the person, does about it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "docs/connect/errors.md is made by a test"))]
+    pub(crate) fix: Cow<'static, str>,
 }
 
 impl Refusal {
@@ -127,6 +137,33 @@ impl From<&BodyError> for Refusal {
             BodyError::UsedUp => return Self::BUSY,
         };
         Self::new(status, ErrorCode::InvalidRequest)
+    }
+}
+
+/// What the developer of a client does about a failure of the server.
+pub(crate) const ASK_OPERATOR: &str =
+    "Ask the operator to look for the request id in the log. Trying again does not help.";
+/// What the developer of a client does about a limit.
+pub(crate) const WAIT: &str =
+    "Wait as long as `Retry-After` says. Do not repeat a request that fails every time.";
+/// What the developer of a client does while the server is busy.
+pub(crate) const TRY_AGAIN: &str = "Try again after `Retry-After`, with growing pauses.";
+
+/// What the developer of a client does about a body that is refused.
+pub(crate) const fn fix_of_body(error: &BodyError) -> &'static str {
+    match error {
+        BodyError::TooLarge(_) => "Send less.",
+        BodyError::TooSlow(_) => "Send the whole body at once.",
+        BodyError::UsedUp => TRY_AGAIN,
+        BodyError::Broken(_) => "Send the whole body, framed as HTTP requires.",
+    }
+}
+
+/// What the developer of a client does about an error of the store.
+pub(crate) const fn fix_of_store(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Busy | StoreError::Unavailable(_) => TRY_AGAIN,
+        StoreError::Corrupt { .. } => ASK_OPERATOR,
     }
 }
 

@@ -1,4 +1,5 @@
 //! What the authorization endpoint refuses with, one of each kind, for the description of the interface.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
 
@@ -10,12 +11,12 @@ use crate::{
     client_document::DocumentError,
     config::Config,
     http::form::FormError,
-    refusal::{Refusal, body_errors, store_errors},
+    refusal::{ASK_OPERATOR, Told, body_errors, store_errors},
     sign_in::REQUEST_BYTES_MAX,
 };
 
 /// What the client is told by the redirect.
-pub(crate) fn by_redirect() -> Vec<(Refusal, String)> {
+pub(crate) fn by_redirect() -> Vec<Told> {
     let errors = [
         AuthorizationError::Repeated("a parameter"),
         AuthorizationError::Missing("response_type"),
@@ -27,6 +28,7 @@ pub(crate) fn by_redirect() -> Vec<(Refusal, String)> {
         AuthorizationError::Challenge,
         AuthorizationError::State(STATE_BYTES_MAX),
         AuthorizationError::Scope,
+        AuthorizationError::Restricted,
         AuthorizationError::UnknownResource,
         AuthorizationError::NoResource,
         AuthorizationError::ApiBesideOthers,
@@ -37,11 +39,16 @@ pub(crate) fn by_redirect() -> Vec<(Refusal, String)> {
         AuthorizationError::Unavailable,
         AuthorizationError::Failed,
     ];
-    errors.into_iter().map(|error| (error.refusal(), error.to_string())).collect()
+    let told = |error: AuthorizationError| Told {
+        refusal: error.refusal(),
+        text: error.to_string(),
+        fix: error.fix().into(),
+    };
+    errors.into_iter().map(told).collect()
 }
 
 /// What the person is told at `GET /oauth2/authorize`.
-pub(crate) fn of_query(config: &Config) -> Vec<(Refusal, String)> {
+pub(crate) fn of_query(config: &Config) -> Vec<Told> {
     let mut errors = vec![
         PageError::Request(REQUEST_BYTES_MAX),
         PageError::Form(FormError::TooMany),
@@ -69,13 +76,52 @@ pub(crate) fn of_query(config: &Config) -> Vec<(Refusal, String)> {
 }
 
 /// What the person is told at `POST /oauth2/authorize`.
-pub(crate) fn of_form(config: &Config) -> Vec<(Refusal, String)> {
+pub(crate) fn of_form(config: &Config) -> Vec<Told> {
     let timeout_seconds = config.connections.body_timeout_seconds;
     let body = body_errors(REQUEST_BYTES_MAX, timeout_seconds).map(PageError::Body);
     [of_query(config), told([PageError::Form(FormError::MediaType)]), told(body)].concat()
 }
 
-fn told(errors: impl IntoIterator<Item = PageError>) -> Vec<(Refusal, String)> {
-    let told = |error: PageError| (error.refusal().without_code(), error.to_string());
+fn told(errors: impl IntoIterator<Item = PageError>) -> Vec<Told> {
+    let told = |error: PageError| {
+        let fix = error.explained().next.to_string().into();
+        Told { refusal: error.refusal().without_code(), text: error.to_string(), fix }
+    };
     errors.into_iter().map(told).collect()
+}
+
+impl AuthorizationError {
+    /// What the developer of the client does about it.
+    const fn fix(&self) -> &'static str {
+        match self {
+            Self::Repeated(_) => "Send each parameter once.",
+            Self::Missing(_) => "Send the parameter.",
+            Self::ResponseType => "Send `response_type=code`.",
+            Self::ResponseMode => "Leave `response_mode` out, or send `query`.",
+            Self::Elsewhere(_) => "Send the parameters in the query, not in a request object.",
+            Self::NoChallenge | Self::ChallengeMethod => {
+                "Use PKCE: `code_challenge` with `code_challenge_method=S256` (RFC 7636)."
+            }
+            Self::Challenge => "Send the SHA-256 of `code_verifier` in base64url without padding.",
+            Self::State(_) => "Send a short random `state`, and keep what belongs to it yourself.",
+            Self::Scope => {
+                "Ask for scopes of `scopes_supported` in the metadata, separated by spaces."
+            }
+            Self::Restricted => "Ask for fewer scopes, or have an administrator allow these.",
+            Self::UnknownResource => {
+                "Send the `resource` of the protected resource metadata (RFC 9728), character by character."
+            }
+            Self::NoResource => "Send `resource` (RFC 8707), the address of the protected server.",
+            Self::ApiBesideOthers => {
+                "Send one authorization request for the operator API, and another for other resources."
+            }
+            Self::NoRole => "Ask for other scopes, or have the person ask for a role.",
+            Self::LoginRequired | Self::ConsentRequired => {
+                "Send the request without `prompt=none`, so that the person sees a page."
+            }
+            Self::Denied => "Tell the person, and ask again only when they begin anew.",
+            Self::Unavailable => "Send the same request again in a moment.",
+            Self::Failed => ASK_OPERATOR,
+        }
+    }
 }

@@ -42,7 +42,9 @@ pub struct ResponseTypes(Vec<ResponseType>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GrantTypeError {
     /// `grant_types` without `authorization_code`.
-    #[error("must list authorization_code; grant types but it and refresh_token are not supported")]
+    #[error(
+        "must list authorization_code; grant types other than that and refresh_token are not supported"
+    )]
     NoAuthorizationCode,
     /// `response_types` without `code`.
     #[error("must list code; other response types are not supported")]

@@ -16,6 +16,8 @@ mod scheme;
 mod scope;
 mod text;
 mod uri;
+#[cfg(test)]
+pub(crate) mod violations;
 mod web_uri;
 
 use std::str::FromStr;

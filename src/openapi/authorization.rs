@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{add_pages, answers, by_status, form, page, schema, see_other};
-use crate::{
-    authorization::refusals, config::Config, refusal::Refusal, sign_in::REQUEST_BYTES_MAX,
-};
+use crate::{authorization::refusals, config::Config, refusal::Told, sign_in::REQUEST_BYTES_MAX};
 
 const TO_CLIENT: &str = "Back to the redirect URI of the client, with `state` and `iss` and";
 
@@ -116,7 +114,7 @@ pub(crate) fn authorize_by_form(config: &Config) -> Value {
 }
 
 /// Pages for people, among them the one that tells of a broken request whose client is told by a click.
-fn add_refusals(responses: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
+fn add_refusals(responses: &mut Map<String, Value>, refusals: Vec<Told>) {
     add_pages(responses, refusals);
     if let Some(said) = responses.get_mut("400").and_then(|answer| answer.get_mut("description")) {
         let more = "- whatever the client would be told by a redirect, while nobody is signed in";

@@ -8,6 +8,8 @@
 
 mod authorization;
 mod discovery;
+#[cfg(test)]
+mod errors;
 mod examples;
 mod registration;
 mod tokens;
@@ -27,7 +29,7 @@ use crate::{
     error_code::ErrorCode,
     http::form::FORM,
     operator_api,
-    refusal::Refusal,
+    refusal::{Refusal, Told},
 };
 
 /// What an alias adds to the `operationId` of what it is an alias of.
@@ -154,9 +156,9 @@ struct Refused {
     texts: Vec<String>,
 }
 
-fn by_status(refusals: Vec<(Refusal, String)>) -> BTreeMap<u16, Refused> {
+fn by_status(refusals: Vec<Told>) -> BTreeMap<u16, Refused> {
     let mut statuses: BTreeMap<u16, Refused> = BTreeMap::new();
-    for (Refusal { status, code, .. }, text) in refusals {
+    for Told { refusal: Refusal { status, code, .. }, text, .. } in refusals {
         let refused = statuses.entry(status.as_u16()).or_default();
         let code = code.map(ErrorCode::as_str);
         let text = code.map_or_else(|| format!("- {text}"), |code| format!("- `{code}`: {text}"));
@@ -178,7 +180,7 @@ const fn headers_of_status(status: u16) -> &'static [&'static str] {
 }
 
 /// Adds the answers to refused requests: OAuth errors, with the codes of each status.
-fn add_errors(answers: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
+fn add_errors(answers: &mut Map<String, Value>, refusals: Vec<Told>) {
     for (status, refused) in by_status(refusals) {
         let description = refused.texts.join("\n");
         let error = error_with(&refused.codes);
@@ -188,7 +190,7 @@ fn add_errors(answers: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>
 }
 
 /// Adds the pages that tell people of refusals.
-fn add_pages(answers: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
+fn add_pages(answers: &mut Map<String, Value>, refusals: Vec<Told>) {
     for (status, refused) in by_status(refusals) {
         let answer = page(&refused.texts.join("\n"), headers_of_status(status));
         answers.insert(status.to_string(), answer);

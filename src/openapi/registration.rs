@@ -7,7 +7,7 @@ use crate::{
     client::ClientMetadata,
     config::{Config, RegistrationAccess},
     metadata_policy::{BODY_BYTES_MAX, Profile, VIOLATIONS_MAX},
-    refusal::Refusal,
+    refusal::Told,
     registration::refusals,
 };
 
@@ -97,7 +97,7 @@ pub(crate) fn rfc7591(config: &Config) -> Value {
 const LIMIT: [&str; 3] = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
 
 /// Adds the answers to refused metadata: those of a registration in the `rfc7591` profile.
-fn add_registration_errors(answers: &mut Map<String, Value>, refusals: Vec<(Refusal, String)>) {
+fn add_registration_errors(answers: &mut Map<String, Value>, refusals: Vec<Told>) {
     for (status, refused) in by_status(refusals) {
         let mut body = error_with(&refused.codes);
         if status == REFUSED {

@@ -15,7 +15,7 @@ use crate::{
     },
     metadata_policy::{Answers, MetadataError, Profile, Violation},
     metrics::RefusalReason,
-    refusal::Refusal,
+    refusal::{Refusal, TRY_AGAIN, WAIT, fix_of_body, fix_of_store},
     store::{Standing, StoreError},
 };
 use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
@@ -99,6 +99,33 @@ impl RegistrationError {
             }
             Self::Rejected(_) => Refusal::bad_request(ErrorCode::InvalidClientMetadata),
             Self::Store(error) => error.into(),
+        }
+    }
+
+    /// What the developer of the client does about it.
+    pub(crate) const fn fix(&self) -> &'static str {
+        match self {
+            Self::TooManyRequests(Limit::PerSource) => {
+                "Wait until the period ends. Register once, and store the `client_id`."
+            }
+            Self::TooManyRequests(Limit::BytesPerSource) => {
+                "Wait until the period ends. Send less metadata, such as `jwks_uri` in place of `jwks`."
+            }
+            Self::TooManyRequests(Limit::Total | Limit::BytesTotal) => {
+                "Wait until the period ends."
+            }
+            Self::LimitUnknown => TRY_AGAIN,
+            Self::NoToken => {
+                "Ask the administrator for an initial access token, and send it as `Authorization: Bearer …`."
+            }
+            Self::InvalidToken => "Ask the administrator for another initial access token.",
+            Self::TooManyFailures { .. } => WAIT,
+            Self::MediaType => "Send `Content-Type: application/json`.",
+            Self::ContentEncoding => "Send the body without compression.",
+            Self::Body(error) => fix_of_body(error),
+            Self::Metadata(_) => "Correct what the text names: see [Violations](#violations).",
+            Self::Rejected(_) => "Ask the administrator, whose rules reject this client.",
+            Self::Store(error) => fix_of_store(error),
         }
     }
 
@@ -283,6 +310,22 @@ impl ManagementError {
                 Refusal::too_many(*retry_after_seconds)
             }
             Self::Registration(error) => error.refusal(profile),
+        }
+    }
+
+    /// What the developer of the client does about it.
+    pub(crate) const fn fix(&self) -> &'static str {
+        match self {
+            Self::NoToken => "Send the `registration_access_token` as `Authorization: Bearer …`.",
+            Self::InvalidToken => {
+                "Use the token of the latest answer, because an update replaces it. Without it, register again."
+            }
+            Self::Forbidden(Standing::Pending) => {
+                "Wait until an administrator approves the client."
+            }
+            Self::Forbidden(_) => "Ask the administrator.",
+            Self::TooManyFailures { .. } => WAIT,
+            Self::Registration(error) => error.fix(),
         }
     }
 

@@ -11,12 +11,12 @@ use crate::{
     http::rate_limit::Limit,
     json::{JsonError, JsonProblem},
     metadata_policy::{BODY_BYTES_MAX, MetadataError, Profile},
-    refusal::{Refusal, body_errors, store_errors},
+    refusal::{Told, body_errors, store_errors},
     store::Standing,
 };
 
 /// At the endpoint of this profile.
-pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<(Refusal, String)> {
+pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<Told> {
     let mut told = of_metadata(profile, config);
     if config.registration.access != RegistrationAccess::Open {
         let errors = [
@@ -24,13 +24,13 @@ pub(crate) fn of_door(profile: &Profile, config: &Config) -> Vec<(Refusal, Strin
             RegistrationError::InvalidToken,
             RegistrationError::TooManyFailures { retry_after_seconds: 0 },
         ];
-        told.extend(errors.map(|error| (error.refusal(profile), error.description(profile))));
+        told.extend(errors.map(|error| error.told(profile)));
     }
     told
 }
 
 /// Wherever client metadata is sent.
-fn of_metadata(profile: &Profile, config: &Config) -> Vec<(Refusal, String)> {
+fn of_metadata(profile: &Profile, config: &Config) -> Vec<Told> {
     let json = |problem| JsonError { pointer: String::new(), problem };
     let mut errors = vec![
         RegistrationError::MediaType,
@@ -64,12 +64,11 @@ fn of_metadata(profile: &Profile, config: &Config) -> Vec<(Refusal, String)> {
             MetadataError::Metadata(vec![Fault { member, entry: Some(0), problem }]).into()
         }));
     }
-    let told = |error: RegistrationError| (error.refusal(profile), error.description(profile));
-    errors.into_iter().map(told).collect()
+    errors.into_iter().map(|error| error.told(profile)).collect()
 }
 
 /// Where a client reads its registration.
-pub(crate) fn of_reading() -> Vec<(Refusal, String)> {
+pub(crate) fn of_reading() -> Vec<Told> {
     let profile = &Profile::RFC7591;
     let own = [
         ManagementError::NoToken,
@@ -77,27 +76,45 @@ pub(crate) fn of_reading() -> Vec<(Refusal, String)> {
         ManagementError::TooManyFailures { retry_after_seconds: 0 },
     ];
     let errors = own.into_iter().chain(store_errors().map(ManagementError::from));
-    errors.map(|error| (error.refusal(profile), error.description(profile))).collect()
+    errors.map(|error| error.told(profile)).collect()
 }
 
 /// Where a client removes its registration.
-pub(crate) fn of_removing() -> Vec<(Refusal, String)> {
+pub(crate) fn of_removing() -> Vec<Told> {
     let profile = &Profile::RFC7591;
-    let suspended = ManagementError::Forbidden(Standing::Suspended);
-    let own = (suspended.refusal(profile), suspended.description(profile));
+    let own = ManagementError::Forbidden(Standing::Suspended).told(profile);
     of_reading().into_iter().chain([own]).collect()
 }
 
 /// Where a client changes its registration.
-pub(crate) fn of_updating(config: &Config) -> Vec<(Refusal, String)> {
+pub(crate) fn of_updating(config: &Config) -> Vec<Told> {
     let profile = &Profile::RFC7591;
-    let told = |error: RegistrationError| (error.refusal(profile), error.description(profile));
     let own = [("client_id", Problem::OtherClient), ("client_id_issued_at", Problem::ServerOwned)];
     let own = own.map(|(member, problem)| {
-        told(MetadataError::Metadata(vec![Fault::of(member, problem)]).into())
+        let error = MetadataError::Metadata(vec![Fault::of(member, problem)]);
+        RegistrationError::from(error).told(profile)
     });
-    let pending = ManagementError::Forbidden(Standing::Pending);
-    let pending = (pending.refusal(profile), pending.description(profile));
+    let pending = ManagementError::Forbidden(Standing::Pending).told(profile);
     let shared = of_removing().into_iter().chain(of_metadata(profile, config));
     shared.chain(own).chain([pending]).collect()
+}
+
+impl RegistrationError {
+    fn told(&self, profile: &Profile) -> Told {
+        Told {
+            refusal: self.refusal(profile),
+            text: self.description(profile),
+            fix: self.fix().into(),
+        }
+    }
+}
+
+impl ManagementError {
+    fn told(&self, profile: &Profile) -> Told {
+        Told {
+            refusal: self.refusal(profile),
+            text: self.description(profile),
+            fix: self.fix().into(),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
     error_code::ErrorCode,
     http::{body::BodyError, form::FormError},
     keys::KeysError,
-    refusal::Refusal,
+    refusal::{ASK_OPERATOR, Refusal, WAIT, fix_of_body, fix_of_store},
     store::StoreError,
 };
 
@@ -82,6 +82,48 @@ impl TokenError {
             Self::Verifier => AttemptReason::TokenVerifier,
             Self::InvalidScope => AttemptReason::TokenScope,
             Self::InvalidTarget => AttemptReason::TokenResource,
+        }
+    }
+
+    /// What the developer of the client does about it.
+    pub(crate) const fn fix(&self) -> &'static str {
+        match self {
+            Self::Body(error) => fix_of_body(error),
+            Self::Form(_) => {
+                "Send `application/x-www-form-urlencoded` in UTF-8, with each parameter once."
+            }
+            Self::Missing(_) => "Send the parameter.",
+            Self::TwoClients => "Name one client, in `client_id` or in `Authorization`.",
+            Self::UnknownClient => {
+                "Drop the stored `client_id` with its tokens, and register again."
+            }
+            Self::UnknownResource => {
+                "Authenticate with the `id` and the secret of the resource in `authorization.resources`."
+            }
+            Self::TooManyRequests { .. } => {
+                "Wait as long as `Retry-After` says. Use each access token until it expires."
+            }
+            Self::TooManyFailures { .. } => WAIT,
+            Self::UnsupportedGrantType => "Use `authorization_code` or `refresh_token`.",
+            Self::UnauthorizedClient => "Register again, with this value among `grant_types`.",
+            Self::InvalidGrant(_) => {
+                "Send the person to the authorization endpoint again. Use each code once, and store the new refresh \
+                 token of each answer."
+            }
+            Self::Verifier => {
+                "Send the `code_verifier` whose SHA-256 was the `code_challenge` of this request: each request has \
+                 its own."
+            }
+            Self::InvalidScope => {
+                "Ask for no more than was allowed, or send the person to the authorization endpoint with the wider \
+                 `scope`."
+            }
+            Self::InvalidTarget => {
+                "Name a resource that was allowed, or send the person to the authorization endpoint with this \
+                 `resource`."
+            }
+            Self::Store(error) => fix_of_store(error),
+            Self::Keys(_) => ASK_OPERATOR,
         }
     }
 

@@ -5,11 +5,11 @@ use crate::{
     config::Config,
     http::form::FormError,
     keys::KeysError,
-    refusal::{Refusal, body_errors, store_errors},
+    refusal::{Told, body_errors, store_errors},
 };
 
 /// At `POST /oauth2/token`.
-pub(crate) fn of_token_endpoint(config: &Config) -> Vec<(Refusal, String)> {
+pub(crate) fn of_token_endpoint(config: &Config) -> Vec<Told> {
     let own = [
         TokenError::TooManyRequests { retry_after_seconds: 0 },
         TokenError::UnsupportedGrantType,
@@ -24,12 +24,12 @@ pub(crate) fn of_token_endpoint(config: &Config) -> Vec<(Refusal, String)> {
 }
 
 /// At `POST /oauth2/revoke`.
-pub(crate) fn of_revocation(config: &Config) -> Vec<(Refusal, String)> {
+pub(crate) fn of_revocation(config: &Config) -> Vec<Told> {
     told(of_any_form(config).into_iter().chain(of_clients()))
 }
 
 /// At `POST /oauth2/introspect`.
-pub(crate) fn of_introspection(config: &Config) -> Vec<(Refusal, String)> {
+pub(crate) fn of_introspection(config: &Config) -> Vec<Told> {
     told(of_any_form(config).into_iter().chain([TokenError::UnknownResource]))
 }
 
@@ -51,6 +51,12 @@ fn of_clients() -> [TokenError; 2] {
     [TokenError::TwoClients, TokenError::UnknownClient]
 }
 
-fn told(errors: impl Iterator<Item = TokenError>) -> Vec<(Refusal, String)> {
-    errors.map(|error| (error.refusal(), error.to_string())).collect()
+fn told(errors: impl Iterator<Item = TokenError>) -> Vec<Told> {
+    errors
+        .map(|error| Told {
+            refusal: error.refusal(),
+            text: error.to_string(),
+            fix: error.fix().into(),
+        })
+        .collect()
 }

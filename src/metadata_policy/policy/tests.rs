@@ -232,7 +232,7 @@ fn unsupported_grants_are_dropped_while_one_that_works_remains() {
         assert_eq!(
             grants(list).unwrap_err(),
             [
-                "/grant_types invalid_client_metadata grant_types: must list authorization_code; grant types but it and refresh_token are not supported"
+                "/grant_types invalid_client_metadata grant_types: must list authorization_code; grant types other than that and refresh_token are not supported"
             ]
         );
     }
