@@ -5,13 +5,17 @@
 //! A redirect URI is kept byte for byte. Whether private networks may be redirected to is the operator's
 //! choice and therefore a rule of `metadata_policy/policy.rs`.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+    ops::Range,
+};
 
 use serde::Deserialize;
 
 use super::{
     scheme,
-    uri::{self, Host, UriError},
+    uri::{self, Host, Uri, UriError},
 };
 use crate::special_use;
 
@@ -25,9 +29,28 @@ const LOOPBACK_HOSTS: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 const LAN_SUFFIXES: &[&str] = &[".local", ".lan", ".internal", ".home.arpa"];
 
 /// A redirect URI as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
-pub struct RedirectUri(String);
+pub struct RedirectUri {
+    text: String,
+    /// Where its host is in the text, empty without one; `None` in what comes from a store, which is not read again.
+    #[serde(skip)]
+    host: Option<Range<usize>>,
+}
+
+impl PartialEq for RedirectUri {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for RedirectUri {}
+
+impl Hash for RedirectUri {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
 
 /// Where a redirect URI leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,33 +148,39 @@ impl RedirectUriError {
 impl RedirectUri {
     /// Reads one redirect URI, and where it leads.
     pub fn parse(text: &str) -> Result<(Self, Reach), RedirectUriError> {
-        reach(text).map(|reach| (Self(text.to_owned()), reach))
+        let (uri, reach) = admitted(text)?;
+        // No user information is admitted: an authority begins with the host.
+        let start = uri.scheme.len() + "://".len();
+        let host = match uri.host.as_str() {
+            "" => 0..0,
+            host => start..start + host.len(),
+        };
+        Ok((Self { text: text.to_owned(), host: Some(host) }, reach))
     }
 
     /// The text as it was sent.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Where it leads. What was registered under other rules and is refused by today's reads as an error.
     pub fn reach(&self) -> Result<Reach, RedirectUriError> {
-        reach(&self.0)
+        reach(&self.text)
     }
 
     /// Scheme in lower case and host as written, empty when it has none.
     pub fn scheme_and_host(&self) -> (Cow<'_, str>, &str) {
-        let host = uri::read(&self.0).map_or("", |uri| match uri.host {
-            Host::None => "",
-            Host::Name(host) | Host::Address(_, host) => host,
-        });
-        (uri::scheme(&self.0).unwrap_or_default(), host)
+        let known = self.host.clone().and_then(|host| self.text.get(host));
+        let host =
+            known.unwrap_or_else(|| uri::read(&self.text).map_or("", |uri| uri.host.as_str()));
+        (uri::scheme(&self.text).unwrap_or_default(), host)
     }
 
     /// Whether an authorization request may ask to be answered at `presented`: the same text, but for the
     /// port of a loopback redirect, which may differ or be absent (RFC 8252 §7.3).
     pub fn matches(&self, presented: &str) -> bool {
-        self.0 == presented
-            || match (without_loopback_port(&self.0), without_loopback_port(presented)) {
+        self.text == presented
+            || match (without_loopback_port(&self.text), without_loopback_port(presented)) {
                 (Some(registered), Some(asked)) => {
                     registered == asked && reach(presented) == Ok(Reach::Loopback)
                 }
@@ -174,6 +203,11 @@ fn without_loopback_port(text: &str) -> Option<(&str, &str)> {
 
 /// Where `text` leads, by the rules for redirect URIs.
 fn reach(text: &str) -> Result<Reach, RedirectUriError> {
+    admitted(text).map(|(_, reach)| reach)
+}
+
+/// Reads `text` by the rules for redirect URIs.
+fn admitted(text: &str) -> Result<(Uri<'_>, Reach), RedirectUriError> {
     if text.len() > BYTES_MAX {
         return Err(RedirectUriError::TooLong);
     }
@@ -202,11 +236,12 @@ fn reach(text: &str) -> Result<Reach, RedirectUriError> {
     if uri.has_fragment {
         return Err(RedirectUriError::Fragment);
     }
-    match &*uri.scheme {
-        "https" => web(uri.host, Reach::Public),
-        "http" => web(uri.host, Reach::Loopback),
-        _ => Ok(Reach::PrivateUse),
-    }
+    let reach = match &*uri.scheme {
+        "https" => web(uri.host, Reach::Public)?,
+        "http" => web(uri.host, Reach::Loopback)?,
+        _ => Reach::PrivateUse,
+    };
+    Ok((uri, reach))
 }
 
 /// Where an `http` or `https` URI leads, `best` being all that its scheme may hope for.

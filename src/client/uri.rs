@@ -40,6 +40,16 @@ pub(super) enum Host<'text> {
     Address(IpAddr, &'text str),
 }
 
+impl<'text> Host<'text> {
+    /// The host as it was written, empty without one.
+    pub(super) const fn as_str(self) -> &'text str {
+        match self {
+            Self::None => "",
+            Self::Name(host) | Self::Address(_, host) => host,
+        }
+    }
+}
+
 /// Why a text cannot be read as a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {

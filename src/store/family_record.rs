@@ -56,6 +56,11 @@ impl FamilyRecord {
         self.clients + self.removed
     }
 
+    /// The same family, which counts no client.
+    pub(super) fn without_clients(&self) -> Self {
+        Self { clients: 0, removed: 0, ..self.clone() }
+    }
+
     /// Adds what was seen of other clients. What operators decided, and what is counted elsewhere, stays.
     pub(super) fn add(&mut self, other: &Self) {
         self.names.add(&other.names);

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use serde_json::json;
+
 use super::{Reach::*, RedirectUriError as Error, *};
 
 #[test]
@@ -297,4 +299,25 @@ proptest! {
             prop_assert_eq!(url::Url::parse(&text).unwrap().host_str().map(str::to_owned), Some(host.to_ascii_lowercase()));
         }
     }
+}
+
+#[test]
+fn a_redirect_uri_has_the_same_host_when_it_was_sent_and_when_it_was_stored() {
+    let all = [
+        "https://client.example/cb",
+        "https://Client.Example:8443/cb?x=1",
+        "http://127.0.0.1:51004",
+        "http://[::1]:3118/callback",
+        "http://localhost/cb",
+        "cursor://anysphere.cursor-retrieval/oauth/cb",
+        "com.example.app:/oauth",
+        "https://[2001:db8::1]/cb",
+    ];
+    for text in all {
+        let Ok((sent, _)) = RedirectUri::parse(text) else { continue };
+        let stored: RedirectUri = serde_json::from_value(json!(text)).unwrap();
+        assert_eq!(sent.scheme_and_host(), stored.scheme_and_host(), "{text}");
+        assert_eq!(sent, stored);
+    }
+    assert!(all.iter().filter(|text| RedirectUri::parse(text).is_ok()).count() >= 7);
 }

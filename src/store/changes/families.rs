@@ -97,8 +97,7 @@ async fn add_to_families<T: Transaction>(
     if seen.is_empty() {
         return Ok(());
     }
-    let empty: Vec<FamilyRecord> =
-        seen.values().map(|it| FamilyRecord { clients: 0, removed: 0, ..it.clone() }).collect();
+    let empty: Vec<FamilyRecord> = seen.values().map(FamilyRecord::without_clients).collect();
     change.insert(&families::BEGIN, &empty).await?;
     let keys: Vec<FamilyRef> =
         seen.keys().map(|family_id| FamilyRef { family_id: *family_id }).collect();
@@ -129,12 +128,15 @@ pub(super) async fn leave_family<T: Transaction>(
         return Ok(());
     }
     let removed = u64::from(is_removed);
-    let loss = [member.family_id.value(), removed.value()];
-    // An arrival that is gone is added to its family.
-    for statement in [&families::LOSE, &families::LOSE_ARRIVED, &families::LOSE] {
-        if change.execute(statement, &loss).await? > 0 {
-            break;
-        }
+    let [family, removed, client] =
+        [member.family_id.value(), removed.value(), member.client_id.value()];
+    let of_family = [family.clone(), removed.clone()];
+    let of_arrival = [family, removed, client];
+    if change.execute(&families::LOSE, &of_family).await? == 0
+        && change.execute(&families::LOSE_ARRIVED, &of_arrival).await? == 0
+    {
+        // An arrival that is gone is added to its family.
+        change.execute(&families::LOSE, &of_family).await?;
     }
     Ok(())
 }
@@ -170,12 +172,15 @@ pub(super) async fn family_decision<T: Transaction>(
     client: Option<&ClientRecord>,
 ) -> Result<Decided, T::Fault> {
     let Some(family) = family else { return Ok(Decided::default()) };
-    count_in_families(change, &counted(client), false).await?;
+    let counted = counted(client);
+    count_in_families(change, &counted, false).await?;
     let mut found: Vec<FamilyRecord> =
         change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
     if found.is_empty() {
-        // Without a row, no operator has decided about it: its arrivals make one, which then stays as it is.
-        add_arrivals_of(change, family).await?;
+        // Without a row, no operator has decided about it. From here on there is one, which then stays as it is.
+        let begun: Vec<FamilyRecord> =
+            counted.iter().map(|Counted { seen, .. }| seen.without_clients()).collect();
+        change.insert(&families::BEGIN, &begun).await?;
         found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
     }
     let decided = found.pop();
@@ -273,9 +278,7 @@ pub(in crate::store) async fn import_families<T: Transaction>(
     change: &mut T,
     imported: &[FamilyRecord],
 ) -> Result<usize, T::Fault> {
-    let seen =
-        imported.iter().map(|family| FamilyRecord { clients: 0, removed: 0, ..family.clone() });
-    add_to_families(change, seen).await?;
+    add_to_families(change, imported.iter().map(FamilyRecord::without_clients)).await?;
     let mut changed = 0;
     for family in imported {
         let id = family.family_id;

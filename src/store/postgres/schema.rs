@@ -59,6 +59,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0008_families_of_clients.sql"),
         compatible_from: 4,
     },
+    // Only drops an index.
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0009_arrivals_by_client.sql"),
+        compatible_from: 4,
+    },
 ];
 
 /// The version that this release works on.

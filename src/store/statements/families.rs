@@ -38,16 +38,17 @@ pub(in crate::store) const LOSE: Statement = sql!(
     "UPDATE families SET clients = clients - 1, removed = removed + $2 WHERE family_id = $1 AND clients > 0"
 );
 
-/// Changes rows in their place: on a full disk, a client can be removed. In PostgreSQL, who waited for an arrival looks
-/// at it again.
+/// Changes rows in their place: on a full disk, a client can be removed. The arrival that counts a client is the nearest one
+/// of its family that begins with it or before it: few lie between. In PostgreSQL, who waited for an arrival looks at it
+/// again.
 pub(in crate::store) const LOSE_ARRIVED: Statement = sql!(
     sqlite: [LOSE_FROM_ARRIVAL, ")"],
     postgres: [LOSE_FROM_ARRIVAL, " FOR UPDATE)"],
 );
 
 const LOSE_FROM_ARRIVAL: &str = "UPDATE family_arrivals SET clients = clients - 1, removed = removed + $2 \
-    WHERE client_id = (SELECT client_id FROM family_arrivals WHERE family_id = $1 AND clients > 0 \
-    ORDER BY client_id LIMIT 1";
+    WHERE client_id = (SELECT client_id FROM family_arrivals WHERE client_id <= $3 AND family_id = $1 AND clients > 0 \
+    ORDER BY client_id DESC LIMIT 1";
 
 /// The arrivals that came first. In PostgreSQL, without those that another node is about to add.
 pub(in crate::store) const SELECT_ARRIVALS: Statement = sql!(
@@ -60,6 +61,7 @@ pub(in crate::store) const SELECT_ARRIVALS: Statement = sql!(
     ],
 );
 
+/// Looks through all arrivals, for an operator.
 pub(in crate::store) const SELECT_ARRIVALS_OF: Statement =
     select_and_lock!(ArrivalRecord, "WHERE family_id = $1 ORDER BY client_id LIMIT $2");
 

@@ -31,7 +31,7 @@ async fn a_check_of_a_sound_store_finds_no_fault() {
 
     let report = check(folder.path()).unwrap();
 
-    assert_eq!((report.clients, report.version), (100, 8));
+    assert_eq!((report.clients, report.version), (100, 9));
     assert_eq!(report.faults, Vec::<String>::new());
     assert_eq!(report.advice(), None);
     assert!(report.database_bytes + report.log_bytes > 4096);
@@ -60,7 +60,8 @@ async fn a_check_names_damage_and_records_that_do_not_load() {
 
     damage(folder.path());
     let report = check(folder.path()).unwrap();
-    assert!(report.faults.len() > 2, "{:?}", report.faults);
+    let is_damage = |fault: &String| fault.contains("in database main");
+    assert!(report.faults.iter().any(is_damage), "{:?}", report.faults);
     assert!(report.advice().unwrap().contains("backup"));
 }
 
