@@ -186,7 +186,8 @@ fn request(profile: &Profile) -> Value {
     }
     let mut properties = Map::new();
     for (name, mut schema) in ClientMetadata::schemas() {
-        if name.ends_with("_uri") {
+        // The address of a page that is too long is left out where others are.
+        if name.ends_with("_uri") && (name == "jwks_uri" || !profile.is_lenient) {
             schema["maxLength"] = profile.uri_characters_max.into();
         }
         if name == "scope" {
@@ -210,7 +211,7 @@ fn left_out(profile: &Profile) -> &'static str {
     if profile.is_lenient {
         "Other members are ignored and not stored. These values are left out, and the response has what was \
          registered: unsupported values of `grant_types`, `response_types`, and `application_type`; a page address that \
-         is not a URL; a redirect URI that is not allowed, if another one is; scopes outside the configured \
+         is not a URL, or too long; a redirect URI that is not allowed, if another one is; scopes outside the configured \
          catalogue; repeated values. `none` replaces another `token_endpoint_auth_method`."
     } else {
         "Other members are ignored and not stored. Unsupported values of `grant_types`, `response_types`, and \
