@@ -7,10 +7,12 @@ use doorward::audit::Action;
 use doorward::store::Failure;
 use doorward::{
     client::{ClientId, ClientIdentifier},
+    clock::Timestamp,
     config::Config,
     grant::AuthorizationCode,
-    store::GrantRecord,
+    store::{self, Access, GrantRecord},
 };
+use rusqlite::Connection;
 use serde_json::json;
 
 use crate::{
@@ -112,6 +114,26 @@ async fn disconnecting_ends_every_grant_and_the_consent_of_the_app() {
     assert_eq!(refreshed.status, 200);
     // Nothing is there to be taken back twice, and nothing goes wrong.
     assert_eq!(browser.post(&path, &form).await.location(), PATH);
+}
+
+/// On a full disk, for example.
+#[tokio::test]
+async fn a_session_that_cannot_be_prolonged_shows_what_it_did_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = granted::config_on(folder.path().to_str().unwrap());
+    let opened = store::open(&config, Access::Serve).await.unwrap();
+    let server = TestServer::kept_by_at(opened, config, Timestamp::from_millis(1 << 40)).await;
+    let client = Client::register(&server).await;
+    flow::tokens(&server, &client, &client.request().and("resource", TOOLS)).await;
+    let mut browser = Browser::signed_in(&server).await;
+    let fails = "CREATE TRIGGER full BEFORE UPDATE OF idle_at ON sessions \
+                 BEGIN SELECT RAISE(FAIL, 'full'); END";
+    let file = folder.path().join("doorward.sqlite3");
+    Connection::open(file).unwrap().execute_batch(fails).unwrap();
+    server.clock.advance(Duration::from_mins(2));
+    assert_eq!(shown(&browser.get(PATH).await), 1);
+    let asked = browser.get(&client.request().and("resource", TOOLS).path()).await;
+    assert!(asked.text().starts_with("Allow access again?"), "{asked:?}");
 }
 
 #[tokio::test]
