@@ -155,27 +155,64 @@ pub(crate) async fn count(
     clock: &Clock,
     metrics: &FamilyMetrics,
 ) -> Result<(), StoreError> {
+    let now = || clock.now().as_seconds();
+    let told = tell(store, clock, metrics).await;
+    match u64::try_from(metrics.told_at.value()).unwrap_or_default() {
+        // Since when clients wait is not known: since the last time at which none did, at most.
+        told_at if told.is_err() && told_at > 0 => {
+            metrics.behind_seconds.set(now().saturating_sub(told_at));
+        }
+        _ => metrics.told_at.set(now()),
+    }
+    told?;
+    find_families(store).await
+}
+
+/// Tells families of the clients that have arrived. Rows that cannot be read are reported, and wait.
+async fn tell(store: &Store, clock: &Clock, metrics: &FamilyMetrics) -> Result<(), StoreError> {
+    let (mut after, mut unreadable) = (None, Vec::new());
     loop {
         let began = Instant::now();
-        let (is_done, first) = store.add_arrivals().await?;
+        let told = store.add_arrivals(after).await?;
         let behind =
-            first.map_or(0, |first| clock.now().as_millis().saturating_sub(first.as_millis()));
+            told.first.map_or(0, |first| clock.now().as_millis().saturating_sub(first.as_millis()));
         metrics.behind_seconds.set(behind / 1_000);
-        if is_done {
+        unreadable.extend(told.unreadable);
+        after = told.next;
+        if after.is_none() {
             break;
         }
         // A flood of new names costs much more here than where they register, who have the store nine tenths of the time.
         sleep(began.elapsed() * PAUSE_OF_ARRIVALS).await;
     }
-    let mut after = None;
+    let number = unreadable.len() as u64;
+    let is_known = u64::try_from(metrics.unreadable.value()) == Ok(number);
+    if let Some(error) = unreadable.first().filter(|_| !is_known) {
+        tracing::warn!(
+            error = %error,
+            rows = number,
+            "families are not told of some clients: rows cannot be read"
+        );
+    }
+    metrics.unreadable.set(number);
+    Ok(())
+}
+
+/// Finds the families of clients that came without one.
+async fn find_families(store: &Store) -> Result<(), StoreError> {
+    let (mut after, mut found) = (None, 0);
     loop {
         let began = Instant::now();
-        let page = store.clients_without_family(after, CLIENTS_AT_ONCE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.client_id);
-        store.count_in_families(&page).await?;
+        let (page, last) = store.clients_without_family(after, CLIENTS_AT_ONCE).await?;
+        if last.is_none() {
+            break;
+        }
+        after = last;
+        found += store.count_in_families(&page).await?;
         sleep(began.elapsed()).await;
     }
+    // Once every client has its family, what an earlier release counted says nothing more.
+    if found == 0 { store.forget_counted().await } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -394,8 +394,12 @@ pub(crate) struct AppMetrics {
 pub(crate) struct FamilyMetrics {
     /// How many families there are.
     pub(crate) families: Gauge,
-    /// How long ago the newest counted client registered, while others wait to be counted; 0 when none does.
+    /// How long clients wait at most whose families are not told of them; 0 when none does.
     pub(crate) behind_seconds: Gauge,
+    /// When families were last told of every client that can be read.
+    pub(crate) told_at: Gauge,
+    /// Rows that cannot be read, for which clients are not counted.
+    pub(crate) unreadable: Gauge,
 }
 
 impl AppMetrics {

@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import command, postgres, servers
 from .process import WrongAnswer, free_port
@@ -62,7 +63,10 @@ class Place:
         return server, Metrics(management)
 
     def fill(self, bench, clients):
-        """Years of use: `govern.rs` says what."""
+        """Years of use: `govern.rs` says what. A store that was filled before has its summary beside it."""
+        if (summary := Path(f"{self.data}.json")).exists():
+            self.examples = json.loads(summary.read_text())
+            return
         program = [servers.program("govern", True), str(clients), str(self.data)]
         both = {bench.core, bench.generator_core}
         filled = subprocess.run(
@@ -110,7 +114,9 @@ def places(bench):
     with contextlib.ExitStack() as stack:
         found, left_out = [], []
         if bench.options.store != "postgres":
-            found.append(Place("the embedded store", stack.enter_context(bench.fresh_folder())))
+            filled = bench.options.filled
+            folder = Path(filled) if filled else stack.enter_context(bench.fresh_folder())
+            found.append(Place("the embedded store", folder))
         if bench.options.store != "embedded":
             try:
                 server = stack.enter_context(postgres.started(bench))

@@ -100,8 +100,8 @@ impl Rules {
         Self::counting(look_alikes, rules, self.of_settings, default, count_on)
     }
 
-    /// Rules of operators, and the one that ships unless one of them has its id. `hits_of` has the counter of a
-    /// rule that counts on.
+    /// Rules of operators, and the one that ships unless one of them has its id and is enforced: a rule that observes
+    /// changes nothing. `hits_of` has the counter of a rule that counts on.
     fn counting(
         look_alikes: Option<Rule>,
         mut in_order: Vec<Rule>,
@@ -111,7 +111,9 @@ impl Rules {
     ) -> Self {
         let (index, of_operators) = (Index::of(&in_order), in_order.len());
         let last = look_alikes.clone();
-        in_order.extend(last.filter(|it| in_order.iter().all(|rule| rule.id != it.id)));
+        let stays =
+            |rule: &Rule, shipped: &Rule| rule.id != shipped.id || rule.mode == Mode::Observe;
+        in_order.extend(last.filter(|it| in_order.iter().all(|rule| stays(rule, it))));
         let hits = in_order.iter().enumerate();
         let hits = hits.map(|(place, rule)| hits_of(place, rule).unwrap_or_default()).collect();
         Self { in_order, of_settings, of_operators, index, look_alikes, default, hits }

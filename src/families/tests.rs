@@ -103,6 +103,21 @@ async fn the_lag_is_the_age_of_the_first_client_that_its_family_is_not_told_of()
     assert_eq!(node.metrics.behind_seconds.value(), 0);
 }
 
+/// While the store does not answer, the lag is the time since no client waited, at most.
+#[tokio::test]
+async fn the_lag_grows_while_nothing_is_counted() {
+    let node = Node::new();
+    node.register(NOW).await;
+    node.count().await;
+    node.count().await;
+    node.store.close().await.unwrap();
+    node.clock.advance(Duration::from_secs(42));
+
+    count(&node.store, &node.clock, &node.metrics).await.unwrap_err();
+
+    assert_eq!(node.metrics.behind_seconds.value(), 42);
+}
+
 #[tokio::test]
 async fn a_suspended_family_is_known_after_the_next_look() {
     let node = Node::new();

@@ -114,7 +114,7 @@ impl Included {
 }
 
 /// An authorization as documents show it.
-pub(super) fn resource(authorization: &Authorization, client: &Known) -> Value {
+pub(super) fn resource(app: &App, authorization: &Authorization, client: &Known) -> Value {
     let scopes = authorization.scopes();
     let scopes: Vec<Value> =
         scopes.iter().map(|scope| json!({ "type": "scopes", "id": scope })).collect();
@@ -126,7 +126,7 @@ pub(super) fn resource(authorization: &Authorization, client: &Known) -> Value {
             "modified_at": moment(Some(authorization.modified_at)),
             "last_exercised": moment(authorization.used_at),
             "disabled": false,
-            "org_disabled": client.is_suspended(),
+            "org_disabled": client.is_suspended(app),
         },
         "relationships": {
             "oauth2_client": link(clients::TYPE, &client.id()),

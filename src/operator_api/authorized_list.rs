@@ -3,6 +3,7 @@
 
 use super::{authorized::AT_ONCE, clients::Known, error::ApiError, operation::Request};
 use crate::{
+    app::App,
     client::ClientIdentifier,
     store::{ClientFilter, Standing},
 };
@@ -17,12 +18,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn of(client: &Known) -> Result<Self, ApiError> {
+    fn of(app: &App, client: &Known) -> Result<Self, ApiError> {
         Ok(Self {
             id: client.id(),
             identifier: client.identifier()?,
             name: client.name().unwrap_or_default().to_lowercase(),
-            is_disabled: client.is_suspended(),
+            is_disabled: client.is_suspended(app),
         })
     }
 }
@@ -46,11 +47,12 @@ impl Entries {
     /// Takes a page of clients; `false` when no further page is wanted.
     fn take(
         &mut self,
+        app: &App,
         clients: impl IntoIterator<Item = Known>,
         passes: &dyn Fn(&Entry) -> bool,
     ) -> Result<bool, ApiError> {
         for client in clients {
-            let entry = Entry::of(&client)?;
+            let entry = Entry::of(app, &client)?;
             self.looked += 1;
             if passes(&entry) {
                 self.passed.push(entry);
@@ -75,14 +77,15 @@ pub(super) async fn entries(
     request: &Request<'_>,
     passes: &(dyn Fn(&Entry) -> bool + Sync),
 ) -> Result<Entries, ApiError> {
-    let (store, now) = (&request.app.store, request.now);
+    let (app, store, now) = (request.app, &request.app.store, request.now);
+    // Clients of a family that was suspended just now are among the disabled ones.
+    app.families.refresh(store).await?;
     let (mut authorized, mut last) = (Entries::default(), None);
     loop {
         let page = store.authorized_clients(now, last.as_ref(), AT_ONCE).await?;
         last = page.last().cloned();
-        // Suspended clients come below.
-        let page = page.into_iter().filter(|it| it.state.standing != Standing::Suspended);
-        if !authorized.take(page.map(Known::Registered), passes)? || last.is_none() {
+        let page = page.into_iter().map(Known::Registered);
+        if !authorized.take(app, page, passes)? || last.is_none() {
             break;
         }
     }
@@ -92,7 +95,7 @@ pub(super) async fn entries(
         let page = store.clients(&filter, after, AT_ONCE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.client_id);
-        if !suspended.take(page.into_iter().map(Known::Registered), passes)? {
+        if !suspended.take(app, page.into_iter().map(Known::Registered), passes)? {
             break;
         }
     }
@@ -101,11 +104,16 @@ pub(super) async fn entries(
         let page = store.authorized_document_clients(now, &after, AT_ONCE).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.url);
-        if !documents.take(page.into_iter().map(Known::Document), passes)? {
+        if !documents.take(app, page.into_iter().map(Known::Document), passes)? {
             break;
         }
     }
-    let mut entries = authorized.and(suspended).and(documents);
+    // A client that is suspended between the two looks, or while its grants end, is in both: as it was last. `sort_by`
+    // keeps the order of equal ones.
+    let mut entries = suspended.and(authorized).and(documents);
     entries.passed.sort_by(|one, other| one.id.cmp(&other.id));
+    let found = entries.passed.len();
+    entries.passed.dedup_by(|one, other| one.id == other.id);
+    entries.looked -= found - entries.passed.len();
     Ok(entries)
 }

@@ -35,8 +35,8 @@ pub(crate) const LIST: Operation = Operation {
         Parameter { name: "filter[name]", about: "Part of the name, in upper or lower case." },
         Parameter {
             name: "filter[standing]",
-            about: "`active`, `pending`, `suspended`, or `dormant`: the client's own standing. For the clients of a suspended \
-                    family, use `filter[family]`.",
+            about: "`active`, `pending`, `suspended`, or `dormant`: the standing that holds. Clients of a suspended family \
+                    are `suspended`.",
         },
         Parameter {
             name: "filter[profile]",
@@ -176,6 +176,10 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
             |_| String::new(),
             |client| client.resource(request.app),
         ));
+    }
+    if filter.registered.standing.is_some() {
+        // Clients are shown with the standing that lets them pass.
+        request.app.families.refresh(&request.app.store).await?;
     }
     match request.query.text(SORT)? {
         None => in_order_of_registration(&request, &page, &filter).await,

@@ -119,8 +119,9 @@ impl Known {
         }
     }
 
-    pub(super) fn is_suspended(&self) -> bool {
-        self.state().standing == Standing::Suspended
+    /// Whether people are kept from it, by its own standing or that of its family.
+    pub(super) fn is_suspended(&self, app: &App) -> bool {
+        self.effective_standing(app) == Standing::Suspended
     }
 
     pub(super) const fn state(&self) -> &ClientState {

@@ -25,7 +25,7 @@ use crate::{
     operator::OperatorScope,
     store::{
         FamilyAccess, FamilyEdit, FamilyEdited, FamilyFilter, FamilyOrder, FamilyPlace,
-        FamilyRecord, Standing,
+        FamilyRecord, FamilyRemoval, Standing,
     },
 };
 
@@ -109,7 +109,7 @@ pub(crate) const REMOVE: Operation = Operation {
             "clients_left": "Clients that another call removes.",
         }))
     }),
-    refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND],
+    refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED],
     handler: handler!(remove),
 };
 
@@ -261,6 +261,10 @@ async fn change(request: Request<'_>) -> Result<Answer, ApiError> {
     let id = request.id(FAMILY_ID)?;
     let edit = FamilyEdit { versions: request.versions(), ..edit(&request.body, &id.to_string())? };
     if request.query.boolean(DRY_RUN)? == Some(true) {
+        let family = request.app.store.family(id).await?.ok_or(ApiError::NotFound("family"))?;
+        if !family.is_in(edit.versions.as_deref()) {
+            return Err(ApiError::Superseded);
+        }
         let (connections, people) = lost(&request, id, &edit).await?;
         let meta = json!({ "is_changed": false, "connections": connections, "people": people });
         return Ok(document(&request, id).await?.with_meta(&meta));
@@ -305,9 +309,10 @@ async fn remove(request: Request<'_>) -> Result<Answer, ApiError> {
     let watch = |clients: usize| {
         removed.fetch_add(clients as u64, Ordering::Relaxed);
     };
-    let removing = store.remove_family(id, &reason, request.author(), &watch);
+    let removal = FamilyRemoval { reason, versions: request.versions() };
+    let removing = store.remove_family(id, removal, request.author(), &watch);
     let left = match timeout(REMOVAL_MAX, removing).await {
-        Ok(done) => done.map(|_| 0)?,
+        Ok(done) => done?.map(|_| 0).ok_or(ApiError::Superseded)?,
         // A removal that is cut short goes on when it is made again.
         Err(_) => store.family(id).await?.map_or(0, |family| family.clients.max(1)),
     };

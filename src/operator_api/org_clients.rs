@@ -293,7 +293,7 @@ async fn resource(
         "id": id,
         "type": TYPE,
         "attributes": {
-            "disabled": client.is_suspended(),
+            "disabled": client.is_suspended(request.app),
             "last_exercised": moment(client.state().used_at.max(exercised)),
             "user_count": user_count,
         },
@@ -313,7 +313,7 @@ async fn named(request: &Request<'_>) -> Result<Known, ApiError> {
         error => error,
     })?;
     let people = request.app.store.people_of_client(&client.identifier()?, request.now).await?;
-    if people == 0 && !client.is_suspended() {
+    if people == 0 && !client.is_suspended(request.app) {
         return Err(ApiError::NotFound("authorized client"));
     }
     Ok(client)
@@ -355,7 +355,14 @@ async fn edit(
     standing: Option<Standing>,
 ) -> Result<(), ApiError> {
     // A dormant client is not disabled: there is nothing to enable.
-    let standing = standing.filter(|to| *to == Standing::Suspended || client.is_suspended());
+    let is_suspended = client.state().standing == Standing::Suspended;
+    if standing == Some(Standing::Active) && !is_suspended && client.is_suspended(request.app) {
+        return Err(ApiError::Unprocessable {
+            pointer: "/data/attributes/disabled",
+            detail: "The family of the client is suspended.".to_owned(),
+        });
+    }
+    let standing = standing.filter(|to| *to == Standing::Suspended || is_suspended);
     let edit = ClientEdit { standing, ..ClientEdit::default() };
     let (store, identifier) = (&request.app.store, client.identifier()?);
     match store.edit_client(&identifier, edit, request.versions(), request.author()).await? {
@@ -404,8 +411,11 @@ async fn list_users(request: Request<'_>) -> Result<Answer, ApiError> {
             all.reverse();
         }
     }
-    let data: Vec<Value> =
-        page.of_all(all).iter().map(|one| authorized::resource(one, &client)).collect();
+    let data: Vec<Value> = page
+        .of_all(all)
+        .iter()
+        .map(|one| authorized::resource(request.app, one, &client))
+        .collect();
     let mut meta = counts(total, filtered);
     if is_cut {
         meta["page"]["is_complete"] = false.into();

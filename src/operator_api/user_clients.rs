@@ -112,7 +112,7 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
     let mut data: Vec<Value> = Vec::new();
     for (authorization, client) in page.of_all(all) {
         included.client(request.app, &client);
-        data.push(resource(&authorization, &client));
+        data.push(resource(request.app, &authorization, &client));
     }
     Ok(included.add_to(json!({ "data": data, "meta": counts(total, filtered) })))
 }
@@ -126,7 +126,7 @@ async fn named(request: &Request<'_>) -> Result<(Authorization, Known), ApiError
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     let (authorization, client) = named(&request).await?;
-    Ok(Answer::one(&resource(&authorization, &client)))
+    Ok(Answer::one(&resource(request.app, &authorization, &client)))
 }
 
 async fn revoke(request: Request<'_>) -> Result<Answer, ApiError> {

@@ -336,9 +336,16 @@ impl ServerMetrics {
         page.head(
             name,
             "gauge",
-            "Time since the newest client registered that is counted in its family; 0 when all are counted.",
+            "How long clients wait at most to be counted in their families; 0 when all are counted.",
         );
         page.gauge(name, "", &of.behind_seconds);
+        let name = "doorward_families_unreadable";
+        page.head(
+            name,
+            "gauge",
+            "Stored arrivals and families that cannot be read, for which clients are not counted; the log names one.",
+        );
+        page.gauge(name, "", &of.unreadable);
     }
 
     fn clients_on(&self, page: &mut Page) {

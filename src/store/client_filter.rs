@@ -4,8 +4,7 @@ use ipnet::IpNet;
 
 use super::{
     ClientFlags, ClientRecord, ClientState, DocumentClientRecord, Standing, Store, StoreError,
-    column::{Value, first_after},
-    statements::clients,
+    SuspendedFamilies, column::Value, statements::clients,
 };
 use crate::{
     admission::DestinationPattern,
@@ -28,7 +27,7 @@ pub struct ClientFilter {
     pub issued_from: Option<Timestamp>,
     /// Only clients registered before this moment.
     pub issued_until: Option<Timestamp>,
-    /// Only clients of this standing.
+    /// Only clients for which this standing holds: their own, or that of a suspended family.
     pub standing: Option<Standing>,
     /// Only clients whose `client_name` contains this text, without regard to ASCII case.
     pub name_contains: Option<String>,
@@ -49,23 +48,38 @@ pub struct ClientFilter {
 }
 
 impl ClientFilter {
-    /// Whether a registered client passes.
-    pub fn passes(&self, client: &ClientRecord) -> bool {
+    /// Whether a registered client passes while these families are suspended.
+    pub fn passes(&self, client: &ClientRecord, suspended: &SuspendedFamilies) -> bool {
         self.profile.is_none_or(|profile| profile == client.profile)
             && client.flags.contains(self.flags)
             && self.source.is_none_or(|network| {
                 client.source.is_some_and(|source| network.contains(&source.to_canonical()))
             })
             && self.passes_in_common(client.issued_at, &client.state, &client.metadata)
+            && self.passes_by_standing(&client.state, &client.metadata, suspended)
     }
 
     /// Whether a client with a document passes: the first permission counts as its registration. It came through no door
     /// of a profile, has no flags, and no source.
-    pub fn passes_document(&self, client: &DocumentClientRecord) -> bool {
+    pub fn passes_document(
+        &self,
+        client: &DocumentClientRecord,
+        suspended: &SuspendedFamilies,
+    ) -> bool {
         self.profile.is_none()
             && self.flags == ClientFlags::default()
             && self.source.is_none()
             && self.passes_in_common(client.first_allowed_at, &client.state, &client.metadata)
+            && self.passes_by_standing(&client.state, &client.metadata, suspended)
+    }
+
+    fn passes_by_standing(
+        &self,
+        state: &ClientState,
+        metadata: &str,
+        suspended: &SuspendedFamilies,
+    ) -> bool {
+        self.standing.is_none_or(|standing| standing == suspended.standing_of(state, metadata))
     }
 
     fn passes_in_common(&self, issued_at: Timestamp, state: &ClientState, metadata: &str) -> bool {
@@ -73,7 +87,6 @@ impl ClientFilter {
         let used_at = state.used_at.map_or(NEVER_USED, millis);
         self.issued_from.is_none_or(|from| issued_at >= from)
             && self.issued_until.is_none_or(|until| issued_at < until)
-            && self.standing.is_none_or(|standing| standing == state.standing)
             && (used_from..used_until).contains(&used_at)
             && self.label.as_ref().is_none_or(|label| state.terms.label.as_ref() == Some(label))
             && self.name_contains.as_ref().is_none_or(|name| has_name(metadata, name))
@@ -99,6 +112,7 @@ impl ClientFilter {
             || self.family.is_some()
             || self.source.is_some()
             || self.label.is_some()
+            || self.standing.is_some()
     }
 
     /// The bounds of the last use in milliseconds, where [`NEVER_USED`] is before every moment.
@@ -146,30 +160,6 @@ impl LastUsed {
 }
 
 impl Store {
-    /// At most `limit` clients with a label that pass `filter`, by the index of labels.
-    pub(super) async fn clients_with_label(
-        &self,
-        label: &str,
-        filter: &ClientFilter,
-        after: Option<ClientId>,
-        limit: usize,
-    ) -> Result<Vec<ClientRecord>, StoreError> {
-        let (mut found, mut after) = (Vec::new(), after);
-        while found.len() < limit
-            && let Some(first) = first_after(after)
-        {
-            let label = Value::Text(Some(label.to_owned().into()));
-            let parameters = vec![label, Value::Id(first), Value::limit(LOOKED_THROUGH)];
-            let page: Vec<ClientRecord> =
-                self.select(&clients::SELECT_PAGE_BY_LABEL, parameters).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.client_id);
-            found.extend(page.into_iter().filter(|client| filter.passes(client)));
-        }
-        found.truncate(limit);
-        Ok(found)
-    }
-
     /// At most `limit` clients that were used and pass `filter`, the one that was used last first, beginning behind
     /// `after`. The last page is the empty one.
     ///
@@ -181,13 +171,14 @@ impl Store {
         after: Option<LastUsed>,
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
+        let suspended = self.suspended_for(filter).await?;
         let mut found = Vec::new();
         let mut after = after;
         while found.len() < limit {
             let page = self.page_by_use(filter, after, LOOKED_THROUGH).await?;
             let Some(last) = page.last().and_then(LastUsed::of) else { break };
             after = Some(last);
-            found.extend(page.into_iter().filter(|client| filter.passes(client)));
+            found.extend(page.into_iter().filter(|client| filter.passes(client, &suspended)));
         }
         found.truncate(limit);
         Ok(found)
@@ -222,13 +213,15 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<DocumentClientRecord>, StoreError> {
+        let suspended = self.suspended_for(filter).await?;
         let mut found = Vec::new();
         let mut after = after.map(str::to_owned);
         while found.len() < limit {
             let page = self.document_clients(after.as_deref(), LOOKED_THROUGH).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.url.clone());
-            found.extend(page.into_iter().filter(|client| filter.passes_document(client)));
+            let page = page.into_iter();
+            found.extend(page.filter(|client| filter.passes_document(client, &suspended)));
         }
         found.truncate(limit);
         Ok(found)

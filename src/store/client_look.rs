@@ -2,7 +2,7 @@
 //! no more, and says where to go on.
 
 use super::{
-    ClientFilter, ClientRecord, LastUsed, Standing, Store, StoreError,
+    ClientFilter, ClientRecord, LastUsed, Standing, Store, StoreError, SuspendedFamilies,
     client_filter::LOOKED_THROUGH,
     column::{Value, client_page, first_after},
     family_record::ClientRef,
@@ -16,6 +16,9 @@ const READ_MAX: usize = 2_000;
 
 /// Of how many clients one question lets the statement decide.
 const SKIPPED_MAX: usize = 20_000;
+
+/// How many clients one question reads of each index at least.
+const ROWS_MIN: usize = 20;
 
 /// Behind every client.
 const LAST: [u8; 16] = [u8::MAX; 16];
@@ -56,6 +59,51 @@ const fn id(client: &ClientRecord) -> ClientId {
     client.client_id
 }
 
+/// An index whose clients come in the order of their identifiers: those of one family, label, or standing.
+struct Index {
+    statement: &'static Statement,
+    /// The first parameter, if the index has clients of many kinds.
+    of: Option<Value<'static>>,
+}
+
+impl Index {
+    fn of_family(family: FamilyId) -> Self {
+        Self { statement: &families::SELECT_CLIENTS, of: Some(Value::Id(*family.as_bytes())) }
+    }
+
+    fn of_standing(standing: Standing) -> Self {
+        let of = Some(Value::text(standing.as_str()));
+        Self { statement: &clients::SELECT_PAGE_BY_STANDING, of }
+    }
+
+    /// A client that gets its family in between is read twice, and not missed, if these come first.
+    const WITHOUT_FAMILY: Self = Self { statement: &families::SELECT_WITHOUT_FAMILY, of: None };
+
+    /// Those that together hold every client that can pass; none if only the table of clients does.
+    fn all_for(filter: &ClientFilter, suspended: &SuspendedFamilies) -> Vec<Self> {
+        match (filter.family, &filter.label, filter.standing) {
+            (Some(family), _, _) => vec![Self::WITHOUT_FAMILY, Self::of_family(family)],
+            (None, Some(label), _) => {
+                let of = Some(Value::Text(Some(label.clone().into())));
+                vec![Self { statement: &clients::SELECT_PAGE_BY_LABEL, of }]
+            }
+            (None, None, Some(standing @ Standing::Suspended)) => {
+                let others = (!suspended.is_empty()).then_some(Self::WITHOUT_FAMILY);
+                let own = Self::of_standing(standing);
+                others
+                    .into_iter()
+                    .chain([own])
+                    .chain(suspended.iter().map(Self::of_family))
+                    .collect()
+            }
+            (None, None, Some(standing @ (Standing::Pending | Standing::Dormant))) => {
+                vec![Self::of_standing(standing)]
+            }
+            (None, None, Some(Standing::Active) | None) => Vec::new(),
+        }
+    }
+}
+
 impl Store {
     /// At most `limit` clients that pass `filter`, in the order of their identifiers, beginning after `after`.
     ///
@@ -67,15 +115,46 @@ impl Store {
         after: Option<ClientId>,
         limit: usize,
     ) -> Result<Look<ClientId>, StoreError> {
-        match filter.family {
-            Some(family) => self.look_in_family(family, filter, after, limit).await,
-            None => self.look_in_order(filter, after, limit).await,
+        let suspended = self.suspended_for(filter).await?;
+        self.look(filter, &suspended, after, limit).await
+    }
+
+    async fn look(
+        &self,
+        filter: &ClientFilter,
+        suspended: &SuspendedFamilies,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Look<ClientId>, StoreError> {
+        let indexes = Index::all_for(filter, suspended);
+        if indexes.is_empty() {
+            return self.look_in_order(filter, suspended, after, limit).await;
+        }
+        let passes = |client: &ClientRecord| filter.passes(client, suspended);
+        self.look_in_indexes(&indexes, &passes, after, limit).await
+    }
+
+    /// The same, look after look. The last page is the empty one.
+    pub(super) async fn clients_by_looking(
+        &self,
+        filter: &ClientFilter,
+        mut after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, StoreError> {
+        let suspended = self.suspended_for(filter).await?;
+        loop {
+            let look = self.look(filter, &suspended, after, limit).await?;
+            if !look.clients.is_empty() || look.next.is_none() {
+                return Ok(look.clients);
+            }
+            after = look.next;
         }
     }
 
     async fn look_in_order(
         &self,
         filter: &ClientFilter,
+        suspended: &SuspendedFamilies,
         after: Option<ClientId>,
         limit: usize,
     ) -> Result<Look<ClientId>, StoreError> {
@@ -96,11 +175,11 @@ impl Store {
         {
             let rows = if filter.reads_records() { LOOKED_THROUGH } else { limit - found.len() };
             let parameters = client_page(filter, first, last, rows);
-            let statement = clients::select_page(filter.standing, filter.flags);
+            let statement = clients::select_page(filter.flags);
             let page: Vec<ClientRecord> = self.select(statement, parameters.into()).await?;
             let is_last = page.len() < rows;
             next = page.last().filter(|_| !is_last).and_then(|last| first_after(Some(id(last))));
-            found.extend(page.into_iter().filter(|client| filter.passes(client)));
+            found.extend(page.into_iter().filter(|client| filter.passes(client, suspended)));
         }
         Ok(Look::cut(found, limit, end, |client| Some(id(client))))
     }
@@ -115,68 +194,43 @@ impl Store {
             return Ok(None);
         }
         let distance = if filter.reads_records() { READ_MAX } else { SKIPPED_MAX };
-        let mut parameters = vec![Value::Id(first), Value::limit(distance)];
-        let standing = filter.standing.filter(|standing| *standing != Standing::Active);
-        let statement: &'static Statement = match standing {
-            Some(standing) => {
-                parameters.push(Value::text(standing.as_str()));
-                &clients::SELECT_REF_AHEAD_NOT_ACTIVE
-            }
-            None if filter.flags.bits() != 0 => &clients::SELECT_REF_AHEAD_FLAGGED,
-            None => &clients::SELECT_REF_AHEAD,
+        let parameters = vec![Value::Id(first), Value::limit(distance)];
+        let statement: &'static Statement = if filter.flags.bits() == 0 {
+            &clients::SELECT_REF_AHEAD
+        } else {
+            &clients::SELECT_REF_AHEAD_FLAGGED
         };
         let end: Option<ClientRef> = self.select_one(statement, parameters).await?;
         Ok(end.map(|end| end.client_id))
     }
 
-    /// At most `limit` clients of a family that pass `filter`. The last page is the empty one.
-    pub(super) async fn clients_in_family(
+    /// The clients of several indexes in one order, each once.
+    async fn look_in_indexes(
         &self,
-        family: FamilyId,
-        filter: &ClientFilter,
-        mut after: Option<ClientId>,
-        limit: usize,
-    ) -> Result<Vec<ClientRecord>, StoreError> {
-        loop {
-            let look = self.look_in_family(family, filter, after, limit).await?;
-            if !look.clients.is_empty() || look.next.is_none() {
-                return Ok(look.clients);
-            }
-            after = look.next;
-        }
-    }
-
-    /// The clients that stand in the family, and those that belong to it and have none yet.
-    async fn look_in_family(
-        &self,
-        family: FamilyId,
-        filter: &ClientFilter,
+        indexes: &[Index],
+        passes: &(dyn Fn(&ClientRecord) -> bool + Sync),
         mut after: Option<ClientId>,
         limit: usize,
     ) -> Result<Look<ClientId>, StoreError> {
+        let rows = (2 * LOOKED_THROUGH / indexes.len()).clamp(ROWS_MIN, LOOKED_THROUGH);
         let (mut found, mut read) = (Vec::new(), 0);
         while let Some(first) = first_after(after)
             && found.len() < limit
             && read < READ_MAX
         {
-            let rows = Value::limit(LOOKED_THROUGH);
-            // First those without a family: one that gets it in between is read twice, and not missed.
-            let others: Vec<ClientRecord> = self
-                .select(&families::SELECT_WITHOUT_FAMILY, vec![Value::Id(first), rows.clone()])
-                .await?;
-            let ids = [*family.as_bytes(), first].map(Value::Id);
-            let of_family = ids.into_iter().chain([rows]).collect();
-            let mut page: Vec<ClientRecord> =
-                self.select(&families::SELECT_CLIENTS, of_family).await?;
-            // As far as both were read.
-            let ends = [&page, &others].map(|read| read.get(LOOKED_THROUGH - 1).map(id));
-            let end = ends.into_iter().flatten().min();
-            read += page.len() + others.len();
-            page.extend(others);
+            let (mut page, mut end) = (Vec::new(), None);
+            for Index { statement, of } in indexes {
+                let parameters = of.iter().cloned().chain([Value::Id(first), Value::limit(rows)]);
+                let part: Vec<ClientRecord> = self.select(statement, parameters.collect()).await?;
+                // As far as all of them are read.
+                end = part.get(rows - 1).map(id).into_iter().chain(end).min();
+                read += part.len();
+                page.extend(part);
+            }
             page.retain(|client| end.is_none_or(|end| client.client_id <= end));
             page.sort_unstable_by_key(id);
             page.dedup_by_key(|client| client.client_id);
-            found.extend(page.into_iter().filter(|client| filter.passes(client)));
+            found.extend(page.into_iter().filter(passes));
             after = end;
             if end.is_none() {
                 break;
@@ -196,13 +250,14 @@ impl Store {
         mut after: Option<LastUsed>,
         limit: usize,
     ) -> Result<Look<LastUsed>, StoreError> {
+        let suspended = self.suspended_for(filter).await?;
         let (mut found, mut read) = (Vec::new(), 0);
         while found.len() < limit && read < READ_MAX {
             let page = self.page_by_use(filter, after, LOOKED_THROUGH).await?;
             read += page.len();
             let is_last = page.len() < LOOKED_THROUGH;
             after = page.last().and_then(LastUsed::of).filter(|_| !is_last);
-            found.extend(page.into_iter().filter(|client| filter.passes(client)));
+            found.extend(page.into_iter().filter(|client| filter.passes(client, &suspended)));
             if is_last {
                 break;
             }

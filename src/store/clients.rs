@@ -66,13 +66,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         self.check()?;
-        match (filter.family, &filter.label) {
-            (Some(family), _) => self.clients_in_family(family, filter, after, limit).await,
-            (None, Some(label)) => self.clients_with_label(label, filter, after, limit).await,
-            (None, None) => match &self.database {
-                Database::Embedded(embedded) => embedded.clients(filter, after, limit).await,
-                Database::Postgres(postgres) => postgres.clients(filter, after, limit).await,
-            },
+        if filter.family.is_some() || filter.label.is_some() || filter.standing.is_some() {
+            return self.clients_by_looking(filter, after, limit).await;
+        }
+        match &self.database {
+            Database::Embedded(embedded) => embedded.clients(filter, after, limit).await,
+            Database::Postgres(postgres) => postgres.clients(filter, after, limit).await,
         }
     }
 

@@ -70,13 +70,14 @@ pub(super) fn first_after<Kind: Copy>(after: Option<Id<Kind>>) -> Option<[u8; 16
     }
 }
 
-/// The parameters of the page of clients that begins with `first` and ends with `last`.
+/// The parameters of the page of clients that begins with `first` and ends with `last`. No statement decides about the
+/// standing.
 pub(super) fn client_page(
     filter: &ClientFilter,
     first: [u8; 16],
     last: [u8; 16],
     limit: usize,
-) -> [Value<'static>; 10] {
+) -> [Value<'static>; 9] {
     let (used_from, used_until) = filter.used();
     [
         Value::Id(first),
@@ -86,7 +87,6 @@ pub(super) fn client_page(
         Value::Number(Some(filter.issued_from.map_or(0, millis))),
         Value::Number(filter.issued_until.map(millis)),
         Value::limit(limit),
-        Value::Text(filter.standing.map(|standing| Cow::from(standing.as_str()))),
         Value::Number(Some(used_from)),
         Value::Number(Some(used_until)),
     ]

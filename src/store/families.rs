@@ -6,9 +6,11 @@ use tokio::time::sleep;
 
 use super::{
     ClientFilter, ClientRecord, Deleted, FamilyAccess, FamilyClient, FamilyFilter, FamilyOrder,
-    FamilyPlace, FamilyRecord, Store, StoreError, change, changes,
+    FamilyPlace, FamilyRecord, FamilyRemoval, Store, StoreError, change, changes,
+    changes::Arrived,
     column::{Value, first_after},
     family_record::{FamilyUse, Number, counted},
+    readable::Readable,
     statements::families,
 };
 use crate::{
@@ -146,21 +148,45 @@ impl Store {
         put.map(drop)
     }
 
-    /// Tells families of the clients that arrived first. Returns whether those were all, and when the first registered.
-    pub(crate) async fn add_arrivals(&self) -> Result<(bool, Option<Timestamp>), StoreError> {
-        let (arrivals, first) = change!(self, aside whole, |change| changes::add_arrivals(change))?;
-        Ok((arrivals < changes::ARRIVALS_AT_ONCE, first))
+    /// Tells families of the clients that arrived first behind `after`. What cannot be read waits.
+    pub(crate) async fn add_arrivals(
+        &self,
+        after: Option<ClientId>,
+    ) -> Result<Arrived, StoreError> {
+        let Some(first) = first_after(after) else { return Ok(Arrived::default()) };
+        change!(self, aside whole, |change| changes::add_arrivals(change, first))
     }
 
-    /// At most `limit` clients whose family is not found yet, behind `after`.
+    /// Tells families of all clients that have arrived.
+    pub(crate) async fn add_all_arrivals(&self) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            after = self.add_arrivals(after).await?.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Forgets, a page at a time, which clients an earlier release counted in a table of its own.
+    pub(crate) async fn forget_counted(&self) -> Result<(), StoreError> {
+        while change!(self, aside one, |change| changes::forget_counted(change))? > 0 {}
+        Ok(())
+    }
+
+    /// At most `limit` clients whose family is not found yet, behind `after`: those that can be read, and the last of
+    /// all.
     pub(crate) async fn clients_without_family(
         &self,
         after: Option<ClientId>,
         limit: usize,
-    ) -> Result<Vec<ClientRecord>, StoreError> {
-        let Some(first) = first_after(after) else { return Ok(Vec::new()) };
+    ) -> Result<(Vec<ClientRecord>, Option<ClientId>), StoreError> {
+        let Some(first) = first_after(after) else { return Ok((Vec::new(), None)) };
         let parameters = vec![Value::Id(first), Value::limit(limit)];
-        self.select_aside(&families::SELECT_WITHOUT_FAMILY, parameters).await
+        let rows: Vec<Readable<ClientRecord>> =
+            self.select_aside(&families::SELECT_WITHOUT_FAMILY, parameters).await?;
+        let last = rows.last().and_then(|row| row.id).map(ClientId::from_bytes);
+        Ok((rows.into_iter().filter_map(|row| row.record.ok()).collect(), last))
     }
 
     /// Finds the families of clients, and counts them there, each once. Returns how many were not counted before.
@@ -172,37 +198,40 @@ impl Store {
         change!(self, aside whole, |change| changes::count_in_families(change, &counted, false))
     }
 
-    /// Removes every registered client of a family with its grants, a few at a time; later registrations stay possible.
-    /// `progress` is told of removed clients. Returns how many there were.
+    /// Removes every registered client of a family with its grants, a few at a time, if the family is in one of
+    /// the versions of `removal`; later registrations stay possible. `progress` is told of removed clients. Returns how many there were;
+    /// `None` if another operator changed the family first. A family without clients leaves no event.
     ///
     /// # Errors
     /// [`StoreError`]; a removal that fails halfway goes on when it is made again.
     pub async fn remove_family(
         self: &Arc<Self>,
         id: FamilyId,
-        reason: &str,
+        removal: FamilyRemoval,
         by: Author,
         progress: &(dyn Fn(usize) + Sync),
-    ) -> Result<u64, StoreError> {
-        let Some(family) = self.family(id).await? else { return Ok(0) };
-        let detail = serde_json::json!({
-            "family": family.key, "reason": reason, "clients": family.clients,
-        });
-        let event = by.event(Action::FamilyRemoved).with(&detail);
-        self.record_events(vec![super::EventRecord { family: Some(id), ..event }]).await?;
+    ) -> Result<Option<u64>, StoreError> {
         let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
-        let (mut removed, mut after) = (0, None);
-        loop {
-            let page = self.clients(&filter, after, REMOVALS_AT_ONCE).await?;
-            let Some(last) = page.last() else { return Ok(removed) };
-            after = Some(last.client_id);
+        let mut page = self.clients(&filter, None, REMOVALS_AT_ONCE).await?;
+        let has_clients = !page.is_empty();
+        let (reason, author) = (removal.reason.clone(), by.clone());
+        let begins = change!(self, whole, |change| {
+            changes::begin_removal(change, id, &removal, has_clients, &author)
+        });
+        if !begins? {
+            return Ok(None);
+        }
+        let mut removed = 0;
+        while let Some(last) = page.last().map(|client| client.client_id) {
             let began = Instant::now();
-            let number = self.remove_together(&page, reason, &by).await?;
+            let number = self.remove_together(&page, &reason, &by).await?;
             removed += number as u64;
             progress(number);
             // Others have the disk for at least as long as this had it.
             sleep(began.elapsed()).await;
+            page = self.clients(&filter, Some(last), REMOVALS_AT_ONCE).await?;
         }
+        Ok(Some(removed))
     }
 
     async fn remove_together(
@@ -236,7 +265,7 @@ impl Store {
         now: Timestamp,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<u64, StoreError> {
-        while !self.add_arrivals().await?.0 {}
+        self.add_all_arrivals().await?;
         self.check_family_members().await?;
         let mut after = None;
         loop {

@@ -28,6 +28,15 @@ pub struct FamilyEdit {
     pub versions: Option<Vec<String>>,
 }
 
+/// How the clients of a family are removed.
+#[derive(Clone, Debug, Default)]
+pub struct FamilyRemoval {
+    /// Why, for the audit events.
+    pub reason: String,
+    /// The versions in which the family may be ([`FamilyRecord::version`]); `None` admits every version.
+    pub versions: Option<Vec<String>>,
+}
+
 /// What became of a [`FamilyEdit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FamilyEdited {
@@ -64,7 +73,7 @@ impl FamilyRecord {
     }
 
     /// Whether the family is in one of these versions; `None` admits every version.
-    pub(super) fn is_in(&self, versions: Option<&[String]>) -> bool {
+    pub(crate) fn is_in(&self, versions: Option<&[String]>) -> bool {
         versions.is_none_or(|versions| versions.contains(&self.version()))
     }
 }

@@ -36,6 +36,7 @@ mod overview;
 mod parts;
 mod people;
 pub mod postgres;
+mod readable;
 mod record;
 mod registrations;
 mod rules;
@@ -66,7 +67,7 @@ pub use self::{
     events::EventsOf,
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
-    family_edits::{FamilyEdit, FamilyEdited},
+    family_edits::{FamilyEdit, FamilyEdited, FamilyRemoval},
     family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     following::{NoTrailPosition, TAKEN_BACK, TrailPage},

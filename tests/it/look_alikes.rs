@@ -43,9 +43,14 @@ async fn kept(server: &TestServer, id: &str) -> (Standing, Option<String>, bool)
 
 /// How often the rule has decided, or `None` if it is not there.
 async fn hits(server: &TestServer) -> Option<String> {
+    hits_in(server, "enforce").await
+}
+
+async fn hits_in(server: &TestServer, mode: &str) -> Option<String> {
     let page = server.look("/metrics").await.body;
-    let name = "doorward_admission_rule_hits_total{rule=\"look-alikes\",mode=\"enforce\"} ";
-    page.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
+    let name =
+        format!("doorward_admission_rule_hits_total{{rule=\"look-alikes\",mode=\"{mode}\"}} ");
+    page.lines().find_map(|line| line.strip_prefix(&name)).map(str::to_owned)
 }
 
 const REASON: &str = "client_name resembles a protected name that redirect_uris do not belong to";
@@ -158,6 +163,24 @@ async fn a_rule_with_its_id_replaces_the_one_that_ships_for_as_long_as_it_is_the
     }
     let waiting = ClientFilter { standing: Some(Standing::Pending), ..ClientFilter::default() };
     assert!(!server.kept.clients(&waiting, None, 10).await.unwrap().is_empty());
+}
+
+/// Observing changes nothing.
+#[tokio::test]
+async fn a_rule_with_its_id_that_observes_leaves_the_one_that_ships_as_it_is() {
+    let server = server(with("hold", "")).await;
+    let rule = r#"{"id":"look-alikes","imitation":true,"effect":"allow","mode":"observe"}"#;
+    let id = "look-alikes".to_owned();
+    let add = RuleChange::Add { id, rule: rule.to_owned(), place: None };
+    assert_eq!(server.kept.change_rules(add, by()).await.unwrap(), RuleChanged::Now);
+    let observed = async || {
+        let answer = register(&server, "/register", "C1aude").await;
+        let (standing, label, is_flagged) = kept(&server, &answer.client_id().to_string()).await;
+        assert_eq!(standing, Standing::Pending);
+        assert_eq!((label.as_deref(), is_flagged), (Some("look-alike"), true));
+        hits_in(&server, "observe").await.filter(|hits| hits != "0").map(drop)
+    };
+    until(observed).await;
 }
 
 /// Imitators are never better off than clients that no rule decides about.

@@ -38,8 +38,8 @@ use crate::{
 /// List clients in the order of their registration
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Every filter must pass. --standing is about the client's own standing: a client whose family is \
-suspended is shown as suspended by its family, and --family lists it. Filters by name, destination, family, and source read the clients page by \
+    after_help = "Every filter must pass. --standing is about the standing that holds: a client whose family is suspended is \
+suspended. Filters by name, destination, family, and source read the clients page by \
 page, which takes a while among millions.
 
 Examples:

@@ -18,7 +18,9 @@ use crate::{
         settings::OpenStore,
     },
     family::FamilyId,
-    store::{Access, FamilyAccess, FamilyEdit, FamilyEdited, FamilyRecord, Standing},
+    store::{
+        Access, FamilyAccess, FamilyEdit, FamilyEdited, FamilyRecord, FamilyRemoval, Standing,
+    },
 };
 
 #[derive(Args, Debug)]
@@ -225,8 +227,11 @@ fn remove(
     let removed = match backend {
         Backend::Store(store) => {
             let watch = |clients: usize| bar.inc(clients as u64);
-            let reason = reason.unwrap_or("family_removed");
-            store.wait(store.handle.remove_family(family.family_id, reason, author(), &watch))?
+            let reason = reason.unwrap_or("family_removed").to_owned();
+            let removal = FamilyRemoval { reason, versions: None };
+            store
+                .wait(store.handle.remove_family(family.family_id, removal, author(), &watch))?
+                .unwrap_or_default()
         }
         Backend::Server(server) => remove_at(server, family.family_id, reason, &bar)?,
     };

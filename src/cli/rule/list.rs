@@ -20,7 +20,7 @@ use crate::{
 #[command(
     after_help = "The rules of the settings come first, and have no position: give the settings of the servers, or only \
 the rules in the store are listed. The last rule, look-alikes, ships with Doorward: registration.look_alikes says \
-what it does, and a rule of your own with that id replaces it. A client that no rule decides about gets registration.default.
+what it does, and an enforced rule of your own with that id replaces it. A client that no rule decides about gets registration.default.
 
 Examples:
   doorward rule list --config doorward.toml

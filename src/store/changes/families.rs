@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::{
-    ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing,
+    ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing, StoreError,
     arrival::ArrivalRecord,
     column::{Columns as _, Stored as _, Value},
     family_record::{ClientRef, Counted, FamilyRef, counted, family_of},
+    readable::Readable,
     sql::Statement,
     statements::families,
     transaction::Transaction,
@@ -45,15 +46,27 @@ pub(in crate::store) async fn count_in_families<T: Transaction>(
     Ok(joined.len())
 }
 
-/// Tells families of the clients that arrived first, [`ARRIVALS_AT_ONCE`] at most. Returns how many arrivals there were,
-/// and when the first of their clients registered.
+/// What became of arrivals.
+#[derive(Debug, Default)]
+pub(crate) struct Arrived {
+    /// When the first of their clients registered.
+    pub(crate) first: Option<Timestamp>,
+    /// Behind which further ones may wait; `None` if these were the last.
+    pub(crate) next: Option<ClientId>,
+    /// How many families were told.
+    pub(crate) arrivals: usize,
+    /// Rows that cannot be read, and why: arrivals that wait, and families whose arrivals wait.
+    pub(crate) unreadable: Vec<StoreError>,
+}
+
+/// Tells families of the clients that arrived first, from `first` on, [`ARRIVALS_AT_ONCE`] arrivals at most.
 pub(in crate::store) async fn add_arrivals<T: Transaction>(
     change: &mut T,
-) -> Result<(usize, Option<Timestamp>), T::Fault> {
-    let limit = [Value::limit(ARRIVALS_AT_ONCE)];
-    let arrivals = change.select(&families::SELECT_ARRIVALS, &limit).await?;
-    let first = arrivals.first().map(|arrival: &ArrivalRecord| arrival.first_seen_at);
-    Ok((add(change, arrivals).await?, first))
+    first: [u8; 16],
+) -> Result<Arrived, T::Fault> {
+    let parameters = [Value::Id(first), Value::limit(ARRIVALS_AT_ONCE)];
+    let rows = change.select(&families::SELECT_ARRIVALS, &parameters).await?;
+    add(change, rows).await
 }
 
 /// Tells a family of all its arrivals.
@@ -63,8 +76,9 @@ pub(super) async fn add_arrivals_of<T: Transaction>(
 ) -> Result<(), T::Fault> {
     loop {
         let parameters = [family.value(), Value::limit(ARRIVALS_AT_ONCE)];
-        let arrivals = change.select(&families::SELECT_ARRIVALS_OF, &parameters).await?;
-        if add(change, arrivals).await? < ARRIVALS_AT_ONCE {
+        let rows = change.select(&families::SELECT_ARRIVALS_OF, &parameters).await?;
+        let told = add(change, rows).await?;
+        if told.next.is_none() || told.arrivals == 0 {
             return Ok(());
         }
     }
@@ -72,21 +86,42 @@ pub(super) async fn add_arrivals_of<T: Transaction>(
 
 async fn add<T: Transaction>(
     change: &mut T,
-    arrivals: Vec<ArrivalRecord>,
-) -> Result<usize, T::Fault> {
+    rows: Vec<Readable<ArrivalRecord>>,
+) -> Result<Arrived, T::Fault> {
+    let last = rows.get(ARRIVALS_AT_ONCE - 1).and_then(|row| row.id);
+    let mut told = Arrived { next: last.map(ClientId::from_bytes), ..Arrived::default() };
+    let mut arrivals = Vec::new();
+    for row in rows {
+        match row.record {
+            Ok(arrival) => arrivals.push(arrival),
+            Err(error) => told.unreadable.push(error),
+        }
+    }
+    told.first = arrivals.first().map(|arrival| arrival.first_seen_at);
+    let unreadable =
+        add_to_families(change, arrivals.iter().cloned().map(ArrivalRecord::seen)).await?;
+    arrivals.retain(|arrival| !unreadable.contains_key(&arrival.family_id));
+    told.unreadable.extend(unreadable.into_values());
+    told.arrivals = arrivals.len();
     let added: Vec<ClientRef> =
         arrivals.iter().map(|arrival| ClientRef { client_id: arrival.client_id }).collect();
-    add_to_families(change, arrivals.into_iter().map(ArrivalRecord::seen)).await?;
     change.insert(&families::FORGET_ARRIVALS, &added).await?;
-    Ok(added.len())
+    Ok(told)
+}
+
+/// Forgets some clients that an earlier release counted. Returns how many.
+pub(in crate::store) async fn forget_counted<T: Transaction>(
+    change: &mut T,
+) -> Result<usize, T::Fault> {
+    change.execute(&families::FORGET_COUNTED, &[Value::limit(ARRIVALS_AT_ONCE)]).await
 }
 
 /// Adds what was seen of clients to the rows of their families. Rows are made first, then locked in one order: two nodes
-/// that add to one family do it one after the other.
+/// that add to one family do it one after the other. A family whose row cannot be read stays as it is: returns those.
 async fn add_to_families<T: Transaction>(
     change: &mut T,
     all: impl IntoIterator<Item = FamilyRecord>,
-) -> Result<(), T::Fault> {
+) -> Result<BTreeMap<FamilyId, StoreError>, T::Fault> {
     let mut seen: BTreeMap<FamilyId, FamilyRecord> = BTreeMap::new();
     for family in all {
         match seen.get_mut(&family.family_id) {
@@ -94,21 +129,32 @@ async fn add_to_families<T: Transaction>(
             None => drop(seen.insert(family.family_id, family)),
         }
     }
+    let mut unreadable = BTreeMap::new();
     if seen.is_empty() {
-        return Ok(());
+        return Ok(unreadable);
     }
     let empty: Vec<FamilyRecord> = seen.values().map(FamilyRecord::without_clients).collect();
     change.insert(&families::BEGIN, &empty).await?;
     let keys: Vec<FamilyRef> =
         seen.keys().map(|family_id| FamilyRef { family_id: *family_id }).collect();
-    let mut stored: Vec<FamilyRecord> =
+    let rows: Vec<Readable<FamilyRecord>> =
         change.select_each(&families::SELECT_AND_LOCK_EACH, &keys).await?;
-    for family in &mut stored {
-        if let Some(seen) = seen.get(&family.family_id) {
-            family.add(seen);
+    let mut stored = Vec::new();
+    for Readable { id, record } in rows {
+        match record {
+            Ok(mut family) => {
+                if let Some(seen) = seen.get(&family.family_id) {
+                    family.add(seen);
+                }
+                stored.push(family);
+            }
+            Err(error) => {
+                unreadable.extend(id.map(|id| (FamilyId::from_bytes(id), error)));
+            }
         }
     }
-    change.insert(&families::PUT, &stored).await.map(drop)
+    change.insert(&families::PUT, &stored).await?;
+    Ok(unreadable)
 }
 
 /// Counts a client no more in its family. The row of one that is removed goes next.

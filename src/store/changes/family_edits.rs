@@ -14,7 +14,8 @@ use crate::{
     client::ClientIdentifier,
     family::FamilyId,
     store::{
-        EventRecord, FamilyEdit, FamilyEdited, FamilyRecord, GrantRecord, Standing, Transition,
+        EventRecord, FamilyEdit, FamilyEdited, FamilyRecord, FamilyRemoval, GrantRecord, Standing,
+        Transition,
         column::{Columns as _, Stored as _},
         family_record::GrantsOf,
         statements::{events, families},
@@ -50,6 +51,31 @@ pub(in crate::store) async fn edit_family<T: Transaction>(
         change_ceiling(change, family, ceiling.as_ref(), edit.reason.as_deref(), by).await?;
     }
     Ok(FamilyEdited::Now { is_changed: transition.is_some() || ceiling.is_some(), ended: 0 })
+}
+
+/// Begins to remove the clients of a family, if it is in one of its versions. Leaves an event if there are any. Returns
+/// whether it may begin.
+pub(in crate::store) async fn begin_removal<T: Transaction>(
+    change: &mut T,
+    id: FamilyId,
+    removal: &FamilyRemoval,
+    has_clients: bool,
+    by: &Author,
+) -> Result<bool, T::Fault> {
+    add_arrivals_of(change, id).await?;
+    let found: Vec<FamilyRecord> = change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
+    let Some(family) = found.first() else { return Ok(true) };
+    if !family.is_in(removal.versions.as_deref()) {
+        return Ok(false);
+    }
+    if has_clients {
+        let detail =
+            json!({ "family": family.key, "reason": removal.reason, "clients": family.clients });
+        let event = by.event(Action::FamilyRemoved).with(&detail);
+        let event = EventRecord { family: Some(id), ..event };
+        change.insert(&events::INSERT, slice::from_ref(&event)).await?;
+    }
+    Ok(true)
 }
 
 async fn change_standing<T: Transaction>(

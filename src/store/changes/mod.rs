@@ -36,10 +36,10 @@ pub(super) use self::{
     events::record_events,
     expiry::{expire_clients, expire_grants, forget_events},
     families::{
-        ARRIVALS_AT_ONCE, add_arrivals, check_members, count_in_families, import_families,
+        Arrived, add_arrivals, check_members, count_in_families, forget_counted, import_families,
         put_family_use, recount_family,
     },
-    family_edits::{edit_family, end_grants_of_clients},
+    family_edits::{begin_removal, edit_family, end_grants_of_clients},
     grants::{
         Ending, allow, disconnect, import_consents, keep_grants, redeem_code, repeat_or_end,
         revoke_grant, supersede_refresh_token,

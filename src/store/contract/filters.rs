@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Records, everything, register_all};
+use super::{Records, by, everything, register_all, register_with_families};
 use crate::{
     admission::{DestinationPattern, Word as _},
     client::ClientMetadata,
@@ -10,7 +10,7 @@ use crate::{
     family::{FamilyId, FamilyKey},
     store::{
         ClientFilter, ClientFlags, ClientRecord, ClientState, DocumentClientId,
-        DocumentClientRecord, LastUsed, Standing, Store,
+        DocumentClientRecord, LastUsed, Standing, Store, SuspendedFamilies,
     },
 };
 
@@ -110,9 +110,72 @@ pub(in crate::store) async fn every_filter_finds_what_it_says(store: Arc<Store>)
             let (looked, _) = looked_for(&store, &filter, limit).await;
             assert_eq!(looked.iter().collect::<Vec<_>>(), expected, "{limit}: {filter:?}");
         }
-        let shown: Vec<_> = all.iter().filter(|client| filter.passes(client)).collect();
+        let shown: Vec<_> = all
+            .iter()
+            .filter(|client| filter.passes(client, &SuspendedFamilies::default()))
+            .collect();
         assert_eq!(shown, expected, "the rule alone: {filter:?}");
     }
+}
+
+/// Filters by standing find the clients that are shown with it, in one order, each once: those that are suspended by their
+/// family, too, whether their family is known already or not.
+pub(in crate::store) async fn clients_are_found_by_the_standing_that_holds(store: Arc<Store>) {
+    let mut records = Records::new();
+    let mut all: Vec<ClientRecord> = (0..3_300)
+        .map(|nth| {
+            let name = ["Blocked", "Free", "Banned"][nth % 3];
+            ClientRecord { metadata: metadata(name, &[LOOPBACK]), ..records.next() }
+        })
+        .collect();
+    for (nth, client) in all.iter_mut().enumerate() {
+        client.state.standing = match nth % 50 {
+            0 => Standing::Suspended,
+            1 => Standing::Pending,
+            2 => Standing::Dormant,
+            _ => Standing::Active,
+        };
+    }
+    let late = all.split_off(3_000);
+    store.import_clients(all.clone()).await.unwrap();
+    register_with_families(&store, &late[..150]).await;
+    register_all(&store, &late[150..]).await;
+    all.extend(late);
+    let shown = async |standing: Standing, limit: usize| {
+        let filter = ClientFilter { standing: Some(standing), ..ClientFilter::default() };
+        let listed = everything(&store, &filter, limit).await;
+        let (looked, looks) = looked_for(&store, &filter, limit).await;
+        assert_eq!(listed, looked, "{standing}");
+        assert!(looks <= 2 + listed.len() / limit + all.len() / 1_000, "{standing}: {looks}");
+        listed
+    };
+
+    for suspended in [vec![], vec!["Blocked"], vec!["Blocked", "Banned"]] {
+        for name in &suspended {
+            let family = all.iter().find(|it| it.metadata.contains(name)).map(family).unwrap();
+            store.suspend_family(family, None, by(), &|_, _| {}).await.unwrap();
+        }
+        for standing in Standing::ALL.iter().copied() {
+            let holds = |client: &&ClientRecord| {
+                let is_blocked = suspended.iter().any(|name| client.metadata.contains(name));
+                let own = client.state.standing;
+                (if is_blocked { Standing::Suspended } else { own }) == standing
+            };
+            let expected: Vec<_> = all.iter().filter(holds).cloned().collect();
+            for limit in [7, 1_000] {
+                assert_eq!(shown(standing, limit).await, expected, "{standing}: {suspended:?}");
+            }
+        }
+    }
+    let filter = ClientFilter {
+        standing: Some(Standing::Suspended),
+        flags: ClientFlags::LOOK_ALIKE,
+        ..ClientFilter::default()
+    };
+    assert_eq!(everything(&store, &filter, 100).await, []);
+    let blocked = family(&all[0]);
+    let own = ClientFilter { family: Some(blocked), flags: ClientFlags::default(), ..filter };
+    assert_eq!(everything(&store, &own, 500).await.len(), 1_100);
 }
 
 /// All clients that pass, look after look, and the number of looks.

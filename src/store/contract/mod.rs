@@ -79,6 +79,7 @@ macro_rules! store_contract {
             families::a_rebuild_counts_what_was_never_counted,
             families::a_decision_about_a_family_is_imported_and_the_later_one_stays,
             filters::every_filter_finds_what_it_says,
+            filters::clients_are_found_by_the_standing_that_holds,
             filters::clients_are_listed_by_their_last_use,
             filters::one_question_looks_through_so_many_clients_and_no_more,
             filters::clients_with_a_document_pass_the_filters_that_apply_to_them,

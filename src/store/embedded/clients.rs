@@ -11,9 +11,9 @@ use crate::{
     clock::Timestamp,
     store::{
         ClientFilter, ClientFlags, ClientRecord, ClientRegistration, ClientState, Imported,
-        Standing, StoreError,
+        StoreError, SuspendedFamilies,
         arrival::{Newcomer, Registration, arrivals},
-        column::{Record as _, Stored as _, Value, client_page, corrupt, first_after},
+        column::{Record as _, Stored as _, client_page, corrupt, first_after},
         statements::{clients, families},
     },
 };
@@ -85,6 +85,8 @@ pub(super) fn page(
     after: Option<ClientId>,
     limit: usize,
 ) -> Result<Vec<ClientRecord>, StoreError> {
+    // Lists by standing come another way.
+    let suspended = SuspendedFamilies::default();
     let (mut page, mut next) = (Vec::new(), first_after(after));
     // Back off exponentially.
     let mut distance = limit;
@@ -95,40 +97,20 @@ pub(super) fn page(
         let end = if *filter == ClientFilter::default() {
             None
         } else {
-            ahead(connection, filter.standing, first, distance)?
+            rows::ahead(connection, &clients::SELECT_AHEAD, first, distance)?
         };
         let rest = if filter.reads_records() { usize::MAX } else { limit - page.len() };
         let parameters = client_page(filter, first, end.unwrap_or(LAST), rest);
-        each(
-            connection,
-            clients::select_page(filter.standing, filter.flags),
-            &parameters,
-            &mut |row| {
-                if page.len() < limit {
-                    let client = ClientRecord::from_row(row)?;
-                    page.extend(filter.passes(&client).then_some(client));
-                }
-                Ok(())
-            },
-        )?;
+        each(connection, clients::select_page(filter.flags), &parameters, &mut |row| {
+            if page.len() < limit {
+                let client = ClientRecord::from_row(row)?;
+                page.extend(filter.passes(&client, &suspended).then_some(client));
+            }
+            Ok(())
+        })?;
         next = end.and_then(|end| first_after(Some(ClientId::from_bytes(end))));
     }
     Ok(page)
-}
-
-/// The client at a distance behind another, among those that a filter with this standing looks through.
-fn ahead(
-    connection: &Connection,
-    standing: Option<Standing>,
-    first: [u8; 16],
-    distance: usize,
-) -> Result<Option<[u8; 16]>, StoreError> {
-    let standing = standing.filter(|standing| *standing != Standing::Active);
-    let Some(standing) = standing else {
-        return rows::ahead(connection, &clients::SELECT_AHEAD, first, distance, None);
-    };
-    let standing = Value::Text(Some(standing.as_str().into()));
-    rows::ahead(connection, &clients::SELECT_AHEAD_NOT_ACTIVE, first, distance, Some(standing))
 }
 
 /// Shows every client to `visit`, also those that do not load.
@@ -178,18 +160,17 @@ pub(super) fn insert_error(client: &ClientRecord, error: rusqlite::Error) -> Sto
 mod tests {
     use rusqlite::Connection;
 
-    use super::{super::schema, ClientFlags, Standing, clients};
+    use super::{super::schema, ClientFlags, clients};
 
     #[test]
     fn a_list_with_an_index_of_its_own_follows_it_and_sorts_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
-        let flagged = clients::select_page(None, ClientFlags::LOOK_ALIKE);
-        let pending = clients::select_page(Some(Standing::Pending), ClientFlags::default());
+        let flagged = clients::select_page(ClientFlags::LOOK_ALIKE);
         for (statement, index) in [
             (&clients::SELECT_PAGE_BY_USE, "clients_by_use"),
             (flagged, "clients_flagged"),
-            (pending, "clients_by_standing"),
+            (&clients::SELECT_PAGE_BY_STANDING, "clients_by_standing"),
         ] {
             let explained = format!("EXPLAIN QUERY PLAN {}", statement.sqlite);
             let mut explained = connection.prepare(&explained).unwrap();

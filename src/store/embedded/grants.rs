@@ -50,7 +50,7 @@ pub(super) fn page(
         let end = if *filter == GrantFilter::default() {
             None
         } else {
-            ahead(connection, &grants::SELECT_AHEAD, first, looked_through, None)?
+            ahead(connection, &grants::SELECT_AHEAD, first, looked_through)?
         };
         let parameters = [from, Value::Id(end.unwrap_or(LAST)), client(), rest];
         page.append(&mut rows(connection, &grants::SELECT_PAGE, &parameters)?);

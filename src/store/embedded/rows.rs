@@ -195,17 +195,15 @@ pub(super) fn first<R: Record>(
     rows.next().map_err(store_error)?.map(R::from_row).transpose()
 }
 
-/// The identifier at a distance behind another, if there is one; `among` is a third parameter of the statement.
+/// The identifier at a distance behind another, if there is one.
 pub(super) fn ahead(
     connection: &Connection,
     statement: &Statement,
     first: [u8; 16],
     distance: usize,
-    among: Option<Value<'_>>,
 ) -> Result<Option<[u8; 16]>, StoreError> {
     let mut found = None;
-    let parameters: Vec<_> =
-        [Value::Id(first), Value::limit(distance)].into_iter().chain(among).collect();
+    let parameters = [Value::Id(first), Value::limit(distance)];
     each(connection, statement, &parameters, &mut |row| {
         found = Some(row.get(0).map_err(store_error)?);
         Ok(())

@@ -417,6 +417,24 @@ async fn a_backup_never_replaces_a_file() {
 }
 
 #[tokio::test]
+async fn counting_goes_on_beside_rows_that_cannot_be_read() {
+    let (store, folder) = empty_store();
+    let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
+    let run = async |sql: &str| other.execute_batch(sql).unwrap();
+    arrivals::counting_goes_on_beside_rows_that_cannot_be_read(&store, run).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_family_has_never_fewer_clients_than_none() {
+    let (store, folder) = empty_store();
+    let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
+    let run = async |sql: &str| other.execute_batch(sql).unwrap();
+    arrivals::a_family_has_never_fewer_clients_than_none(&store, run).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_an_earlier_release_counted_is_counted_once() {
     let (store, folder) = empty_store();
     let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();

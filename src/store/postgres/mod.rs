@@ -48,7 +48,7 @@ pub use self::{
 };
 use super::{
     Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,
-    QueueFigures, StoreError, Swept,
+    QueueFigures, StoreError, SuspendedFamilies, Swept,
     arrival::Newcomer,
     column::{Record, Stored as _, Value, client_page, first_after},
     sql::Statement,
@@ -151,7 +151,7 @@ impl Postgres {
         limit: usize,
     ) -> Result<Vec<ClientRecord>, StoreError> {
         let page = client_page(filter, first, [u8::MAX; 16], limit);
-        let statement = statements::clients::select_page(filter.standing, filter.flags);
+        let statement = statements::clients::select_page(filter.flags);
         records(&self.ask(statement, &parameters(&page)).await?)
     }
 }
@@ -184,6 +184,8 @@ impl Postgres {
                 None => Ok(Vec::new()),
             };
         }
+        // Lists by standing come another way.
+        let suspended = SuspendedFamilies::default();
         let mut found = Vec::new();
         while let Some(first) = next
             && found.len() < limit
@@ -191,7 +193,8 @@ impl Postgres {
             let page = self.page(filter, first, ROWS_LOOKED_THROUGH).await?;
             let last = page.last().map(|client| client.client_id);
             next = last.and_then(|last| first_after(Some(last)));
-            found.extend(page.into_iter().filter(|client| filter.passes(client)));
+            let page = page.into_iter();
+            found.extend(page.filter(|client| filter.passes(client, &suspended)));
         }
         found.truncate(limit);
         Ok(found)

@@ -300,6 +300,22 @@ async fn a_database_that_cannot_be_reached_is_named_without_its_password() {
 }
 
 #[tokio::test]
+async fn counting_goes_on_beside_rows_that_cannot_be_read() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
+    arrivals::counting_goes_on_beside_rows_that_cannot_be_read(&store, run).await;
+}
+
+#[tokio::test]
+async fn a_family_has_never_fewer_clients_than_none() {
+    let Some(database) = Database::migrated().await else { return };
+    let store = database.open(Access::Serve).await.unwrap();
+    let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
+    arrivals::a_family_has_never_fewer_clients_than_none(&store, run).await;
+}
+
+#[tokio::test]
 async fn what_an_earlier_release_counted_is_counted_once() {
     let Some(database) = Database::migrated().await else { return };
     let store = database.open(Access::Serve).await.unwrap();

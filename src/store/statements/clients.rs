@@ -1,7 +1,7 @@
 //! Registered clients.
 
 use super::{
-    ArrivalRecord, ClientAge, ClientFlags, ClientRecord, ClientRef, Record, Registration, Standing,
+    ArrivalRecord, ClientAge, ClientFlags, ClientRecord, ClientRef, Record, Registration,
     Statement, parameters, parameters_after, sql,
 };
 
@@ -59,53 +59,28 @@ pub(in crate::store) const SELECT_ALL: Statement = select!(ClientRecord, "ORDER 
 
 const BOUNDS: &str = "WHERE client_id >= $1 AND client_id <= $2 AND ($3 IS NULL OR profile = $3) \
     AND (flags & $4) = $4 AND issued_at >= $5 AND ($6 IS NULL OR issued_at < $6) \
-    AND coalesce(used_at, -1) >= $9 AND coalesce(used_at, -1) < $10 ";
+    AND coalesce(used_at, -1) >= $8 AND coalesce(used_at, -1) < $9 ";
 
-/// Most clients are active: they have no index, and need none.
-const OF_ANY_OR_ACTIVE: &str = "AND ($8 IS NULL OR coalesce(standing, 'active') = $8) ";
-
-/// Clients of other standings are few, and have an index.
-const NOT_ACTIVE: &str = "AND standing = $8 ";
-
-macro_rules! page {
-    ($standing:expr) => {
-        select!(
-            ClientRecord,
-            super::super::sql::joined!(b'$'; BOUNDS, $standing, "ORDER BY client_id LIMIT $7")
-        )
-    };
-}
-
-const SELECT_PAGE: Statement = page!(OF_ANY_OR_ACTIVE);
-
-const SELECT_PAGE_NOT_ACTIVE: Statement = page!(NOT_ACTIVE);
+const SELECT_PAGE: Statement =
+    select!(ClientRecord, super::super::sql::joined!(b'$'; BOUNDS, "ORDER BY client_id LIMIT $7"));
 
 /// Flagged clients are few, and have an index. SQLite does not know how few.
 const SELECT_PAGE_FLAGGED: Statement = sql!(
     sqlite: [
         "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients INDEXED BY clients_flagged ",
-        BOUNDS, OF_ANY_OR_ACTIVE, FLAGGED, "ORDER BY client_id LIMIT $7"
+        BOUNDS, FLAGGED, "ORDER BY client_id LIMIT $7"
     ],
     postgres: [
         "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients ",
-        BOUNDS, OF_ANY_OR_ACTIVE, FLAGGED, "ORDER BY client_id LIMIT $7"
+        BOUNDS, FLAGGED, "ORDER BY client_id LIMIT $7"
     ],
 );
 
 const FLAGGED: &str = "AND flags <> 0 ";
 
-/// A page of the clients that pass a filter with this standing and these flags.
-pub(in crate::store) const fn select_page(
-    standing: Option<Standing>,
-    flags: ClientFlags,
-) -> &'static Statement {
-    match standing {
-        None | Some(Standing::Active) if flags.bits() != 0 => &SELECT_PAGE_FLAGGED,
-        None | Some(Standing::Active) => &SELECT_PAGE,
-        Some(Standing::Pending | Standing::Suspended | Standing::Dormant) => {
-            &SELECT_PAGE_NOT_ACTIVE
-        }
-    }
+/// A page of the clients that pass a filter with these flags.
+pub(in crate::store) const fn select_page(flags: ClientFlags) -> &'static Statement {
+    if flags.bits() == 0 { &SELECT_PAGE } else { &SELECT_PAGE_FLAGGED }
 }
 
 pub(in crate::store) const SELECT_PAGE_BY_USE: Statement = select!(
@@ -119,21 +94,9 @@ pub(in crate::store) const SELECT_AHEAD: Statement = sql!(
     "SELECT client_id FROM clients WHERE client_id >= $1 ORDER BY client_id LIMIT 1 OFFSET $2"
 );
 
-/// For SQLite: the same among the clients of one standing other than active.
-pub(in crate::store) const SELECT_AHEAD_NOT_ACTIVE: Statement = sql!(
-    "SELECT client_id FROM clients WHERE client_id >= $1 AND standing = $3 \
-     ORDER BY client_id LIMIT 1 OFFSET $2"
-);
-
 /// The client at a distance behind another.
 pub(in crate::store) const SELECT_REF_AHEAD: Statement =
     select!(ClientRef, "WHERE client_id >= $1 ORDER BY client_id LIMIT 1 OFFSET $2");
-
-/// The same among the clients of one standing other than active.
-pub(in crate::store) const SELECT_REF_AHEAD_NOT_ACTIVE: Statement = select!(
-    ClientRef,
-    "WHERE client_id >= $1 AND standing = $3 ORDER BY client_id LIMIT 1 OFFSET $2"
-);
 
 /// The same among flagged clients.
 pub(in crate::store) const SELECT_REF_AHEAD_FLAGGED: Statement = sql!(
@@ -164,6 +127,10 @@ pub(in crate::store) const SELECT_NEWEST: Statement =
 /// The clients with a label.
 pub(in crate::store) const SELECT_PAGE_BY_LABEL: Statement =
     select!(ClientRecord, "WHERE label = $1 AND client_id >= $2 ORDER BY client_id LIMIT $3");
+
+/// The clients of one standing of their own. Most clients are active: they have no index, and need none.
+pub(in crate::store) const SELECT_PAGE_BY_STANDING: Statement =
+    select!(ClientRecord, "WHERE standing = $1 AND client_id >= $2 ORDER BY client_id LIMIT $3");
 
 /// What decides when clients expire, a page of them. A client that an operator made, or that registered with an initial
 /// access token, does not expire unless a rule says so.

@@ -27,6 +27,12 @@ pub(in crate::store) const WAS_COUNTED: Statement = sql!(
     ],
 );
 
+/// Forgets some clients that an earlier release counted.
+pub(in crate::store) const FORGET_COUNTED: Statement = sql!(
+    "DELETE FROM family_clients WHERE (family_id, client_id) IN (SELECT family_id, client_id \
+     FROM family_clients ORDER BY family_id, client_id LIMIT $1)"
+);
+
 pub(in crate::store) const SELECT_MEMBER: Statement =
     select!(FamilyClient, "WHERE family = $1 AND client_id = $2");
 
@@ -50,14 +56,15 @@ const LOSE_FROM_ARRIVAL: &str = "UPDATE family_arrivals SET clients = clients - 
     WHERE client_id = (SELECT client_id FROM family_arrivals WHERE client_id <= $3 AND family_id = $1 AND clients > 0 \
     ORDER BY client_id DESC LIMIT 1";
 
-/// The arrivals that came first. In PostgreSQL, without those that another node is about to add.
+/// The arrivals that came first, from one on. In PostgreSQL, without those that another node is about to add.
 pub(in crate::store) const SELECT_ARRIVALS: Statement = sql!(
     sqlite: [
-        "SELECT ", <ArrivalRecord as Record>::NAMES, " FROM family_arrivals ORDER BY client_id LIMIT $1"
+        "SELECT ", <ArrivalRecord as Record>::NAMES,
+        " FROM family_arrivals WHERE client_id >= $1 ORDER BY client_id LIMIT $2"
     ],
     postgres: [
-        "SELECT ", <ArrivalRecord as Record>::NAMES, " FROM family_arrivals ORDER BY client_id LIMIT $1 \
-         FOR UPDATE SKIP LOCKED"
+        "SELECT ", <ArrivalRecord as Record>::NAMES, " FROM family_arrivals WHERE client_id >= $1 \
+         ORDER BY client_id LIMIT $2 FOR UPDATE SKIP LOCKED"
     ],
 );
 
@@ -140,12 +147,15 @@ pub(in crate::store) const SET_CEILING: Statement =
 pub(in crate::store) const SET_USE: Statement =
     sql!("UPDATE families SET people = $2, used_at = $3 WHERE family_id = $1");
 
-/// Without those of arrivals, which are added later.
+/// Without those of arrivals, which are added later; an arrival may count clients that are gone.
 pub(in crate::store) const COUNT_CLIENTS: Statement = sql!(
-    "UPDATE families SET clients = (SELECT count(*) FROM clients \
-     WHERE clients.family = families.family_id) - (SELECT CAST(coalesce(sum(arrived.clients), 0) AS bigint) \
-     FROM family_arrivals AS arrived WHERE arrived.family_id = families.family_id) WHERE family_id = $1"
+    sqlite: ["UPDATE families SET clients = max(0, ", COUNTED, ") WHERE family_id = $1"],
+    postgres: ["UPDATE families SET clients = greatest(0, ", COUNTED, ") WHERE family_id = $1"],
 );
+
+const COUNTED: &str = "(SELECT count(*) FROM clients WHERE clients.family = families.family_id) \
+    - (SELECT CAST(coalesce(sum(arrived.clients), 0) AS bigint) FROM family_arrivals AS arrived \
+    WHERE arrived.family_id = families.family_id)";
 
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM families");
 

@@ -4,7 +4,7 @@
 use super::{
     AttemptRecord, ClientFlags, ClientRecord, ConsentRecord, DocumentClientRecord, EventRecord,
     FamilyClient, FamilyRecord, GrantRecord, InitialAccessTokenRecord, KeyRecord, MarkRecord,
-    OperatorTokenRecord, RuleRecord, SessionRecord, Standing,
+    OperatorTokenRecord, RuleRecord, SessionRecord,
     arrival::{ArrivalRecord, Registration},
     column::{Columns, Record},
     family_record::ClientRef,

@@ -248,3 +248,82 @@ async fn a_change_of_a_family_that_breaks_a_rule_is_named_and_changes_nothing() 
     let answer = call(&server, "GET", &format!("{FAMILIES}/x"), &operator).await;
     assert_eq!((answer.status, source(&answer)), (400, json!({ "parameter": "family_id" })));
 }
+
+/// Lists show clients with the standing that holds, and filters select by it.
+#[tokio::test]
+async fn filters_by_standing_agree_with_what_is_shown() {
+    let server = serve().await;
+    let operator = token(&server, "oncall", Role::Operator).await;
+    let family = family(&server, "Probe", 2).await;
+    let other = client(&server, "Other").await;
+    let filter = doorward::store::ClientFilter { family: Some(family), ..Default::default() };
+    let clients = server.kept.clients(&filter, None, 10).await.unwrap();
+    let all: Vec<String> = clients.iter().map(|client| client.client_id.to_string()).collect();
+    allow(&server, clients[0].client_id, "acme:1", "read").await;
+    allow(&server, other, "acme:1", "read").await;
+    let list = async |query: &str| ids(&get(&server, &format!("/api/v2/{query}"), &operator).await);
+    assert_eq!(list("oauth2/clients?filter[standing]=suspended").await, [""; 0]);
+    assert_eq!(list("org_authorized_clients?filter[disabled]=true").await, [""; 0]);
+
+    let by = doorward::audit::Author::new(
+        doorward::audit::Actor::System,
+        server.clock.now(),
+        doorward::entropy::Entropy::seeded(4),
+    );
+    // By another node or a command line.
+    server.kept.suspend_family(family, None, by, &|_, _| {}).await.unwrap();
+
+    let suspended = get(&server, "/api/v2/oauth2/clients?filter[standing]=suspended", &operator);
+    let suspended = suspended.await;
+    assert_eq!(ids(&suspended), all);
+    for client in suspended["data"].as_array().unwrap() {
+        let attributes = &client["attributes"];
+        assert_eq!(
+            (&attributes["standing"], &attributes["effective_standing"]),
+            (&json!("active"), &json!("suspended"))
+        );
+    }
+    let others = [other.to_string()];
+    assert_eq!(list("oauth2/clients?filter[standing]=active").await, others);
+    assert_eq!(list("org_authorized_clients?filter[disabled]=true").await, all);
+    assert_eq!(list("org_authorized_clients?filter[disabled]=false").await, others);
+    let path = format!("/api/v2/org_authorized_clients/{}", all[0]);
+    let read = get(&server, &path, &operator).await;
+    assert_eq!(read["data"]["attributes"]["disabled"], true);
+    let attributes = json!({ "disabled": false });
+    let body = json!({ "data":
+        { "id": all[0], "type": "org_authorized_clients", "attributes": attributes } });
+    let enabled = call_with(&server, ("PATCH", &path), &bearer(&operator), Some(&body)).await;
+    assert_eq!(enabled.status, 422, "{enabled:?}");
+    assert_eq!(source(&enabled), json!({ "pointer": "/data/attributes/disabled" }));
+}
+
+#[tokio::test]
+async fn a_family_is_rehearsed_and_removed_only_in_the_version_that_the_operator_saw() {
+    let server = serve().await;
+    let admin = token(&server, "admin", Role::Admin).await;
+    let family = family(&server, "Probe", 2).await;
+    let path = format!("{FAMILIES}/{family}");
+    let seen = call(&server, "GET", &path, &admin).await;
+    let seen = format!("if-match: {}\r\n", seen.header("etag").unwrap());
+    let suspended =
+        change(&server, family, (&admin, ""), &json!({ "standing": "suspended" })).await;
+    assert_eq!(suspended.status, 200, "{suspended:?}");
+    let now = format!("if-match: {}\r\n", suspended.header("etag").unwrap());
+
+    let body = json!({ "data": { "id": family.to_string(), "type": "oauth2_families",
+        "attributes": { "standing": "active" } } });
+    let rehearsal = ("PATCH", &*format!("{path}?dry_run=true"));
+    for (version, rehearsed, removed) in [(&seen, 412, 412), (&now, 200, 200)] {
+        let headers = format!("{}{version}", bearer(&admin));
+        let answer = call_with(&server, rehearsal, &headers, Some(&body)).await;
+        assert_eq!(answer.status, rehearsed, "{answer:?}");
+        let answer = call_with(&server, ("DELETE", &path), &headers, None).await;
+        assert_eq!(answer.status, removed, "{answer:?}");
+        let left = server.kept.family(family).await.unwrap().unwrap().clients;
+        assert_eq!(left, if removed == 412 { 2 } else { 0 });
+    }
+    let again = call(&server, "DELETE", &path, &admin).await;
+    assert_eq!(again.json()["meta"]["clients_removed"], 0, "{again:?}");
+    assert_eq!(events(&server, Action::FamilyRemoved).await.len(), 1, "nothing was left");
+}
