@@ -7,8 +7,10 @@
 //! A new setting needs a default with which yesterday's file behaves as yesterday.
 
 mod algorithm;
+mod branding;
 mod choices;
 mod derived;
+mod exports;
 mod fault;
 mod guard;
 mod identity;
@@ -36,29 +38,9 @@ use url::Url;
 
 use crate::admission::EffectName;
 
-pub use self::{
-    algorithm::SigningAlgorithm,
-    choices::{LogFormat, LookAlikes, RegistrationAccess, WhenUnreachable},
-    fault::ConfigErrors,
-    guard::{Ask, Guard, GuardRule, IdentityHeaders, ShownTools},
-    load::load,
-    location::{PostgresUrl, Secret, StoreLocation},
-    print::{reference, sample},
-    redis_url::RedisUrl,
-    secret_files::{SecretFile, secret_files},
-    source::{Sources, environment},
-    tables::{
-        AdmissionRule, CatalogueScope, Operators, ProtectedName, Provider, Resource, Webhook,
-    },
-    traces::{Ratio, TraceSampler},
-};
-pub(crate) use self::{
-    identity::OWN_CLAIMS,
-    pattern::{Strictness, ToolMatch, path_matches, tool_matches},
-    text::without_credentials,
-    traces::export_headers,
-};
+pub use self::exports::*;
 use self::{
+    branding::{BRAND, COLOR, LINK, LOGO},
     kind::{Boolean, Integer, List},
     redis_url::REDIS,
     setting::table,
@@ -69,6 +51,12 @@ use self::{
         word,
     },
     traces::{ATTRIBUTE, SAMPLER, SERVICE_NAME, Share, TRACES_HEADERS, TRACES_URL},
+};
+pub(crate) use self::{
+    identity::OWN_CLAIMS,
+    pattern::{Strictness, ToolMatch, path_matches, tool_matches},
+    text::without_credentials,
+    traces::export_headers,
 };
 
 // The words after a default: `dev`, the default under `--dev`; `example`, shown where the default
@@ -216,27 +204,22 @@ table! {
         /// A client with loopback redirect URIs alone is flagged only if its name disguises one of these.
         /// A list of your own replaces this one.
         protected_names: Vec<ProtectedName> = [
-            { name = "Amazon", hosts = ["amazon.com", "amazonaws.com"] },
-            { name = "Anthropic", hosts = ["anthropic.com", "claude.ai", "claude.com"] },
+            { name = "Amazon", hosts = ["amazon.com", "amazonaws.com"] }, { name = "Anthropic", hosts = ["anthropic.com", "claude.ai", "claude.com"] },
             { name = "ChatGPT", hosts = ["chatgpt.com", "openai.com"] },
             { name = "Claude", hosts = ["claude.ai", "claude.com", "anthropic.com"], schemes = ["claude"] },
             { name = "Claude Code", hosts = ["claude.ai", "claude.com", "anthropic.com"] },
             { name = "Copilot", hosts = ["microsoft.com", "github.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
             { name = "Cursor", hosts = ["cursor.com", "cursor.sh"], schemes = ["cursor"], ordinary_word = true },
-            { name = "Datadog", hosts = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"] },
-            { name = "DeepSeek", hosts = ["deepseek.com"] }, { name = "Dropbox", hosts = ["dropbox.com"] },
-            { name = "Facebook", hosts = ["facebook.com", "meta.com"] },
-            { name = "Gemini", hosts = ["google.com"], ordinary_word = true },
-            { name = "GitHub", hosts = ["github.com"] },
+            { name = "Datadog", hosts = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"] }, { name = "DeepSeek", hosts = ["deepseek.com"] },
+            { name = "Dropbox", hosts = ["dropbox.com"] }, { name = "Facebook", hosts = ["facebook.com", "meta.com"] },
+            { name = "Gemini", hosts = ["google.com"], ordinary_word = true }, { name = "GitHub", hosts = ["github.com"] },
             { name = "GitHub Copilot", hosts = ["github.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
             { name = "Google", hosts = ["google.com"] }, { name = "Hugging Face", hosts = ["huggingface.co"] },
             { name = "Le Chat", hosts = ["mistral.ai"], ordinary_word = true },
-            { name = "Microsoft", hosts = ["live.com", "microsoft.com", "microsoftonline.com"] },
-            { name = "Mistral", hosts = ["mistral.ai"] },
+            { name = "Microsoft", hosts = ["live.com", "microsoft.com", "microsoftonline.com"] }, { name = "Mistral", hosts = ["mistral.ai"] },
             { name = "Notion", hosts = ["notion.com", "notion.so"], schemes = ["notion"], ordinary_word = true },
             { name = "OpenAI", hosts = ["chatgpt.com", "openai.com"] }, { name = "PayPal", hosts = ["paypal.com"] },
-            { name = "Perplexity", hosts = ["perplexity.ai", "perplexity.com"] },
-            { name = "Slack", hosts = ["slack.com"], schemes = ["slack"] },
+            { name = "Perplexity", hosts = ["perplexity.ai", "perplexity.com"] }, { name = "Slack", hosts = ["slack.com"], schemes = ["slack"] },
             { name = "Stripe", hosts = ["stripe.com"], ordinary_word = true },
             { name = "Visual Studio Code", hosts = ["code.visualstudio.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
             { name = "VS Code", hosts = ["code.visualstudio.com", "vscode.dev"], schemes = ["vscode", "vscode-insiders"] },
@@ -293,6 +276,26 @@ table! {
         session_lifetime_minutes: u64 = 720, Integer(1..=43_200);
         /// How many sign-ins one source (IPv4 address, IPv6 /64) may begin or try in a minute.
         per_source: u32 = 30, Integer(1..=1_000_000);
+    }
+
+    /// How the pages look that people see.
+    branding: BrandingConfig {
+        /// The name by which people know this server. Pages show it before the host.
+        name: Option<String> = "" example "Acme", BRAND;
+        /// The logo: an `https` URL, or a PNG, JPEG, or WebP image of at most 16 KiB as
+        /// `data:image/png;base64,…`, which every page then contains.
+        logo: Option<Logo> = "" example "https://www.example.com/logo.svg", LOGO;
+        /// The color of buttons and links. Links are darker, or lighter in dark mode, if people could not read them
+        /// otherwise. Browsers cache the stylesheet for an hour.
+        accent_color: Option<Color> = "" example "#7a1fa2", COLOR;
+        /// A page where people get help.
+        support_url: Option<Url> = "" example "https://www.example.com/support", LINK;
+        /// The privacy policy of this server.
+        privacy_url: Option<Url> = "" example "https://www.example.com/privacy", LINK;
+        /// The terms of use of this server.
+        terms_url: Option<Url> = "" example "https://www.example.com/terms", LINK;
+        /// The legal notice that some countries require.
+        legal_notice_url: Option<Url> = "" example "https://www.example.com/imprint", LINK;
     }
 
     /// What clients may be allowed to do.
@@ -489,11 +492,4 @@ table! {
         /// How long the collector may take to accept spans, all attempts together.
         timeout_milliseconds: u64 = 10_000, Integer(1..=600_000);
     }
-}
-
-/// Any bytes as a file and as the value of every variable: faults, but no panic.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub fn fuzz(bytes: &[u8]) {
-    load::fuzz(bytes);
 }

@@ -56,7 +56,9 @@ imitation-elsewhere = <strong>Das ist nicht { $home }.</strong>
 imitation-unknown = <strong>Das ist möglicherweise nicht { $name }.</strong>
 imitation-website = Der Name sieht aus wie <bdi>{ $name }</bdi>, Zugriff erhielte aber { $host }.
 link-about = Über diese App
+link-legal-notice = Impressum
 link-privacy = Datenschutzerklärung
+link-support = Hilfe
 link-terms = Nutzungsbedingungen
 
 ## Consent
@@ -93,7 +95,7 @@ grants-unused = Noch nicht verwendet.
 ## Start page
 home-developers = Für Entwickler
 home-grants = Ihre verbundenen Apps ansehen
-home-heading = { $host } verbindet Apps mit Ihrem Konto
+home-heading = { $name } verbindet Apps mit Ihrem Konto
 home-metadata = Die <a href="{ $url }">Servermetadaten</a> (RFC 8414) nennen alle Endpunkte.
 home-openapi = Die gesamte Schnittstelle ist als <a href="{ $url }">OpenAPI</a> beschrieben.
 home-register = Clients registrieren sich unter <code>{ $url }</code> (RFC 7591).

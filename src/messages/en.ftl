@@ -56,7 +56,9 @@ imitation-elsewhere = <strong>This is not at { $home }.</strong>
 imitation-unknown = <strong>This may not be { $name }.</strong>
 imitation-website = The name looks like <bdi>{ $name }</bdi>, but access would go to { $host }.
 link-about = About this app
+link-legal-notice = Legal notice
 link-privacy = Privacy policy
+link-support = Get help
 link-terms = Terms
 
 ## Consent
@@ -93,7 +95,7 @@ grants-unused = Not used yet.
 ## Start page
 home-developers = For developers
 home-grants = See your connected apps
-home-heading = { $host } connects apps to your account
+home-heading = { $name } connects apps to your account
 home-metadata = <a href="{ $url }">Server metadata</a> (RFC 8414) names every endpoint.
 home-openapi = The whole interface is described by <a href="{ $url }">OpenAPI</a>.
 home-register = Clients register at <code>{ $url }</code> (RFC 7591).

@@ -56,7 +56,9 @@ imitation-elsewhere = <strong>Esto no es { $home }.</strong>
 imitation-unknown = <strong>Puede que esto no sea { $name }.</strong>
 imitation-website = El nombre se parece a <bdi>{ $name }</bdi>, pero el acceso sería para { $host }.
 link-about = Acerca de esta aplicación
+link-legal-notice = Aviso legal
 link-privacy = Política de privacidad
+link-support = Ayuda
 link-terms = Condiciones de uso
 
 ## Consent
@@ -93,7 +95,7 @@ grants-unused = Aún no se ha usado.
 ## Start page
 home-developers = Para desarrolladores
 home-grants = Ver sus aplicaciones conectadas
-home-heading = { $host } conecta aplicaciones con su cuenta
+home-heading = { $name } conecta aplicaciones con su cuenta
 home-metadata = Los <a href="{ $url }">metadatos del servidor</a> (RFC 8414) indican todos los puntos de acceso.
 home-openapi = La interfaz completa está descrita en <a href="{ $url }">OpenAPI</a>.
 home-register = Los clientes se registran en <code>{ $url }</code> (RFC 7591).

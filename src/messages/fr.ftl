@@ -56,7 +56,9 @@ imitation-elsewhere = <strong>Ce n’est pas { $home }.</strong>
 imitation-unknown = <strong>Ce n’est peut-être pas { $name }.</strong>
 imitation-website = Le nom ressemble à <bdi>{ $name }</bdi>, mais l’accès serait donné à { $host }.
 link-about = À propos de cette application
+link-legal-notice = Mentions légales
 link-privacy = Politique de confidentialité
+link-support = Aide
 link-terms = Conditions d’utilisation
 
 ## Consent
@@ -93,7 +95,7 @@ grants-unused = Pas encore utilisée.
 ## Start page
 home-developers = Pour les développeurs
 home-grants = Voir vos applications connectées
-home-heading = { $host } connecte des applications à votre compte
+home-heading = { $name } connecte des applications à votre compte
 home-metadata = Les <a href="{ $url }">métadonnées du serveur</a> (RFC 8414) indiquent tous les points d’accès.
 home-openapi = L’interface complète est décrite en <a href="{ $url }">OpenAPI</a>.
 home-register = Les clients s’enregistrent à l’adresse <code>{ $url }</code> (RFC 7591).

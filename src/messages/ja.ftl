@@ -41,7 +41,9 @@ imitation-elsewhere = <strong>これは { $home } ではありません。</stro
 imitation-unknown = <strong>これは { $name } ではない可能性があります。</strong>
 imitation-website = 名前は <bdi>{ $name }</bdi> に似ていますが、アクセス権は { $host } に渡ります。
 link-about = このアプリについて
+link-legal-notice = 法的情報
 link-privacy = プライバシーポリシー
+link-support = ヘルプ
 link-terms = 利用規約
 
 ## Consent
@@ -78,7 +80,7 @@ grants-unused = まだ使われていません。
 ## Start page
 home-developers = 開発者の方へ
 home-grants = 連携済みのアプリを見る
-home-heading = { $host } は、アプリとあなたのアカウントを連携します
+home-heading = { $name } は、アプリとあなたのアカウントを連携します
 home-metadata = すべてのエンドポイントは<a href="{ $url }">サーバーメタデータ</a>(RFC 8414)に記載されています。
 home-openapi = API 全体の仕様は <a href="{ $url }">OpenAPI</a> で公開しています。
 home-register = クライアントは <code>{ $url }</code> で登録します(RFC 7591)。

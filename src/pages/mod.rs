@@ -2,6 +2,7 @@
 //! They work without scripts, of which there are none, and load nothing but one stylesheet of ours. `messages/` has
 //! every text that is not a client's or the operator's.
 
+mod accent;
 mod parts;
 mod reader;
 
@@ -14,6 +15,7 @@ use http::{
     },
     request::Parts,
 };
+use url::Url;
 
 pub(crate) use self::{
     parts::{
@@ -23,7 +25,7 @@ pub(crate) use self::{
     reader::Reader,
 };
 use crate::{
-    config::Config,
+    config::{BrandingConfig, Config, Logo},
     http::answer::Response,
     messages::{Language, Localized, Message},
     paths,
@@ -40,6 +42,7 @@ pub(crate) struct Site {
     pub(crate) host: String,
     /// What the reader reads.
     pub(crate) language: Language,
+    branding: BrandingConfig,
 }
 
 impl Site {
@@ -49,7 +52,26 @@ impl Site {
             path: config.issuer_path().to_owned(),
             host: host.to_owned(),
             language: reader.language,
+            branding: config.branding.clone(),
         }
+    }
+
+    /// What people call this server.
+    fn name(&self) -> &str {
+        self.branding.name.as_deref().unwrap_or(&self.host)
+    }
+
+    /// The pages of the operator that every page links to, each with the message that names it.
+    fn links(&self) -> Vec<(&'static str, &Url)> {
+        let BrandingConfig { support_url, privacy_url, terms_url, legal_notice_url, .. } =
+            &self.branding;
+        let links = [
+            ("link-support", support_url),
+            ("link-privacy", privacy_url),
+            ("link-terms", terms_url),
+            ("link-legal-notice", legal_notice_url),
+        ];
+        links.into_iter().filter_map(|(text, url)| Some((text, url.as_ref()?))).collect()
     }
 
     /// A message of the catalog.
@@ -241,18 +263,32 @@ pub(crate) enum FormTarget<'uri> {
     RedirectUri(&'uri str),
 }
 
+/// A page, with the site that it is of.
+pub(crate) trait Page: Template {
+    fn site(&self) -> &Site;
+}
+
+/// Says that a template is a page.
+macro_rules! pages {
+    ($($page:ident)*) => {
+        $(impl Page for $page {
+            fn site(&self) -> &Site {
+                &self.site
+            }
+        })*
+    };
+}
+
+pages! { SignInPage ConsentPage GrantsPage MessagePage HomePage SignOutPage }
+
 /// An answer that shows a page.
-pub(crate) fn page(
-    template: &impl Template,
-    status: StatusCode,
-    target: FormTarget<'_>,
-) -> Response {
+pub(crate) fn page(template: &impl Page, status: StatusCode, target: FormTarget<'_>) -> Response {
     let html = template.render().expect("a template writes to memory");
     let mut response = Response::new(html.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_SECURITY_POLICY, policy(target));
+    headers.insert(CONTENT_SECURITY_POLICY, policy(target, template.site().branding.logo.as_ref()));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Nobody else learns the address of a page. With `no-referrer`, browsers would say `Origin: null` to us as well,
@@ -262,10 +298,10 @@ pub(crate) fn page(
     response
 }
 
-/// Nothing but our stylesheet, in no frame, and forms only to where they have to lead. Some browsers hold every
+/// Nothing but our stylesheet and the logo, in no frame, and forms only to where they have to lead. Some browsers hold every
 /// redirect after a form to that, those of others, too: a client that gets its answer sends people on to its own
 /// pages, wherever they are, and would be stopped there.
-fn policy(target: FormTarget<'_>) -> HeaderValue {
+fn policy(target: FormTarget<'_>, logo: Option<&Logo>) -> HeaderValue {
     const ANYWHERE: &str =
         "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
     const OURSELVES: &str = "; form-action 'self'";
@@ -280,12 +316,19 @@ fn policy(target: FormTarget<'_>) -> HeaderValue {
             scheme => format!("{ANYWHERE}{OURSELVES}{WEB_AND_DEVICE} {scheme}:"),
         },
     };
+    let policy = match logo {
+        Some(logo) => format!("{policy}; img-src {}", logo.source()),
+        None => policy,
+    };
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
 /// `GET /oauth2/style.css`.
-pub(crate) fn stylesheet() -> Response {
-    let mut response = Response::new(STYLESHEET.into());
+pub(crate) fn stylesheet(config: &Config) -> Response {
+    let mut response = Response::new(match config.branding.accent_color {
+        Some(color) => format!("{STYLESHEET}{}", accent::rules(color)).into(),
+        None => STYLESHEET.into(),
+    });
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -300,7 +343,7 @@ mod tests {
     #[test]
     fn a_form_may_lead_on_from_the_redirect_uri_to_wherever_its_client_has_pages() {
         let sources = |uri| {
-            let policy = policy(FormTarget::RedirectUri(uri)).to_str().unwrap().to_owned();
+            let policy = policy(FormTarget::RedirectUri(uri), None).to_str().unwrap().to_owned();
             assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
             policy.split_once("form-action ").map(|(_, sources)| sources.to_owned())
         };

@@ -10,6 +10,7 @@ mod admission;
 mod attempts;
 mod audit;
 mod authorization;
+mod branding;
 mod built_in_proxy;
 mod cli;
 mod client_document;

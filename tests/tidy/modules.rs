@@ -116,7 +116,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("clock", &[]),
     // What a setting names as requests do is read by the same rule; admission rules of every origin are one type.
     // Settings give roles to people.
-    ("config", &["admission", "audit", "grant", "operator", "paths"]),
+    ("config", &["admission", "appearance", "audit", "grant", "operator", "paths"]),
     ("discovery", &["app", "http", "pages", "paths"]),
     // It looks at what the others use, with their own means.
     (

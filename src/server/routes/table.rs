@@ -1,11 +1,7 @@
 //! The table of public endpoints: one row each. Dispatch, `Allow`, CORS, metric labels, and `/openapi.json` come from
 //! the row.
 
-use std::{
-    future::{Future, ready},
-    net::IpAddr,
-    pin::Pin,
-};
+use std::{future::Future, net::IpAddr, pin::Pin};
 
 use http::{Method, StatusCode, request::Parts};
 use hyper::body::Incoming;
@@ -325,7 +321,7 @@ pub(super) static ENDPOINTS: [Endpoint; 23] = [
     },
     Endpoint {
         paths: &[paths::STYLESHEET],
-        operations: &[get(|_| Box::pin(ready(pages::stylesheet())), None)],
+        operations: &[get(answer!(|c| pages::stylesheet(&c.app.config)), None)],
         ..PAGE
     },
     Endpoint {
