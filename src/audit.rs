@@ -112,6 +112,10 @@ words! {
         GrantExpired = "grant.expired",
         /// A client revoked a token, which ended its grant (RFC 7009).
         TokenRevoked = "token.revoked",
+        /// Requests of a client to a guarded resource were allowed.
+        GuardAllowed = "guard.allowed",
+        /// Requests of a client with a valid token to a guarded resource were refused.
+        GuardRefused = "guard.refused",
         /// A person signed in.
         SigninSucceeded = "signin.succeeded",
         /// A session ended.

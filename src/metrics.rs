@@ -215,6 +215,7 @@ label! {
 #[derive(Debug, Default)]
 pub(crate) struct GuardMetrics {
     pub(crate) decisions: By<GuardOutcome, Counter>,
+    pub(crate) calls_dropped: Counter,
     /// Requests and streams that the built-in proxy has open.
     pub(crate) streams: Amount,
     /// From the request to the head of the upstream's answer.

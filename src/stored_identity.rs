@@ -36,6 +36,14 @@ impl StoredIdentity {
         text.filter(|_| *self != Self::default())
     }
 
+    /// About how many bytes of memory it holds outside itself.
+    pub(crate) fn bytes_held(&self) -> usize {
+        let Self { email, claims, client_name, operator_groups } = self;
+        let texts = [email, client_name].into_iter().flatten().chain(operator_groups);
+        let claims = claims.iter().map(|(name, value)| name.len() + bytes_of(value));
+        texts.map(|text| size_of::<String>() + text.len()).chain(claims).sum()
+    }
+
     /// Adds a claim, unless all would get too large.
     pub(crate) fn add(&mut self, name: &str, value: &Value) {
         self.claims.insert(name.to_owned(), value.clone());
@@ -55,6 +63,20 @@ impl StoredIdentity {
             groups.into_iter().filter(|group| !group.is_empty() && !group.contains(',')).collect();
         (!named.is_empty()).then(|| named.join(","))
     }
+}
+
+/// About how many bytes of memory a value holds.
+fn bytes_of(value: &Value) -> usize {
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(bytes_of).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| size_of::<String>() + name.len() + bytes_of(value))
+            .sum(),
+    };
+    size_of::<Value>() + inside
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub(crate) fn timeline(
     let ending = events.iter().rev().find(|event| is_ending(event.action));
     let use_of = ending.map(Use::told_by).or_else(|| grant.map(Use::of));
     told.extend(use_of.into_iter().flat_map(Use::sentences));
+    told.extend(calls(events));
     told.push(match (ending, grant) {
         (Some(ending), _) => ended(ending),
         (None, None) => "It expired and is no longer stored.".to_owned(),
@@ -88,6 +89,45 @@ impl Use {
         });
         refreshed.into_iter().chain(graced).collect()
     }
+}
+
+/// What the client called behind the guard, and what of that was refused. Of each kind of call, every event has a part.
+fn calls(events: &[EventRecord]) -> Vec<String> {
+    struct Told {
+        kind: [String; 4],
+        times: u64,
+        last_at: u64,
+    }
+    let mut all: Vec<Told> = Vec::new();
+    let of_guard =
+        |event: &&EventRecord| matches!(event.action, Action::GuardAllowed | Action::GuardRefused);
+    for event in events.iter().filter(of_guard) {
+        let detail = detail(event);
+        let text = |name: &str| detail[name].as_str().unwrap_or_default().to_owned();
+        let number = |name: &str| detail[name].as_u64().unwrap_or(0);
+        let kind = ["resource", "tool", "outcome", "needs"].map(text);
+        match all.iter_mut().find(|known| known.kind == kind) {
+            Some(known) => {
+                known.times += number("calls");
+                known.last_at = known.last_at.max(number("last_at"));
+            }
+            None => all.push(Told { kind, times: number("calls"), last_at: number("last_at") }),
+        }
+    }
+    let told = |Told { kind: [resource, tool, outcome, needs], times: number, last_at }: Told| {
+        let what = match &*tool {
+            "" => format!("Sent requests to {resource}"),
+            tool => format!("Called `{tool}` of {resource}"),
+        };
+        let refused = match (&*outcome, &*needs) {
+            ("", _) => String::new(),
+            (_, "") => ", refused".to_owned(),
+            (_, needs) => format!(", refused: needs {needs}"),
+        };
+        let last = shown(Timestamp::from_millis(last_at));
+        format!("{what} {}, last at {last}{refused}.", times(number))
+    };
+    all.into_iter().map(told).collect()
 }
 
 fn times(number: u64) -> String {
@@ -178,6 +218,35 @@ mod tests {
              The previous refresh token was accepted again once within the grace period. \
              At 2027-01-15T08:03:00Z an old refresh token was presented again: \
              the connection ended."
+        );
+    }
+
+    #[test]
+    fn calls_behind_the_guard_are_told_with_what_a_refused_one_needs() {
+        let call = |action, detail: &Value| event(0, Actor::System, action).with(detail);
+        let at = 1_800_000_120_000_u64;
+        let echo = json!({ "resource": "tools", "tool": "echo", "calls": 3, "last_at": at });
+        let delete = json!({
+            "resource": "tools", "tool": "delete_repo", "outcome": "insufficient_scope",
+            "needs": "tools:write", "calls": 1, "last_at": at,
+        });
+        let events = [
+            call(Action::GuardAllowed, &echo),
+            call(Action::GuardRefused, &delete),
+            call(Action::GuardAllowed, &echo),
+            call(
+                Action::GuardRefused,
+                &json!({ "resource": "tools", "outcome": "denied", "calls": 2, "last_at": at }),
+            ),
+        ];
+        assert_eq!(
+            calls(&events),
+            [
+                "Called `echo` of tools 6 times, last at 2027-01-15T08:02:00Z.",
+                "Called `delete_repo` of tools once, last at 2027-01-15T08:02:00Z, refused: needs \
+                 tools:write.",
+                "Sent requests to tools 2 times, last at 2027-01-15T08:02:00Z, refused.",
+            ]
         );
     }
 

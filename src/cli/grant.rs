@@ -161,7 +161,7 @@ impl ListArguments {
 }
 
 /// More events than a grant leaves.
-const EVENTS_MAX: usize = 100;
+const EVENTS_MAX: usize = 1_000;
 
 /// A grant with its story.
 struct Story {

@@ -344,8 +344,7 @@ table! {
     guard: GuardConfig {
         /// Proxies that may ask about requests at `/guard/…`; to all others, these addresses do not exist.
         ///
-        /// A proxy that also leads strangers to this server must not lead them to `/guard/`. With `guard.listen`, it
-        /// cannot.
+        /// Unless `guard.listen` is set, a proxy that leads strangers to this server must keep them from `/guard/`.
         proxies: Vec<IpNet> = ["127.0.0.0/8", "::1"], List(NETWORK);
         /// A listener of its own for questions of proxies and the metadata of guarded resources. The public listener
         /// then answers `/guard/…` with 404. Nothing: the public listener answers.
@@ -353,6 +352,8 @@ table! {
         /// On loopback it speaks plain HTTP. Elsewhere it speaks TLS with the certificate of `[tls]`, or a proxy speaks
         /// TLS in front of this server (`server.tls_terminated_in_front`) and asks in the clear.
         listen: Option<SocketAddr> = "" example "10.0.0.5:9080", ADDRESS_OR_NONE;
+        /// The log has one in this many of the allowed requests to each guarded resource, and all refused ones; 0: none.
+        log_allowed_every: u64 = 100, Integer(0..=1_000_000);
     }
 
     /// The operator API.

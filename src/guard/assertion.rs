@@ -4,72 +4,105 @@
 //! Its `typ` is not that of an access token (RFC 8725 §3.11): an upstream that forwards one hands out no access.
 //!
 //! A signature costs more than the rest of a decision. Assertions therefore begin at every fifth second, and requests with
-//! the same claims share one until the next.
+//! the same claims share one until the next, or until another key signs.
+
+use std::hash::{BuildHasher, Hash, Hasher as _, RandomState};
 
 use http::HeaderValue;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{Authorized, Guarded, memory::Memory};
+use super::{
+    Authorized, Guarded,
+    memory::{Held, Memory},
+};
 use crate::{
     clock::Timestamp,
     config::OWN_CLAIMS,
     grant::GrantId,
     keys::{Keys, KeysError},
-    secret::SecretHash,
 };
 
 /// How long an assertion is valid, in seconds.
 const LIFETIME_SECONDS: u64 = 60;
 /// How long requests share an assertion, in seconds.
 const SHARED_SECONDS: u64 = 5;
-/// How many assertions one generation remembers: less than 10 MB.
-const GENERATION_MAX: usize = 8_192;
+/// How many bytes of assertions one generation remembers: some 9,000 of usual length.
+const GENERATION_BYTES_MAX: usize = 8 << 20;
 
-/// The assertions that were signed lately, by the hash of their claims.
-pub(crate) struct Assertions(Memory<[u8; 32], HeaderValue>);
+/// The assertions that were signed lately, by grant and by a keyed hash of all else that they say.
+pub(crate) struct Assertions {
+    known: Memory<(GrantId, u64), HeaderValue>,
+    hasher: RandomState,
+}
+
+impl Held for HeaderValue {
+    fn bytes_held(&self) -> usize {
+        self.len()
+    }
+}
 
 impl Default for Assertions {
     fn default() -> Self {
-        Self(Memory::new(GENERATION_MAX))
+        Self { known: Memory::new(GENERATION_BYTES_MAX), hasher: RandomState::new() }
     }
 }
 
 impl Assertions {
-    /// An assertion of `identity` for `resource`.
-    pub(crate) fn of(
+    /// An assertion by `issuer` of who is authorized at a resource.
+    pub(super) fn of(
         &self,
         keys: &Keys,
-        (issuer, resource): (&str, &str),
-        identity: &Identity,
+        issuer: &str,
+        (authorized, guarded): (&Authorized, &Guarded),
         now: Timestamp,
     ) -> Result<HeaderValue, KeysError> {
-        let claims = claims(issuer, resource, identity, now);
-        let hash = *SecretHash::of(&claims).as_bytes();
-        if let Some(assertion) = self.0.get(&hash) {
+        let began = began(now);
+        let said = self.hash_of(&keys.signing_key_id(now)?, (authorized, guarded), began);
+        let key = (authorized.grant, said);
+        if let Some(assertion) = self.known.get(&key) {
             return Ok(assertion);
         }
+        let identity = Identity::of(authorized, guarded);
+        let claims = claims(issuer, &guarded.uri, &identity, began);
         let assertion = keys.sign_assertion(&claims, now)?;
         let assertion = HeaderValue::try_from(assertion).expect("base64url and dots are a header");
-        self.0.put(hash, assertion.clone());
+        self.known.put(key, assertion.clone());
         Ok(assertion)
+    }
+
+    fn hash_of(
+        &self,
+        signed_by: &str,
+        (authorized, guarded): (&Authorized, &Guarded),
+        began: u64,
+    ) -> u64 {
+        let Authorized { subject, client_id, scope, identity, .. } = authorized;
+        let mut hash = self.hasher.build_hasher();
+        (signed_by, &guarded.uri, began).hash(&mut hash);
+        (subject, client_id, scope, &identity.email, &identity.client_name).hash(&mut hash);
+        for claim in told(authorized, guarded) {
+            claim.hash(&mut hash);
+        }
+        hash.finish()
     }
 }
 
 /// Who sent a request, and what allows it.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
+struct Identity {
     /// The subject of the access token.
-    pub(crate) subject: String,
+    subject: String,
     /// Their email address, if the provider has verified it.
-    pub(crate) email: Option<String>,
+    email: Option<String>,
     /// The claims of the provider that the operator lists, by name.
-    pub(crate) claims: serde_json::Map<String, serde_json::Value>,
-    pub(crate) client_id: String,
+    claims: serde_json::Map<String, Value>,
+    client_id: String,
     /// As the client registered it.
-    pub(crate) client_name: Option<String>,
+    client_name: Option<String>,
     /// The scopes of the access token, separated by spaces.
-    pub(crate) scope: String,
-    pub(crate) grant: GrantId,
+    scope: String,
+    grant: GrantId,
 }
 
 /// The claims of an assertion. Those of Doorward come last, so that no listed claim replaces one.
@@ -93,10 +126,9 @@ struct Claims<'a> {
 
 impl Identity {
     /// Who is authorized, as the server behind a guard is told.
-    pub(super) fn of(authorized: &Authorized, guarded: &Guarded) -> Self {
+    fn of(authorized: &Authorized, guarded: &Guarded) -> Self {
         let identity = &authorized.identity;
-        let is_told = |name: &String| guarded.settings.claims.contains(name);
-        let claims = identity.claims.iter().filter(|(name, _)| is_told(name));
+        let claims = told(authorized, guarded);
         Self {
             subject: authorized.subject.clone(),
             email: identity.email.clone(),
@@ -109,10 +141,22 @@ impl Identity {
     }
 }
 
-/// The claims of an assertion, in JSON: the same for as long as requests share one.
-fn claims(issuer: &str, resource: &str, identity: &Identity, now: Timestamp) -> Vec<u8> {
+/// The claims of the provider that the server behind a guard is told.
+fn told<'a>(
+    authorized: &'a Authorized,
+    guarded: &'a Guarded,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    authorized.identity.claims.iter().filter(|(name, _)| guarded.settings.claims.contains(name))
+}
+
+/// When the assertions of a moment begin.
+fn began(now: Timestamp) -> u64 {
     let now = now.as_seconds();
-    let began = now - now % SHARED_SECONDS;
+    now - now % SHARED_SECONDS
+}
+
+/// The claims of an assertion, in JSON.
+fn claims(issuer: &str, resource: &str, identity: &Identity, began: u64) -> Vec<u8> {
     let claims = Claims {
         iss: issuer,
         aud: resource,
@@ -130,63 +174,83 @@ fn claims(issuer: &str, resource: &str, identity: &Identity, now: Timestamp) -> 
     let listed = identity.claims.iter().filter(|(name, _)| !OWN_CLAIMS.contains(&name.as_str()));
     for (name, value) in listed {
         json.pop();
-        json.extend_from_slice(
-            format!(",{}:{value}}}", serde_json::Value::from(&**name)).as_bytes(),
-        );
+        json.extend_from_slice(format!(",{}:{value}}}", Value::from(&**name)).as_bytes());
     }
     json
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::{
-        config::Config,
+        audit::{Actor, Author},
+        config::{self, Config, Sources},
         entropy::Entropy,
-        store::{self, Access},
+        store::{self, Access, Store},
+        stored_identity::StoredIdentity,
     };
 
-    fn by(at: Timestamp) -> crate::audit::Author {
-        crate::audit::Author::new(crate::audit::Actor::System, at, Entropy::System)
+    fn by(at: Timestamp) -> Author {
+        Author::new(Actor::System, at, Entropy::System)
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
     const ISSUER: &str = "https://door.example";
     const RESOURCE: &str = "https://mcp.example.com/mcp";
 
-    fn alice() -> Identity {
-        let claims =
-            json!({ "groups": ["eng"], "sub": "root", "exp": 9_999_999_999_u64, "a\"b": 1 });
-        Identity {
-            subject: "acme|alice".into(),
+    fn guarded(uri: &str) -> Guarded {
+        let resources = format!(r#"[{{ uri = "{uri}", guard = {{ id = "tools" }} }}]"#);
+        let flags = vec![("authorization.resources", resources)];
+        let config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
+        let mut guarded = Guarded::of(&config.authorization.resources[0], &config).unwrap();
+        // Settings refuse the claims of Doorward; here, they lose against them.
+        guarded.settings.claims = ["groups", "sub", "exp", "a\"b"].map(Into::into).to_vec();
+        guarded
+    }
+
+    fn alice() -> Authorized {
+        let claims = json!({
+            "groups": ["eng"], "sub": "root", "exp": 9_999_999_999_u64, "a\"b": 1, "phone": "1",
+        });
+        let identity = StoredIdentity {
             email: Some("alice@acme.example".into()),
             claims: claims.as_object().unwrap().clone(),
-            client_id: "c1".into(),
             client_name: Some("Tools \"x\"".into()),
-            scope: "tools:read".into(),
+            ..StoredIdentity::default()
+        };
+        Authorized {
+            subject: "acme|alice".into(),
+            client_id: "c1".into(),
             grant: GrantId::from_bytes([7; 16]),
+            scope: "tools:read".into(),
+            granted: "tools:read".into(),
+            expires_at: NOW,
+            identity: Arc::new(identity),
         }
     }
 
-    fn assertion(keys: &Keys, identity: &Identity, now: Timestamp) -> HeaderValue {
-        Assertions::default().of(keys, (ISSUER, RESOURCE), identity, now).unwrap()
+    fn assertion(keys: &Keys, authorized: &Authorized, now: Timestamp) -> HeaderValue {
+        let of = (authorized, &guarded(RESOURCE));
+        Assertions::default().of(keys, ISSUER, of, now).unwrap()
     }
 
-    async fn keys() -> (tempfile::TempDir, Keys) {
+    async fn keys() -> (tempfile::TempDir, Arc<Store>, Keys) {
         let folder = tempfile::TempDir::new().unwrap();
         let config = Config::default();
         let store = store::open_folder(folder.path(), &config.embedded, Access::Serve).unwrap();
         let keys = Keys::new(&config.token, &Entropy::seeded(1));
         keys.upkeep(&store, &by(NOW)).await.unwrap();
-        (folder, keys)
+        (folder, store, keys)
     }
 
     #[tokio::test]
     async fn an_upstream_verifies_an_assertion_by_the_published_keys() {
-        let (_folder, keys) = keys().await;
+        let (_folder, _store, keys) = keys().await;
         let text = assertion(&keys, &alice(), NOW);
         let text = text.to_str().unwrap();
         let jwks: JwkSet = serde_json::from_slice(&keys.jwks()).unwrap();
@@ -219,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_assertion_is_no_access_token_and_an_access_token_is_no_assertion() {
-        let (_folder, keys) = keys().await;
+        let (_folder, _store, keys) = keys().await;
         let text = assertion(&keys, &alice(), NOW);
         assert_eq!(keys.verify(text.to_str().unwrap()), None);
         let token = keys.sign(b"{}", NOW).unwrap();
@@ -229,18 +293,47 @@ mod tests {
 
     #[tokio::test]
     async fn requests_with_the_same_claims_share_an_assertion_for_a_moment() {
-        let (_folder, keys) = keys().await;
+        let (_folder, _store, keys) = keys().await;
         let assertions = Assertions::default();
-        let of = |identity: &Identity, resource: &str, now: Timestamp| {
-            assertions.of(&keys, (ISSUER, resource), identity, now).unwrap()
+        let of = |authorized: &Authorized, resource: &str, now: Timestamp| {
+            assertions.of(&keys, ISSUER, (authorized, &guarded(resource)), now).unwrap()
         };
         let first = of(&alice(), RESOURCE, NOW);
         assert_eq!(of(&alice(), RESOURCE, NOW.after_seconds(4)), first);
         assert_ne!(of(&alice(), RESOURCE, NOW.after_seconds(5)), first);
-        assert_ne!(of(&alice(), "https://other.example", NOW), first);
-        let narrowed = Identity { scope: String::new(), ..alice() };
-        assert_ne!(of(&narrowed, RESOURCE, NOW), first);
-        let bob = Identity { subject: "acme|bob".into(), ..alice() };
-        assert_ne!(of(&bob, RESOURCE, NOW), first);
+        assert_ne!(of(&alice(), "https://other.example/", NOW), first);
+        let with = |change: fn(&mut StoredIdentity)| {
+            let mut identity = (*alice().identity).clone();
+            change(&mut identity);
+            Authorized { identity: Arc::new(identity), ..alice() }
+        };
+        for other in [
+            Authorized { scope: String::new(), ..alice() },
+            Authorized { subject: "acme|bob".into(), ..alice() },
+            Authorized { client_id: "c2".into(), ..alice() },
+            Authorized { grant: GrantId::from_bytes([8; 16]), ..alice() },
+            with(|identity| identity.email = None),
+            with(|identity| identity.client_name = None),
+            with(|identity| identity.add("groups", &json!(["ops"]))),
+        ] {
+            assert_ne!(of(&other, RESOURCE, NOW), first, "{other:?}");
+        }
+        // A claim that the server is not told of makes no difference.
+        assert_eq!(of(&with(|identity| identity.add("phone", &json!("2"))), RESOURCE, NOW), first);
+    }
+
+    #[tokio::test]
+    async fn no_request_gets_an_assertion_of_a_discarded_key() {
+        let (_folder, store, keys) = keys().await;
+        let assertions = Assertions::default();
+        let of_alice = |keys: &Keys| {
+            let assertion = assertions.of(keys, ISSUER, (&alice(), &guarded(RESOURCE)), NOW);
+            assertion.unwrap().to_str().unwrap().to_owned()
+        };
+        let kid = |text: &str| jsonwebtoken::decode_header(text).unwrap().kid.unwrap();
+        let discarded = kid(&of_alice(&keys));
+        store.forget_key(discarded.clone(), by(NOW)).await.unwrap();
+        keys.upkeep(&store, &by(NOW)).await.unwrap();
+        assert_ne!(kid(&of_alice(&keys)), discarded);
     }
 }

@@ -12,6 +12,7 @@ use super::{
     target::{Target, TargetFault},
 };
 use crate::{
+    client::ClientIdentifier,
     clock::Timestamp,
     config::{
         Ask, Config, Guard, GuardRule, Resource, Strictness, ToolMatch, path_matches, tool_matches,
@@ -96,6 +97,13 @@ pub(crate) struct Authorized {
     pub(crate) expires_at: Timestamp,
     /// What else is known of the person and the client.
     pub(crate) identity: Arc<StoredIdentity>,
+}
+
+impl Authorized {
+    /// The client of the token.
+    pub(super) fn client(&self) -> Option<ClientIdentifier> {
+        self.client_id.parse().ok()
+    }
 }
 
 /// What becomes of a request.
@@ -247,7 +255,10 @@ impl Guarded {
     }
 
     /// The scopes that a request requires to which this rule applies.
-    fn required<'g>(&'g self, rule: Option<&'g GuardRule>) -> impl Iterator<Item = &'g str> {
+    pub(super) fn required<'g>(
+        &'g self,
+        rule: Option<&'g GuardRule>,
+    ) -> impl Iterator<Item = &'g str> {
         let of_rule = rule.into_iter().flat_map(|rule| &rule.scopes);
         self.settings.required_scopes.iter().chain(of_rule).map(String::as_str)
     }

@@ -13,11 +13,11 @@ use http::{
 use uuid::Uuid;
 
 use super::{
-    Asked, Decision, Found, Guarded, Guards, Identity, Reason, Tool,
+    Asked, Decision, Found, Guarded, Guards, Reason, Tool,
     challenge::{self, Told},
     decide, find,
     headers::{ambiguity, joined},
-    split_address,
+    sampled, split_address,
     tool::tool_of,
 };
 use crate::{
@@ -109,9 +109,9 @@ pub(super) async fn answered(
     dialect: Dialect,
     facts: &Facts<'_>,
 ) -> Response {
-    let headers = facts.headers;
+    let (headers, now) = (facts.headers, app.clock.now());
     let found = match bearer(headers) {
-        Some(Ok(token)) => find(app, guards, token, &guarded.uri, app.clock.now()).await,
+        Some(Ok(token)) => find(app, guards, token, &guarded.uri, now).await,
         Some(Err(())) => Found::Invalid("Authorization is not a Bearer token"),
         None => Found::Nothing,
     };
@@ -127,14 +127,17 @@ pub(super) async fn answered(
     };
     let name = tool_of(facts.method, headers, &guarded.settings);
     let decided = decide(guarded, &Asked { tool: name.as_tool(), ..asked }, found.presented());
-    guarded.metrics.decisions[decided.decision.outcome()].add_one();
-    let client_id = match &found {
-        Found::Valid(authorized) => Uuid::parse_str(&authorized.client_id).ok(),
-        _ => None,
-    };
+    let decisions = &guarded.metrics.decisions[decided.decision.outcome()];
+    let nth = decisions.value();
+    decisions.add_one();
+    let mut client_id = None;
+    if let Found::Valid(authorized) = &found {
+        guards.calls.note((guarded, authorized), name.as_tool(), &decided, now);
+        client_id = Uuid::parse_str(&authorized.client_id).ok();
+    }
     let Some(told) = challenge::told(guarded, &decided.decision) else {
         let mut response = allowed((app, guards), dialect, guarded, &decided.decision);
-        response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;
+        sampled(app.config.guard.log_allowed_every, guarded, nth, client_id, &mut response);
         return response;
     };
     let is_mcp = headers.keys().any(|name| name.as_str().starts_with("mcp-"));
@@ -142,7 +145,12 @@ pub(super) async fn answered(
         Found::Unknown(error) => Arc::<StoreError>::clone(error),
         _ => Arc::new(Reason::new(guarded, &decided, name.as_tool(), &told.description)),
     };
-    let outcome = Outcome { error_code: Some(told.code), client_id, cause: Some(cause) };
+    let outcome = Outcome {
+        error_code: Some(told.code),
+        client_id,
+        cause: Some(cause),
+        ..Outcome::default()
+    };
     let mut response = refused(told, is_mcp);
     response.extensions_mut().insert(outcome);
     response
@@ -225,7 +233,7 @@ pub(super) fn misconfigured(missing: Missing) -> Response {
     let mut response = answer::json(StatusCode::FORBIDDEN, body.to_string());
     let cause: Arc<dyn Error + Send + Sync> = Arc::new(missing);
     let outcome =
-        Outcome { error_code: Some("invalid_request"), client_id: None, cause: Some(cause) };
+        Outcome { error_code: Some("invalid_request"), cause: Some(cause), ..Outcome::default() };
     response.extensions_mut().insert(outcome);
     response
 }
@@ -249,9 +257,8 @@ fn allowed(
 ) -> Response {
     let mut response = answer::json(StatusCode::OK, "{}");
     if let Decision::Allow(authorized) = decision {
-        let identity = Identity::of(authorized, guarded);
-        let parties = (&*app.config.server.issuer, &*guarded.uri);
-        match guards.assertions.of(&app.keys, parties, &identity, app.clock.now()) {
+        let (of, now) = ((*authorized, guarded), app.clock.now());
+        match guards.assertions.of(&app.keys, &app.config.server.issuer, of, now) {
             Ok(assertion) => drop(response.headers_mut().insert(ASSERTION, assertion)),
             Err(error) => return unsigned(error),
         }
@@ -274,8 +281,11 @@ fn allowed(
 fn unsigned(error: crate::keys::KeysError) -> Response {
     let body = r#"{"error":"server_error","error_description":"the identity cannot be signed"}"#;
     let mut response = answer::json(StatusCode::FORBIDDEN, body);
-    let outcome =
-        Outcome { error_code: Some("server_error"), client_id: None, cause: Some(Arc::new(error)) };
+    let outcome = Outcome {
+        error_code: Some("server_error"),
+        cause: Some(Arc::new(error)),
+        ..Outcome::default()
+    };
     response.extensions_mut().insert(outcome);
     response
 }

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Authorized, Guards, Presented, memory::Memory};
+use super::{
+    Authorized, Guards, Presented,
+    memory::{Held, Memory},
+};
 use crate::{
     app::App,
     client::Scope,
@@ -24,15 +27,30 @@ use crate::{
 /// How long a node goes by what a database has said of a grant. Less than five, for the question itself takes time.
 const REMEMBERED_SECONDS: u64 = 4;
 
-/// How many tokens and grants one generation remembers: some 20 MB with the longest tokens.
-const GENERATION_MAX: usize = 16_384;
+/// How many bytes of tokens, and of grants, one generation remembers: some 10,000 of each.
+const GENERATION_BYTES_MAX: usize = 8 << 20;
 
 /// The tokens and grants that were seen lately.
 pub(crate) struct Liveness {
     /// With the keys that have verified each: with others, it is verified anew.
-    tokens: Memory<[u8; 32], (Bytes, Arc<Verified>)>,
+    tokens: Memory<[u8; 32], VerifiedBy>,
     /// `None` where the store answers as fast as a memory.
     grants: Option<Memory<GrantId, Known>>,
+}
+
+/// A token, and the keys of that moment, as they are published.
+#[derive(Clone)]
+struct VerifiedBy {
+    keys: Bytes,
+    verified: Arc<Verified>,
+}
+
+impl Held for VerifiedBy {
+    fn bytes_held(&self) -> usize {
+        let Verified { subject, client_id, scope, audience, .. } = &*self.verified;
+        let texts = [Some(subject), Some(client_id), Some(scope), audience.as_ref()];
+        size_of::<Verified>() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+    }
 }
 
 /// What the store has said of a grant.
@@ -47,6 +65,14 @@ struct Known {
 enum State {
     Ended,
     Alive { scope: Option<Arc<Scope>>, expires_at: Timestamp, identity: Arc<StoredIdentity> },
+}
+
+impl Held for Known {
+    fn bytes_held(&self) -> usize {
+        let State::Alive { scope, identity, .. } = &self.state else { return 0 };
+        let scope = scope.as_ref().map_or(0, |scope| scope.as_str().len());
+        scope + size_of::<StoredIdentity>() + identity.bytes_held()
+    }
 }
 
 /// What a token is found to be.
@@ -72,8 +98,8 @@ impl Liveness {
     pub(crate) fn new(config: &Config) -> Self {
         let is_remote = matches!(config.store, StoreLocation::Postgres(_));
         Self {
-            tokens: Memory::new(GENERATION_MAX),
-            grants: is_remote.then(|| Memory::new(GENERATION_MAX)),
+            tokens: Memory::new(GENERATION_BYTES_MAX),
+            grants: is_remote.then(|| Memory::new(GENERATION_BYTES_MAX)),
         }
     }
 
@@ -81,11 +107,11 @@ impl Liveness {
         let keys = app.keys.jwks();
         let hash = *SecretHash::of(token.as_bytes()).as_bytes();
         match self.tokens.get(&hash) {
-            Some((known_by, verified)) if known_by == keys => return Some(verified),
+            Some(known) if known.keys == keys => return Some(known.verified),
             _ => {}
         }
         let verified = Arc::new(token::verified(app, token)?);
-        self.tokens.put(hash, (keys, Arc::clone(&verified)));
+        self.tokens.put(hash, VerifiedBy { keys, verified: Arc::clone(&verified) });
         Some(verified)
     }
 

@@ -3,9 +3,10 @@
 //! `target.rs` reads what a request is for, or refuses it; `decision.rs` is the
 //! one decision, a pure function over settings, token, grant, and request. `liveness.rs` finds out about the token and
 //! its grant; `tool.rs` reads which tool a request calls by its headers. `challenge.rs` and `documents.rs` are what
-//! clients are told, `forward_auth.rs` answers proxies, and `grpc.rs` does over gRPC.
+//! clients are told, `forward_auth.rs` answers proxies, and `grpc.rs` does over gRPC. `calls.rs` counts what clients did.
 
-pub(crate) mod assertion;
+mod assertion;
+mod calls;
 mod challenge;
 mod decision;
 mod documents;
@@ -21,10 +22,7 @@ mod target;
 mod tool;
 pub(crate) mod tool_list;
 
-use self::{
-    assertion::{Assertions, Identity},
-    liveness::Liveness,
-};
+use self::{assertion::Assertions, calls::Calls, liveness::Liveness};
 pub(crate) use self::{
     decision::{
         Asked, Authorized, Decided, Decision, Guarded, Presented, Tool, decide, misfits,
@@ -38,7 +36,14 @@ pub(crate) use self::{
 };
 use std::{error::Error, fmt, sync::Arc};
 
-use crate::{config::Config, internet::Internet, metrics::GuardMetrics};
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    http::{answer::Response, request_event::Outcome},
+    internet::Internet,
+    metrics::GuardMetrics,
+};
 
 /// How much of the name of a tool the log has.
 const LOGGED_CHARS_MAX: usize = 128;
@@ -48,6 +53,8 @@ pub(crate) struct Guards {
     all: Vec<Guarded>,
     liveness: Liveness,
     assertions: Assertions,
+    /// What clients did and is not stored yet.
+    pub(crate) calls: Calls,
     /// The resources that the built-in proxy protects.
     pub(crate) proxies: Proxies,
 }
@@ -59,7 +66,7 @@ impl Guards {
             resources.filter_map(|resource| Guarded::of(resource, config)).collect();
         let proxies = Proxies::new(&all, config, internet);
         let (liveness, assertions) = (Liveness::new(config), Assertions::default());
-        Self { all, liveness, assertions, proxies }
+        Self { all, liveness, assertions, calls: Calls::default(), proxies }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Guarded> {
@@ -75,6 +82,25 @@ impl Guards {
     /// The resource with the guard of this id.
     pub(crate) fn by_id(&self, id: &str) -> Option<&Guarded> {
         self.all.iter().find(|guarded| guarded.settings.id == id)
+    }
+}
+
+/// Says in a response of which client and resource it is, and whether the log has it: of requests that go on, the first and
+/// some of the others. `nth` of them came before.
+fn sampled(
+    every: u64,
+    guarded: &Guarded,
+    nth: u64,
+    client_id: Option<Uuid>,
+    response: &mut Response,
+) {
+    let outcome = response.extensions_mut().get_or_insert_with(Outcome::default);
+    outcome.client_id = client_id;
+    let is_logged = outcome.cause.is_some() || (every > 0 && nth.is_multiple_of(every));
+    if is_logged {
+        outcome.resource = Some(guarded.settings.id.as_str().into());
+    } else {
+        outcome.is_sampled_out = true;
     }
 }
 
@@ -108,4 +134,40 @@ impl Error for Reason {}
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_target(bytes: &[u8]) {
     target::fuzz(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::{
+        config::{self, Sources},
+        http::answer,
+    };
+
+    #[test]
+    fn the_log_has_the_first_allowed_request_then_every_such_and_each_that_fails() {
+        let resources = r#"[{ uri = "https://mcp.example", guard = { id = "tools" } }]"#;
+        let flags = vec![("authorization.resources", resources.to_owned())];
+        let config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
+        let guarded = Guarded::of(&config.authorization.resources[0], &config).unwrap();
+        let is_logged = |every, nth, fails: bool| {
+            let mut response = answer::json(http::StatusCode::OK, "{}");
+            if fails {
+                let cause: Arc<dyn Error + Send + Sync> = Arc::new(io::Error::other("gone"));
+                let outcome = Outcome { cause: Some(cause), ..Outcome::default() };
+                response.extensions_mut().insert(outcome);
+            }
+            sampled(every, &guarded, nth, None, &mut response);
+            let outcome = response.extensions().get::<Outcome>().unwrap();
+            assert_eq!(outcome.resource.is_some(), !outcome.is_sampled_out);
+            !outcome.is_sampled_out
+        };
+        let logged = |every| (0..6).filter(|nth| is_logged(every, *nth, false)).collect::<Vec<_>>();
+        assert_eq!(logged(3), [0, 3]);
+        assert_eq!(logged(1), [0, 1, 2, 3, 4, 5]);
+        assert!(logged(0).is_empty());
+        assert!(is_logged(3, 1, true));
+    }
 }

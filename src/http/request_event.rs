@@ -15,6 +15,10 @@ pub(crate) struct Outcome {
     pub(crate) client_id: Option<Uuid>,
     /// What went wrong inside, which the caller is not told.
     pub(crate) cause: Option<Arc<dyn Error + Send + Sync>>,
+    /// The guarded resource that the request was for.
+    pub(crate) resource: Option<Box<str>>,
+    /// Whether the log goes without the event, as one of many alike, unless the answer is a failure.
+    pub(crate) is_sampled_out: bool,
 }
 
 /// One request and what became of it.
@@ -57,6 +61,7 @@ macro_rules! event {
                 outcome = outcome_word(event.status),
                 error.code = outcome.and_then(|o| o.error_code),
                 error.chain = outcome.and_then(|o| o.cause.as_deref()).map(chain),
+                guard.resource = outcome.and_then(|o| o.resource.as_deref()),
                 client.id = outcome
                     .and_then(|o| o.client_id)
                     .map(|id| &*id.hyphenated().encode_lower(&mut client_id)),
@@ -76,6 +81,7 @@ impl RequestEvent<'_> {
         match self.status.as_u16() {
             503 => event!(WARN, self),
             500.. => event!(ERROR, self),
+            _ if self.outcome.is_some_and(|outcome| outcome.is_sampled_out) => {}
             _ => event!(INFO, self),
         }
     }
@@ -189,6 +195,22 @@ mod tests {
             assert_eq!(line["error.code"], "temporarily_unavailable");
             assert_eq!(line["error.chain"], "the store is unavailable: the disk is full");
         }
+    }
+
+    #[test]
+    fn an_event_that_is_sampled_out_is_logged_only_for_a_failure() {
+        let id = HeaderValue::from_static("abc");
+        let outcome = Outcome { is_sampled_out: true, ..Outcome::default() };
+        let lines = |status| {
+            let log = Log::default();
+            let writer = log.clone();
+            let subscriber = fmt().json().with_writer(move || writer.clone()).finish();
+            let event = RequestEvent { outcome: Some(&outcome), ..event(status, &id) };
+            tracing::subscriber::with_default(subscriber, || event.emit());
+            String::from_utf8(log.0.lock().unwrap().clone()).unwrap().lines().count()
+        };
+        assert_eq!([StatusCode::OK, StatusCode::NOT_FOUND].map(lines), [0, 0]);
+        assert_eq!([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE].map(lines), [1, 1]);
     }
 
     #[test]

@@ -288,20 +288,29 @@ impl Keys {
         now: Timestamp,
     ) -> Result<String, KeysError> {
         let ring = self.ring();
-        let name = self.algorithm.name();
-        let made = ring.keys.iter().map(|(made_at, key)| (*made_at, key.algorithm()));
-        let nth = schedule::signing(made, name, now).ok_or(KeysError::None)?;
-        let (_, key) = &ring.keys[nth];
+        let key = self.signing_key(&ring, now)?;
         let header = header(key);
         let mut token = String::with_capacity(header.len() + claims.len() * 2 + 512);
         token.push_str(header);
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature =
-            key.sign(token.as_bytes()).ok_or_else(|| KeysError::Unusable(key.id().to_owned()))?;
+            key.sign(token.as_bytes()).ok_or_else(|| KeysError::Unusable(key.id().to_string()))?;
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
+    }
+
+    /// The identifier of the key that signs now.
+    pub(crate) fn signing_key_id(&self, now: Timestamp) -> Result<Arc<str>, KeysError> {
+        let ring = self.ring();
+        self.signing_key(&ring, now).map(SigningKey::id)
+    }
+
+    fn signing_key<'r>(&self, ring: &'r Ring, now: Timestamp) -> Result<&'r SigningKey, KeysError> {
+        let made = ring.keys.iter().map(|(made_at, key)| (*made_at, key.algorithm()));
+        let nth = schedule::signing(made, self.algorithm.name(), now).ok_or(KeysError::None)?;
+        ring.keys.get(nth).map(|(_, key)| key).ok_or(KeysError::None)
     }
 
     /// The claims of an access token of ours, if its signature is good; when it expires is not looked at.

@@ -1,6 +1,8 @@
 //! How one key signs and verifies (RFC 7515, RFC 7518 §3.1, RFC 8037), and how it is published (RFC 7517).
 //! A key is read once and used for as long as it is there: reading one takes longer than signing.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{
     digest,
     encoding::AsDer as _,
@@ -18,7 +20,7 @@ use crate::config::SigningAlgorithm;
 
 /// A key with everything that is the same for each token.
 pub(super) struct SigningKey {
-    id: String,
+    id: Arc<str>,
     pair: Pair,
     jwk: Value,
     /// The header of every access token it signs, in base64url.
@@ -96,7 +98,7 @@ impl SigningKey {
             BASE64_URL_SAFE_NO_PAD.encode(header)
         };
         Some(Self {
-            id: id.to_owned(),
+            id: id.into(),
             pair,
             jwk,
             header: header("at+jwt"),
@@ -105,8 +107,8 @@ impl SigningKey {
         })
     }
 
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    pub(super) fn id(&self) -> Arc<str> {
+        Arc::clone(&self.id)
     }
 
     pub(super) const fn algorithm(&self) -> &'static str {

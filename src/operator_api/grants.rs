@@ -155,7 +155,7 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
 const GRANT_ID: &str = "grant_id";
 
 /// More events than a grant leaves.
-const EVENTS_MAX: usize = 100;
+const EVENTS_MAX: usize = 1_000;
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     let (id, store) = (request.id(GRANT_ID)?, &request.app.store);

@@ -327,6 +327,7 @@ impl Running {
         let _ = timeout(GRACE, self.management_tasks.wait()).await;
         let _ = timeout(GRACE, upkeep::store_last_uses(app)).await;
         let _ = timeout(GRACE, upkeep::store_attempts(app)).await;
+        let _ = timeout(GRACE, upkeep::store_calls(app, &self.guards, true)).await;
         drop(timeout(GRACE, app.webhooks.release(&app.store)).await);
         app.store.close().await.map_err(ServeError::Close)?;
         Ok(if is_drained { Ended::Drained } else { Ended::Late })

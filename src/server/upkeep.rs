@@ -57,6 +57,7 @@ pub(super) async fn run(app: &App, guards: &Guards) {
         expire(app),
         families(app),
         last_uses(app),
+        calls(app, guards),
         attempts(app),
         clients(app),
         of_sign_in
@@ -190,6 +191,25 @@ async fn last_uses(app: &App) {
 pub(super) async fn store_last_uses(app: &App) {
     if let Err(error) = app.last_use.store(&app.store).await {
         tracing::warn!(error = chain(&error), "the last use of clients is not stored now");
+    }
+}
+
+/// Stores what clients do behind the guard, in batches.
+async fn calls(app: &App, guards: &Guards) {
+    if guards.iter().next().is_none() {
+        return;
+    }
+    loop {
+        sleep(USES_EVERY).await;
+        store_calls(app, guards, false).await;
+    }
+}
+
+/// Stores the calls behind the guard that have waited long enough; at the end all.
+pub(super) async fn store_calls(app: &App, guards: &Guards, is_end: bool) {
+    let by = app.system(Actor::System);
+    if let Err(error) = guards.calls.store(&app.store, &by, is_end).await {
+        tracing::warn!(error = chain(&error), "calls behind the guard are not stored now");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a client sees of a server behind the built-in proxy, and that server of a client.
 
 mod hostile;
+mod seen;
 mod streams;
 mod tools;
 mod upstream;

@@ -168,6 +168,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "guard",
         &[
             "app",
+            "audit",
             "client",
             "clock",
             "config",

@@ -33,12 +33,12 @@ use crate::{
     app::App,
     config::ShownTools,
     guard::{
-        Asked, Authorized, Decided, Decision, Guarded, Guards, Presented, Tool,
-        assertion::Identity,
-        decide, headers,
+        Asked, Authorized, Decided, Decision, Guarded, Guards, Presented, Tool, decide, headers,
         liveness::{self, Found},
         mcp::{self, MessageKind},
+        sampled,
         session_id::{self, Holder},
+        tool::{Named, tool_of},
         tool_list::{self, Events, Shows},
     },
     http::{
@@ -47,7 +47,6 @@ use crate::{
         body::{BodyError, BodyReader},
         body_budget::Holding,
         client_address::Source,
-        request_event::Outcome,
         request_id::X_REQUEST_ID,
     },
     traces::{around, propagate},
@@ -129,7 +128,7 @@ impl<'a> Exchange<'a> {
                 Decision::Allow(_) | Decision::Public => {
                     let max = guarded.settings.body_max;
                     Ok(match RequestBody::passing(body, max) {
-                        Ok(body) => self.forward(decision, None, body).await,
+                        Ok(body) => self.forward(&first, None, body).await,
                         Err(too_large) => self.asking.too_large(&too_large.to_string()),
                     })
                 }
@@ -176,7 +175,7 @@ impl<'a> Exchange<'a> {
             return self.refused(token, &decided, tool, None).await;
         }
         let passing = RequestBody::Whole(Full::new(Bytes::clone(&body)));
-        Ok(self.forward(&decided.decision, Some(&message.kind), passing).await)
+        Ok(self.forward(&decided, Some(&message.kind), passing).await)
     }
 
     fn decide<'t>(&self, tool: Tool<'_>, presented: Presented<'t>) -> Decided<'t> {
@@ -205,6 +204,9 @@ impl<'a> Exchange<'a> {
     ) -> Result<Response, Response> {
         let guarded = &self.proxied.guarded;
         guarded.metrics.decisions[decided.decision.outcome()].add_one();
+        if let Found::Valid(authorized) = token {
+            self.guards.calls.note((guarded, authorized), tool, decided, self.app.clock.now());
+        }
         if let Some(body) = body {
             let deadline = Duration::from_secs(self.app.config.connections.body_timeout_seconds);
             self.reader(deadline).discard(&self.head.headers, body).await;
@@ -234,13 +236,18 @@ impl<'a> Exchange<'a> {
     /// Passes an allowed request to the upstream.
     async fn forward(
         &self,
-        decision: &Decision<'_>,
+        decided: &Decided<'_>,
         kind: Option<&MessageKind>,
         body: RequestBody,
     ) -> Response {
-        let metrics = &self.proxied.guarded.metrics;
-        metrics.decisions[decision.outcome()].add_one();
-        let authorized = authorized(decision);
+        let guarded = &self.proxied.guarded;
+        let decisions = &guarded.metrics.decisions[decided.decision.outcome()];
+        let nth = decisions.value();
+        decisions.add_one();
+        let authorized = authorized(&decided.decision);
+        if let Some(authorized) = authorized {
+            self.note(authorized, decided, kind);
+        }
         let grant = authorized.map(|authorized| (authorized.grant, authorized.expires_at));
         let source = Source::of(self.sender.address);
         let stream = match self.proxied.streams.open(source, grant) {
@@ -264,7 +271,7 @@ impl<'a> Exchange<'a> {
                     if let Some(span) = span {
                         span.answered(answer.status());
                     }
-                    metrics.upstream.record(began.elapsed());
+                    guarded.metrics.upstream.record(began.elapsed());
                     self.answer_of(answer, stream, authorized, kind).await
                 }
                 Err(failure) => {
@@ -285,8 +292,20 @@ impl<'a> Exchange<'a> {
             },
         };
         let client_id = authorized.and_then(|it| Uuid::parse_str(&it.client_id).ok());
-        response.extensions_mut().get_or_insert_with(Outcome::default).client_id = client_id;
+        sampled(self.app.config.guard.log_allowed_every, guarded, nth, client_id, &mut response);
         response
+    }
+
+    /// Notes an allowed call. Without rules for tools, the headers say what it is, or nothing does.
+    fn note(&self, authorized: &Authorized, decided: &Decided<'_>, kind: Option<&MessageKind>) {
+        let guarded = &self.proxied.guarded;
+        let named = match kind {
+            Some(MessageKind::Call(name)) => Named::Called(name.clone()),
+            Some(_) => Named::None,
+            None => tool_of(self.head.method.as_str(), &self.head.headers, &guarded.settings),
+        };
+        let now = self.app.clock.now();
+        self.guards.calls.note((guarded, authorized), named.as_tool(), decided, now);
     }
 
     /// The answer to a request whose grant ended while it was under way.
@@ -339,10 +358,9 @@ impl<'a> Exchange<'a> {
 
     fn identify(&self, headers: &mut HeaderMap, authorized: &Authorized) -> Result<(), Unfit> {
         let guarded = &self.proxied.guarded;
-        let identity = Identity::of(authorized, guarded);
         let (app, now) = (self.app, self.app.clock.now());
-        let parties = (&*app.config.server.issuer, &*guarded.uri);
-        let signed = self.guards.assertions.of(&app.keys, parties, &identity, now);
+        let of = (authorized, &**guarded);
+        let signed = self.guards.assertions.of(&app.keys, &app.config.server.issuer, of, now);
         headers.insert(DOORWARD_ASSERTION, signed.map_err(Unfit::Unsigned)?);
         headers.extend(guarded.identity_headers(authorized));
         Ok(())

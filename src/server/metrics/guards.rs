@@ -15,6 +15,15 @@ pub(super) fn on(page: &mut Page, guards: &[(String, Arc<GuardMetrics>)]) {
     for (id, of) in guards {
         page.counters(name, &format!("resource=\"{id}\","), &of.decisions);
     }
+    let name = "doorward_guard_calls_dropped_total";
+    page.head(
+        name,
+        "counter",
+        "Requests with a valid token that no `guard.allowed` or `guard.refused` event counts: the memory of counts was full.",
+    );
+    for (id, of) in guards {
+        page.sample(name, &format!("resource=\"{id}\""), of.calls_dropped.value());
+    }
     let name = "doorward_guard_streams_open";
     page.head(name, "gauge", "Requests and streams that the built-in proxy has open.");
     for (id, of) in guards {
