@@ -128,16 +128,16 @@ async fn a_stream_goes_on_after_its_client_has_refreshed_and_used_the_new_token(
     let mut guarded = Guarded::with(", stream_after_expiry_seconds = 60").await;
     let _stream = open(&guarded, "/mcp/stream").await;
     let closed = || guarded.upstream.counts.closed.load(SeqCst);
-    guarded.server.clock.advance(Duration::from_secs(600));
+    guarded.server.clock.advance(Duration::from_mins(10));
     let refreshed = guarded.client.refresh(&guarded.server, &guarded.refresh_token).await.json();
     assert_eq!(closed(), 0, "a refresh ends no stream");
     guarded.token = refreshed["access_token"].as_str().unwrap().to_owned();
     assert_eq!(guarded.get("/mcp", "").await.status, 200);
     // The first token has expired, and its minute is over.
-    guarded.server.clock.advance(Duration::from_secs(600));
+    guarded.server.clock.advance(Duration::from_mins(10));
     sleep(Duration::from_secs(6)).await;
     assert_eq!(guarded.upstream.counts.closed.load(SeqCst), 0);
-    guarded.server.clock.advance(Duration::from_secs(300 + 60));
+    guarded.server.clock.advance(Duration::from_mins(6));
     until(|| guarded.upstream.counts.closed.load(SeqCst) == 1).await;
 }
 
@@ -145,10 +145,10 @@ async fn a_stream_goes_on_after_its_client_has_refreshed_and_used_the_new_token(
 async fn a_refresh_whose_token_no_request_uses_does_not_prolong_a_stream() {
     let guarded = Guarded::with(", stream_after_expiry_seconds = 60").await;
     let _stream = open(&guarded, "/mcp/stream").await;
-    guarded.server.clock.advance(Duration::from_secs(600));
+    guarded.server.clock.advance(Duration::from_mins(10));
     let refreshed = guarded.client.refresh(&guarded.server, &guarded.refresh_token).await;
     assert_eq!(refreshed.status, 200);
-    guarded.server.clock.advance(Duration::from_secs(300 + 60));
+    guarded.server.clock.advance(Duration::from_mins(6));
     until(|| guarded.upstream.counts.closed.load(SeqCst) == 1).await;
 }
 
