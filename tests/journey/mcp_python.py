@@ -114,7 +114,7 @@ class Journey(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(ExceptionGroup):
             await whoami(kept, sent)
         self.assertIn("This app was removed", sent[-1])
-        self.assertIn("remove this server&#39;s connection in the app and add it again", sent[-1])
+        self.assertIn("remove this server's connection in the app and add it again", sent[-1])
         self.assertTrue((await whoami(Kept(), sent)).startswith("hello "))
 
     async def test_from_a_url_to_an_answer(self):

@@ -163,7 +163,7 @@ test("the issuer of a provider may end in a slash", async () => {
   const other = newPerson();
   const without = new URL(await atProvider(other, await begin(other, "slash")));
   without.searchParams.set("iss", issuer("slash").slice(0, -1));
-  await refused(other, without.href, 400, /does not come from the provider/);
+  await refused(other, without.href, 400, /didn't come from the provider/);
 });
 
 test("two sign-ins go on in one browser", async () => {
@@ -182,21 +182,21 @@ test("an answer without a sign-in that was begun is refused", async () => {
     await refused(person, path + query, 400, /is over/);
   }
   await refused(person, `${path}?state=a&state=b`, 400, /more than once/);
-  await refused(person, `${DOORWARD_URL}/oauth2/sign-in/nobody?code=x`, 400, /way to sign in does not exist/);
+  await refused(person, `${DOORWARD_URL}/oauth2/sign-in/nobody?code=x`, 400, /way to sign in doesn't exist/);
 });
 
 test("a provider cannot answer for another", async () => {
   const person = newPerson();
   const back = new URL(await atProvider(person, await begin(person)));
   back.pathname = back.pathname.replace(/one$/, "other");
-  await refused(person, back.href, 400, /does not come from the provider/);
+  await refused(person, back.href, 400, /didn't come from the provider/);
 
   for (const iss of [issuer("other"), `${issuer("one")}/`, null]) {
     const person = newPerson();
     const back = new URL(await atProvider(person, await begin(person)));
     if (iss) back.searchParams.set("iss", iss);
     else back.searchParams.delete("iss");
-    await refused(person, back.href, 400, /does not come from the provider/);
+    await refused(person, back.href, 400, /didn't come from the provider/);
   }
 });
 
@@ -218,9 +218,9 @@ test("a code that somebody else began with is refused", async () => {
 
 test("what a provider says in an error is not repeated", async () => {
   for (const [error, status, words] of [
-    ["access_denied", 403, /not allowed to say who you are/],
-    ["server_error", 403, /could not sign you in/],
-    ["<b>evil</b>", 403, /could not sign you in/],
+    ["access_denied", 403, /wasn't allowed to say who you are/],
+    ["server_error", 403, /couldn't sign you in/],
+    ["<b>evil</b>", 403, /couldn't sign you in/],
   ]) {
     const person = newPerson();
     const state = (await begin(person)).searchParams.get("state");
@@ -235,7 +235,7 @@ test("what a provider says in an error is not repeated", async () => {
 
 test("only verified addresses of the allowed domains sign in", async () => {
   const person = newPerson();
-  await refused(person, await atProvider(person, await begin(person, "other"), "eve"), 403, /may not sign in here/);
+  await refused(person, await atProvider(person, await begin(person, "other"), "eve"), 403, /can't sign in with this account/);
   const allowed = newPerson();
   assert.equal((await allowed.open(await atProvider(allowed, await begin(allowed, "other"), "bob"))).status, 200);
 });
