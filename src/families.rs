@@ -25,7 +25,7 @@ use crate::{
 /// How many clients one change counts.
 const CLIENTS_AT_ONCE: usize = 500;
 
-/// How long registrations have the store, beside how long their families were told of some of them.
+/// How many times as long as it took to tell families of some clients, the next ones wait: registrations need the store.
 const PAUSE_OF_ARRIVALS: u32 = 9;
 
 /// How many families can wait for their people to be counted.
@@ -158,7 +158,7 @@ pub(crate) async fn count(
     let now = || clock.now().as_seconds();
     let told = tell(store, clock, metrics).await;
     match u64::try_from(metrics.told_at.value()).unwrap_or_default() {
-        // Since when clients wait is not known: since the last time at which none did, at most.
+        // Clients may have waited ever since families were last told of all.
         told_at if told.is_err() && told_at > 0 => {
             metrics.behind_seconds.set(now().saturating_sub(told_at));
         }
@@ -182,7 +182,7 @@ async fn tell(store: &Store, clock: &Clock, metrics: &FamilyMetrics) -> Result<(
         if after.is_none() {
             break;
         }
-        // A flood of new names costs much more here than where they register, who have the store nine tenths of the time.
+        // In a flood of new names, this costs more than the registrations, which keep the store nine tenths of the time.
         sleep(began.elapsed() * PAUSE_OF_ARRIVALS).await;
     }
     let number = unreadable.len() as u64;

@@ -25,6 +25,11 @@ impl Counter {
         self.0.fetch_add(1, Relaxed);
     }
 
+    /// Adds one; returns how many there were before it.
+    pub(crate) fn add_next(&self) -> u64 {
+        self.0.fetch_add(1, Relaxed)
+    }
+
     pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
@@ -395,11 +400,11 @@ pub(crate) struct AppMetrics {
 pub(crate) struct FamilyMetrics {
     /// How many families there are.
     pub(crate) families: Gauge,
-    /// How long clients wait at most whose families are not told of them; 0 when none does.
+    /// The longest time that a client has waited to be counted in its family; 0 when none waits.
     pub(crate) behind_seconds: Gauge,
     /// When families were last told of every client that can be read.
     pub(crate) told_at: Gauge,
-    /// Rows that cannot be read, for which clients are not counted.
+    /// Stored rows that cannot be read, so that their clients are not counted.
     pub(crate) unreadable: Gauge,
 }
 

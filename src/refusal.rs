@@ -41,6 +41,12 @@ pub(crate) struct Told {
     pub(crate) fix: Cow<'static, str>,
 }
 
+impl Told {
+    pub(crate) fn new(refusal: Refusal, text: String, fix: impl Into<Cow<'static, str>>) -> Self {
+        Self { refusal, text, fix: fix.into() }
+    }
+}
+
 impl Refusal {
     /// The request cannot be read.
     pub(crate) const INVALID_REQUEST: Self = Self::bad_request(ErrorCode::InvalidRequest);

@@ -8,6 +8,10 @@ use crate::{
     store::{EventRecord, GrantRecord},
 };
 
+/// How many events of a grant its story is told from, the newest ones. Calls behind the guard leave some each day; of
+/// anything else, a grant leaves fewer.
+pub(crate) const EVENTS_MAX: usize = 1_000;
+
 /// Puts the events of a grant in order: those of one moment happened in the order of their actions.
 pub(crate) fn in_order(events: &mut [EventRecord]) {
     events.sort_by_key(|event| (event.at, event.action));

@@ -39,11 +39,8 @@ pub(crate) fn by_redirect() -> Vec<Told> {
         AuthorizationError::Unavailable,
         AuthorizationError::Failed,
     ];
-    let told = |error: AuthorizationError| Told {
-        refusal: error.refusal(),
-        text: error.to_string(),
-        fix: error.fix().into(),
-    };
+    let told =
+        |error: AuthorizationError| Told::new(error.refusal(), error.to_string(), error.fix());
     errors.into_iter().map(told).collect()
 }
 
@@ -84,8 +81,8 @@ pub(crate) fn of_form(config: &Config) -> Vec<Told> {
 
 fn told(errors: impl IntoIterator<Item = PageError>) -> Vec<Told> {
     let told = |error: PageError| {
-        let fix = error.explained().next.to_string().into();
-        Told { refusal: error.refusal().without_code(), text: error.to_string(), fix }
+        let fix = error.explained().next.to_string();
+        Told::new(error.refusal().without_code(), error.to_string(), fix)
     };
     errors.into_iter().map(told).collect()
 }

@@ -107,7 +107,7 @@ impl<'a> From<&'a OpenStore> for BackendRef<'a> {
 }
 
 impl Backend {
-    /// What comes of work that asks the store or the server by itself.
+    /// Runs work that asks the store or the server itself.
     pub(super) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
         match self {
             Self::Store(store) => store.wait_for(work),

@@ -31,7 +31,7 @@ use crate::{
         Access, Deleted, EventFilter, EventOrder, EventRecord, EventsOf, GrantFilter, GrantRecord,
         Store, StoreError,
     },
-    timeline::{in_order, timeline},
+    timeline::{EVENTS_MAX, in_order, timeline},
 };
 
 /// List, show, and revoke what people have allowed clients
@@ -159,9 +159,6 @@ impl ListArguments {
         )
     }
 }
-
-/// More events than a grant leaves.
-const EVENTS_MAX: usize = 1_000;
 
 /// A grant with its story.
 struct Story {

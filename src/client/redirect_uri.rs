@@ -33,7 +33,7 @@ const LAN_SUFFIXES: &[&str] = &[".local", ".lan", ".internal", ".home.arpa"];
 #[serde(transparent)]
 pub struct RedirectUri {
     text: String,
-    /// Where its host is in the text, empty without one; `None` in what comes from a store, which is not read again.
+    /// Where its host is in the text, empty without one; `None` if it comes from a store: then it is read when asked for.
     #[serde(skip)]
     host: Option<Range<usize>>,
 }

@@ -8,19 +8,12 @@ use crate::json::JsonProblem;
 
 /// Declares the rows of one type of fault. The compiler requires one for each variant.
 macro_rules! rows {
-    ($name:ident: $type:ident { $($variant:pat, $sample:expr, $fix:literal;)+ } elsewhere $others:pat) => {
+    ($name:ident: $type:ident { $($variant:pat, $sample:expr, $fix:literal;)+ } $(elsewhere $others:pat)?) => {
         fn $name() -> Vec<(String, &'static str)> {
             let fix = |fault: &$type| match fault {
                 $($variant => $fix,)+
-                $others => unreachable!("it has rows of its own"),
+                $($others => unreachable!("it has rows of its own"),)?
             };
-            let samples = [$($sample),+];
-            samples.iter().map(|sample| (sample.to_string(), fix(sample))).collect()
-        }
-    };
-    ($name:ident: $type:ident { $($variant:pat, $sample:expr, $fix:literal;)+ }) => {
-        fn $name() -> Vec<(String, &'static str)> {
-            let fix = |fault: &$type| match fault { $($variant => $fix,)+ };
             let samples = [$($sample),+];
             samples.iter().map(|sample| (sample.to_string(), fix(sample))).collect()
         }

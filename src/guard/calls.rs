@@ -1,7 +1,7 @@
 //! What clients do behind the guard: how often each grant called each tool, and with which outcome. Requests note it in
 //! memory of a fixed size; batches bring it to the store as events, about one a day for each kind of call.
 //!
-//! Only requests with a valid token are noted, and a grant has few places, so nobody can take those of all others.
+//! Only requests with a valid token are noted. A grant has few places, so one grant cannot use all of them up.
 
 use std::{
     collections::HashMap,

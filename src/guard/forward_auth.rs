@@ -127,9 +127,7 @@ pub(super) async fn answered(
     };
     let name = tool_of(facts.method, headers, &guarded.settings);
     let decided = decide(guarded, &Asked { tool: name.as_tool(), ..asked }, found.presented());
-    let decisions = &guarded.metrics.decisions[decided.decision.outcome()];
-    let nth = decisions.value();
-    decisions.add_one();
+    let nth = guarded.metrics.decisions[decided.decision.outcome()].add_next();
     let mut client_id = None;
     if let Found::Valid(authorized) = &found {
         guards.calls.note((guarded, authorized), name.as_tool(), &decided, now);

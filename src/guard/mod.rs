@@ -85,8 +85,8 @@ impl Guards {
     }
 }
 
-/// Says in a response of which client and resource it is, and whether the log has it: of requests that go on, the first and
-/// some of the others. `nth` of them came before.
+/// Notes in a response its client, and whether the log gets it with its resource: of allowed requests the log gets the first
+/// of every `every`, and each that failed. `nth` requests came before.
 fn sampled(
     every: u64,
     guarded: &Guarded,
@@ -147,7 +147,7 @@ mod tests {
     };
 
     #[test]
-    fn the_log_has_the_first_allowed_request_then_every_such_and_each_that_fails() {
+    fn the_log_has_the_first_of_so_many_allowed_requests_and_each_that_fails() {
         let resources = r#"[{ uri = "https://mcp.example", guard = { id = "tools" } }]"#;
         let flags = vec![("authorization.resources", resources.to_owned())];
         let config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();

@@ -14,7 +14,7 @@ macro_rules! languages {
         pub(crate) enum Language { $($(#[$about])* $language,)* }
 
         impl Language {
-            /// Every language; the first one is for whoever reads none of them.
+            /// Every language; the first is the default.
             pub(crate) const ALL: &[Self] = &[$(Self::$language,)*];
 
             /// Its language tag (BCP 47).

@@ -292,30 +292,30 @@ pub(super) fn ceiling_schema(about: &str) -> Value {
 fn change_schema() -> Value {
     let id = json!({ "type": "string", "format": "uuid" });
     let attributes = json!({ "type": "object", "properties": {
-                    "standing": {
-                        "enum": ["active", "suspended", REJECTED],
-                        "description": "`active` approves a pending client or resumes a suspended one; \
-                            `suspended` ends every grant; `rejected` removes a pending client.",
-                    },
-                    "note": { "type": ["string", "null"], "description": "One line; null removes it." },
-                    "label": {
-                        "type": ["string", "null"],
-                        "description": "To find the client by, in place of the label that an admission rule gave it; null removes it.",
-                    },
-                    "ceiling": {
-                        "type": ["object", "null"],
-                        "properties": {
-                            "only": { "type": "array", "items": { "type": "string" } },
-                            "except": { "type": "array", "items": { "type": "string" } },
-                        },
-                        "minProperties": 1,
-                        "maxProperties": 1,
-                        "additionalProperties": false,
-                        "description": "The scopes that the client may hold, or may not; a grant with another scope ends. \
-                            null lifts the bound.",
-                    },
-                    "reason": { "type": "string", "description": "Why, for the audit event." },
-                } });
+        "standing": {
+            "enum": ["active", "suspended", REJECTED],
+            "description": "`active` approves a pending client or resumes a suspended one; \
+                `suspended` ends every grant; `rejected` removes a pending client.",
+        },
+        "note": { "type": ["string", "null"], "description": "One line; null removes it." },
+        "label": {
+            "type": ["string", "null"],
+            "description": "To find the client by, in place of the label that an admission rule gave it; null removes it.",
+        },
+        "ceiling": {
+            "type": ["object", "null"],
+            "properties": {
+                "only": { "type": "array", "items": { "type": "string" } },
+                "except": { "type": "array", "items": { "type": "string" } },
+            },
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false,
+            "description": "The scopes that the client may hold, or may not; a grant with another scope ends. \
+                null lifts the bound.",
+        },
+        "reason": { "type": "string", "description": "Why, for the audit event." },
+    } });
     let example = json!({
         "id": "019aa7b4-5a1c-7bd1-b0ff-6f4b3f3b8f0e",
         "type": TYPE,

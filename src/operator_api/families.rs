@@ -201,14 +201,14 @@ fn example() -> Value {
 fn change_schema() -> Value {
     let id = json!({ "type": "string", "format": "uuid" });
     let attributes = json!({ "type": "object", "properties": {
-                    "standing": {
-                        "enum": ["active", "suspended"],
-                        "description": "`suspended` ends every grant of its clients, and no one can allow one of them, \
-                            whenever it registers; `active` resumes a suspended family.",
-                    },
-                    "ceiling": ceiling_schema("Ends every grant with another scope; null lifts it."),
-                    "reason": { "type": "string", "description": "Why, for the audit event." },
-                } });
+        "standing": {
+            "enum": ["active", "suspended"],
+            "description": "`suspended` ends every grant of its clients, and no one can allow one of them, \
+                whenever it registers; `active` resumes a suspended family.",
+        },
+        "ceiling": ceiling_schema("Ends every grant with another scope; null lifts it."),
+        "reason": { "type": "string", "description": "Why, for the audit event." },
+    } });
     let example = json!({
         "id": "3c1f5d43-6a2e-8b1d-9c55-0d7a5be2f0aa",
         "type": TYPE,

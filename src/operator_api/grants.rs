@@ -17,7 +17,7 @@ use crate::{
     grant::{GrantId, ResourceIndicator},
     operator::OperatorScope,
     store::{EventsOf, GrantFilter, GrantRecord},
-    timeline::{in_order, timeline},
+    timeline::{EVENTS_MAX, in_order, timeline},
 };
 
 const TYPE: &str = "oauth2_grants";
@@ -153,9 +153,6 @@ async fn list(request: Request<'_>) -> Result<Answer, ApiError> {
 
 /// The parameter of the path.
 const GRANT_ID: &str = "grant_id";
-
-/// More events than a grant leaves.
-const EVENTS_MAX: usize = 1_000;
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     let (id, store) = (request.id(GRANT_ID)?, &request.app.store);

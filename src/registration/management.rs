@@ -164,8 +164,9 @@ async fn replace(
     // A flag that is not about the metadata stays.
     let mut new_flags = client.flags.without(ClientFlags::LOOK_ALIKE);
     new_flags.insert(flags(is_imitation, settings));
-    let before: Option<ClientMetadata> = serde_json::from_str(&client.metadata).ok();
-    let label_before = before.and_then(|before| {
+    let is_labeled = client.state.terms.label.is_some();
+    let before = is_labeled.then(|| serde_json::from_str::<ClientMetadata>(&client.metadata).ok());
+    let label_before = before.flatten().and_then(|before| {
         let is_imitation = client.flags.contains(ClientFlags::LOOK_ALIKE);
         let admission = Admission { is_imitation, ..admission };
         admission.label(client.profile, &before, client.source.or(Some(source)))

@@ -101,20 +101,12 @@ pub(crate) fn of_updating(config: &Config) -> Vec<Told> {
 
 impl RegistrationError {
     fn told(&self, profile: &Profile) -> Told {
-        Told {
-            refusal: self.refusal(profile),
-            text: self.description(profile),
-            fix: self.fix().into(),
-        }
+        Told::new(self.refusal(profile), self.description(profile), self.fix())
     }
 }
 
 impl ManagementError {
     fn told(&self, profile: &Profile) -> Told {
-        Told {
-            refusal: self.refusal(profile),
-            text: self.description(profile),
-            fix: self.fix().into(),
-        }
+        Told::new(self.refusal(profile), self.description(profile), self.fix())
     }
 }

@@ -336,14 +336,14 @@ impl ServerMetrics {
         page.head(
             name,
             "gauge",
-            "How long clients wait at most to be counted in their families; 0 when all are counted.",
+            "The longest time that a client has waited to be counted in its family; 0 when none waits.",
         );
         page.gauge(name, "", &of.behind_seconds);
         let name = "doorward_families_unreadable";
         page.head(
             name,
             "gauge",
-            "Stored arrivals and families that cannot be read, for which clients are not counted; the log names one.",
+            "Stored arrivals and families that cannot be read, so that their clients are not counted; the log names one.",
         );
         page.gauge(name, "", &of.unreadable);
     }

@@ -1,4 +1,4 @@
-//! Why nobody was signed in or out: what it is answered with, and what the page says.
+//! Why a sign-in or a sign-out failed: the status of the answer, and what the page says.
 
 use http::{Method, StatusCode, request::Parts};
 
@@ -19,7 +19,7 @@ use crate::{
     store::StoreError,
 };
 
-/// Why nobody was signed in or out. `Display` is for the log; [`Self::text`] is for people.
+/// Why a sign-in or a sign-out failed. `Display` is for the log; [`Self::text`] is for people.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SignInError {
     #[error("the form cannot be read: {0}")]
@@ -96,7 +96,7 @@ impl SignInError {
         })
     }
 
-    /// What a person cannot read, but somebody who helps them.
+    /// What went wrong in technical terms, for the administrator.
     fn detail(&self) -> Option<Message> {
         let detail = match self {
             Self::Form(error)
@@ -117,7 +117,7 @@ impl SignInError {
         Some(Message::new("detail-administrator").with("detail", detail))
     }
 
-    /// What somebody can do about it.
+    /// What the person can do about it.
     fn next(&self) -> Message {
         Message::new(match self {
             Self::Interrupted(Interrupted { error, .. }) => match error {

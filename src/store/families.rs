@@ -198,8 +198,8 @@ impl Store {
         change!(self, aside whole, |change| changes::count_in_families(change, &counted, false))
     }
 
-    /// Removes every registered client of a family with its grants, a few at a time, if the family is in one of
-    /// the versions of `removal`; later registrations stay possible. `progress` is told of removed clients. Returns how many there were;
+    /// Removes every registered client of a family with its grants, a few at a time, if the family is in one of the versions
+    /// of `removal`; later registrations stay possible. `progress` is told of removed clients. Returns how many there were;
     /// `None` if another operator changed the family first. A family without clients leaves no event.
     ///
     /// # Errors

@@ -52,11 +52,5 @@ fn of_clients() -> [TokenError; 2] {
 }
 
 fn told(errors: impl Iterator<Item = TokenError>) -> Vec<Told> {
-    errors
-        .map(|error| Told {
-            refusal: error.refusal(),
-            text: error.to_string(),
-            fix: error.fix().into(),
-        })
-        .collect()
+    errors.map(|error| Told::new(error.refusal(), error.to_string(), error.fix())).collect()
 }

@@ -149,7 +149,7 @@ impl Server {
         self.wait_for(self.ask(path, query)).map_err(CallError::into_failure)
     }
 
-    /// Reads a resource or a list, for work that calls the server by itself.
+    /// The same, for work that [`Self::wait_for`] runs.
     pub(super) async fn ask(
         &self,
         path: &str,
@@ -212,7 +212,7 @@ impl Server {
         self.wait_for(self.answer(request)).map_err(CallError::into_failure)
     }
 
-    /// What comes of work that calls the server by itself.
+    /// Runs work that calls the server itself.
     pub(super) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }

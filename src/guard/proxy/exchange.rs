@@ -241,9 +241,7 @@ impl<'a> Exchange<'a> {
         body: RequestBody,
     ) -> Response {
         let guarded = &self.proxied.guarded;
-        let decisions = &guarded.metrics.decisions[decided.decision.outcome()];
-        let nth = decisions.value();
-        decisions.add_one();
+        let nth = guarded.metrics.decisions[decided.decision.outcome()].add_next();
         let authorized = authorized(&decided.decision);
         if let Some(authorized) = authorized {
             self.note(authorized, decided, kind);

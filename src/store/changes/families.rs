@@ -174,15 +174,13 @@ pub(super) async fn leave_family<T: Transaction>(
         return Ok(());
     }
     let removed = u64::from(is_removed);
-    let [family, removed, client] =
-        [member.family_id.value(), removed.value(), member.client_id.value()];
-    let of_family = [family.clone(), removed.clone()];
-    let of_arrival = [family, removed, client];
-    if change.execute(&families::LOSE, &of_family).await? == 0
+    let of_arrival = [member.family_id.value(), removed.value(), member.client_id.value()];
+    let (of_family, _) = of_arrival.split_at(2);
+    if change.execute(&families::LOSE, of_family).await? == 0
         && change.execute(&families::LOSE_ARRIVED, &of_arrival).await? == 0
     {
         // An arrival that is gone is added to its family.
-        change.execute(&families::LOSE, &of_family).await?;
+        change.execute(&families::LOSE, of_family).await?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ pub(in crate::store) async fn counting_goes_on_beside_rows_that_cannot_be_read(
 }
 
 /// An arrival that counts clients which are gone takes none from the others. `run` runs SQL.
-pub(in crate::store) async fn a_family_has_never_fewer_clients_than_none(
+pub(in crate::store) async fn a_family_never_counts_fewer_than_zero_clients(
     store: &Store,
     run: impl AsyncFn(&str),
 ) {

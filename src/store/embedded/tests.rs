@@ -426,11 +426,11 @@ async fn counting_goes_on_beside_rows_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_family_has_never_fewer_clients_than_none() {
+async fn a_family_never_counts_fewer_than_zero_clients() {
     let (store, folder) = empty_store();
     let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
     let run = async |sql: &str| other.execute_batch(sql).unwrap();
-    arrivals::a_family_has_never_fewer_clients_than_none(&store, run).await;
+    arrivals::a_family_never_counts_fewer_than_zero_clients(&store, run).await;
     store.close().await.unwrap();
 }
 

@@ -308,11 +308,11 @@ async fn counting_goes_on_beside_rows_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_family_has_never_fewer_clients_than_none() {
+async fn a_family_never_counts_fewer_than_zero_clients() {
     let Some(database) = Database::migrated().await else { return };
     let store = database.open(Access::Serve).await.unwrap();
     let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
-    arrivals::a_family_has_never_fewer_clients_than_none(&store, run).await;
+    arrivals::a_family_never_counts_fewer_than_zero_clients(&store, run).await;
 }
 
 #[tokio::test]

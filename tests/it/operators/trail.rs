@@ -89,7 +89,7 @@ async fn a_registration_that_takes_the_place_of_a_removed_one_is_listed() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_none_is_refused() {
+async fn a_cursor_that_is_no_place_in_the_trail_is_refused() {
     let server = serve().await;
     let viewer = token(&server, "viewer", Role::Viewer).await;
     let zeros = "00000000-0000-0000-0000-000000000000";
