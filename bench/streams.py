@@ -64,7 +64,7 @@ async def flood(port, host, rate):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         next_at = loop.time()
         while True:
-            # Each token is another one, and its signature is of no key.
+            # A new token each time, signed with an unknown key.
             writer.write(request(host, f"eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.{next(sent):0>86}"))
             head = await reader.readuntil(b"\r\n\r\n")
             if b" 401 " not in head.split(b"\r\n", 1)[0]:
