@@ -97,8 +97,8 @@ table! {
         connect_timeout_seconds: u64 = 5, Integer(1..=60);
         /// How long the upstream may take to begin its answer, once it has the request. An answer may take any time.
         first_byte_timeout_seconds: u64 = 60, Integer(1..=3600);
-        /// Requests and streams that are open to the upstream at once; a quarter of them from one source (IPv4 address,
-        /// IPv6 /64).
+        /// Requests and streams that are open to the upstream at once; a quarter of them for one person, and from
+        /// one source (IPv4 address, IPv6 /64).
         streams_max: usize = 1_000, Integer(1..=1_000_000);
         /// Requests and streams of one grant that are open at once.
         streams_per_grant: usize = 20, Integer(1..=1_000_000);

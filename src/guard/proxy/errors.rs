@@ -161,6 +161,9 @@ impl Asking {
             Full::OfSource => {
                 (StatusCode::TOO_MANY_REQUESTS, "too many requests are open from this address")
             }
+            Full::OfPerson => {
+                (StatusCode::TOO_MANY_REQUESTS, "too many requests of this person are open")
+            }
             Full::OfGrant => {
                 (StatusCode::TOO_MANY_REQUESTS, "too many requests of this authorization are open")
             }

@@ -26,7 +26,7 @@ use super::{
     cors,
     errors::{Asking, Unfit},
     request_body::RequestBody,
-    streams::Stream,
+    streams::{Opener, Stream},
     upstream::{Failure, UpstreamBody},
 };
 use crate::{
@@ -246,9 +246,9 @@ impl<'a> Exchange<'a> {
         if let Some(authorized) = authorized {
             self.note(authorized, decided, kind);
         }
-        let grant = authorized.map(|authorized| (authorized.grant, authorized.expires_at));
+        let opener = authorized.map(Opener::of);
         let source = Source::of(self.sender.address);
-        let stream = match self.proxied.streams.open(source, grant) {
+        let stream = match self.proxied.streams.open(source, opener) {
             Ok(stream) => stream,
             Err(full) => return self.asking.full(full),
         };

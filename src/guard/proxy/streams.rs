@@ -9,17 +9,25 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Timestamp, grant::GrantId, http::client_address::Source, metrics::GuardMetrics,
+    clock::Timestamp, grant::GrantId, guard::Authorized, http::client_address::Source,
+    metrics::GuardMetrics,
 };
 
-/// The part of all streams that one source may open.
-const SHARE_OF_SOURCE: usize = 4;
+/// The part of all streams that one source may open, and one person by all their grants.
+const SHARE: usize = 4;
 
 /// How many streams there may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) in_all: usize,
     pub(crate) per_grant: usize,
+}
+
+impl<'a> Opener<'a> {
+    pub(crate) fn of(authorized: &'a Authorized) -> Self {
+        let Authorized { subject, grant, expires_at, .. } = authorized;
+        Self { subject, grant: *grant, expires_at: *expires_at }
+    }
 }
 
 /// The open streams.
@@ -34,7 +42,17 @@ pub(crate) struct Streams {
 struct Table {
     in_all: usize,
     by_source: HashMap<Source, usize>,
+    by_person: HashMap<Arc<str>, usize>,
     by_grant: HashMap<GrantId, OfGrant>,
+}
+
+/// Who opens a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opener<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) grant: GrantId,
+    /// When the access token expires.
+    pub(crate) expires_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -50,6 +68,7 @@ struct OfGrant {
 pub(crate) enum Full {
     InAll,
     OfSource,
+    OfPerson,
     OfGrant,
 }
 
@@ -70,38 +89,33 @@ impl Streams {
     pub(crate) fn open(
         self: &Arc<Self>,
         source: Source,
-        grant: Option<(GrantId, Timestamp)>,
+        opener: Option<Opener<'_>>,
     ) -> Result<Stream, Full> {
         let mut table = self.table();
-        let Table { in_all, by_source, by_grant } = &mut *table;
-        let of_source = by_source.get(&source).copied().unwrap_or(0);
-        if *in_all >= self.limits.in_all {
-            return Err(Full::InAll);
+        if let Some(full) = table.full(self.limits, source, opener) {
+            return Err(full);
         }
-        if of_source >= (self.limits.in_all / SHARE_OF_SOURCE).max(1) {
-            return Err(Full::OfSource);
-        }
-        let end = match grant {
-            None => None,
-            Some((id, expires_at)) => {
-                let open = by_grant.get(&id).map_or(0, |of| of.open);
-                if open >= self.limits.per_grant {
-                    return Err(Full::OfGrant);
-                }
-                let of = by_grant.entry(id).or_insert_with(|| OfGrant {
-                    open: 0,
-                    end: CancellationToken::new(),
-                    expires_at,
-                });
-                of.open += 1;
-                of.expires_at = of.expires_at.max(expires_at);
-                Some(of.end.clone())
-            }
-        };
+        let Table { in_all, by_source, by_person, by_grant } = &mut *table;
         *in_all += 1;
         self.metrics.streams.add(1);
-        by_source.insert(source, of_source + 1);
-        Ok(Stream { streams: Arc::clone(self), source, grant: grant.map(|(id, _)| id), end })
+        *by_source.entry(source).or_default() += 1;
+        let of = opener.map(|Opener { subject, grant, expires_at }| {
+            let subject: Arc<str> = match by_person.get_key_value(subject) {
+                Some((known, _)) => Arc::clone(known),
+                None => subject.into(),
+            };
+            *by_person.entry(Arc::clone(&subject)).or_default() += 1;
+            let end = CancellationToken::new;
+            let of = by_grant.entry(grant).or_insert_with(|| OfGrant {
+                open: 0,
+                end: end(),
+                expires_at,
+            });
+            of.open += 1;
+            of.expires_at = of.expires_at.max(expires_at);
+            Of { subject, grant, end: of.end.clone() }
+        });
+        Ok(Stream { streams: Arc::clone(self), source, of })
     }
 
     /// The grants that have streams.
@@ -123,19 +137,47 @@ impl Streams {
     }
 }
 
+impl Table {
+    /// The limit that another stream would exceed.
+    fn full(&self, limits: Limits, source: Source, opener: Option<Opener<'_>>) -> Option<Full> {
+        let share = (limits.in_all / SHARE).max(1);
+        let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+        if self.in_all >= limits.in_all {
+            return Some(Full::InAll);
+        }
+        if of_source >= share {
+            return Some(Full::OfSource);
+        }
+        let Opener { subject, grant, .. } = opener?;
+        if self.by_grant.get(&grant).is_some_and(|of| of.open >= limits.per_grant) {
+            return Some(Full::OfGrant);
+        }
+        let of_person = self.by_person.get(subject).copied().unwrap_or(0);
+        (of_person >= share).then_some(Full::OfPerson)
+    }
+}
+
 /// A place that a request takes.
 #[derive(Debug)]
 pub(crate) struct Stream {
     streams: Arc<Streams>,
     source: Source,
-    grant: Option<GrantId>,
-    /// Cancelled when the grant ends; `None` where the path is public.
-    end: Option<CancellationToken>,
+    /// `None` where the path is public.
+    of: Option<Of>,
+}
+
+/// Whose stream it is.
+#[derive(Debug)]
+struct Of {
+    subject: Arc<str>,
+    grant: GrantId,
+    /// Cancelled when the grant ends.
+    end: CancellationToken,
 }
 
 impl Stream {
     pub(crate) fn end(&self) -> Option<&CancellationToken> {
-        self.end.as_ref()
+        self.of.as_ref().map(|of| &of.end)
     }
 }
 
@@ -145,14 +187,15 @@ impl Drop for Stream {
         table.in_all -= 1;
         self.streams.metrics.streams.sub(1);
         take_one(&mut table.by_source, &self.source);
+        let Some(Of { subject, grant, end }) = &self.of else { return };
+        take_one(&mut table.by_person, subject);
         // Those that were told to end are counted no longer: the entry may be one of a later stream.
-        let is_told = self.end.as_ref().is_some_and(CancellationToken::is_cancelled);
-        if let Some(grant) = self.grant.filter(|_| !is_told)
-            && let Some(of) = table.by_grant.get_mut(&grant)
+        if !end.is_cancelled()
+            && let Some(of) = table.by_grant.get_mut(grant)
         {
             of.open -= 1;
             if of.open == 0 {
-                table.by_grant.remove(&grant);
+                table.by_grant.remove(grant);
             }
         }
     }
@@ -177,8 +220,14 @@ mod tests {
         Source::of([192, 0, 2, last].into())
     }
 
-    fn grant(last: u8) -> (GrantId, Timestamp) {
-        (GrantId::from_bytes([last; 16]), NOW)
+    /// Somebody with one grant.
+    fn grant(last: u8) -> Opener<'static> {
+        const SUBJECTS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        of_person(SUBJECTS[usize::from(last)], last)
+    }
+
+    fn of_person(subject: &str, grant: u8) -> Opener<'_> {
+        Opener { subject, grant: GrantId::from_bytes([grant; 16]), expires_at: NOW }
     }
 
     #[test]
@@ -200,7 +249,22 @@ mod tests {
         assert_eq!(open(9, Some(grant(9))), Some(Full::InAll));
         held.clear();
         let table = streams.table();
-        assert!(table.in_all == 0 && table.by_source.is_empty() && table.by_grant.is_empty());
+        assert!(table.in_all == 0 && table.by_source.is_empty());
+        assert!(table.by_person.is_empty() && table.by_grant.is_empty());
+    }
+
+    #[test]
+    fn a_person_with_many_grants_and_addresses_opens_a_quarter_of_all_streams() {
+        let streams = Streams::new(Limits { in_all: 8, per_grant: 2 }, Arc::default());
+        let mut open = (1..9).map(|nth| streams.open(source(nth), Some(of_person("eve", nth))));
+        let first = [open.next().unwrap().unwrap(), open.next().unwrap().unwrap()];
+        assert!(open.all(|opened| opened.is_err_and(|full| full == Full::OfPerson)));
+        assert!(streams.open(source(9), Some(of_person("alice", 9))).is_ok());
+        drop(first);
+        assert!(
+            streams.open(source(1), Some(of_person("eve", 1))).is_ok(),
+            "what ended counts no more"
+        );
     }
 
     #[test]
@@ -223,11 +287,12 @@ mod tests {
     fn a_later_token_lets_the_streams_of_its_grant_go_on() {
         let streams = Streams::new(Limits { in_all: 100, per_grant: 10 }, Arc::default());
         let id = GrantId::from_bytes([1; 16]);
-        let _first = streams.open(source(1), Some((id, NOW))).unwrap();
+        let until = |expires_at| Some(Opener { subject: "alice", grant: id, expires_at });
+        let _first = streams.open(source(1), until(NOW)).unwrap();
         let later = NOW.after_seconds(900);
-        drop(streams.open(source(1), Some((id, later))).unwrap());
+        drop(streams.open(source(1), until(later)).unwrap());
         assert_eq!(streams.grants(), [Open { grant: id, expires_at: later }]);
-        drop(streams.open(source(1), Some((id, NOW))).unwrap());
+        drop(streams.open(source(1), until(NOW)).unwrap());
         assert_eq!(streams.grants(), [Open { grant: id, expires_at: later }]);
     }
 }
