@@ -1,5 +1,6 @@
 //! What clients do behind the guard: how often each grant called each tool, and with which outcome. Requests note it in
-//! memory of a fixed size; batches bring it to the store as events, about one a day for each kind of call.
+//! memory of a fixed size; batches bring it to the store as events: whenever the calls of a kind have doubled, and once a
+//! day.
 //!
 //! Only requests with a valid token are noted. People share the memory (`counts.rs`).
 
@@ -23,7 +24,7 @@ use crate::{
 
 /// The longest name of a tool, and the longest list of scopes, that is noted.
 const CHARS_MAX: usize = 128;
-/// How long what was stored of a kind of call waits for the next event about it.
+/// How long calls of a kind wait for the next event about it at most.
 const STORE_EVERY_DAYS: u64 = 1;
 /// How many events one change stores.
 const BATCH: usize = 500;
@@ -101,9 +102,7 @@ impl Calls {
 
     fn due(&self, by: &Author, is_end: bool) -> Vec<Due> {
         let since = by.at.before_days(STORE_EVERY_DAYS);
-        let is_due = |count: &&Count| {
-            count.calls > 0 && (is_end || count.stored_at.is_none_or(|at| at <= since))
-        };
+        let is_due = |count: &&Count| (is_end && count.calls > 0) || count.is_due(since);
         let mut noted = self.noted();
         noted.drop_idle(since);
         let of_grant = |(place, of): (Place, &OfGrant)| {
@@ -122,9 +121,7 @@ impl Calls {
         for Due { place, count: stored, .. } in batch {
             let kind = stored.kind.borrowed();
             if let Some(count) = noted.get((&place.subject, place.grant), &kind) {
-                count.calls = count.calls.saturating_sub(stored.calls);
-                count.first_at = stored.last_at;
-                count.stored_at = Some(now);
+                count.take_off(stored.calls, stored.last_at, now);
             }
         }
     }

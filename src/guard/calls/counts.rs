@@ -57,6 +57,8 @@ pub(super) struct Count {
     pub(super) first_at: Timestamp,
     pub(super) last_at: Timestamp,
     pub(super) stored_at: Option<Timestamp>,
+    /// The calls that events have counted.
+    pub(super) stored: u64,
     /// Of the resource.
     metrics: Arc<GuardMetrics>,
 }
@@ -92,6 +94,7 @@ impl Count {
             first_at: now,
             last_at: now,
             stored_at: None,
+            stored: 0,
             metrics: Arc::clone(metrics),
         }
     }
@@ -102,6 +105,22 @@ impl Count {
         }
         self.calls += 1;
         self.last_at = now.max(self.last_at);
+    }
+
+    /// Whether another event is due: about the first calls, when as many have come as were stored before, and about the
+    /// others when the last event is from before then. A crash loses no more calls of a kind than its events count, and
+    /// an event doubles what they count, so a thousand calls leave about ten.
+    pub(super) fn is_due(&self, since: Timestamp) -> bool {
+        let is_old = self.stored_at.is_none_or(|at| at <= since);
+        self.calls > 0 && (is_old || self.calls >= self.stored)
+    }
+
+    /// Takes off calls that an event counts. Those since then stay noted.
+    pub(super) fn take_off(&mut self, calls: u64, until: Timestamp, now: Timestamp) {
+        self.calls = self.calls.saturating_sub(calls);
+        self.stored = self.stored.saturating_add(calls);
+        self.first_at = until;
+        self.stored_at = Some(now);
     }
 }
 

@@ -1,3 +1,5 @@
+//! What is noted of calls, and who has room for more.
+
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
@@ -82,7 +84,7 @@ fn stored(calls: &Calls, now: Timestamp, is_end: bool) -> Vec<String> {
 }
 
 #[test]
-fn calls_are_counted_by_grant_tool_and_outcome_and_stored_once_a_day() {
+fn calls_are_counted_by_grant_tool_and_outcome_and_stored_within_a_day() {
     let (calls, guarded) = (Calls::default(), guarded());
     for tool in ["echo", "echo", "delete_repo", "drop_all"] {
         call(&calls, &guarded, 1, tool, NOW);
@@ -98,14 +100,36 @@ fn calls_are_counted_by_grant_tool_and_outcome_and_stored_once_a_day() {
     );
     call(&calls, &guarded, 1, "echo", NOW.after_seconds(60));
     assert!(stored(&calls, NOW.after_seconds(90), false).is_empty(), "it was stored today");
-    call(&calls, &guarded, 1, "echo", NOW.after_seconds(120));
     let next_day = NOW.after_days(1).after_seconds(1);
-    assert_eq!(stored(&calls, next_day, false), ["guard.allowed echo - 2"]);
+    assert_eq!(stored(&calls, next_day, false), ["guard.allowed echo - 1"]);
     call(&calls, &guarded, 1, "echo", next_day);
     assert_eq!(stored(&calls, next_day, true), ["guard.allowed echo - 1"], "at the end, all");
     assert!(stored(&calls, next_day, true).is_empty());
     drop(calls.due(&by(NOW.after_days(9)), false));
     assert!(calls.noted().iter().next().is_none(), "what is idle is forgotten");
+}
+
+/// Calls once a second for ten hours, looked at every 30 seconds.
+#[test]
+fn a_crash_loses_no_more_calls_than_are_stored_and_many_calls_leave_few_events() {
+    let (calls, guarded) = (Calls::default(), guarded());
+    let (mut kept, mut events) = (0, 0);
+    for second in 1..=36_000 {
+        let now = NOW.after_seconds(second);
+        call(&calls, &guarded, 1, "echo", now);
+        if second % 30 == 0 {
+            let due = calls.due(&by(now), false);
+            calls.stored(&due, now);
+            kept += due.iter().map(|due| due.count.calls).sum::<u64>();
+            events += due.len();
+            assert!(
+                second - kept <= kept,
+                "{} calls would be lost, {kept} are kept",
+                second - kept
+            );
+        }
+    }
+    assert!(events <= 12, "{events} events");
 }
 
 #[test]
