@@ -200,19 +200,17 @@ async fn tell(store: &Store, clock: &Clock, metrics: &FamilyMetrics) -> Result<(
 
 /// Finds the families of clients that came without one.
 async fn find_families(store: &Store) -> Result<(), StoreError> {
-    let (mut after, mut found) = (None, 0);
+    let mut after = None;
     loop {
         let began = Instant::now();
         let (page, last) = store.clients_without_family(after, CLIENTS_AT_ONCE).await?;
         if last.is_none() {
-            break;
+            return Ok(());
         }
         after = last;
-        found += store.count_in_families(&page).await?;
+        store.count_in_families(&page).await?;
         sleep(began.elapsed()).await;
     }
-    // Once every client has its family, what an earlier release counted says nothing more.
-    if found == 0 { store.forget_counted().await } else { Ok(()) }
 }
 
 #[cfg(test)]

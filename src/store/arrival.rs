@@ -85,7 +85,7 @@ columns! {
     /// Clients of one family and name that registered together, of which their family is not told yet.
     #[derive(Clone, Debug)]
     pub(super) struct ArrivalRecord {
-        /// The first of them.
+        /// The first of them, by identifier.
         pub(super) client_id: ClientId = "client_id",
         /// Their family.
         pub(super) family_id: FamilyId = "family_id",
@@ -121,6 +121,7 @@ pub(super) fn arrivals<'a>(
         let arrival = alike
             .entry((family.family_id, family.name.as_deref()))
             .or_insert_with(|| ArrivalRecord::of(client, family));
+        arrival.client_id = arrival.client_id.min(client.client_id);
         arrival.clients += 1;
         arrival.flags.insert(client.flags);
         arrival.first_seen_at = arrival.first_seen_at.min(client.issued_at);

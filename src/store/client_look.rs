@@ -76,19 +76,19 @@ impl Index {
         Self { statement: &clients::SELECT_PAGE_BY_STANDING, of }
     }
 
-    /// A client that gets its family in between is read twice, and not missed, if these come first.
-    const WITHOUT_FAMILY: Self = Self { statement: &families::SELECT_WITHOUT_FAMILY, of: None };
+    /// A client that is listed in its family in between is read twice, and not missed, if these come first.
+    const UNLISTED: Self = Self { statement: &families::SELECT_UNLISTED, of: None };
 
     /// Those that together hold every client that can pass; none if only the table of clients does.
     fn all_for(filter: &ClientFilter, suspended: &SuspendedFamilies) -> Vec<Self> {
         match (filter.family, &filter.label, filter.standing) {
-            (Some(family), _, _) => vec![Self::WITHOUT_FAMILY, Self::of_family(family)],
+            (Some(family), _, _) => vec![Self::UNLISTED, Self::of_family(family)],
             (None, Some(label), _) => {
                 let of = Some(Value::Text(Some(label.clone().into())));
                 vec![Self { statement: &clients::SELECT_PAGE_BY_LABEL, of }]
             }
             (None, None, Some(standing @ Standing::Suspended)) => {
-                let others = (!suspended.is_empty()).then_some(Self::WITHOUT_FAMILY);
+                let others = (!suspended.is_empty()).then_some(Self::UNLISTED);
                 let own = Self::of_standing(standing);
                 others
                     .into_iter()

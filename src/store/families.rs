@@ -168,12 +168,6 @@ impl Store {
         }
     }
 
-    /// Forgets, a page at a time, which clients an earlier release counted in a table of its own.
-    pub(crate) async fn forget_counted(&self) -> Result<(), StoreError> {
-        while change!(self, aside one, |change| changes::forget_counted(change))? > 0 {}
-        Ok(())
-    }
-
     /// At most `limit` clients whose family is not found yet, behind `after`: those that can be read, and the last of
     /// all.
     pub(crate) async fn clients_without_family(

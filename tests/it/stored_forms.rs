@@ -127,9 +127,46 @@ async fn a_store_of_version_7_loads_what_clients_were_allowed() {
 }
 
 #[tokio::test]
+async fn a_store_of_version_7_loads_the_clients_that_were_counted() {
+    let folder = written_by("7.sql");
+    let family = "d0703838-0ed3-812f-adc1-81307025d7be".parse().unwrap();
+    let client = "0193a1b2-c3d4-7000-8000-000000000001".parse().unwrap();
+    Connection::open(folder.path().join("doorward.sqlite3"))
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO family_clients \
+             VALUES (x'd07038380ed3812fadc181307025d7be', x'0193a1b2c3d470008000000000000001'), \
+             (x'd07038380ed3812fadc181307025d7be', x'0193a1b2c3d470008000000000000009')",
+        )
+        .unwrap();
+    let store =
+        store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
+
+    let filter = ClientFilter { family: Some(family), ..ClientFilter::default() };
+    let of_family = store.clients(&filter, None, 10).await.unwrap();
+    assert_eq!(of_family.iter().map(|found| found.client_id).collect::<Vec<_>>(), [client]);
+    assert_eq!(store.family_registrations(family, Timestamp::from_millis(0)).await.unwrap(), 1);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_store_of_version_8_loads_the_families_of_clients() {
-    loads_what_clients_were_allowed("8.sql").await;
-    let folder = written_by("8.sql");
+    loads_the_families_of_clients("8.sql").await;
+}
+
+#[tokio::test]
+async fn a_store_of_version_9_loads_the_families_of_clients() {
+    loads_the_families_of_clients("9.sql").await;
+}
+
+#[tokio::test]
+async fn a_store_of_version_10_loads_the_families_of_clients() {
+    loads_the_families_of_clients("10.sql").await;
+}
+
+async fn loads_the_families_of_clients(sample: &str) {
+    loads_what_clients_were_allowed(sample).await;
+    let folder = written_by(sample);
     let store =
         store::open_folder(folder.path(), &Config::default().embedded, Access::Serve).unwrap();
 

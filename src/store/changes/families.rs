@@ -31,10 +31,8 @@ pub(in crate::store) async fn count_in_families<T: Transaction>(
         members.extend(clients.iter().map(|id| FamilyClient { family_id, client_id: *id }));
     }
     let joined = change.change_each(&families::JOIN, &members).await?;
-    let known = change.change_each(&families::WAS_COUNTED, &joined).await?;
-    let known: BTreeSet<FamilyClient> = known.into_iter().collect();
     let mut of_family: BTreeMap<FamilyId, u64> = BTreeMap::new();
-    for client in joined.iter().filter(|client| !known.contains(client)) {
+    for client in &joined {
         *of_family.entry(client.family_id).or_default() += 1;
     }
     let seen = counted.iter().filter_map(|Counted { seen, .. }| {
@@ -109,13 +107,6 @@ async fn add<T: Transaction>(
     Ok(told)
 }
 
-/// Forgets some clients that an earlier release counted. Returns how many.
-pub(in crate::store) async fn forget_counted<T: Transaction>(
-    change: &mut T,
-) -> Result<usize, T::Fault> {
-    change.execute(&families::FORGET_COUNTED, &[Value::limit(ARRIVALS_AT_ONCE)]).await
-}
-
 /// Adds what was seen of clients to the rows of their families. Rows are made first, then locked in one order: two nodes
 /// that add to one family do it one after the other. A family whose row cannot be read stays as it is: returns those.
 async fn add_to_families<T: Transaction>(
@@ -170,7 +161,7 @@ pub(super) async fn leave_family<T: Transaction>(
     } else {
         change.execute(&families::LEAVE, &key).await?
     };
-    if left == 0 && change.change_each(&families::WAS_COUNTED, &[member]).await?.is_empty() {
+    if left == 0 {
         return Ok(());
     }
     let removed = u64::from(is_removed);
@@ -306,11 +297,12 @@ async fn strangers<T: Transaction>(
     Ok(members.iter().filter(is_stranger).copied().collect())
 }
 
-/// Counts the clients of a family anew.
+/// Counts the clients of a family anew, after it is told of all that have arrived.
 pub(in crate::store) async fn recount_family<T: Transaction>(
     change: &mut T,
     id: FamilyId,
 ) -> Result<(), T::Fault> {
+    add_arrivals_of(change, id).await?;
     let _locked: Vec<FamilyRecord> =
         change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
     change.execute(&families::COUNT_CLIENTS, &[id.value()]).await.map(drop)

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{
-    Records, by,
-    families::{all, expected, found, named, of},
-    register_all, register_with_families,
+    Records, by, everything,
+    families::{all, allowed, expected, found, named, of},
+    grants::Grants,
+    register_with_families,
 };
 use crate::{
     audit::Action,
-    store::{ClientRecord, Store, StoreError, change, changes},
+    clock::Timestamp,
+    store::{ClientFilter, ClientRecord, Store},
 };
 
 pub(in crate::store) async fn arrivals_are_added_once_by_however_many_nodes(store: Arc<Store>) {
@@ -102,47 +104,39 @@ pub(in crate::store) async fn counting_goes_on_beside_rows_that_cannot_be_read(
     }
 }
 
-/// An arrival that counts clients which are gone takes none from the others. `run` runs SQL.
-pub(in crate::store) async fn a_family_never_counts_fewer_than_zero_clients(
-    store: &Store,
-    run: impl AsyncFn(&str),
+/// Operators see a client of a family, and whom it has access of, before the family is told of it.
+pub(in crate::store) async fn a_family_has_its_clients_before_it_is_told_of_them(
+    store: Arc<Store>,
 ) {
-    let mut records = Records::new();
-    let client = named(&mut records, "App");
-    register_with_families(store, std::slice::from_ref(&client)).await;
+    let (mut records, grants) = (Records::new(), Grants::new());
+    let names = ["App", "Other", "App", "App", "Other", "App"];
+    let clients = names.map(|name| named(&mut records, name));
+    register_with_families(&store, &clients[..2]).await;
     store.add_all_arrivals().await.unwrap();
-    register_with_families(store, &[named(&mut records, "App")]).await;
-    run("UPDATE family_arrivals SET clients = 9;").await;
-    let id = of(store, &client).await.family_id;
+    register_with_families(&store, &clients[2..]).await;
+    let gone = clients[3].client_id;
+    store.remove_client(gone, Action::ClientRemoved, "by_operator", by()).await.unwrap();
+    store.allow(allowed(&clients[5], &grants), by()).await.unwrap().unwrap();
+    let id = of(&store, &clients[0]).await.family_id;
+    let filter = ClientFilter { family: Some(id), ..ClientFilter::default() };
+    let app = [0, 2, 5].map(|nth| clients[nth].client_id);
+    let since_third = clients[2].issued_at;
 
-    let recount = async { change!(store, whole, |change| changes::recount_family(change, id)) };
-    let recounted: Result<(), StoreError> = recount.await;
-    recounted.unwrap();
-
-    assert_eq!(of(store, &client).await.clients, 0);
-}
-
-/// Clients that an earlier release counted in a table of its own are not counted again. `run` runs SQL.
-pub(in crate::store) async fn what_an_earlier_release_counted_is_counted_once(
-    store: &Store,
-    run: impl AsyncFnOnce(&str),
-) {
-    let mut records = Records::new();
-    let clients: Vec<ClientRecord> = (0..3).map(|_| named(&mut records, "App")).collect();
-    register_all(store, &clients).await;
-    store.count_in_families(&clients).await.unwrap();
-    run(
-        "INSERT INTO family_clients (family_id, client_id) SELECT family, client_id FROM clients; \
-         UPDATE clients SET family = NULL;",
-    )
-    .await;
-    let id = clients[0].client_id;
-
-    store.remove_client(id, Action::ClientRemoved, "by_operator", by()).await.unwrap();
-    store.count_in_families(&clients[1..2]).await.unwrap();
-    for _ in 0..2 {
-        let family = of(store, &clients[1]).await;
-        assert_eq!((family.clients, family.removed), (2, 1));
-        store.rebuild_families(by().at, &|_| {}).await.unwrap();
+    for told in [false, true, true] {
+        if told {
+            store.add_all_arrivals().await.unwrap();
+        }
+        for limit in [1, 2, 10] {
+            let found = everything(&store, &filter, limit).await;
+            assert_eq!(found.iter().map(|it| it.client_id).collect::<Vec<_>>(), app, "{told}");
+        }
+        let registered = async |since| store.family_registrations(id, since).await.unwrap();
+        assert_eq!(registered(Timestamp::from_millis(0)).await, 3, "{told}");
+        assert_eq!(registered(since_third).await, 2, "{told}");
+        let access = store.family_access(id, Timestamp::from_millis(0)).await.unwrap();
+        assert_eq!((access.grants, access.people), (1, 1), "{told}");
     }
+    store.rebuild_families(by().at, &|_| {}).await.unwrap();
+    let family = of(&store, &clients[0]).await;
+    assert_eq!((family.clients, family.removed, family.people), (3, 1, 1));
 }

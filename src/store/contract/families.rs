@@ -47,7 +47,7 @@ pub(super) async fn of(store: &Store, client: &ClientRecord) -> FamilyRecord {
     store.family(family_of(client)).await.unwrap().unwrap()
 }
 
-fn allowed(client: &ClientRecord, grants: &Grants) -> Allowed {
+pub(super) fn allowed(client: &ClientRecord, grants: &Grants) -> Allowed {
     let grant = GrantRecord { client: client.client_id.into(), ..grants.next() };
     Allowed { consent: consent(&grant), grant, document: None, session: None }
 }

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/embedded/0007_operators.sql"),
     include_str!("../../../migrations/embedded/0008_families.sql"),
     include_str!("../../../migrations/embedded/0009_arrivals_by_client.sql"),
+    include_str!("../../../migrations/embedded/0010_family_members.sql"),
 ];
 
 /// The version that this release reads and writes.

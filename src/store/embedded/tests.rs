@@ -424,21 +424,3 @@ async fn counting_goes_on_beside_rows_that_cannot_be_read() {
     arrivals::counting_goes_on_beside_rows_that_cannot_be_read(&store, run).await;
     store.close().await.unwrap();
 }
-
-#[tokio::test]
-async fn a_family_never_counts_fewer_than_zero_clients() {
-    let (store, folder) = empty_store();
-    let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
-    let run = async |sql: &str| other.execute_batch(sql).unwrap();
-    arrivals::a_family_never_counts_fewer_than_zero_clients(&store, run).await;
-    store.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn what_an_earlier_release_counted_is_counted_once() {
-    let (store, folder) = empty_store();
-    let other = Connection::open(folder.path().join("doorward.sqlite3")).unwrap();
-    let run = async |sql: &str| other.execute_batch(sql).unwrap();
-    arrivals::what_an_earlier_release_counted_is_counted_once(&store, run).await;
-    store.close().await.unwrap();
-}

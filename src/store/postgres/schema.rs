@@ -64,6 +64,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0009_arrivals_by_client.sql"),
         compatible_from: 4,
     },
+    // Earlier programs find the table that it empties.
+    Migration {
+        sql: include_str!("../../../migrations/postgres/0010_family_clients.sql"),
+        compatible_from: 4,
+    },
 ];
 
 /// The version that this release works on.

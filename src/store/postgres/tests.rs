@@ -306,19 +306,3 @@ async fn counting_goes_on_beside_rows_that_cannot_be_read() {
     let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
     arrivals::counting_goes_on_beside_rows_that_cannot_be_read(&store, run).await;
 }
-
-#[tokio::test]
-async fn a_family_never_counts_fewer_than_zero_clients() {
-    let Some(database) = Database::migrated().await else { return };
-    let store = database.open(Access::Serve).await.unwrap();
-    let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
-    arrivals::a_family_never_counts_fewer_than_zero_clients(&store, run).await;
-}
-
-#[tokio::test]
-async fn what_an_earlier_release_counted_is_counted_once() {
-    let Some(database) = Database::migrated().await else { return };
-    let store = database.open(Access::Serve).await.unwrap();
-    let run = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
-    arrivals::what_an_earlier_release_counted_is_counted_once(&store, run).await;
-}

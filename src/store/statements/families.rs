@@ -17,22 +17,6 @@ pub(in crate::store) const JOIN: Statement = sql!(
     ],
 );
 
-/// Forgets that an earlier release counted clients in a table of its own. PostgreSQL returns those that it had counted.
-pub(in crate::store) const WAS_COUNTED: Statement = sql!(
-    sqlite: ["DELETE FROM family_clients WHERE family_id = $1 AND client_id = $2"],
-    postgres: [
-        "DELETE FROM family_clients AS counted USING unnest($1, $2) AS given (family_id, client_id) \
-         WHERE counted.family_id = given.family_id AND counted.client_id = given.client_id \
-         RETURNING counted.family_id, counted.client_id"
-    ],
-);
-
-/// Forgets some clients that an earlier release counted.
-pub(in crate::store) const FORGET_COUNTED: Statement = sql!(
-    "DELETE FROM family_clients WHERE (family_id, client_id) IN (SELECT family_id, client_id \
-     FROM family_clients ORDER BY family_id, client_id LIMIT $1)"
-);
-
 pub(in crate::store) const SELECT_MEMBER: Statement =
     select!(FamilyClient, "WHERE family = $1 AND client_id = $2");
 
@@ -147,42 +131,59 @@ pub(in crate::store) const SET_CEILING: Statement =
 pub(in crate::store) const SET_USE: Statement =
     sql!("UPDATE families SET people = $2, used_at = $3 WHERE family_id = $1");
 
-/// Without those of arrivals, which are added later; an arrival may count clients that are gone.
+/// In PostgreSQL without those of arrivals, which are added later; one may count clients that are gone. SQLite lists no client
+/// whose arrival waits.
 pub(in crate::store) const COUNT_CLIENTS: Statement = sql!(
-    sqlite: ["UPDATE families SET clients = max(0, ", COUNTED, ") WHERE family_id = $1"],
-    postgres: ["UPDATE families SET clients = greatest(0, ", COUNTED, ") WHERE family_id = $1"],
+    sqlite: [
+        "UPDATE families SET clients = (SELECT count(*) FROM family_members \
+         WHERE family_members.family_id = families.family_id) WHERE family_id = $1"
+    ],
+    postgres: [
+        "UPDATE families SET clients = greatest(0, \
+         (SELECT count(*) FROM clients WHERE clients.family = families.family_id) \
+         - (SELECT CAST(coalesce(sum(arrived.clients), 0) AS bigint) FROM family_arrivals AS arrived \
+         WHERE arrived.family_id = families.family_id)) WHERE family_id = $1"
+    ],
 );
-
-const COUNTED: &str = "(SELECT count(*) FROM clients WHERE clients.family = families.family_id) \
-    - (SELECT CAST(coalesce(sum(arrived.clients), 0) AS bigint) FROM family_arrivals AS arrived \
-    WHERE arrived.family_id = families.family_id)";
 
 pub(in crate::store) const COUNT: Statement = sql!("SELECT count(*) FROM families");
 
-/// The table of clients, in the order of one family. SQLite does not know that families are many.
-const OF_FAMILY: Statement =
-    sql!(sqlite: ["clients INDEXED BY clients_of_family "], postgres: ["clients "]);
-
+/// The clients of one family: in SQLite those that are listed, in PostgreSQL all.
 macro_rules! of_family {
     ($before:expr, $after:expr) => {
         sql!(
-            sqlite: [$before, OF_FAMILY.sqlite, $after],
-            postgres: [$before, OF_FAMILY.postgres, $after],
+            sqlite: [
+                $before,
+                "family_members CROSS JOIN clients USING (client_id) WHERE family_id = $1 ",
+                $after
+            ],
+            postgres: [$before, "clients WHERE family = $1 ", $after],
         )
     };
 }
 
-pub(in crate::store) const COUNT_SINCE: Statement =
-    of_family!("SELECT count(*) FROM ", "WHERE family = $1 AND client_id >= $2");
+/// SQLite adds those that are not listed yet.
+pub(in crate::store) const COUNT_SINCE: Statement = sql!(
+    sqlite: [
+        "SELECT (SELECT count(*) FROM family_members WHERE family_id = $1 AND client_id >= $2) \
+         + (SELECT count(*) FROM clients WHERE family = $1 AND client_id >= ", UNLISTED_FROM, "$2) \
+         AND NOT EXISTS (SELECT 1 FROM family_members AS listed \
+         WHERE listed.family_id = $1 AND listed.client_id = clients.client_id))"
+    ],
+    postgres: ["SELECT count(*) FROM clients WHERE family = $1 AND client_id >= $2"],
+);
+
+/// Where the clients of arrivals begin, but at a parameter that follows at the earliest; NULL if nothing waits.
+const UNLISTED_FROM: &str = "max((SELECT min(client_id) FROM family_arrivals), ";
 
 /// The live grants of the clients of a family, and how many people gave them.
 pub(in crate::store) const ACCESS: Statement = sql!(
     sqlite: [
-        "SELECT count(*), count(DISTINCT subject) FROM clients INDEXED BY clients_of_family \
+        "SELECT count(*), count(DISTINCT subject) FROM family_members \
          CROSS JOIN grants ON grants.client = lower(substr(hex(client_id), 1, 8) || '-' \
          || substr(hex(client_id), 9, 4) || '-' || substr(hex(client_id), 13, 4) || '-' \
          || substr(hex(client_id), 17, 4) || '-' || substr(hex(client_id), 21)) \
-         WHERE family = $1 AND grants.expires_at > $2"
+         WHERE family_id = $1 AND grants.expires_at > $2"
     ],
     postgres: [
         "SELECT count(*), count(DISTINCT subject) FROM clients \
@@ -190,21 +191,37 @@ pub(in crate::store) const ACCESS: Statement = sql!(
     ],
 );
 
-pub(in crate::store) const LAST_USE: Statement =
-    of_family!("SELECT max(used_at) FROM ", "WHERE family = $1");
+pub(in crate::store) const LAST_USE: Statement = of_family!("SELECT max(used_at) FROM ", "");
 
 pub(in crate::store) const SELECT_CLIENTS: Statement = of_family!(
     super::super::sql::joined!(b'$'; "SELECT ", <ClientRecord as Record>::NAMES, " FROM "),
-    "WHERE family = $1 AND client_id >= $2 ORDER BY client_id LIMIT $3"
+    "AND client_id >= $2 ORDER BY client_id LIMIT $3"
+);
+
+/// The clients that [`SELECT_CLIENTS`] does not find in any family yet.
+pub(in crate::store) const SELECT_UNLISTED: Statement = sql!(
+    sqlite: [
+        "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients INDEXED BY clients_without_family \
+         WHERE family IS NULL AND client_id >= $1 UNION ALL \
+         SELECT ", <ClientRecord as Record>::NAMES, " FROM clients \
+         WHERE family IS NOT NULL AND client_id >= ", UNLISTED_FROM, "$1) ORDER BY client_id LIMIT $2"
+    ],
+    postgres: [SELECT_WITHOUT_FAMILY.postgres],
 );
 
 /// The clients whose family is not found yet.
 pub(in crate::store) const SELECT_WITHOUT_FAMILY: Statement =
     select!(ClientRecord, "WHERE family IS NULL AND client_id >= $1 ORDER BY client_id LIMIT $2");
 
-pub(in crate::store) const SELECT_MEMBERS: Statement = select!(
-    FamilyClient,
-    "WHERE family IS NOT NULL AND (family, client_id) > ($1, $2) ORDER BY family, client_id LIMIT $3"
+pub(in crate::store) const SELECT_MEMBERS: Statement = sql!(
+    sqlite: [
+        "SELECT family_id, client_id FROM family_members WHERE (family_id, client_id) > ($1, $2) \
+         ORDER BY family_id, client_id LIMIT $3"
+    ],
+    postgres: [
+        "SELECT ", <FamilyClient as Record>::NAMES, " FROM clients WHERE family IS NOT NULL \
+         AND (family, client_id) > ($1, $2) ORDER BY family, client_id LIMIT $3"
+    ],
 );
 
 pub(in crate::store) const SELECT_EACH_CLIENT: Statement = sql!(

@@ -74,7 +74,7 @@ fn a_sound_store_passes_its_check() {
     let lines = doorward.run(&["store", "check", "--output", "json"]).lines();
 
     assert!(
-        words.starts_with(&format!("{DATABASE} is sound (version: 9, clients: 1, ")),
+        words.starts_with(&format!("{DATABASE} is sound (version: 10, clients: 1, ")),
         "{words}"
     );
     assert_eq!((&lines[0]["sound"], &lines[0]["clients"]), (&true.into(), &1.into()));

@@ -32,7 +32,7 @@ fn an_earlier_store_is_told_its_steps_and_stays_as_it_is() {
     let (code, tables) = looked(&doorward, data, "tables");
     let [[verdict, what, advice]] = &tables[..] else { panic!("{tables:?}") };
     assert_eq!((code, &**verdict), (Some(0), "warning"));
-    assert!(what.contains("from version 5 to 9"), "{what}");
+    assert!(what.contains("from version 5 to 10"), "{what}");
     assert!(advice.contains("doorward store backup"), "{advice}");
     let (_, disk) = looked(&doorward, data, "disk");
     assert!(disk[0][1].contains("a backup and the upgrade need"), "{disk:?}");

@@ -31,7 +31,7 @@ async fn a_check_of_a_sound_store_finds_no_fault() {
 
     let report = check(folder.path()).unwrap();
 
-    assert_eq!((report.clients, report.version), (100, 9));
+    assert_eq!((report.clients, report.version), (100, 10));
     assert_eq!(report.faults, Vec::<String>::new());
     assert_eq!(report.advice(), None);
     assert!(report.database_bytes + report.log_bytes > 4096);
