@@ -124,8 +124,10 @@ async fn add_to_families<T: Transaction>(
     if seen.is_empty() {
         return Ok(unreadable);
     }
-    let empty: Vec<FamilyRecord> = seen.values().map(FamilyRecord::without_clients).collect();
-    change.insert(&families::BEGIN, &empty).await?;
+    let all: Vec<FamilyRecord> = seen.values().cloned().collect();
+    for begun in change.change_each(&families::BEGIN, &all).await? {
+        seen.remove(&begun.family_id);
+    }
     let keys: Vec<FamilyRef> =
         seen.keys().map(|family_id| FamilyRef { family_id: *family_id }).collect();
     let rows: Vec<Readable<FamilyRecord>> =

@@ -64,8 +64,14 @@ pub(in crate::store) const FORGET_ARRIVALS: Statement = sql!(
     postgres: ["DELETE FROM family_arrivals WHERE client_id = ANY($1)"],
 );
 
-pub(in crate::store) const BEGIN: Statement =
-    insert!(FamilyRecord, "ON CONFLICT (family_id) DO NOTHING");
+/// PostgreSQL returns those that are new.
+pub(in crate::store) const BEGIN: Statement = insert!(
+    FamilyRecord,
+    sqlite: "ON CONFLICT (family_id) DO NOTHING",
+    postgres: super::super::sql::joined!(
+        b'$'; "ON CONFLICT (family_id) DO NOTHING RETURNING ", <FamilyRecord as Record>::NAMES
+    )
+);
 
 /// Writes what adds up; the row exists and is locked.
 pub(in crate::store) const PUT: Statement = insert!(
