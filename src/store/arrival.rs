@@ -94,7 +94,7 @@ columns! {
         /// Their name.
         name: Option<String> = "name",
         /// How many there are.
-        clients: u64 = "clients",
+        pub(super) clients: u64 = "clients",
         /// How many were removed.
         removed: u64 = "removed",
         /// What an operator should look at, of any of them.

@@ -15,7 +15,10 @@ use crate::store::{
 use crate::{ceiling::Ceiling, client::ClientId, clock::Timestamp, family::FamilyId};
 
 /// How many arrivals one change adds.
-pub(in crate::store) const ARRIVALS_AT_ONCE: usize = 500;
+pub(in crate::store) const ARRIVALS_AT_ONCE: usize = 200;
+
+/// From how many clients on a change adds no further arrival: registrations wait for it.
+const CLIENTS_AT_ONCE: u64 = 2_000;
 
 /// Finds the family of clients that have none yet, and counts them there: each once, however often it is handed over, and
 /// by however many nodes. With `again`, also what is known of those that have one adds up once more, which changes nothing
@@ -86,13 +89,19 @@ async fn add<T: Transaction>(
     change: &mut T,
     rows: Vec<Readable<ArrivalRecord>>,
 ) -> Result<Arrived, T::Fault> {
-    let last = rows.get(ARRIVALS_AT_ONCE - 1).and_then(|row| row.id);
-    let mut told = Arrived { next: last.map(ClientId::from_bytes), ..Arrived::default() };
-    let mut arrivals = Vec::new();
-    for row in rows {
+    let mut told = Arrived::default();
+    let (mut arrivals, mut clients) = (Vec::new(), 0_u64);
+    for (before, row) in rows.into_iter().enumerate() {
         match row.record {
-            Ok(arrival) => arrivals.push(arrival),
+            Ok(arrival) => {
+                clients = clients.saturating_add(arrival.clients);
+                arrivals.push(arrival);
+            }
             Err(error) => told.unreadable.push(error),
+        }
+        if before + 1 == ARRIVALS_AT_ONCE || clients >= CLIENTS_AT_ONCE {
+            told.next = row.id.map(ClientId::from_bytes);
+            break;
         }
     }
     told.first = arrivals.first().map(|arrival| arrival.first_seen_at);
