@@ -20,12 +20,12 @@ use super::{
     query::Parameter,
 };
 use crate::{
-    audit,
+    audit::{self, Author, EventId},
     family::{FamilyId, FamilyKey},
     operator::OperatorScope,
     store::{
         FamilyAccess, FamilyEdit, FamilyEdited, FamilyFilter, FamilyOrder, FamilyPlace,
-        FamilyRecord, FamilyRemoval, Standing,
+        FamilyRecord, FamilyRemoval, RemovalBeginning, Standing,
     },
 };
 
@@ -101,20 +101,22 @@ pub(crate) const REMOVE: Operation = Operation {
     id: "deleteOAuth2Family",
     summary: "Remove the registered clients of a family and end every grant that people gave them; later ones can \
         register. A family with many clients takes several calls: `meta` says how many are left.",
-    parameters: &[Parameter { name: REASON, about: "Why, for the audit events." }],
+    parameters: &[
+        Parameter { name: REASON, about: "Why, for the audit events." },
+        Parameter {
+            name: CONTINUES,
+            about: "The `removal` of the call before: the trail then has one `family.removed` for both.",
+        },
+    ],
     body: None,
-    schema: Some(|| {
-        document::counted_schema(&json!({
-            "clients_removed": "Clients that this call removed.",
-            "clients_left": "Clients that another call removes.",
-        }))
-    }),
+    schema: Some(removed_schema),
     refusals: &[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED],
     handler: handler!(remove),
 };
 
 const DRY_RUN: &str = "dry_run";
 const REASON: &str = "reason";
+const CONTINUES: &str = "continues";
 
 /// How long one call removes clients.
 const REMOVAL_MAX: Duration = Duration::from_secs(20);
@@ -309,15 +311,51 @@ async fn remove(request: Request<'_>) -> Result<Answer, ApiError> {
     let watch = |clients: usize| {
         removed.fetch_add(clients as u64, Ordering::Relaxed);
     };
-    let removal = FamilyRemoval { reason, versions: request.versions() };
-    let removing = store.remove_family(id, removal, request.author(), &watch);
+    let author = request.author();
+    let (event, beginning) = beginning(&request, id, &author).await?;
+    let removal = FamilyRemoval { reason, versions: request.versions(), beginning };
+    let removing = store.remove_family(id, removal, author, &watch);
     let left = match timeout(REMOVAL_MAX, removing).await {
         Ok(done) => done?.map(|_| 0).ok_or(ApiError::Superseded)?,
         // A removal that is cut short goes on when it is made again.
         Err(_) => store.family(id).await?.map_or(0, |family| family.clients.max(1)),
     };
     let removed = removed.into_inner();
-    Ok(Answer::counted(&json!({ "clients_removed": removed, "clients_left": left })))
+    let mut meta = json!({ "clients_removed": removed, "clients_left": left });
+    if left > 0 && store.is_removal_of_family(id, event).await? {
+        meta["removal"] = json!(event.to_string());
+    }
+    Ok(Answer::counted(&meta))
+}
+
+/// The event with which a removal began, and whether an earlier call left it.
+async fn beginning(
+    request: &Request<'_>,
+    id: FamilyId,
+    author: &Author,
+) -> Result<(EventId, RemovalBeginning), ApiError> {
+    let Some(event) = request.query.parsed(CONTINUES, "a UUID")? else {
+        let event = author.next_event();
+        return Ok((event, RemovalBeginning::Named(event)));
+    };
+    if request.app.store.is_removal_of_family(id, event).await? {
+        return Ok((event, RemovalBeginning::Earlier));
+    }
+    let detail = "The value must be the id of a family.removed of this family.";
+    Err(ApiError::parameter(CONTINUES, detail))
+}
+
+fn removed_schema() -> Value {
+    let mut schema = document::counted_schema(&json!({
+        "clients_removed": "Clients that this call removed.",
+        "clients_left": "Clients that another call removes.",
+    }));
+    schema["properties"]["meta"]["properties"]["removal"] = json!({
+        "type": "string",
+        "format": "uuid",
+        "description": "The `family.removed` of this removal, for `continues`; only if clients are left.",
+    });
+    schema
 }
 
 fn changed_schema() -> Value {

@@ -8,7 +8,11 @@ use super::{
     error::ApiError,
     operation::{Operation, Request, handler},
 };
-use crate::{clock::Timestamp, operator::OperatorScope, store::Overview};
+use crate::{
+    clock::Timestamp,
+    operator::OperatorScope,
+    store::{Counts, Overview, Standings},
+};
 
 /// `GET /api/v2/oauth2/overview`
 pub(crate) const READ: Operation = Operation {
@@ -41,17 +45,16 @@ async fn counted(request: &Request<'_>) -> Result<(Timestamp, Overview), ApiErro
 
 async fn read(request: Request<'_>) -> Result<Answer, ApiError> {
     let (counted_at, overview) = counted(&request).await?;
-    let Overview {
+    let Overview { counts, standings } = overview;
+    let Standings { pending, suspended, dormant } = standings;
+    let Counts {
         clients,
         document_clients,
-        pending,
-        suspended,
-        dormant,
         registered_last_day,
         registered_last_week,
         grants,
         people,
-    } = overview;
+    } = counts;
     Ok(Answer::one(&json!({
         "id": "overview",
         "type": TYPE,
@@ -83,9 +86,9 @@ fn schema() -> Value {
                 "counted_at": { "type": "string", "format": "date-time" },
                 "clients": number("Registered clients of every standing."),
                 "document_clients": number("Clients with a metadata document that a person has allowed."),
-                "pending": number("Clients that wait for an operator."),
-                "suspended": number("Clients that an operator blocked."),
-                "dormant": number("Clients that were not used for a long time."),
+                "pending": number("Clients of both kinds that wait for an operator."),
+                "suspended": number("Clients of both kinds that an operator blocked, alone or with their family."),
+                "dormant": number("Clients of both kinds that were not used for a long time."),
                 "registered_last_day": number("Registrations of the last 24 hours whose clients exist."),
                 "registered_last_week": number("The same of the last 7 days."),
                 "grants": number("Grants that have not ended."),

@@ -353,7 +353,8 @@ impl ServerMetrics {
         page.head(
             name,
             "gauge",
-            "Registered clients in the store, counted ten seconds after the start and every hour.",
+            "Registered clients in the store by the standing that holds for them, which may be that of a suspended family, counted \
+             ten seconds after the start and every hour.",
         );
         page.gauges(name, &self.app.clients);
         let name = "doorward_clients_counted_timestamp_seconds";

@@ -14,7 +14,7 @@ use crate::{
     guard::{self, Guards},
     http::request_event::chain,
     metrics::{ClientStanding, SweepMetrics},
-    store::{GrantFilter, Standing, StoreError, Swept},
+    store::{GrantFilter, StoreError, Swept},
 };
 
 /// How often nodes look for keys that another one has made.
@@ -115,17 +115,11 @@ async fn count_clients(app: &App) -> Result<(), StoreError> {
         sleep(SWEEP_PAUSE).await;
     }
     let standings = app.store.standings().await?;
-    let of = |standing| {
-        let counted = standings.iter().find(|counted| counted.standing == standing);
-        counted.map_or(0, |counted| counted.clients)
-    };
-    let (pending, suspended, dormant) =
-        (of(Standing::Pending), of(Standing::Suspended), of(Standing::Dormant));
     let clients = &app.metrics.clients;
-    clients[ClientStanding::Active].set(all.saturating_sub(pending + suspended + dormant));
-    clients[ClientStanding::Pending].set(pending);
-    clients[ClientStanding::Suspended].set(suspended);
-    clients[ClientStanding::Dormant].set(dormant);
+    clients[ClientStanding::Active].set(all.saturating_sub(standings.sum()));
+    clients[ClientStanding::Pending].set(standings.pending);
+    clients[ClientStanding::Suspended].set(standings.suspended);
+    clients[ClientStanding::Dormant].set(standings.dormant);
     app.metrics.clients_counted_at.set(app.clock.now().as_seconds());
     Ok(())
 }
@@ -385,6 +379,16 @@ mod tests {
         count_clients(&app).await.unwrap();
         assert_eq!(counted[ClientStanding::Active].value(), 0);
         assert_eq!(counted[ClientStanding::Suspended].value(), 1);
+
+        let another = br#"{"client_name":"Another","redirect_uris":["https://app.example/cb"]}"#;
+        let another =
+            registration::prepare(&Profile::RFC7591, &app, source, another, None).unwrap();
+        let family = store::family_of(&another.record.metadata).unwrap();
+        store.register_client(Arc::new(another.record), Some(another.family)).await.unwrap();
+        store.suspend_family(family, None, app.system(Actor::System), &|_, _| {}).await.unwrap();
+        count_clients(&app).await.unwrap();
+        assert_eq!(counted[ClientStanding::Active].value(), 0);
+        assert_eq!(counted[ClientStanding::Suspended].value(), 2, "its family is suspended");
         assert_eq!(app.metrics.clients_counted_at.value(), 1_800_000_000);
     }
 

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 
 use super::{
-    ClientFilter, FamilyAccess, FamilyRecord, GrantRecord, Standing, StandingChanged, Store,
-    StoreError, Transition, Walk, change, changes, client_edits::version_of, column::Value,
-    families::CLIENTS_AT_ONCE, statements,
+    ClientFilter, EventRecord, EventsOf, FamilyAccess, FamilyRecord, GrantRecord, Standing,
+    StandingChanged, Store, StoreError, Transition, Walk, change, changes,
+    client_edits::version_of,
+    column::{Value, first_after},
+    families::CLIENTS_AT_ONCE,
+    statements,
 };
 use crate::{
-    audit::{Action, Author},
+    audit::{Action, Author, EventId},
     ceiling::Ceiling,
     client::{ClientIdentifier, DocumentUrl},
     clock::Timestamp,
@@ -35,6 +38,20 @@ pub struct FamilyRemoval {
     pub reason: String,
     /// The versions in which the family may be ([`FamilyRecord::version`]); `None` admits every version.
     pub versions: Option<Vec<String>>,
+    /// Which event says that the removal began.
+    pub beginning: RemovalBeginning,
+}
+
+/// The `family.removed` of a removal. A removal that several calls make has one.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum RemovalBeginning {
+    /// Leave a new event.
+    #[default]
+    New,
+    /// Leave a new event of this identifier.
+    Named(EventId),
+    /// An earlier call left it.
+    Earlier,
 }
 
 /// What became of a [`FamilyEdit`].
@@ -192,6 +209,21 @@ impl Store {
             place = next;
         }
         Ok(FamilyAccess { grants, people: people.len() as u64 })
+    }
+
+    /// Whether this event began a removal of the clients of a family.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_removal_of_family(
+        &self,
+        id: FamilyId,
+        event: EventId,
+    ) -> Result<bool, StoreError> {
+        let next = first_after(Some(event)).map(EventId::from_bytes);
+        let found = self.newest_events(Some(&EventsOf::Family(id)), next, 1).await?;
+        let is_it = |it: &EventRecord| it.event_id == event && it.action == Action::FamilyRemoved;
+        Ok(found.first().is_some_and(is_it))
     }
 
     /// The next clients of a family, and where to go on; `None` at the end.

@@ -67,7 +67,7 @@ pub use self::{
     events::EventsOf,
     expiry::{Due, DuePage, Expired, Expiry, Lapse, Life, Mark, Walk, counts_from, moment},
     failing::{Failing, Failure},
-    family_edits::{FamilyEdit, FamilyEdited, FamilyRemoval},
+    family_edits::{FamilyEdit, FamilyEdited, FamilyRemoval, RemovalBeginning},
     family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     following::{NoTrailPosition, TAKEN_BACK, TrailPage},
@@ -76,7 +76,7 @@ pub use self::{
         InitialAccessTokenId, InitialAccessTokenKind, InitialAccessTokenRecord,
     },
     operator_tokens::{OperatorTokenRecord, OperatorTokenUse},
-    overview::Overview,
+    overview::{Counts, Overview},
     parts::{ClientAge, ClientUse, DocumentClientUse, EventKey, MarkRecord},
     people::{AccessEnded, LOOKED_AT, Person, PersonChange},
     record::{
@@ -86,7 +86,7 @@ pub use self::{
     },
     registrations::{ClientUpdate, Generation, Updated},
     rules::{RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged, RuleRecord},
-    standings::StandingCount,
+    standings::Standings,
     upkeep::{DatabaseFigures, KeyKept, QueueFigures, SweepPage, Swept},
     webhooks::{Lease, LeaseHolder, TrailEntry, TrailPosition, WebhookCursor},
 };

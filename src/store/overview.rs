@@ -1,26 +1,29 @@
 //! The numbers of the first page.
 
 use super::{
-    Store, StoreError,
+    Standings, Store, StoreError,
     column::{Record, Row, Value, columns},
     sql::{Statement, sql},
 };
 use crate::{client::ClientId, clock::Timestamp};
 
+/// How many there are of what operators look at first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overview {
+    /// What one statement counts.
+    pub counts: Counts,
+    /// Clients of both kinds that are not active.
+    pub standings: Standings,
+}
+
 columns! {
-    /// How many there are of what operators look at first.
+    /// The numbers that one statement counts.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct Overview {
+    pub struct Counts {
         /// Registered clients of every standing.
         pub clients: u64 = "clients",
         /// Clients with a metadata document that a person has allowed.
         pub document_clients: u64 = "document_clients",
-        /// Clients that wait for an operator.
-        pub pending: u64 = "pending",
-        /// Clients that an operator blocked.
-        pub suspended: u64 = "suspended",
-        /// Clients that were not used for a long time.
-        pub dormant: u64 = "dormant",
         /// Registrations of the last 24 hours whose clients exist.
         pub registered_last_day: u64 = "registered_last_day",
         /// The same of the last 7 days.
@@ -33,7 +36,7 @@ columns! {
 }
 
 /// No table has it: the row is counted.
-impl Record for Overview {
+impl Record for Counts {
     const TABLE: &'static str = "overview";
     const NAMES: &'static str = Self::COLUMNS;
 
@@ -46,9 +49,6 @@ impl Record for Overview {
 const COUNT: Statement = sql!(
     "SELECT (SELECT count(*) FROM clients) AS clients, \
      (SELECT count(*) FROM document_clients) AS document_clients, \
-     (SELECT count(*) FROM clients WHERE standing = 'pending') AS pending, \
-     (SELECT count(*) FROM clients WHERE standing = 'suspended') AS suspended, \
-     (SELECT count(*) FROM clients WHERE standing = 'dormant') AS dormant, \
      (SELECT count(*) FROM clients WHERE client_id >= $1) AS registered_last_day, \
      (SELECT count(*) FROM clients WHERE client_id >= $2) AS registered_last_week, \
      (SELECT count(*) FROM grants WHERE expires_at > $3) AS grants, \
@@ -63,7 +63,10 @@ impl Store {
     pub async fn overview(&self, now: Timestamp) -> Result<Overview, StoreError> {
         let since = |days| Value::Id(*ClientId::first_of(now.before_days(days)).as_bytes());
         let parameters = vec![since(1), since(7), Value::moment(now)];
-        let counted = self.select_one(&COUNT, parameters).await?;
-        counted.ok_or_else(|| StoreError::Unavailable("the store counted nothing".into()))
+        let counted: Option<Counts> = self.select_one(&COUNT, parameters).await?;
+        let counts =
+            counted.ok_or_else(|| StoreError::Unavailable("the store counted nothing".into()))?;
+        let standings = self.standings().await? + self.document_standings().await?;
+        Ok(Overview { counts, standings })
     }
 }

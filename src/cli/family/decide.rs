@@ -228,7 +228,7 @@ fn remove(
         Backend::Store(store) => {
             let watch = |clients: usize| bar.inc(clients as u64);
             let reason = reason.unwrap_or("family_removed").to_owned();
-            let removal = FamilyRemoval { reason, versions: None };
+            let removal = FamilyRemoval { reason, ..FamilyRemoval::default() };
             store
                 .wait(store.handle.remove_family(family.family_id, removal, author(), &watch))?
                 .unwrap_or_default()
@@ -246,12 +246,14 @@ fn remove_at(
     reason: Option<&str>,
     bar: &ProgressBar,
 ) -> Result<u64, Failure> {
-    let reason = reason.map(|reason| utf8_percent_encode(reason, NON_ALPHANUMERIC));
-    let query = reason.map(|reason| format!("?reason={reason}")).unwrap_or_default();
-    let path = format!("{}{query}", path(id));
-    let mut removed = 0;
+    let reason = reason.unwrap_or("family_removed");
+    let first = format!("{}?reason={}", path(id), utf8_percent_encode(reason, NON_ALPHANUMERIC));
+    let (mut removed, mut next) = (0, first.clone());
     loop {
-        let meta = &server.remove(&path)?.done()?["meta"];
+        let meta = &server.remove(&next)?.done()?["meta"];
+        if let Some(event) = meta["removal"].as_str() {
+            next = format!("{first}&continues={event}");
+        }
         let count = |name: &str| meta[name].as_u64().unwrap_or_default();
         removed += count("clients_removed");
         bar.set_position(removed);

@@ -14,8 +14,8 @@ use crate::{
     client::ClientIdentifier,
     family::FamilyId,
     store::{
-        EventRecord, FamilyEdit, FamilyEdited, FamilyRecord, FamilyRemoval, GrantRecord, Standing,
-        Transition,
+        EventRecord, FamilyEdit, FamilyEdited, FamilyRecord, FamilyRemoval, GrantRecord,
+        RemovalBeginning, Standing, Transition,
         column::{Columns as _, Stored as _},
         family_record::GrantsOf,
         statements::{events, families},
@@ -69,13 +69,27 @@ pub(in crate::store) async fn begin_removal<T: Transaction>(
         return Ok(false);
     }
     if has_clients {
-        let detail =
-            json!({ "family": family.key, "reason": removal.reason, "clients": family.clients });
-        let event = by.event(Action::FamilyRemoved).with(&detail);
-        let event = EventRecord { family: Some(id), ..event };
-        change.insert(&events::INSERT, slice::from_ref(&event)).await?;
+        leave_beginning(change, family, removal, by).await?;
     }
     Ok(true)
+}
+
+async fn leave_beginning<T: Transaction>(
+    change: &mut T,
+    family: &FamilyRecord,
+    removal: &FamilyRemoval,
+    by: &Author,
+) -> Result<(), T::Fault> {
+    let detail =
+        json!({ "family": family.key, "reason": removal.reason, "clients": family.clients });
+    let mut event = by.event(Action::FamilyRemoved).with(&detail);
+    match removal.beginning {
+        RemovalBeginning::New => {}
+        RemovalBeginning::Named(id) => event.event_id = id,
+        RemovalBeginning::Earlier => return Ok(()),
+    }
+    let event = EventRecord { family: Some(family.family_id), ..event };
+    change.insert(&events::INSERT, slice::from_ref(&event)).await.map(drop)
 }
 
 async fn change_standing<T: Transaction>(

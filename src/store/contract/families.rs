@@ -326,7 +326,7 @@ pub(in crate::store) async fn a_grant_of_the_moment_of_a_family_suspension_does_
 }
 
 fn unwanted() -> FamilyRemoval {
-    FamilyRemoval { reason: "unwanted".to_owned(), versions: None }
+    FamilyRemoval { reason: "unwanted".to_owned(), ..FamilyRemoval::default() }
 }
 
 pub(in crate::store) async fn removing_a_family_removes_its_clients_and_no_others(

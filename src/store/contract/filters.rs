@@ -10,7 +10,7 @@ use crate::{
     family::{FamilyId, FamilyKey},
     store::{
         ClientFilter, ClientFlags, ClientRecord, ClientState, DocumentClientId,
-        DocumentClientRecord, LastUsed, Standing, Store, SuspendedFamilies,
+        DocumentClientRecord, LastUsed, Standing, Standings, Store, SuspendedFamilies,
     },
 };
 
@@ -165,6 +165,16 @@ pub(in crate::store) async fn clients_are_found_by_the_standing_that_holds(store
             for limit in [7, 1_000] {
                 assert_eq!(shown(standing, limit).await, expected, "{standing}: {suspended:?}");
             }
+            let counted = store.standings().await.unwrap();
+            let counted = match standing {
+                Standing::Active => all.len() as u64 - counted.sum(),
+                Standing::Pending => counted.pending,
+                Standing::Suspended => counted.suspended,
+                Standing::Dormant => counted.dormant,
+            };
+            assert_eq!(counted, expected.len() as u64, "{standing}: {suspended:?}");
+            let overview = store.overview(at(0)).await.unwrap();
+            assert_eq!(overview.standings, store.standings().await.unwrap());
         }
     }
     let filter = ClientFilter {
@@ -304,6 +314,17 @@ pub(in crate::store) async fn clients_with_a_document_pass_the_filters_that_appl
     store.import_document_clients(all.to_vec()).await.unwrap();
     let [a, b, c] = &all;
     let any = ClientFilter::default;
+    let by_url = async |filter: &ClientFilter| {
+        let mut shown: Vec<DocumentClientRecord> = Vec::new();
+        loop {
+            let after = shown.last().map(|client| client.url.clone());
+            let page = store.document_clients_behind(filter, after.as_deref(), 2).await.unwrap();
+            if page.is_empty() {
+                return shown;
+            }
+            shown.extend(page);
+        }
+    };
     for (filter, expected) in [
         (any(), vec![a, b, c]),
         (ClientFilter { name_contains: Some("B.".to_owned()), ..any() }, vec![b]),
@@ -316,15 +337,21 @@ pub(in crate::store) async fn clients_with_a_document_pass_the_filters_that_appl
         (ClientFilter { source: Some("0.0.0.0/0".parse().unwrap()), ..any() }, vec![]),
         (ClientFilter { profile: Some(crate::client::ProfileName::Rfc7591), ..any() }, vec![]),
     ] {
-        let mut shown: Vec<DocumentClientRecord> = Vec::new();
-        loop {
-            let after = shown.last().map(|client| client.url.clone());
-            let page = store.document_clients_behind(&filter, after.as_deref(), 2).await.unwrap();
-            if page.is_empty() {
-                break;
-            }
-            shown.extend(page);
-        }
+        let shown = by_url(&filter).await;
         assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+
+    let registered = ClientRecord { metadata: a.metadata.clone(), ..Records::new().next() };
+    register_with_families(&store, std::slice::from_ref(&registered)).await;
+    let suspended = ClientFilter { standing: Some(Standing::Suspended), ..any() };
+    for (number, family) in [(1, None), (2, Some(family(&registered)))] {
+        if let Some(family) = family {
+            store.suspend_family(family, None, by(), &|_, _| {}).await.unwrap();
+        }
+        assert_eq!(by_url(&suspended).await.len(), number);
+        let standings = store.document_standings().await.unwrap();
+        assert_eq!(standings, Standings { suspended: number as u64, ..Standings::default() });
+        let both = store.overview(at(0)).await.unwrap().standings;
+        assert_eq!(both, standings + store.standings().await.unwrap());
     }
 }

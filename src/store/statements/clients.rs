@@ -114,6 +114,10 @@ pub(in crate::store) const SELECT_REF_AHEAD_FLAGGED: Statement = sql!(
 pub(in crate::store) const COUNT_STANDINGS: Statement =
     sql!("SELECT standing, count(*) FROM clients WHERE standing IS NOT NULL GROUP BY standing");
 
+/// The clients of a family, active ones too. Reads the index `clients_of_family`.
+pub(in crate::store) const COUNT_STANDINGS_OF_FAMILY: Statement =
+    sql!("SELECT standing, count(*) FROM clients WHERE family = $1 GROUP BY standing");
+
 /// As [`COUNT_STANDINGS`] has them, the clients from an identifier on.
 pub(in crate::store) const COUNT_FROM: Statement =
     sql!("SELECT CAST(NULL AS text), count(*) FROM clients WHERE client_id >= $1");

@@ -45,6 +45,10 @@ pub(in crate::store) const SELECT_AND_LOCK: Statement =
 pub(in crate::store) const SELECT_PAGE: Statement =
     select!(DocumentClientRecord, "WHERE url > $1 ORDER BY url LIMIT $2");
 
+pub(in crate::store) const COUNT_STANDINGS: Statement = sql!(
+    "SELECT standing, count(*) FROM document_clients WHERE standing IS NOT NULL GROUP BY standing"
+);
+
 pub(in crate::store) const SET_STANDING: Statement =
     sql!("UPDATE document_clients SET standing = $2, standing_at = $3 WHERE url = $1");
 

@@ -144,6 +144,8 @@ async fn a_family_is_read_as_of_now_and_suspended_and_resumed_with_one_event_eac
     let listed = get(&server, &list, &operator).await;
     let all = listed["data"].as_array().unwrap();
     assert!(all.iter().all(|it| it["attributes"]["effective_standing"] == "suspended"), "{listed}");
+    let overview = get(&server, "/api/v2/oauth2/overview", &operator).await;
+    assert_eq!(overview["data"]["attributes"]["suspended"], all.len(), "as the list: {overview}");
 
     let again = change(&server, family, (&operator, ""), &attributes).await;
     assert_eq!(again.status, 200, "{again:?}");
@@ -173,6 +175,38 @@ async fn an_admin_removes_the_clients_of_a_family_and_later_ones_can_register() 
     let query = format!("/api/v2/audit/events?filter[query]=@family:{family_id}");
     assert_eq!(ids(&get(&server, &query, &operator).await).len(), 4, "one for each client, too");
     client(&server, "Probe").await;
+}
+
+/// A family with many clients is removed by several calls.
+#[tokio::test]
+async fn a_removal_that_several_calls_make_leaves_one_event() {
+    let server = serve().await;
+    let admin = token(&server, "root", Role::Admin).await;
+    let [family_id, other] = [family(&server, "Probe", 3).await, family(&server, "Other", 1).await];
+    let path = format!("{FAMILIES}/{family_id}");
+    call(&server, "DELETE", &path, &admin).await;
+    let [event] = &events(&server, Action::FamilyRemoved).await[..] else { panic!() };
+    client(&server, "Probe").await;
+
+    let next = format!("{path}?continues={}", event.event_id);
+    let removed = call(&server, "DELETE", &next, &admin).await;
+    let counts = json!({ "meta": { "clients_removed": 1, "clients_left": 0 } });
+    assert_eq!((removed.status, removed.json()), (200, counts));
+    assert_eq!(events(&server, Action::FamilyRemoved).await.len(), 1);
+    assert_eq!(events(&server, Action::ClientRemoved).await.len(), 4);
+
+    let of_a_client = events(&server, Action::ClientRemoved).await[0].event_id;
+    for bad in [
+        format!("{FAMILIES}/{other}?continues={}", event.event_id),
+        format!("{path}?continues={of_a_client}"),
+        format!("{path}?continues=019aa7b5-0c44-7a10-8f2e-5d6c7b8a9012"),
+        format!("{path}?continues=x"),
+    ] {
+        let refused = call(&server, "DELETE", &bad, &admin).await;
+        let told = (refused.status, source(&refused));
+        assert_eq!(told, (400, json!({ "parameter": "continues" })), "{bad}");
+    }
+    assert_eq!(events(&server, Action::ClientRemoved).await.len(), 4);
 }
 
 #[tokio::test]
