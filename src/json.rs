@@ -35,6 +35,33 @@ pub(crate) struct Object<'text> {
     members: Vec<(Cow<'text, str>, Value<'text>)>,
 }
 
+impl Value<'_> {
+    /// Whether a string or a name in the value contains a character.
+    pub(crate) fn contains(&self, one: char) -> bool {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => false,
+            Self::String(text) => text.contains(one),
+            Self::Array(entries) => entries.iter().any(|entry| entry.contains(one)),
+            Self::Object(object) => {
+                object.iter().any(|(name, value)| name.contains(one) || value.contains(one))
+            }
+        }
+    }
+
+    fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Number(value) => Value::Number(value),
+            Self::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            Self::Array(entries) => {
+                Value::Array(entries.into_iter().map(Value::into_owned).collect())
+            }
+            Self::Object(object) => Value::Object(object.into_owned()),
+        }
+    }
+}
+
 impl<'text> Object<'text> {
     /// Name and value of each member, in the order of the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value<'text>)> {
@@ -49,6 +76,13 @@ impl<'text> Object<'text> {
     /// Where in the object the member `name` stands.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.iter().position(|(other, _)| other == name)
+    }
+
+    fn into_owned(self) -> Object<'static> {
+        let owned = |(name, value): (Cow<'_, str>, Value<'_>)| {
+            (Cow::Owned(name.into_owned()), value.into_owned())
+        };
+        Object { members: self.members.into_iter().map(owned).collect() }
     }
 
     fn first_duplicate(&self) -> Option<&Cow<'text, str>> {
@@ -122,7 +156,7 @@ fn syntax(text: &str, error: &serde_json::Error) -> JsonProblem {
     let read = text.as_bytes().get(..before + column).unwrap_or(text.as_bytes());
     if text.trim_ascii().is_empty() {
         JsonProblem::Empty
-    } else if holds_lone_surrogate(read) {
+    } else if lone_surrogate(read).is_some() {
         JsonProblem::LoneSurrogate
     } else if error.is_eof() {
         JsonProblem::Truncated
@@ -131,30 +165,51 @@ fn syntax(text: &str, error: &serde_json::Error) -> JsonProblem {
     }
 }
 
-/// Whether an escape in `json` stands for half of a surrogate pair.
-fn holds_lone_surrogate(json: &[u8]) -> bool {
+/// Reads a JSON object whose strings may hold lone surrogates: a character that is nowhere else in the text replaces each,
+/// and is returned. `None` if the text holds all characters that could.
+pub(crate) fn read_around_surrogates(
+    text: &str,
+) -> Option<Result<(Object<'static>, char), JsonError>> {
+    let lower = text.to_ascii_lowercase();
+    // No text has a use for noncharacters (Unicode §23.7).
+    let mark = ('\u{fdd0}'..='\u{fdef}').find(|mark| {
+        !text.contains(*mark) && !lower.contains(&format!("\\u{:04x}", u32::from(*mark)))
+    })?;
+    let mut replaced = text.to_owned();
+    let escape = format!("\\u{:04x}", u32::from(mark));
+    let mut from = 0;
+    while let Some(at) = lone_surrogate(text.as_bytes().get(from..).unwrap_or_default()) {
+        let place = from + at;
+        replaced.replace_range(place..place + escape.len(), &escape);
+        from = place + escape.len();
+    }
+    Some(read(replaced.as_bytes()).map(|object| (object.into_owned(), mark)))
+}
+
+/// Where the first escape in `json` is that stands for half of a surrogate pair.
+fn lone_surrogate(json: &[u8]) -> Option<usize> {
     let unit = |bytes: &[u8]| -> Option<u16> {
         let hex = std::str::from_utf8(bytes.strip_prefix(b"\\u")?.get(..4)?).ok()?;
         u16::from_str_radix(hex, 16).ok()
     };
-    let mut rest = json;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
-        let escape = rest.split_at(at).1;
-        let length = match unit(escape) {
+    let mut from = 0;
+    while let Some(at) = json.get(from..)?.iter().position(|byte| *byte == b'\\') {
+        from += at;
+        let escape = json.get(from..)?;
+        from += match unit(escape) {
             Some(0xD800..=0xDBFF) => {
                 let low = escape.get(6..).and_then(unit);
                 if !low.is_some_and(|low| (0xDC00..=0xDFFF).contains(&low)) {
-                    return true;
+                    return Some(from);
                 }
                 12
             }
-            Some(0xDC00..=0xDFFF) => return true,
+            Some(0xDC00..=0xDFFF) => return Some(from),
             Some(_) => 6,
             None => 2,
         };
-        rest = escape.get(length..).unwrap_or_default();
     }
-    false
+    None
 }
 
 /// The way back from a fault: each level adds its step, so that reading itself pays nothing for it.

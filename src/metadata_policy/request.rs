@@ -25,9 +25,44 @@ pub(crate) struct RegistrationRequest<'body> {
 impl<'body> RegistrationRequest<'body> {
     /// Reads the body.
     pub(crate) fn parse(body: &'body [u8]) -> Result<Self, MetadataError> {
-        let document = json::read(body).map_err(refused)?;
+        let document = match json::read(body) {
+            Ok(document) => document,
+            Err(error) if error.problem == JsonProblem::LoneSurrogate => {
+                return Self::around_surrogates(body, error);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let mut faults = Vec::new();
         let metadata = ClientMetadata::read(&document, &mut faults);
+        Ok(Self { document, metadata, faults })
+    }
+
+    /// A lone surrogate is well-formed JSON that no string can hold: the fault of the member that it stands in, which
+    /// hides no other one.
+    fn around_surrogates(body: &[u8], error: JsonError) -> Result<Self, MetadataError> {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        let Some(read) = json::read_around_surrogates(text) else { return Err(error.into()) };
+        let (document, mark) = read?;
+        let mut faults = Vec::new();
+        for (member, value) in document.iter() {
+            match value {
+                _ if member.contains(mark) => return Err(error.into()),
+                _ if !value.contains(mark) => {}
+                Value::Array(entries) => {
+                    let marked = entries.iter().enumerate().filter(|(_, it)| it.contains(mark));
+                    faults.extend(marked.map(|(entry, _)| surrogate(member, Some(entry))));
+                }
+                _ => faults.push(surrogate(member, None)),
+            }
+        }
+        let mut others = Vec::new();
+        let metadata = ClientMetadata::read(&document, &mut others);
+        others.retain(|other| {
+            let is_same =
+                |fault: &Fault| fault.member == other.member && fault.entry == other.entry;
+            !faults.iter().any(is_same)
+        });
+        faults.extend(others);
         Ok(Self { document, metadata, faults })
     }
 
@@ -43,18 +78,59 @@ impl<'body> RegistrationRequest<'body> {
     }
 }
 
-/// A lone surrogate is well-formed JSON that no string can hold: the fault of the member it stands in.
-fn refused(error: JsonError) -> MetadataError {
-    let mut steps = error.pointer.split('/').skip(1);
-    let (Some(member), entry) = (steps.next(), steps.next()) else { return error.into() };
-    let base = member.split_once('#').map_or(member, |(base, _)| base);
-    if error.problem != JsonProblem::LoneSurrogate || !ClientMetadata::is_member(base) {
-        return error.into();
-    }
-    let problem = match base {
+fn surrogate(member: &str, entry: Option<usize>) -> Fault {
+    let problem = match member {
         "redirect_uris" => Problem::RedirectUri(RedirectUriError::Uri(UriError::Hidden)),
         _ => Problem::LoneSurrogate,
     };
-    let entry = entry.and_then(|entry| entry.parse().ok());
-    vec![Fault { member: member.to_owned(), entry, problem }].into()
+    Fault { member: member.to_owned(), entry, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The places of the faults, in document order.
+    fn pointers(body: &str) -> Result<Vec<String>, String> {
+        let request = RegistrationRequest::parse(body.as_bytes());
+        let RegistrationRequest { document, mut faults, .. } =
+            request.map_err(|error| format!("{error:?}"))?;
+        faults.sort_by_key(|fault| fault.order(&document));
+        Ok(faults.iter().map(Fault::pointer).collect())
+    }
+
+    #[test]
+    fn a_lone_surrogate_hides_no_other_violation() {
+        let body = r#"{
+            "client_name": "\ud800",
+            "redirect_uris": ["https://a.example/\udc00", "https://a.example/#x", "https://a.example/"],
+            "contacts": ["a@a.example", "\ud800\u0041"],
+            "client_uri": "ftp://a.example",
+            "jwks": {"keys": [{"kty": "\ufdd0\ud83d"}]},
+            "software_id": "\ud83d\ude80",
+            "unknown": "\udfff"
+        }"#;
+        let expected = [
+            "/client_name",
+            "/redirect_uris/0",
+            "/redirect_uris/1",
+            "/contacts/1",
+            "/client_uri",
+            "/jwks",
+            "/unknown",
+        ];
+        assert_eq!(pointers(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn lone_surrogates_are_read_around_in_one_pass() {
+        let many = format!(r#"{{"scope":7,"x":"{}"}}"#, r"\ud800".repeat(9_000));
+        assert_eq!(pointers(&many).unwrap(), ["/scope", "/x"]);
+        let all: String = ('\u{fdd0}'..='\u{fdef}').collect();
+        let full = format!(r#"{{"scope":7,"x":"{all}\ud800"}}"#);
+        let error = pointers(&full).unwrap_err();
+        assert!(error.contains("LoneSurrogate"), "no character is left to replace it: {error}");
+        let error = pointers(r#"{"client_name":"\ud800",}"#).unwrap_err();
+        assert!(error.contains("NotJson"), "{error}");
+    }
 }

@@ -462,8 +462,15 @@ fn a_lone_surrogate_is_the_fault_of_its_member() {
         "/redirect_uris/0 invalid_redirect_uri redirect_uris[0]: contains white space or hidden characters"
     );
     assert_eq!(
-        refused(r#"{"x":"\ud800"}"#, Rfc7591)[0],
-        "/x invalid_request /x: an escape stands for half a character (a lone surrogate)"
+        refused(
+            r#"{"x":"\ud800","client_name":"A","redirect_uris":["https://a.example/"]}"#,
+            Rfc7591
+        ),
+        ["/x invalid_client_metadata x: contains a lone surrogate"]
+    );
+    assert_eq!(
+        refused(r#"{"x\ud800":1}"#, Rfc7591),
+        [" invalid_request : an escape stands for half a character (a lone surrogate)"]
     );
 }
 
