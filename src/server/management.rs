@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, ServerMetrics, activity, metrics::StoreFigures};
+use super::{Answer, ServerMetrics, activity, framing::malformed, metrics::StoreFigures};
 use crate::{
     app::App,
     clock::Timestamp,
@@ -86,6 +86,34 @@ impl Management {
         word
     }
 
+    /// What is at the path.
+    async fn read(&self, request: &Request<Incoming>) -> Response {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        match request.uri().path() {
+            "/livez" if is_read => json_answer(StatusCode::OK, r#"{"status":"alive"}"#),
+            "/readyz" | "/healthz" if is_read => {
+                let query = request.uri().query().unwrap_or_default();
+                self.readiness(query.split('&').any(|part| part == "verbose")).await
+            }
+            "/version" if is_read => json_answer(
+                StatusCode::OK,
+                json!({ "name": "doorward", "version": env!("CARGO_PKG_VERSION") }).to_string(),
+            ),
+            "/metrics" if is_read => self.metrics_page(),
+            "/livez" | "/readyz" | "/healthz" | "/version" | "/metrics" => {
+                let text = "this path can only be read";
+                let status = StatusCode::METHOD_NOT_ALLOWED;
+                let mut response = refusal(Shape::OAuth, status, "invalid_request", text);
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                response
+            }
+            _ => {
+                let text = "there is nothing at this path";
+                refusal(Shape::OAuth, StatusCode::NOT_FOUND, "invalid_request", text)
+            }
+        }
+    }
+
     fn metrics_page(&self) -> Response {
         let store = &self.app.store;
         let figures = StoreFigures {
@@ -115,31 +143,11 @@ impl Answer for Management {
         &self,
         request: Request<Incoming>,
         _: IpAddr,
-        _: &activity::Exchange,
+        exchange: &activity::Exchange,
     ) -> Response {
-        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        let mut response = match request.uri().path() {
-            "/livez" if is_read => json_answer(StatusCode::OK, r#"{"status":"alive"}"#),
-            "/readyz" | "/healthz" if is_read => {
-                let query = request.uri().query().unwrap_or_default();
-                self.readiness(query.split('&').any(|part| part == "verbose")).await
-            }
-            "/version" if is_read => json_answer(
-                StatusCode::OK,
-                json!({ "name": "doorward", "version": env!("CARGO_PKG_VERSION") }).to_string(),
-            ),
-            "/metrics" if is_read => self.metrics_page(),
-            "/livez" | "/readyz" | "/healthz" | "/version" | "/metrics" => {
-                let text = "this path can only be read";
-                let status = StatusCode::METHOD_NOT_ALLOWED;
-                let mut response = refusal(Shape::OAuth, status, "invalid_request", text);
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-                response
-            }
-            _ => {
-                let text = "there is nothing at this path";
-                refusal(Shape::OAuth, StatusCode::NOT_FOUND, "invalid_request", text)
-            }
+        let mut response = match malformed(&request, exchange.has_length) {
+            Some(text) => refusal(Shape::OAuth, StatusCode::BAD_REQUEST, "invalid_request", text),
+            None => self.read(&request).await,
         };
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response

@@ -186,3 +186,23 @@ async fn the_management_listener_can_only_be_read() {
     }
     assert_eq!(server.look("/register").await.status, 404);
 }
+
+/// As on the public listener (RFC 9112 §3.2).
+#[tokio::test]
+async fn the_management_listener_requires_one_host() {
+    let server = TestServer::start().await;
+    for (head, status) in [
+        ("GET /livez HTTP/1.1\r\n", 400),
+        ("GET /metrics HTTP/1.1\r\nhost: a\r\nhost: b\r\n", 400),
+        ("GET /readyz HTTP/1.1\r\nhost: a/b\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\n", 200),
+        ("GET /livez HTTP/1.0\r\n", 200),
+    ] {
+        let answer = crate::harness::exchange(
+            server.management,
+            &format!("{head}connection: close\r\n\r\n"),
+        )
+        .await;
+        assert_eq!(answer.status, status, "{head}");
+    }
+}
