@@ -3,6 +3,7 @@
 //! the operator, since names are self-asserted and prove nothing either way (RFC 7591 §5).
 
 mod beginnings;
+mod misspellings;
 #[cfg(test)]
 mod tests;
 
@@ -83,7 +84,7 @@ pub(crate) struct ProtectedNames {
 }
 
 /// A protected name, and where its owner is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Protected {
     /// As the settings spell it.
     pub(crate) name: String,
@@ -117,6 +118,15 @@ impl ProtectedNames {
                 schemes: protected.schemes.clone(),
             })
             .filter(|protected| !protected.letters.is_empty());
+        let names = names.flat_map(|protected| {
+            let misspelled =
+                misspellings::of(&protected.name, protected.is_ordinary_word).into_iter().map({
+                    let protected = protected.clone();
+                    move |misspelled| protected.misspelled(&misspelled)
+                });
+            let misspelled: Vec<Protected> = misspelled.collect();
+            std::iter::once(protected).chain(misspelled)
+        });
         for protected in names {
             beginnings.insert(&protected.letters);
             let first = protected.letters.bytes().next().unwrap_or_default();
@@ -302,6 +312,11 @@ fn holds_at(text: &str, start: usize, letters: &str) -> bool {
 }
 
 impl Protected {
+    /// The name with a slip of the pen, which stands alone or among generic words: beside others it may be another name.
+    fn misspelled(&self, text: &str) -> Self {
+        Self { letters: appearance::letters_of(text), is_ordinary_word: true, ..self.clone() }
+    }
+
     /// Whether `uri` leads to one of the name's own hosts, below one, or to its own application.
     fn owns(&self, uri: &RedirectUri) -> bool {
         let (scheme, host) = uri.scheme_and_host();

@@ -86,6 +86,8 @@ fn disguises(name: &str) -> Vec<String> {
         swapped(&['e'], "\u{e9}"),
         swapped(&['C'], "\u{421}"),
         swapped(&['a'], "\u{ff41}"),
+        name.chars().chain(name.chars().last()).collect(),
+        name.chars().take(2).chain(name.chars().skip(1)).collect(),
     ];
     disguises.into_iter().collect()
 }
@@ -197,6 +199,14 @@ fn finds_the_imitations_that_people_fall_for() {
         "Cursor",
         "Cursor MCP",
         "Notion AI",
+        "Claudee",
+        "Cloude",
+        "Cloude Code",
+        "Clauda AI",
+        "CLOUDE",
+        "ChatGTP",
+        "Gooogle",
+        "Slackk",
     ] {
         assert!(finds(&names, name).is_some(), "{name}");
     }
