@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+#[cfg(test)]
+use super::decision::Rejection;
 use super::{Decision, Guarded};
 
 /// A refusal as it is sent.
@@ -71,5 +73,57 @@ impl Told {
             "id": id,
             "error": { "code": -32001, "message": self.description, "data": { "error": self.code } },
         })
+    }
+}
+
+/// What a guarded resource refuses with, one of each kind, with what to do, for the page of errors.
+#[cfg(test)]
+pub(crate) fn refusals(guarded: &Guarded) -> Vec<(Told, &'static str)> {
+    let sign_in = |fault| Decision::SignIn { scope: "read".to_owned(), fault };
+    let mut decisions = vec![
+        sign_in(None),
+        sign_in(Some("the access token has expired")),
+        Decision::StepUp { scope: "write".to_owned() },
+        Decision::Denied,
+    ];
+    decisions.extend(
+        [
+            Rejection::Ambiguous("the text says which header two servers could read differently"),
+            Rejection::HiddenTool("the text says why"),
+            Rejection::ToolCase,
+            Rejection::OtherHost,
+            Rejection::OtherPath,
+            Rejection::Origin,
+            Rejection::Unavailable,
+        ]
+        .map(Decision::Rejected),
+    );
+    let all = decisions.iter();
+    all.filter_map(|decision| Some((told(guarded, decision)?, fix(decision)))).collect()
+}
+
+#[cfg(test)]
+const fn fix(decision: &Decision<'_>) -> &'static str {
+    match decision {
+        Decision::Public | Decision::Allow(_) | Decision::Preflight => "",
+        Decision::SignIn { fault: None, .. } => {
+            "Get an access token: the challenge names the metadata of the resource (RFC 9728)."
+        }
+        Decision::SignIn { .. } => "Refresh the access token, or authorize again.",
+        Decision::StepUp { .. } => "Authorize again with the `scope` of the challenge.",
+        Decision::Denied => "Ask the administrator, whose rules deny this request.",
+        Decision::Rejected(rejection) => match rejection {
+            Rejection::Ambiguous(_) | Rejection::Target(_) => {
+                "Send a request that every server reads alike."
+            }
+            Rejection::HiddenTool(_) => {
+                "Send the headers of MCP that name the method and the tool."
+            }
+            Rejection::ToolCase => "Write the name of the tool as the server lists it.",
+            Rejection::OtherHost => "Send the request to the host of the resource.",
+            Rejection::OtherPath => "Send the request to a path of the resource.",
+            Rejection::Origin => "Have the administrator allow the origin of the page.",
+            Rejection::Unavailable => "Send the same request again in a moment.",
+        },
     }
 }

@@ -22,6 +22,8 @@ mod target;
 mod tool;
 pub(crate) mod tool_list;
 
+#[cfg(test)]
+pub(crate) use self::challenge::{Told, refusals};
 use self::{assertion::Assertions, calls::Calls, liveness::Liveness};
 pub(crate) use self::{
     decision::{

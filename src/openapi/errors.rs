@@ -5,11 +5,14 @@ use std::{env, fmt::Write as _, fs};
 use crate::{
     authorization::refusals as authorization,
     client::violations,
-    config::{Config, LookAlikes, RegistrationAccess},
+    config::{self, Config, LookAlikes, RegistrationAccess, Sources},
     error_code::ErrorCode,
+    guard::{self, Guarded},
     metadata_policy::Profile,
+    operator_api,
     refusal::Told,
     registration::refusals as registration,
+    sign_in,
     token::refusals as token,
 };
 
@@ -23,8 +26,7 @@ Every error that a client or a person can get, what it means, and what to do. Pr
 
 Endpoints answer in JSON with `error` and `error_description` (RFC 6749 §5.2); below `/api/v2`, with `errors`. Each answer
 has an `x-request-id`, by which the operator finds it in the log. With 429 and 503, `Retry-After` says when to try again,
-in seconds. A server has the errors of the features that it uses. [Protected servers](../protect/step-up.md) answer with
-challenges.
+in seconds. A server has the errors of the features that it uses.
 
 ";
 
@@ -37,20 +39,25 @@ fn everything() -> Config {
     config
 }
 
+/// A row of a table: the status, and the cells.
+type Row = (u16, [String; 3]);
+
+fn row(told: &Told) -> Row {
+    let code = told.refusal.code.map_or("–".to_owned(), |it| format!("`{}`", it.as_str()));
+    (told.refusal.status.as_u16(), [code, told.text.clone(), told.fix.to_string()])
+}
+
 /// A table of refusals, each once, by status.
-fn section(page: &mut String, heading: &str, about: &str, mut refusals: Vec<Told>) {
-    let code =
-        |told: &Told| told.refusal.code.map_or("–".to_owned(), |it| format!("`{}`", it.as_str()));
-    refusals.sort_by_key(|told| told.refusal.status);
+fn section(page: &mut String, heading: &str, about: &str, mut refusals: Vec<Row>) {
+    refusals.sort_by_key(|(status, _)| *status);
     write!(
         page,
         "## {heading}\n\n{about}\n\n| Status | Error | Text | What to do |\n|---|---|---|---|\n"
     )
     .unwrap();
     let mut rows: Vec<String> = Vec::new();
-    for told in &refusals {
-        let status = told.refusal.status.as_u16();
-        let row = format!("| {status} | {} | {} | {} |\n", code(told), told.text, told.fix);
+    for (status, cells) in &refusals {
+        let row = format!("| {status} | {} |\n", cells.join(" | "));
         if !rows.contains(&row) {
             rows.push(row);
         }
@@ -58,11 +65,30 @@ fn section(page: &mut String, heading: &str, about: &str, mut refusals: Vec<Told
     writeln!(page, "{}", rows.concat()).unwrap();
 }
 
+/// What a guarded resource answers.
+fn of_guard() -> Vec<Row> {
+    let resources = r#"[{ uri = "https://mcp.example.com/mcp", guard = { id = "tools" } }]"#;
+    let provider = r#"[{ id = "a", name = "A", issuer = "https://a.example", client_id = "c" }]"#;
+    let flags = vec![
+        ("server.issuer", "https://door.example".to_owned()),
+        ("server.tls_terminated_in_front", "true".to_owned()),
+        ("sign_in.providers", provider.to_owned()),
+        ("authorization.resources", resources.to_owned()),
+    ];
+    let config = config::load(Sources { dev: true, flags, ..Sources::default() }).unwrap();
+    let guarded = Guarded::of(&config.authorization.resources[0], &config).unwrap();
+    let row = |(told, fix): (guard::Told, &str)| {
+        (told.status, [format!("`{}`", told.code), told.description, fix.to_owned()])
+    };
+    guard::refusals(&guarded).into_iter().map(row).collect()
+}
+
 fn page() -> String {
     let config = everything();
     let mut page = TOP.to_owned();
-    let mut add =
-        |heading: &str, about: &str, refusals| section(&mut page, heading, about, refusals);
+    let mut add = |heading: &str, about: &str, refusals: Vec<Told>| {
+        section(&mut page, heading, about, refusals.iter().map(row).collect());
+    };
     add(
         "Registration",
         "At `POST /oauth2/register` and `/register`. A 400 has every fault in [`violations`](#violations), each with the \
@@ -97,6 +123,25 @@ fn page() -> String {
         "Introspection",
         "At `POST /oauth2/introspect` (RFC 7662).",
         token::of_introspection(&config),
+    );
+    add(
+        "Sign-in",
+        "Pages for the person at `/oauth2/sign-in`, at the return from a provider, and at `/oauth2/sign-out`, with a \
+         reference, which is the request id.",
+        sign_in::refusals(),
+    );
+    add(
+        "Operator API",
+        "Below `/api/v2`, in `errors` (JSON:API); 401, 408, 413, 429, and 5xx as a list of texts.",
+        operator_api::refusals(),
+    );
+    section(
+        &mut page,
+        "Protected servers",
+        "Of the guard: the built-in proxy, and forward-auth as far as the proxy in front passes them on. MCP clients get a \
+         JSON-RPC error with the same text, and 200 where a rule denies. 401 and 403 `insufficient_scope` have a \
+         [challenge](../protect/step-up.md).",
+        of_guard(),
     );
     page.push_str(
         "## Violations\n\nThe `reason` of a violation begins with the name of the member. `doorward metadata check` reads a \

@@ -18,6 +18,11 @@ use crate::{
     refusal::Refusal,
     store::StoreError,
 };
+#[cfg(test)]
+use crate::{
+    json::JsonProblem,
+    refusal::{ASK_OPERATOR, Told, body_errors, store_errors},
+};
 
 /// Why a call is refused. `Display` is the detail, for the developer of the caller.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +70,7 @@ pub(crate) enum ApiError {
     /// Several members of the body: where each is, as a JSON pointer, and the rule that it breaks.
     #[error("{}", details(.0))]
     Members(Vec<(String, String)>),
-    #[error("The body is not one JSON object: {0}.")]
+    #[error("The body is not one JSON object: {}.", .0.problem)]
     Json(#[from] JsonError),
     #[error("Content-Type is not application/json.")]
     MediaType,
@@ -252,4 +257,65 @@ fn document(status: StatusCode, detail: &str, source: Option<Value>) -> Value {
         error["source"] = source;
     }
     error
+}
+
+/// What the operator API refuses with, one of each kind, for the page of errors.
+#[cfg(test)]
+pub(crate) fn refusals() -> Vec<Told> {
+    let text = || "the text says which rule".to_owned();
+    let (name, pointer) = ("page[limit]".to_owned(), "/data/attributes/standing".to_owned());
+    let needed = OperatorScope::ClientsWrite;
+    let errors = [
+        ApiError::NO_CREDENTIAL,
+        ApiError::INVALID_TOKEN,
+        ApiError::TooMany { retry_after_seconds: 60 },
+        ApiError::InsufficientScope { held: Vec::new(), needed },
+        ApiError::Forbidden(text()),
+        ApiError::NotFound("client"),
+        ApiError::Parameter { name, detail: text() },
+        ApiError::Query(FormError::NotUtf8),
+        ApiError::Members(vec![(pointer.clone(), text())]),
+        ApiError::Member { pointer, detail: text() },
+        ApiError::Json(JsonError { pointer: String::new(), problem: JsonProblem::NotAnObject }),
+        ApiError::MediaType,
+        ApiError::Unprocessable { pointer: "", detail: text() },
+        ApiError::Conflict { pointer: "", detail: text() },
+        ApiError::Superseded,
+    ];
+    let bodies = body_errors(64 << 10, 10).map(ApiError::Body);
+    let all = errors.into_iter().chain(bodies).chain(store_errors().map(ApiError::Store));
+    all.map(|error| Told::new(error.refusal(), error.to_string(), error.fix())).collect()
+}
+
+#[cfg(test)]
+impl ApiError {
+    const fn fix(&self) -> &'static str {
+        match self {
+            Self::Unauthorized { .. } => {
+                "Send a valid operator token or access token as `Authorization: Bearer …`, or an operator token as \
+                 `DD-APPLICATION-KEY`."
+            }
+            Self::TooMany { .. } => "Wait for as long as `Retry-After` says.",
+            Self::InsufficientScope { .. } => {
+                "Request the scopes of the challenge. The person needs a role that has them."
+            }
+            Self::Forbidden(_) => "Use a token of a role that has the scope.",
+            Self::NotFound(_) => "Read the list: what was there may have been removed.",
+            Self::Parameter { .. } => "Correct the parameter that `source.parameter` names.",
+            Self::Query(_) => "Correct the query.",
+            Self::Member { .. } | Self::Members(_) => {
+                "Correct the member that `source.pointer` names."
+            }
+            Self::Json(_) => "Send one JSON object.",
+            Self::MediaType => "Send `Content-Type: application/json`.",
+            Self::Unprocessable { .. } | Self::Conflict { .. } => {
+                "Read the resource: its state does not allow the change."
+            }
+            Self::Superseded => "Read the resource again, and send its new `ETag` as `If-Match`.",
+            Self::Body(BodyError::TooLarge(_)) => "Send less.",
+            Self::Body(BodyError::TooSlow(_)) => "Send the whole body at once.",
+            Self::Store(StoreError::Corrupt { .. }) => ASK_OPERATOR,
+            Self::Body(_) | Self::Store(_) => "Send the same request again in a moment.",
+        }
+    }
 }

@@ -37,6 +37,8 @@ pub(crate) mod sessions;
 pub(crate) mod user_clients;
 pub(crate) mod well_known;
 
+#[cfg(test)]
+pub(crate) use self::error::refusals;
 pub(crate) use self::{
     authentication::Needs,
     description::{add_components, describe},

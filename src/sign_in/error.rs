@@ -18,6 +18,12 @@ use crate::{
     refusal::Refusal,
     store::StoreError,
 };
+#[cfg(test)]
+use crate::{
+    provider::ProviderError,
+    refusal::{Told, body_errors, store_errors},
+    sign_in::FORM_BYTES_MAX,
+};
 
 /// Why a sign-in or a sign-out failed. `Display` is for the log; [`Self::text`] is for people.
 #[derive(Debug, thiserror::Error)]
@@ -224,4 +230,41 @@ fn tries_left(left: Left) -> Message {
         more => Message::new("failed-password-left").with("count", u64::from(more)),
     };
     text.with("wait", duration(left.reset_seconds))
+}
+
+/// What people are told at sign-in and sign-out, one of each kind, for the page of errors.
+#[cfg(test)]
+pub(crate) fn refusals() -> Vec<Told> {
+    let left = |requests| Left { requests, reset_seconds: 60 };
+    let wrong = |left| SignInError::WrongPassword { left, request: String::new() };
+    let interrupted =
+        |error| SignInError::Interrupted(Interrupted { error, request: String::new() });
+    let own = [
+        SignInError::Form(FormError::MediaType),
+        SignInError::UnknownWay,
+        SignInError::Request,
+        SignInError::Foreign,
+        wrong(None),
+        wrong(Some(left(3))),
+        wrong(Some(left(0))),
+        SignInError::TooMany { retry_after_seconds: 60 },
+    ];
+    let of_provider = [
+        UpstreamError::TooLong(0),
+        UpstreamError::Query(FormError::NotUtf8),
+        UpstreamError::Over,
+        UpstreamError::OtherIssuer,
+        UpstreamError::Denied,
+        UpstreamError::Refused,
+        UpstreamError::Provider(ProviderError::NoIdToken),
+        UpstreamError::Claims(ClaimsError::NotAllowed),
+        UpstreamError::Claims(ClaimsError::NoSubject),
+        UpstreamError::Claims(ClaimsError::Address),
+    ];
+    let from_store = store_errors().map(UpstreamError::Store);
+    let bodies = body_errors(FORM_BYTES_MAX, 10).map(SignInError::Body);
+    let all = own.into_iter().chain(of_provider.into_iter().chain(from_store).map(interrupted));
+    let all = all.chain(bodies).chain(store_errors().map(SignInError::Store));
+    all.map(|error| Told::new(error.refusal(), error.text().to_string(), error.next().to_string()))
+        .collect()
 }

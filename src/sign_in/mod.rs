@@ -12,6 +12,8 @@ mod session;
 mod under_way;
 mod upstream;
 
+#[cfg(test)]
+pub(crate) use self::error::refusals;
 pub(crate) use self::{
     endpoint::{ask_to_sign_out, begin, chosen, finish, sign_out},
     session::{Session, newest_session, session},
