@@ -13,7 +13,7 @@ CONTROL = """\
 Package: doorward
 Version: {version}
 Architecture: {architecture}
-Maintainer: Doorward maintainers <security@doorward.example>
+Maintainer: {maintainer}
 Installed-Size: {size}
 Depends: systemd | systemd-standalone-sysusers | systemd-sysusers
 Recommends: ca-certificates
@@ -55,6 +55,12 @@ fi
 """
 
 
+def maintainer():
+    """Who built the package, as the tools of Debian take it from the environment. No one answers for a package without."""
+    name, email = os.environ.get("DEBFULLNAME", "Local build"), os.environ.get("DEBEMAIL", "root@localhost")
+    return f"{name} <{email}>"
+
+
 def build(files, version, machine, time, folder):
     """Writes the package into a folder, and returns its path."""
     architecture = ARCHITECTURES[machine]
@@ -63,7 +69,7 @@ def build(files, version, machine, time, folder):
     size = sum(len(content) for content, _ in files.values()) // 1024
     sums = "".join(f"{hashlib.md5(content).hexdigest()}  {path}\n" for path, (content, _) in files.items())
     control = {
-        "control": (CONTROL.format(version=version, architecture=architecture, size=size), 0o644),
+        "control": (CONTROL.format(version=version, architecture=architecture, size=size, maintainer=maintainer()), 0o644),
         "conffiles": (f"/{contents.SETTINGS}\n", 0o644),
         "md5sums": (sums, 0o644),
         "postinst": (POSTINST, 0o755), "prerm": (PRERM, 0o755), "postrm": (POSTRM, 0o755),
