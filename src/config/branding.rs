@@ -1,5 +1,7 @@
 //! What the settings of `[branding]` may be: nothing that a page would run, or that hides what it says.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use url::Url;
 
@@ -28,8 +30,8 @@ pub struct Color(pub [u8; 3]);
 pub enum Logo {
     /// From a web server.
     At(Url),
-    /// From the page itself: a `data:` URL.
-    Embedded(String),
+    /// From the page itself: a `data:` URL, which every page shares.
+    Embedded(Arc<str>),
 }
 
 impl Logo {
@@ -67,7 +69,7 @@ pub(super) const LOGO: Text<Option<Logo>> = Text {
     expected: "an https URL, or a PNG, JPEG, or WebP image of at most 16 KiB as data:image/png;base64,…, or \"\"",
     parse: |text| match text {
         "" => Ok(None),
-        _ if is_image(text) => Ok(Some(Logo::Embedded(text.to_owned()))),
+        _ if is_image(text) => Ok(Some(Logo::Embedded(text.into()))),
         _ => (LINK.parse)(text).map(|url| url.map(Logo::At)),
     },
     print: |logo| logo.as_ref().map(|logo| logo.as_str().to_owned()).unwrap_or_default(),

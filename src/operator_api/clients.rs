@@ -285,7 +285,9 @@ pub(super) fn ceiling_schema(about: &str) -> Value {
              with those that may not. {about}"
         ),
         "properties": { "only": scopes, "except": scopes },
+        "minProperties": 1,
         "maxProperties": 1,
+        "additionalProperties": false,
     })
 }
 
@@ -302,18 +304,7 @@ fn change_schema() -> Value {
             "type": ["string", "null"],
             "description": "To find the client by, in place of the label that an admission rule gave it; null removes it.",
         },
-        "ceiling": {
-            "type": ["object", "null"],
-            "properties": {
-                "only": { "type": "array", "items": { "type": "string" } },
-                "except": { "type": "array", "items": { "type": "string" } },
-            },
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": false,
-            "description": "The scopes that the client may hold, or may not; a grant with another scope ends. \
-                null lifts the bound.",
-        },
+        "ceiling": ceiling_schema("A grant with another scope ends; null lifts the bound."),
         "reason": { "type": "string", "description": "Why, for the audit event." },
     } });
     let example = json!({
