@@ -114,9 +114,18 @@ pub(in crate::store) const SELECT_REF_AHEAD_FLAGGED: Statement = sql!(
 pub(in crate::store) const COUNT_STANDINGS: Statement =
     sql!("SELECT standing, count(*) FROM clients WHERE standing IS NOT NULL GROUP BY standing");
 
-/// The clients of a family, active ones too. Reads the index `clients_of_family`.
-pub(in crate::store) const COUNT_STANDINGS_OF_FAMILY: Statement =
-    sql!("SELECT standing, count(*) FROM clients WHERE family = $1 GROUP BY standing");
+/// The clients of a family, active ones too. SQLite lists those aside whose arrival was added, and reads the newest clients
+/// for the others.
+pub(in crate::store) const COUNT_STANDINGS_OF_FAMILY: Statement = sql!(
+    sqlite: [
+        "SELECT standing, count(*) FROM (\
+         SELECT client_id FROM family_members WHERE family_id = $1 UNION \
+         SELECT client_id FROM clients WHERE family = $1 \
+         AND client_id >= (SELECT min(client_id) FROM family_arrivals)) \
+         CROSS JOIN clients USING (client_id) GROUP BY standing"
+    ],
+    postgres: ["SELECT standing, count(*) FROM clients WHERE family = $1 GROUP BY standing"],
+);
 
 /// As [`COUNT_STANDINGS`] has them, the clients from an identifier on.
 pub(in crate::store) const COUNT_FROM: Statement =
