@@ -13,7 +13,8 @@ use crate::store::{
     Allowed, ClientRecord, ClientState, ConsentRecord, Deleted, DocumentClientRecord, EventRecord,
     GrantRecord, NotAllowed, Purchase, Redeemed, Rotated, Rotation, SessionRecord, Standing, Step,
     column::{Stored as _, Value},
-    family_record::family_of,
+    family_record::{Number, family_of},
+    sql::Statement,
     statements::{clients, consents, document_clients, events, grants, sessions},
     transaction::Transaction,
 };
@@ -22,6 +23,7 @@ use crate::{
     ceiling::Ceiling,
     client::{ClientIdentifier, Scope},
     clock::Timestamp,
+    family::FamilyId,
     grant::GrantId,
     secret::SecretHash,
 };
@@ -253,7 +255,11 @@ async fn standings<T: Transaction>(
     if let Some(document) = document {
         change.insert(&document_clients::ALLOW, slice::from_ref(document)).await?;
         let state = document_state(change, &document.url).await?;
-        let of_family = family_decision(change, family_of(&document.metadata), None).await?;
+        let family = family_of(&document.metadata);
+        if let Some(family) = family {
+            lock_family(change, &document_clients::SHARE_FAMILY, family).await?;
+        }
+        let of_family = family_decision(change, family, None).await?;
         return Ok(state.map(|state| (state, of_family)));
     }
     let ClientIdentifier::Registered(id) = &grant.client else { return Ok(None) };
@@ -262,6 +268,17 @@ async fn standings<T: Transaction>(
     let family = family_of(&client.metadata);
     let of_family = family_decision(change, family, Some(&client)).await?;
     Ok(Some((client.state, of_family)))
+}
+
+/// Takes a lock on a family that may have no row.
+pub(super) async fn lock_family<T: Transaction>(
+    change: &mut T,
+    lock: &'static Statement,
+    family: FamilyId,
+) -> Result<(), T::Fault> {
+    let [one, two, three, four, five, six, seven, eight, ..] = *family.as_bytes();
+    let number = u64::from_be_bytes([one, two, three, four, five, six, seven, eight]) >> 1;
+    change.select::<Number>(lock, &[number.value()]).await.map(drop)
 }
 
 /// Stores consents that are new, or later than the stored ones. Returns how many were.

@@ -65,6 +65,7 @@ macro_rules! store_contract {
             clients::an_import_that_cannot_be_kept_whole_keeps_nothing,
             families::a_client_is_counted_once_by_however_many_nodes,
             arrivals::arrivals_are_added_once_by_however_many_nodes,
+            standing::a_grant_to_a_document_of_the_moment_of_a_suspension_does_not_survive_it,
             arrivals::a_client_that_is_removed_before_its_family_is_told_of_it_was_seen,
             arrivals::clients_that_are_removed_at_once_before_their_family_is_told_were_seen,
             arrivals::a_family_has_its_clients_before_it_is_told_of_them,

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     Records, by,
+    families::named,
     grants::{Grants, NOW, consent, shown},
-    register_all,
+    register_all, register_with_families,
 };
 use crate::{
     audit::{Action, Author},
@@ -337,4 +338,29 @@ pub(in crate::store) async fn clients_are_counted_by_standing_and_in_steps(store
     assert_eq!((first, rest, end), (5_000, 1, None));
     let standings = store.standings().await.unwrap();
     assert_eq!(standings, Standings { suspended: 1, ..Standings::default() });
+}
+
+/// A suspension that walks the clients of its family does not see a client with a document that is about to be allowed.
+pub(in crate::store) async fn a_grant_to_a_document_of_the_moment_of_a_suspension_does_not_survive_it(
+    store: Arc<Store>,
+) {
+    let (grants, mut records) = (Grants::new(), Records::new());
+    let mut allowed_first = 0;
+    for round in 0..RACES {
+        let client = named(&mut records, &format!("App{round}x"));
+        register_with_families(&store, std::slice::from_ref(&client)).await;
+        let id = crate::store::family_of(&client.metadata).unwrap();
+        let url = format!("https://app{round}.example/client.json").parse().unwrap();
+        let grant = GrantRecord { client: url, ..grants.next() };
+        let mut allowed = allowed(&grant);
+        allowed.document.as_mut().unwrap().metadata = client.metadata.clone();
+        let (was_allowed, suspended) = tokio::join!(
+            store.allow(allowed, by()),
+            store.suspend_family(id, None, by(), &|_, _| {}),
+        );
+        assert!(matches!(suspended.unwrap(), StandingChanged::Now { .. }));
+        allowed_first += usize::from(was_allowed.unwrap().is_ok());
+        assert_eq!(grants_of(&store, &grant.client).await.len(), 0, "round {round}");
+    }
+    assert!(allowed_first > 0, "no round had the order that the rule is about");
 }
