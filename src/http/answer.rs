@@ -1,5 +1,5 @@
-//! Answers in JSON, and the two shapes of a refusal (docs/protocol.md). What an error means, and which code
-//! it has, is for the endpoints to say.
+//! Responses in JSON, and the two shapes of an error response (docs/protocol.md). The endpoints choose the error code
+//! and its text.
 
 use std::{
     error::Error,
@@ -16,17 +16,17 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, combinators::UnsyncBoxBody};
 use serde::Serialize;
 
-/// An answer.
+/// The type of every response.
 pub(crate) type Response = http::Response<AnswerBody>;
 
-/// Why an answer breaks off.
+/// The error that ends a streamed body early.
 pub(crate) type BrokenOff = Box<dyn Error + Send + Sync>;
 
-/// The body of an answer.
+/// The body of a response.
 pub(crate) enum AnswerBody {
-    /// It is there whole.
+    /// The whole body, in memory.
     Whole(Full<Bytes>),
-    /// It comes from elsewhere, piece by piece, for as long as that takes.
+    /// A body that another server sends, piece by piece.
     Stream(UnsyncBoxBody<Bytes, BrokenOff>),
 }
 
@@ -71,10 +71,10 @@ impl Body for AnswerBody {
     }
 }
 
-/// How many headers an answer has at most, those of the limiter and of CORS among them.
+/// The most headers of a response, those of the limiter and of CORS among them.
 const HEADERS: usize = 12;
 
-/// How errors are written at a path.
+/// The shape of the error responses at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// `{"errors":[…]}`, under `/api/v2`.
@@ -93,23 +93,23 @@ impl Shape {
     }
 }
 
-/// An answer whose body is JSON already.
+/// A response with a JSON body.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into().into());
-    // Room for what every answer carries: growing on the way would cost a second table.
+    // Room for the headers of every response, so that the table never grows.
     *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// A refusal in the shape of its place. `text` is for the caller to read: printable ASCII, no
-/// internals. The shape of `/api/v2` has no place for `code`.
+/// An error response in the given shape. `text` is for the caller: printable ASCII, no internals. The shape of
+/// `/api/v2` has no member for `code`.
 pub(crate) fn refusal(shape: Shape, status: StatusCode, code: &str, text: &str) -> Response {
     refusal_with::<()>(shape, status, code, text, &[])
 }
 
-/// The same with each violation, which the shape of `/api/v2` has no place for either.
+/// An error response that lists each violation. The shape of `/api/v2` has no member for them.
 pub(crate) fn refusal_with<V: Serialize>(
     shape: Shape,
     status: StatusCode,

@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-/// The token of a request, if it has an `Authorization`. A header that is no Bearer token, or a second header, is an
-/// error.
+/// The bearer token of a request, if it has an `Authorization` header. A header with another scheme, or a second
+/// header, is an error.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<Result<&str, ()>> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let text = values.next()?.to_str().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Reads a request body within a size, a total deadline, and the budget of all bodies (docs/protocol.md).
 //!
-//! A caller that is answered while it still sends sees a broken connection instead of the answer, so a
-//! body that is refused is read on for a while and thrown away.
+//! A caller that gets its response while it still sends sees a broken connection instead of the response. So the
+//! server reads on for a while after it rejected a body, and discards what it reads.
 
 use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
@@ -19,9 +19,9 @@ use super::{
     client_address::Source,
 };
 
-/// How much of a body that is refused is thrown away before the answer, in bytes.
+/// The most bytes of a rejected body that are discarded before the response.
 const DISCARDED_MAX: u64 = 4 << 20;
-/// How long a caller may pause until it is taken to wait for its answer.
+/// How long a caller may pause before the server assumes that it waits for the response.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The media type of a body, without its parameters (RFC 9110 §8.3.1); compared without regard to case.
@@ -30,19 +30,19 @@ pub(crate) fn media_type(headers: &HeaderMap) -> &[u8] {
     value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
-/// Why there is no body.
+/// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// 413.
+    /// Status 413; the maximum in bytes.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// 408.
+    /// Status 408; the deadline in seconds.
     #[error("the body did not arrive within {0} seconds")]
     TooSlow(u64),
-    /// 503.
+    /// Status 503: the budget of all bodies is used up.
     #[error("the server is receiving as many bytes as it can hold; try again")]
     UsedUp,
-    /// The caller went away, or its framing is broken: there is nobody left to answer.
+    /// The caller disconnected, or its framing is broken: no response can reach it.
     #[error("the body could not be read")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -52,7 +52,7 @@ pub(crate) enum BodyError {
 pub(crate) struct BodyReader<'a> {
     pub(crate) budget: &'a BodyBudget,
     pub(crate) source: Source,
-    /// Within which a whole body must have arrived.
+    /// The deadline for the whole body.
     pub(crate) deadline: Duration,
 }
 
@@ -71,9 +71,9 @@ impl<'a> BodyReader<'a> {
             .unwrap_or(Err(BodyError::TooSlow(self.deadline.as_secs())))
     }
 
-    /// Throws away the body of a request that is refused already.
+    /// Discards the body of a rejected request.
     ///
-    /// A caller that waits for leave to send its body (`Expect: 100-continue`) gets the answer instead.
+    /// A caller that waits for permission to send its body (`Expect: 100-continue`) gets the response instead.
     pub(crate) async fn discard(self, headers: &HeaderMap, body: impl Body<Data = Bytes> + Unpin) {
         if !headers.contains_key(EXPECT) && body.size_hint().lower() <= DISCARDED_MAX {
             let _late = timeout(self.deadline, discard(body)).await;
@@ -110,7 +110,7 @@ impl<'a> BodyReader<'a> {
                 discard(body).await;
                 return Err(BodyError::TooLarge(bytes_max));
             }
-            // Most bodies come in one piece, which is handed on without a copy.
+            // Most bodies arrive in one piece, which is passed on without a copy.
             if first.is_empty() && joined.is_empty() {
                 first = data;
                 continue;
@@ -132,7 +132,7 @@ impl<'a> BodyReader<'a> {
         Ok(Held::new(bytes, share))
     }
 
-    /// The next frame. A body that is not there yet reserves `length` bytes before it is waited for.
+    /// The next frame. If the frame has not arrived yet, `length` bytes are reserved before the wait.
     async fn frame<B: Body<Data = Bytes> + Unpin>(
         self,
         body: &mut B,
@@ -153,7 +153,7 @@ impl<'a> BodyReader<'a> {
     }
 }
 
-/// Throws away what still comes, up to [`DISCARDED_MAX`], until the caller pauses: then it reads its answer.
+/// Discards up to [`DISCARDED_MAX`] bytes, or until the caller pauses: then it reads the response.
 async fn discard(mut body: impl Body<Data = Bytes> + Unpin) {
     let mut left = DISCARDED_MAX;
     while let Ok(Some(Ok(frame))) = timeout(PAUSE, body.frame()).await {
@@ -253,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_thrown_away_of_a_large_body_is_bounded() {
-        // Neither of these waits for the end that never comes.
+        // Neither read waits for the end of the body, which never comes.
         for sent in [
             Pieces { hangs: true, ..large(6) },
             Pieces { hangs: true, declared: DISCARDED_MAX + 1, ..Pieces::default() },

@@ -1,8 +1,8 @@
 //! How many bytes of request bodies the server holds, in all and for each source.
 //!
-//! A body that still arrives reserves its length before the server waits for it: once admitted, it never lacks room
-//! for its rest. Such bodies together use at most three quarters, so that senders that dawdle leave room for bodies
-//! that are there at once, as nearly all are.
+//! A body that is still arriving reserves its whole length before the server waits for it, so an admitted body never
+//! lacks room for its rest. Such bodies use at most three quarters of the budget together. The last quarter is for
+//! bodies that arrived with their head, as nearly all do.
 
 use std::{
     collections::HashMap,
@@ -15,10 +15,11 @@ use std::{
 
 use super::client_address::Source;
 
-/// The largest body that counts in all, but for no source, when it is there at once: most requests take no lock.
+/// The largest body, in bytes, that counts against the total alone if it arrived with its head: most requests take no
+/// lock.
 const SMALL_BYTES: usize = 4 << 10;
 
-/// The bytes that bodies take.
+/// The memory for request bodies.
 pub(crate) struct BodyBudget {
     max: usize,
     per_source_max: usize,
@@ -26,7 +27,7 @@ pub(crate) struct BodyBudget {
     by_source: Mutex<HashMap<Source, usize>>,
 }
 
-/// The budget, or the part of it for this source, is used up.
+/// The total budget, or the share of this source, is used up.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UsedUp;
 
@@ -35,13 +36,13 @@ impl BodyBudget {
         Self { max, per_source_max, taken: AtomicUsize::new(0), by_source: Mutex::default() }
     }
 
-    /// The share of a body that still arrives.
+    /// Reserves the bytes of a body that is still arriving.
     pub(super) fn reserve(&self, source: Source, bytes: usize) -> Result<Share<'_>, UsedUp> {
         let of = |max: usize| max - max / 4;
         self.take(Some(source), bytes, of(self.max), of(self.per_source_max))
     }
 
-    /// The share of a body that was there at once.
+    /// Counts the bytes of a body that arrived with its head.
     pub(super) fn hold(&self, source: Source, bytes: usize) -> Result<Share<'_>, UsedUp> {
         let source = Some(source).filter(|_| bytes > SMALL_BYTES);
         self.take(source, bytes, self.max, self.per_source_max)
@@ -54,7 +55,7 @@ impl BodyBudget {
         max: usize,
         per_source_max: usize,
     ) -> Result<Share<'_>, UsedUp> {
-        // Given back on every way out.
+        // Dropping the share returns its bytes, on every path.
         let mut share = Share { budget: self, source: None, bytes };
         if self.taken.fetch_add(bytes, Relaxed).saturating_add(bytes) > max {
             return Err(UsedUp);
@@ -88,7 +89,7 @@ impl BodyBudget {
     }
 }
 
-/// The bytes of one body, until this is dropped.
+/// The bytes of one body. Dropping it returns them to the budget.
 pub(super) struct Share<'a> {
     budget: &'a BodyBudget,
     source: Option<Source>,
@@ -96,7 +97,7 @@ pub(super) struct Share<'a> {
 }
 
 impl Share<'_> {
-    /// Gives back what the body did not need.
+    /// Returns the bytes that the body did not need.
     pub(super) fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {
@@ -112,7 +113,7 @@ impl Drop for Share<'_> {
     }
 }
 
-/// Memory that grows and shrinks while a body passes, until this is dropped.
+/// Memory that grows and shrinks while a body streams. Dropping it returns the bytes to the budget.
 pub(crate) struct Holding {
     budget: Arc<BodyBudget>,
     source: Source,
@@ -127,12 +128,12 @@ impl Holding {
         Self { budget, source, bytes: 0 }
     }
 
-    /// Counts `bytes` bytes from now on, or what it counted before if there is no room.
+    /// Changes the size to `bytes`. If there is no room, the size stays as it was.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<(), UsedUp> {
         let bytes = bytes.next_multiple_of(Self::STEP);
         if let Some(added) = bytes.checked_sub(self.bytes).filter(|added| *added > 0) {
             let mut share = self.budget.reserve(self.source, added)?;
-            // The holding gives it back instead.
+            // Dropping the holding returns these bytes.
             share.bytes = 0;
         } else if bytes < self.bytes {
             self.budget.give_back(Some(self.source), self.bytes - bytes);
@@ -150,7 +151,7 @@ impl Drop for Holding {
     }
 }
 
-/// What was read of a body, and its share of the budget.
+/// Data that was read from a body, with its share of the budget.
 pub(crate) struct Held<'a, T> {
     read: T,
     share: Option<Share<'a>>,
@@ -161,12 +162,12 @@ impl<'a, T> Held<'a, T> {
         Self { read, share: Some(share) }
     }
 
-    /// What came with the head of the request.
+    /// Data from the head of the request, which holds no share.
     pub(crate) fn of_head(read: T) -> Self {
         Self { read, share: None }
     }
 
-    /// The same bytes in another form.
+    /// Converts the data and keeps its share.
     pub(crate) fn try_map<U, E>(
         self,
         read: impl FnOnce(T) -> Result<U, E>,

@@ -1,9 +1,9 @@
-//! Who pays for a request: its source, apart from the pages of other sites that browsers there show.
+//! The caller that a rate limit counts: a source address, or the pages of other sites in the browsers at that
+//! address.
 //!
-//! A hostile page can make the browser of anyone who visits it send requests. Browsers say so in the `Sec-Fetch`
-//! headers (Fetch Metadata), which no page can set or remove. Such requests count apart, so that a page uses up
-//! nothing that belongs to the address of its visitors. A program that sends these headers itself gains a second
-//! budget and nothing else.
+//! A hostile page can make a visitor's browser send requests. Browsers mark such requests with `Sec-Fetch` headers
+//! (Fetch Metadata), which no page can set or remove. These requests count separately, so a page cannot use up the
+//! limit of its visitors' address. A program that sends these headers itself gains a second budget and nothing else.
 
 use std::{fmt, net::IpAddr};
 
@@ -15,7 +15,7 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A source, or all pages of other sites in its browsers.
+/// A source address, or all pages of other sites in the browsers at that address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Caller {
     pub(crate) source: Source,
@@ -30,8 +30,8 @@ impl Caller {
         Self { source: Source::of(address), is_foreign_page }
     }
 
-    /// The caller of a page, to which every client sends people by a navigation of the whole window: anything else,
-    /// such as an image or a frame, comes from a foreign page.
+    /// The caller of a page that clients open by navigating the whole window. Any other request, such as for an image
+    /// or a frame, comes from a foreign page.
     pub(crate) fn of_navigation(address: IpAddr, headers: &HeaderMap) -> Self {
         let is_navigation = is_absent_or(headers, &SEC_FETCH_DEST, &["document"])
             && is_absent_or(headers, &SEC_FETCH_MODE, &["navigate"]);
@@ -39,7 +39,7 @@ impl Caller {
     }
 }
 
-/// As counters in Redis are named.
+/// The name of the caller's counter in Redis.
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let suffix = if self.is_foreign_page { ":pages" } else { "" };

@@ -1,4 +1,4 @@
-//! The caller's address: the socket's, or what trusted proxies say it is (`Forwarded`, RFC 7239, or
+//! The caller's address: the address of the socket, or the one that trusted proxies report (`Forwarded`, RFC 7239, or
 //! `X-Forwarded-For`).
 
 use std::{
@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// What one caller can freely choose addresses from: an IPv4 address, or an IPv6 network of 64 bits.
+/// The addresses that one caller can choose from freely: an IPv4 address, or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     V4(u32),
@@ -41,17 +41,16 @@ impl fmt::Display for Source {
     }
 }
 
-/// Whether `address` is one of the proxies that are believed.
+/// Whether `address` belongs to a trusted proxy.
 pub(crate) fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|proxy| proxy.contains(&address))
 }
 
 /// The caller's address, for a request that came from `peer`.
 ///
-/// A header is read only when the peer is trusted, and from its right end only as far as what was
-/// found is trusted too. An element that is no address stops the walk at the last trusted hop. When
-/// both headers are there and do not agree, one of them is the caller's own invention, and since
-/// nothing tells which, neither is believed.
+/// A header is read only if the peer is a trusted proxy: from right to left, for as long as each address found is
+/// trusted too. An element that is not an address ends the search at the last trusted proxy. If both headers are
+/// present and disagree, the caller forged one of them; nothing tells which, so both are ignored.
 pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     if !is_trusted(peer, proxies) {
@@ -87,13 +86,13 @@ fn walk(
     hop
 }
 
-/// The elements of an `X-Forwarded-For` line, from left to right; `None` for what is no address.
+/// The elements of an `X-Forwarded-For` line, from left to right; `None` for an element that is not an address.
 fn x_forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
     line.split(',').map(|element| node(element.trim_matches([' ', '\t']))).collect()
 }
 
-/// The `for` parameters of a `Forwarded` line (RFC 7239 §4), from left to right; `None` for an element
-/// without one, or with one that is no address. A line whose syntax is broken says nothing at all.
+/// The `for` parameters of a `Forwarded` line (RFC 7239 §4), from left to right; `None` for an element whose
+/// parameter is absent or not an address. A line with broken syntax has no elements.
 fn forwarded(line: &str) -> Vec<Option<IpAddr>> {
     let Some(elements) = split_unquoted(line, ',') else { return vec![None] };
     elements
@@ -114,7 +113,7 @@ fn forwarded(line: &str) -> Vec<Option<IpAddr>> {
         .collect()
 }
 
-/// Splits at `separator` outside of quoted strings; `None` when a quoted string has no end.
+/// Splits at `separator` outside of quoted strings; `None` if a quoted string has no end.
 fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let parts = text
@@ -149,8 +148,8 @@ fn unquoted(value: &str) -> Option<String> {
     Some(content)
 }
 
-/// A node identifier (RFC 7239 §6) that is an address, with or without a port. IPv6 without brackets is
-/// taken too, which `X-Forwarded-For` has.
+/// A node identifier (RFC 7239 §6) that is an address, with or without a port. IPv6 without brackets is accepted too,
+/// because `X-Forwarded-For` has it.
 fn node(text: &str) -> Option<IpAddr> {
     if let Some(rest) = text.strip_prefix('[') {
         let (address, port) = rest.split_once(']')?;
@@ -192,7 +191,7 @@ mod tests {
         vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]
     }
 
-    /// The address for a request from `peer` with these header lines.
+    /// The address found for a request from `peer` with these header lines.
     fn found(peer: &str, lines: &[(HeaderName, &str)]) -> IpAddr {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
@@ -263,7 +262,7 @@ mod tests {
             ("for=192.0.2.66, for=192.0.2.1, for=10.1.1.1", "192.0.2.1"),
             ("for=192.0.2.66;host=\"x, for=10.9.9.9\", for=192.0.2.1", "192.0.2.1"),
             ("for=192.0.2.66, for=192.0.2.1;host=\"\\\", for=10.9.9.9\"", "192.0.2.1"),
-            // Nothing there that could be believed: the peer itself.
+            // No usable address in the header: the peer itself.
             ("for=unknown", "10.0.0.1"),
             ("for=_hidden", "10.0.0.1"),
             ("by=192.0.2.1", "10.0.0.1"),

@@ -1,5 +1,5 @@
-//! Cookies of ours: for this host alone, never for scripts, and sent along when somebody comes from elsewhere
-//! by a link, but not with a form (`SameSite=Lax`).
+//! Cookies of this server: for this host only, unreadable by scripts, and sent when a person follows a link from
+//! another site, but not with a form from there (`SameSite=Lax`).
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -11,17 +11,17 @@ use http::{
 
 use super::answer::Response;
 
-/// How much of the hash of an issuer's path is in the names of its cookies.
+/// How many bytes of the hash of an issuer's path are in the names of its cookies.
 const SUFFIX_BYTES: usize = 8;
 
 /// The cookies of an issuer.
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {
-    /// Whether browsers reach it by TLS. By plain http they would not keep what is marked as secure; only a
-    /// server for this machine alone is reached so.
+    /// Whether browsers reach the issuer by TLS. Over plain HTTP, which only a server for this machine uses, browsers
+    /// would drop a cookie marked as secure.
     is_secure: bool,
-    /// Tells issuers on one host apart; empty for the one at its root. A `Path` cannot do that: `__Host-`
-    /// requires the root.
+    /// Tells the issuers on one host apart; empty for the issuer at its root. A `Path` cannot do that, because
+    /// `__Host-` requires the root.
     suffix: String,
 }
 
@@ -39,20 +39,21 @@ impl Cookies {
         Self { is_secure: issuer.starts_with("https://"), suffix }
     }
 
-    /// With `__Host-`, a browser takes it from this host alone (RFC 6265bis §4.1.3.2).
+    /// The name of the cookie. The prefix `__Host-` makes browsers accept it from this host only (RFC 6265bis
+    /// §4.1.3.2).
     pub(crate) fn full_name(&self, name: &str) -> String {
         let prefix = if self.is_secure { "__Host-" } else { "" };
         format!("{prefix}{name}{}", self.suffix)
     }
 
-    /// The value of the cookie, if the request has it. Whatever else is there may be anything: others of our domain
-    /// set cookies for all of it, and browsers send them as they are, in bytes that are no text as well.
+    /// The value of the cookie, if the request has it. Other cookies may hold any bytes, even invalid text: sibling
+    /// hosts set cookies for the whole domain.
     pub(crate) fn read(&self, headers: &HeaderMap, name: &str) -> Option<String> {
         let prefix = format!("{}=", self.full_name(name));
         after(headers, &prefix).next()
     }
 
-    /// The cookies of one kind, of which each has an `id` of its own: the identifier and the value of each.
+    /// The identifier and the value of each cookie of one kind, such as the sign-ins under way.
     pub(crate) fn read_each(&self, headers: &HeaderMap, name: &str) -> Vec<(String, String)> {
         let prefix = format!("{}.", self.full_name(name));
         let pairs = after(headers, &prefix);
@@ -62,17 +63,17 @@ impl Cookies {
         pairs.collect()
     }
 
-    /// Lets the browser keep `value` for as long as it is open.
+    /// Sets a cookie for as long as the browser is open.
     pub(crate) fn set(&self, response: &mut Response, name: &str, value: &str) {
         send(response, &self.cookie(self.full_name(name), value));
     }
 
-    /// Lets the browser forget it.
+    /// Deletes the cookie in the browser.
     pub(crate) fn clear(&self, response: &mut Response, name: &str) {
         self.send_for(response, self.full_name(name), "", 0);
     }
 
-    /// Lets the browser keep the one of a kind with this `id` for so many seconds, and 0 to forget it.
+    /// Sets the cookie of a kind with this `id` for so many seconds; 0 deletes it.
     pub(crate) fn set_one(
         &self,
         response: &mut Response,
@@ -99,7 +100,7 @@ impl Cookies {
     }
 }
 
-/// What follows `prefix` in each pair that begins with it, as far as it is text.
+/// The rest of each name-value pair that begins with `prefix`, if it is text.
 fn after(headers: &HeaderMap, prefix: &str) -> impl Iterator<Item = String> {
     let lines = headers.get_all(COOKIE).iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
@@ -170,7 +171,7 @@ mod tests {
             (&b"name=J\xc3\xbcrgen; __Host-doorward-session=own; x"[..], Some("own")),
             (b"\xff; =; ;__Host-doorward-session=own;\xff=\xff", Some("own")),
             (b"__Host-doorward-session=\xff; __Host-doorward-session=own", Some("own")),
-            // What some servers take for white space is part of a name that a sibling may set.
+            // Some servers trim this white space; for a browser it is part of a name, which a sibling host may set.
             (b"\xe2\x80\x80__Host-doorward-session=theirs", None),
             (b"\xa0__Host-doorward-session=theirs", None),
             (b"__host-doorward-session=theirs; __Host-doorward-session2=theirs", None),

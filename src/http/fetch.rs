@@ -1,9 +1,9 @@
-//! Fetches what others publish, from URLs that may be a stranger's: the one place from which this server
-//! sends requests into the internet (Client ID Metadata Document §8.6).
+//! Fetches documents from URLs that a stranger may have chosen: the one place from which this server sends requests
+//! to the internet (Client ID Metadata Document §8.6).
 //!
-//! A name is resolved once, all its addresses are checked, and the connection can lead to these alone: it
-//! belongs to a client of its own, which knows no other addresses, keeps no connection and follows nothing.
-//! No proxies, cookies, redirects, retries or compressed bodies; one deadline over all; a bound on the body.
+//! A host name is resolved once, all its addresses are checked, and the connection can lead only to these addresses:
+//! each request has an HTTP client of its own, which knows no other addresses. No proxies, cookies, redirects,
+//! retries, or compressed bodies; one deadline for everything; a maximum size of the body.
 
 mod connected;
 mod posted;
@@ -33,20 +33,20 @@ use crate::{
     traces::{StepSpan, around, note_status, propagate},
 };
 
-/// What a server sees of us.
+/// The `User-Agent` of all outgoing requests.
 const USER_AGENT: &str = concat!("Doorward/", env!("CARGO_PKG_VERSION"));
 
-/// Where requests may lead.
+/// The servers that a request may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// A stranger's URL: over https to public addresses, each of them, on a port that is no other service's.
+    /// A stranger's URL: over https to public addresses only, on a port that no other service uses.
     Public,
-    /// The same where the server itself is only there for this machine, which is public enough then
-    /// (Client ID Metadata Document §8.6 lets development do so).
+    /// The same, and loopback too, for a server that only this machine can reach (Client ID Metadata Document §8.6
+    /// permits it for development).
     PublicOrLoopback,
-    /// A URL of the operator's: anywhere over https, over http to this machine alone.
+    /// An operator's URL: any address over https, and this machine over http.
     Configured,
-    /// A URL of the operator's that may lead into private networks: there over http too, to public addresses over https.
+    /// An operator's URL that may lead into private networks, there over http too; public addresses over https only.
     Private,
 }
 
@@ -57,11 +57,11 @@ pub(crate) struct Fetcher {
     reach: Reach,
     bytes_max: usize,
     within: Duration,
-    /// Made when it is needed first, from whom the machine trusts then.
+    /// Built for the first request, from the certificates that the machine trusts at that time.
     tls: OnceCell<rustls::ClientConfig>,
 }
 
-/// A JSON document that was fetched.
+/// A fetched JSON document.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) status: StatusCode,
@@ -69,25 +69,25 @@ pub(crate) struct Fetched {
     pub(crate) body: Bytes,
 }
 
-/// Why nothing was fetched. `Display` holds nothing of what the other server sent, and says the same of a
-/// host that is not there and of one that is ours: else strangers could ask for the names of our network.
+/// Why a fetch failed. `Display` holds nothing of the response, and is the same for an unknown host and for a host in
+/// our network: otherwise strangers could find out the names of our network.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("this URL is not one that is fetched here")]
     Url,
     #[error("the host cannot be reached, or not at a public address")]
     Unresolved(#[source] io::Error),
-    /// One of its addresses at least is no public one.
+    /// At least one address of the host is not public.
     #[error("the host cannot be reached, or not at a public address")]
     NotPublic,
     #[error("the host cannot be reached, or not at a public address")]
     Unreachable(#[source] reqwest::Error),
-    /// We could not even try.
+    /// The request could not be prepared.
     #[error("nothing can be fetched")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the host did not answer in full within {0} seconds")]
     Late(u64),
-    /// A redirect is one as well.
+    /// An unexpected status, such as a redirect.
     #[error("the host answered with status {}", .0.as_u16())]
     Status(StatusCode),
     #[error("the answer is not JSON, or says that it is not")]
@@ -101,12 +101,12 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
-    /// Whether the server says that there is nothing.
+    /// Whether the server says that the document does not exist.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
-    /// The reason in a word, for traces.
+    /// The reason in one word, for traces.
     fn kind(&self) -> Cow<'static, str> {
         match self {
             Self::Url => "url".into(),
@@ -123,7 +123,7 @@ impl FetchError {
         }
     }
 
-    /// Whether it may be otherwise the next time.
+    /// Whether a later try may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Url => false,
@@ -142,8 +142,8 @@ impl FetchError {
 }
 
 impl Fetcher {
-    /// Answers may have `bytes_max` bytes and must have arrived `within` this, counted from the question
-    /// for the name.
+    /// A fetcher for responses of at most `bytes_max` bytes that arrive `within` this time, counted from the lookup
+    /// of the name.
     pub(crate) fn new(
         internet: Internet,
         reach: Reach,
@@ -153,7 +153,8 @@ impl Fetcher {
         Self { internet, reach, bytes_max, within, tls: OnceCell::new() }
     }
 
-    /// The document at `url`; only status 200 counts. The fetch holds `place`, and so does a lookup that outlives it.
+    /// Fetches the document at `url`; any status but 200 is an error. The fetch holds `place`, and so does a DNS
+    /// lookup that outlives it.
     pub(crate) async fn get(&self, url: &Url, place: Place) -> Result<Fetched, FetchError> {
         self.in_time(&Method::GET, url, async {
             let answer = self.send(url, &place, |client| client.get(url.clone())).await?;
@@ -165,7 +166,7 @@ impl Fetcher {
         .await
     }
 
-    /// What `url` answers to a form, whatever the status.
+    /// Posts a form to `url` and returns the response, whatever its status.
     pub(crate) async fn post_form(
         &self,
         url: &Url,
@@ -188,7 +189,7 @@ impl Fetcher {
         .await
     }
 
-    /// One request within its time, as a step of the request of ours that needs it.
+    /// Sends one request within the deadline, as a step in the trace of the request that needs it.
     async fn in_time<T>(
         &self,
         method: &Method,
@@ -223,7 +224,7 @@ impl Fetcher {
         Ok(answer)
     }
 
-    /// All addresses of the host, if every one may be connected to.
+    /// All addresses of the host, if each of them may be connected to.
     async fn checked_addresses(&self, url: &Url, place: &Place) -> Result<Vec<IpAddr>, FetchError> {
         if !self.reach.admits_url(url) {
             return Err(FetchError::Url);
@@ -245,7 +246,7 @@ impl Fetcher {
         addresses.iter().all(is_admitted).then_some(addresses).ok_or(FetchError::NotPublic)
     }
 
-    /// A client that can connect to these addresses and no others, whatever name it is given, and that keeps so many
+    /// An HTTP client that connects to these addresses only, whatever name it is given, and keeps at most `kept`
     /// connections.
     async fn client(&self, addresses: Vec<IpAddr>, kept: usize) -> Result<Client, FetchError> {
         let tls = self.tls.get_or_try_init(|| self.internet.tls_config());
@@ -294,7 +295,7 @@ fn broken(error: reqwest::Error) -> FetchError {
 }
 
 impl Reach {
-    /// Whether the operator named the server, so that it may learn of our traces.
+    /// Whether the operator named the server, so that it may see our trace identifiers.
     fn is_the_operators(self) -> bool {
         match self {
             Self::Public | Self::PublicOrLoopback => false,
@@ -302,12 +303,12 @@ impl Reach {
         }
     }
 
-    /// Whether this may be fetched, as far as can be told before its host is known.
+    /// Whether the URL may be fetched, as far as the URL alone tells.
     fn admits_url(self, url: &Url) -> bool {
         match self {
             Self::Public | Self::PublicOrLoopback => {
                 let port = url.port_or_known_default().unwrap_or_default();
-                // Below are the services of machines, none of which would hand out a document.
+                // Lower ports belong to other services, none of which would serve a document.
                 url.scheme() == "https" && (port == 443 || port >= 1024)
             }
             Self::Configured | Self::Private => matches!(url.scheme(), "https" | "http"),
@@ -327,8 +328,7 @@ impl Reach {
     }
 }
 
-/// Whether the answer says that it is `application/json`, or another type that is written in JSON
-/// (RFC 6839 §3.1).
+/// Whether the response says that it is `application/json`, or another type in JSON (RFC 6839 §3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(text)) = headers.get(CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -336,12 +336,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     subtype == "json" || subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty())
 }
 
-/// The addresses that were checked, as the answer to any question.
+/// The checked addresses, as the response to every DNS lookup.
 struct Checked(Vec<IpAddr>);
 
 impl dns::Resolve for Checked {
     fn resolve(&self, _: dns::Name) -> dns::Resolving {
-        // The port of the URL takes the place of the 0.
+        // The HTTP client replaces port 0 by the port of the URL.
         let addresses: Vec<SocketAddr> = self.0.iter().map(|&ip| (ip, 0).into()).collect();
         Box::pin(async move { Ok(Box::new(addresses.into_iter()) as dns::Addrs) })
     }
@@ -367,7 +367,7 @@ mod tests {
         Arc::new(())
     }
 
-    /// An internet in which every name has these addresses; and how often it was asked.
+    /// An internet in which every name has these addresses, and the count of its lookups.
     fn internet(addresses: &[&str]) -> (Internet, Arc<AtomicUsize>) {
         let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -389,7 +389,7 @@ mod tests {
         fetcher(reach, addresses).checked_addresses(&url, &place()).await.map(|them| them.len())
     }
 
-    /// A server of one connection, which answers this and says what it was asked; and its URL.
+    /// Serves one connection with `answer`. Returns its URL, and a task that yields the request.
     async fn serve(answer: String, stays: bool) -> (Url, JoinSet<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://door.example:{}/a", listener.local_addr().unwrap().port());

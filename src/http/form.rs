@@ -1,4 +1,4 @@
-//! Parameters of a query or a form body (RFC 6749 Appendix B): a repeated one is refused, an empty one counts
+//! Parameters of a query or a form body (RFC 6749 Appendix B): a repeated parameter is rejected, an empty one counts
 //! as omitted (OAuth 2.1 §3.1).
 
 use std::borrow::Cow;
@@ -18,31 +18,31 @@ pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 const ESCAPED_IN_HTML: &AsciiSet = &AsciiSet::EMPTY.add(b'"').add(b'\'').add(b'<').add(b'>');
 
-/// The most parameters that are read.
+/// The most parameters of a form.
 const PARAMETERS_MAX: usize = 64;
 
-/// Parameters in the order in which they came.
+/// Parameters in their order in the request.
 #[derive(Debug, Default)]
 pub(crate) struct Form<'text>(Vec<(Cow<'text, str>, Cow<'text, str>)>);
 
 /// What is wrong with the parameters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FormError {
-    /// OAuth 2.1 §3.1.
+    /// A parameter is repeated (OAuth 2.1 §3.1).
     #[error("{0} is there more than once")]
     Repeated(&'static str),
-    /// Nobody needs so many.
+    /// More than [`PARAMETERS_MAX`] parameters.
     #[error("there are more than {PARAMETERS_MAX} parameters")]
     TooMany,
-    /// Percent-encoded bytes that are no UTF-8.
+    /// Percent-encoded bytes that are not UTF-8.
     #[error("a parameter is not UTF-8")]
     NotUtf8,
-    /// Of a body that was posted.
+    /// The posted body has another media type.
     #[error("Content-Type is not {FORM}")]
     MediaType,
 }
 
-/// The body of a form that was posted, at most `bytes_max` bytes.
+/// Reads the body of a posted form, of at most `bytes_max` bytes.
 pub(crate) async fn posted<'a, E>(
     headers: &HeaderMap,
     reader: BodyReader<'a>,
@@ -53,7 +53,8 @@ where
     E: From<BodyError> + From<FormError>,
 {
     let is_form = body::media_type(headers).eq_ignore_ascii_case(FORM.as_bytes());
-    // Read before anything is refused: an answer that overtakes the body costs the caller its connection.
+    // The body is read before any error is returned: a response that overtakes the body costs the caller its
+    // connection.
     let body = reader.read(body, bytes_max).await?;
     if is_form { Ok(body) } else { Err(FormError::MediaType.into()) }
 }
@@ -83,21 +84,21 @@ impl<'text> Form<'text> {
         }
     }
 
-    /// The name of each parameter.
+    /// The names of all parameters.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_ref())
     }
 
-    /// Every value of `name` that is not empty: for the one parameter that may be repeated, `resource`
-    /// (RFC 8707 §2).
+    /// Every value of `name` that is not empty: for `resource`, the only parameter that may be repeated (RFC 8707
+    /// §2).
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.0.iter().filter(move |(known, _)| known == name);
         named.map(|(_, value)| value.as_ref()).filter(|value| !value.is_empty())
     }
 }
 
-/// The same parameters as text that a page can carry: without those that are empty, and with percent-encoding for
-/// each character that HTML would escape. A page must not become much larger than the request it repeats.
+/// The same parameters as text for a page: without the empty ones, and with each character that HTML would escape
+/// percent-encoded. So a page does not become much larger than the request that it repeats.
 pub(crate) fn repeated(text: &str) -> String {
     let is_there = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
     let mut repeated = String::with_capacity(text.len());
@@ -111,7 +112,7 @@ pub(crate) fn repeated(text: &str) -> String {
 }
 
 fn decoded(text: &[u8]) -> Result<Cow<'_, str>, FormError> {
-    // Most texts are as they were meant.
+    // Most texts have nothing to decode.
     if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
         return str::from_utf8(text).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8);
     }

@@ -1,4 +1,4 @@
-//! How long an answer may be used without asking again (RFC 9111 §4.2), as far as its server says so.
+//! How long a response may be cached (RFC 9111 §4.2).
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use http::{
 
 use crate::clock::Timestamp;
 
-/// The time that an answer which came at `now` stays fresh, its age taken off; zero when it may not be used
-/// again, or its server does not say. We stand between many and the server: a shared cache.
+/// How long a response that arrived at `now` stays fresh, less its age; zero if it must not be cached, or its server
+/// does not say. This server is a shared cache: it stands between many people and the origin.
 pub(crate) fn lifetime(headers: &HeaderMap, now: Timestamp) -> Duration {
     let said = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let directives: Vec<(String, Option<&str>)> =
@@ -21,7 +21,7 @@ pub(crate) fn lifetime(headers: &HeaderMap, now: Timestamp) -> Duration {
     }
     let seconds = |name: &str| {
         let mut values = directives.iter().filter(|(other, _)| other == name);
-        // What cannot be read is stale (§4.2.1).
+        // A value that cannot be parsed makes the response stale (§4.2.1).
         values.next().map(|(_, value)| value.and_then(|text| text.parse().ok()).unwrap_or(0))
     };
     let lifetime = match seconds("s-maxage").or_else(|| seconds("max-age")) {
@@ -49,7 +49,7 @@ fn until_expiry(headers: &HeaderMap, now: Timestamp) -> Duration {
     date(EXPIRES).map_or(Duration::ZERO, |expires| expires.saturating_sub(sent))
 }
 
-/// How long it lay in caches on its way.
+/// How long the response spent in caches on its way.
 fn age(headers: &HeaderMap) -> Duration {
     let age = headers.get(AGE).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Duration::from_secs(age.unwrap_or(0))
@@ -59,7 +59,7 @@ fn age(headers: &HeaderMap) -> Duration {
 mod tests {
     use super::*;
 
-    /// Seconds of freshness, in November 2026.
+    /// The freshness of a response with these headers in November 2026, in seconds.
     fn seconds(headers: &[(&'static str, &'static str)]) -> u64 {
         let headers = headers
             .iter()

@@ -1,4 +1,4 @@
-//! HTTP pieces that know no protocol: no endpoint is named here.
+//! HTTP without OAuth: no endpoint is named here.
 
 pub(crate) mod answer;
 pub(crate) mod bearer;

@@ -1,29 +1,29 @@
-//! The one log event of a request. It holds no body, no header, and an address only when the operator
-//! says so.
+//! The single log event of a request. It holds no body and no header, and an address only if the operator configured
+//! it.
 
 use std::{error::Error, fmt::Write as _, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode};
 use uuid::Uuid;
 
-/// What an endpoint has to say about its answer, for the log alone: an extension of the response.
+/// What an endpoint adds to the log event of its response, as an extension of the response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
-    /// The code of the error that was answered.
+    /// The error code of the response.
     pub(crate) error_code: Option<&'static str>,
-    /// The client that the request made or was about.
+    /// The client that the request created or named.
     pub(crate) client_id: Option<Uuid>,
-    /// What went wrong inside, which the caller is not told.
+    /// The internal cause of an error, which the caller does not see.
     pub(crate) cause: Option<Arc<dyn Error + Send + Sync>>,
     /// The guarded resource that the request was for.
     pub(crate) resource: Option<Box<str>>,
-    /// Whether the log goes without the event, as one of many alike, unless the answer is a failure.
+    /// Whether sampling leaves this event out of the log; failures are always logged.
     pub(crate) is_sampled_out: bool,
 }
 
-/// One request and what became of it.
+/// One request and its outcome.
 pub(crate) struct RequestEvent<'a> {
-    /// The route's template; never the path, which is the caller's text.
+    /// The route's template; never the path, because the caller writes it.
     pub(crate) route: &'static str,
     pub(crate) status: StatusCode,
     pub(crate) duration: Duration,
@@ -31,11 +31,11 @@ pub(crate) struct RequestEvent<'a> {
     /// `None` unless addresses are logged.
     pub(crate) address: Option<IpAddr>,
     pub(crate) outcome: Option<&'a Outcome>,
-    /// The identifiers of its trace and span, if it is traced.
+    /// The trace and span identifiers, if the request is traced.
     pub(crate) trace: Option<(&'a str, &'a str)>,
 }
 
-/// What became of a request in one word: the `outcome` of logs and metrics.
+/// The outcome of a request in one word: the `outcome` of logs and metrics.
 pub(crate) fn outcome_word(status: StatusCode) -> &'static str {
     match status.as_u16() {
         0..400 => "accepted",
@@ -76,7 +76,7 @@ macro_rules! event {
 }
 
 impl RequestEvent<'_> {
-    /// Emits the event: an error when someone must act, a warning when the store could not serve.
+    /// Emits the event: as an error if someone must act, as a warning if the store was unavailable.
     pub(crate) fn emit(&self) {
         match self.status.as_u16() {
             503 => event!(WARN, self),
@@ -87,7 +87,7 @@ impl RequestEvent<'_> {
     }
 }
 
-/// An error and all that caused it, in one line.
+/// An error and all its sources, in one line.
 pub(crate) fn chain(error: &(dyn Error + Send + Sync)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    /// What is logged, for a test to read.
+    /// The captured log, for a test to read.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Request identifiers: taken over from a trusted proxy, or made here.
+//! Request identifiers: accepted from a trusted proxy, or made here.
 
 use std::{
     net::IpAddr,
@@ -9,10 +9,10 @@ use http::{HeaderName, HeaderValue, request::Parts};
 
 use crate::entropy::Entropy;
 
-/// The header in which identifiers come and go.
+/// The header that carries request identifiers, in requests and responses.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Which request it is, as it travels with its head: for pages that name it, and for the audit.
+/// The origin of a request, stored with its head: for pages that show its identifier, and for the audit log.
 #[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) request_id: HeaderValue,
@@ -20,22 +20,22 @@ pub(crate) struct Origin {
     pub(crate) source: IpAddr,
 }
 
-/// The identifier of the request, for a person to name to an administrator.
+/// The request identifier, for a person to report to an administrator.
 pub(crate) fn reference(head: &Parts) -> Option<String> {
     let origin: &Origin = head.extensions.get()?;
     origin.request_id.to_str().ok().map(str::to_owned)
 }
 
-/// The address of the caller, and the identifier of the request, for the audit.
+/// The caller's address and the request identifier, for the audit log.
 pub(crate) fn origin(head: &Parts) -> (Option<IpAddr>, Option<String>) {
     let origin: Option<&Origin> = head.extensions.get();
     (origin.map(|origin| origin.source), reference(head))
 }
 
-/// Longer identifiers than this are not taken over.
+/// The longest identifier that is accepted from a proxy.
 const LENGTH_MAX: usize = 128;
 
-/// Makes identifiers that are unique in this process and tell nobody how many requests there were.
+/// Makes identifiers that are unique in this process and do not reveal the number of requests.
 pub(crate) struct RequestIds {
     seed: u64,
     made: AtomicU64,
@@ -58,7 +58,7 @@ impl RequestIds {
     }
 }
 
-/// The identifier that a trusted proxy sent, if it is one: 1 to 128 visible ASCII characters.
+/// The identifier that a trusted proxy sent, if it has 1 to 128 visible ASCII characters.
 pub(crate) fn taken_over(sent: Option<&HeaderValue>) -> Option<HeaderValue> {
     sent.filter(|id| {
         (1..=LENGTH_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
@@ -66,7 +66,7 @@ pub(crate) fn taken_over(sent: Option<&HeaderValue>) -> Option<HeaderValue> {
     .cloned()
 }
 
-/// The finalizer of `SplitMix64`: a bijection, so different counts never meet.
+/// The finalizer of `SplitMix64`: a bijection, so different counts give different identifiers.
 const fn mix(count: u64) -> u64 {
     let mut z = count.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,11 +1,11 @@
-//! Whether a form was posted from a page of ours (OAuth 2.1 §7.10). Browsers say where a request comes from,
-//! and no page of another origin can make them say otherwise.
+//! Checks that a form was posted from a page of this server (OAuth 2.1 §7.10). Browsers report the origin of a
+//! request, and no page of another origin can forge it.
 
 use http::{HeaderMap, HeaderName, header::ORIGIN};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a POST comes from a page of this server's own origin. A browser too old to say anything does not.
+/// Whether a POST comes from a page of this server's own origin; `false` if the browser is too old to report one.
 pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     match headers.get(SEC_FETCH_SITE) {
         Some(site) => site.as_bytes() == b"same-origin",

@@ -1,8 +1,8 @@
-//! One call at a time for each key: callers that ask for what is already on its way share its outcome, a failure
-//! included. Later callers get nothing of it.
+//! One call at a time for each key. Callers that arrive during a call share its outcome, even a failure; later
+//! callers start a new call.
 //!
-//! No task runs a call. One of the callers that wait drives it; when that one goes away, another starts over, and when
-//! all of them have gone, the call ends.
+//! No task runs a call. One of the waiting callers drives it; if that caller is dropped, another restarts the call,
+//! and if all are dropped, the call ends.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-/// The calls that are under way.
+/// The running calls.
 #[derive(Debug)]
 pub(crate) struct SingleFlight<K, V>(Mutex<HashMap<K, Flight<V>>>);
 
@@ -29,7 +29,7 @@ impl<K, V> Default for SingleFlight<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> SingleFlight<K, V> {
-    /// The outcome of the call that is under way for `key`, or of `call` when there is none.
+    /// The outcome of the running call for `key`, or of `call` if none is running.
     pub(crate) async fn join(&self, key: &K, call: impl Future<Output = V>) -> V {
         let seat = self.seat(key);
         seat.outcome.get_or_init(|| call).await.clone()
@@ -51,7 +51,7 @@ impl<K, V> SingleFlight<K, V> {
     }
 }
 
-/// A caller that waits.
+/// A waiting caller.
 struct Seat<'a, K: Eq + Hash, V> {
     flights: &'a SingleFlight<K, V>,
     key: &'a K,

@@ -1,4 +1,4 @@
-//! A provider whose keys are at hand, for a fuzz target: it signs whatever it is told to.
+//! A provider with known keys, for a fuzz target: it signs any header and claims.
 
 use std::sync::LazyLock;
 
@@ -52,13 +52,13 @@ fn is_accepted(token: &str) -> bool {
     id_token::verify(token, &PROVIDER.published, &EXPECTED).is_ok()
 }
 
-/// Any token: nobody but the provider has signed one.
+/// Checks that a token the provider did not sign is rejected.
 pub(super) fn token(token: &str) {
     assert!(!is_accepted(token), "a token was forged");
 }
 
-/// Any header and claims: what nobody signed is refused, and what the provider signed is accepted only for what
-/// it says. One that is accepted is refused as soon as it is `altered`.
+/// Checks that an unsigned token is rejected, that a signed one is accepted only if its claims are valid, and that
+/// the accepted token is rejected once `altered`.
 pub(super) fn id_token(header: &[u8], claims: &[u8], altered: impl Fn(&str) -> Option<String>) {
     let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let signed = format!("{}.{}", text(header), text(claims));
@@ -78,7 +78,7 @@ pub(super) fn id_token(header: &[u8], claims: &[u8], altered: impl Fn(&str) -> O
             }
         }
     }
-    // So that there is one in any case.
+    // Each input tries at least this valid token.
     let good = good(claims);
     assert!(is_accepted(&good), "a good token is refused");
     if let Some(altered) = altered(&good) {
@@ -86,7 +86,7 @@ pub(super) fn id_token(header: &[u8], claims: &[u8], altered: impl Fn(&str) -> O
     }
 }
 
-/// A good token, with a subject of this text.
+/// A valid token with this subject.
 fn good(subject: &[u8]) -> String {
     let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let claims = json!({
@@ -99,7 +99,7 @@ fn good(subject: &[u8]) -> String {
     format!("{signed}.{}", text(signature.as_ref()))
 }
 
-/// Once more and in other words, what an accepted token has to say.
+/// Checks the claims of an accepted token again, by independent code.
 fn check(header: &[u8], claims: &[u8], algorithm: &str, id: &str) {
     let header: Value = serde_json::from_slice(header).expect("an accepted header is JSON");
     assert_eq!(header["alg"], algorithm);

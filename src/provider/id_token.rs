@@ -1,4 +1,4 @@
-//! Whether an ID token says who signed in (OpenID Connect Core 1.0 §3.1.3.7).
+//! Validates ID tokens (OpenID Connect Core 1.0 §3.1.3.7).
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -10,30 +10,30 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 
-/// How far the clocks of the provider and of this machine may be apart, in seconds.
+/// The allowed difference between the clocks of the provider and of this machine, in seconds.
 const LEEWAY_SECONDS: u64 = 60;
 
-/// What an ID token has to say.
+/// The values that an ID token must have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected<'sign_in> {
     pub(super) issuer: &'sign_in str,
     pub(super) client_id: &'sign_in str,
     pub(super) nonce: &'sign_in str,
-    /// The access token that came with it.
+    /// The access token of the same response.
     pub(super) access_token: Option<&'sign_in str>,
-    /// What it may be signed with.
+    /// The accepted signature algorithms.
     pub(super) algorithms: &'sign_in [Algorithm],
     pub(super) now: Timestamp,
 }
 
-/// What is wrong with an ID token. It holds nothing of the token.
+/// Why an ID token is rejected. The error holds nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IdTokenError {
     #[error("its ID token cannot be read")]
     Unreadable,
     #[error("its ID token is signed with an algorithm that is not accepted")]
     Algorithm,
-    /// There may be a newer key.
+    /// The set has no key for this token; the provider may have published a newer one.
     #[error("its ID token is signed with a key that it does not publish")]
     UnknownKey,
     #[error("the signature of its ID token is wrong")]
@@ -42,14 +42,14 @@ pub(crate) enum IdTokenError {
     Claim(&'static str),
 }
 
-/// The keys of a JWK Set (RFC 7517 §5), without those that cannot be read; `None` when it is none.
+/// The readable keys of a JWK Set (RFC 7517 §5); `None` if the document is not a JWK Set.
 pub(super) fn keys(document: &[u8]) -> Option<Vec<Jwk>> {
     let document: Value = serde_json::from_slice(document).ok()?;
     let keys = document.get("keys")?.as_array()?;
     Some(keys.iter().filter_map(|key| serde_json::from_value(key.clone()).ok()).collect())
 }
 
-/// The claims of `token`, if it was signed with one of the keys and says what it has to.
+/// The claims of `token`, if one of the keys signed it and it has the expected values.
 pub(super) fn verify(
     token: &str,
     keys: &[Jwk],
@@ -67,7 +67,7 @@ fn verify_signature(
     algorithms: &[Algorithm],
 ) -> Result<(Algorithm, Map<String, Value>), IdTokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| IdTokenError::Unreadable)?;
-    // An extension that must be understood is not (RFC 7515 §4.1.11).
+    // No critical extension is supported (RFC 7515 §4.1.11).
     if header.crit.is_some() {
         return Err(IdTokenError::Unreadable);
     }
@@ -76,13 +76,13 @@ fn verify_signature(
     }
     let mut fitting = keys.iter().filter(|key| fits(key, header.kid.as_deref(), header.alg));
     let key = fitting.next().ok_or(IdTokenError::UnknownKey)?;
-    // With several keys, the token must say which (§10.1).
+    // With several keys, the token must name its key (§10.1).
     if header.kid.is_none() && fitting.next().is_some() {
         return Err(IdTokenError::UnknownKey);
     }
     let key = DecodingKey::from_jwk(key).map_err(|_| IdTokenError::UnknownKey)?;
     let mut validation = Validation::new(header.alg);
-    // Claims are checked below, by our clock.
+    // The claims are checked below, by our clock.
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
@@ -91,7 +91,7 @@ fn verify_signature(
     Ok((header.alg, decoded.claims))
 }
 
-/// Whether a key may have signed this: it has the name, and is neither for another algorithm nor another use.
+/// Whether a key may have signed the token: its identifier matches, and it is not for another algorithm or use.
 fn fits(key: &Jwk, id: Option<&str>, algorithm: Algorithm) -> bool {
     let common = &key.common;
     let is_named = id.is_none() || common.key_id.as_deref() == id;
@@ -130,8 +130,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<
     require(text("nonce") == Some(expected.nonce), "nonce")
 }
 
-/// `at_hash` (§3.1.3.8): the access token is not used here, but one that was exchanged shows that somebody
-/// meddled.
+/// Checks `at_hash` (§3.1.3.8). The access token itself is not used, but an exchanged one shows tampering.
 fn check_access_token(
     claims: &Map<String, Value>,
     algorithm: Algorithm,
@@ -140,7 +139,7 @@ fn check_access_token(
     let (Some(hash), Some(token)) = (claims.get("at_hash"), access_token) else { return Ok(()) };
     let by = match algorithm {
         Algorithm::ES384 => &digest::SHA384,
-        // Ed25519 hashes with it itself.
+        // Ed25519 uses SHA-512 itself.
         Algorithm::EdDSA => &digest::SHA512,
         _ => &digest::SHA256,
     };
@@ -149,7 +148,7 @@ fn check_access_token(
     require(hash.as_str() == Some(&BASE64_URL_SAFE_NO_PAD.encode(half)), "at_hash")
 }
 
-/// A moment in seconds, which some providers write with a fraction (RFC 7519 §2, `NumericDate`).
+/// A claim in seconds, which some providers write with a fraction (RFC 7519 §2, `NumericDate`).
 fn seconds(claims: &Map<String, Value>, name: &str) -> Option<u64> {
     let number = claims.get(name)?;
     let whole = || {
@@ -191,7 +190,7 @@ mod tests {
         now: Timestamp::from_millis(NOW * 1_000),
     };
 
-    /// A key of a provider: what it signs with and what it publishes.
+    /// A provider's key pair: the private key, and the published JWK.
     struct ProviderKey {
         private: EncodingKey,
         published: Value,
@@ -227,7 +226,7 @@ mod tests {
         jsonwebtoken::encode(header, claims, &key.private).unwrap()
     }
 
-    /// What becomes of good claims with one of another value.
+    /// The result for valid claims with one value changed.
     fn with(name: &str, value: Value) -> Result<(), IdTokenError> {
         let key = key("a");
         let mut claims = claims();
@@ -294,7 +293,7 @@ mod tests {
         let token = signed(&key, &header(Some("a")), &claims());
         let only_rsa = Expected { algorithms: &[Algorithm::RS256], ..EXPECTED };
         assert_eq!(verify(&token, &keys, &only_rsa), Err(IdTokenError::Algorithm));
-        // Signed with what everybody can read: the public key as if it were a secret.
+        // Signed with the public key as if it were an HMAC secret.
         let x = key.published["x"].as_str().unwrap();
         let confused = Header { kid: Some("a".into()), ..Header::new(Algorithm::HS256) };
         let secret = EncodingKey::from_secret(x.as_bytes());

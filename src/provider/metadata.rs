@@ -1,11 +1,11 @@
-//! What a provider publishes of itself (OpenID Connect Discovery 1.0 §3), as far as it is used.
+//! The part of a provider's metadata that this server uses (OpenID Connect Discovery 1.0 §3).
 
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use url::Url;
 
-/// What ID tokens may be signed with: nothing that the holder of our client secret could sign, and nothing
-/// that is outdated. Each is used only if the provider names it.
+/// Accepted algorithms of ID tokens: none that a holder of our client secret could sign with, and none that is
+/// outdated. Each is used only if the provider lists it.
 const ALGORITHMS: [(&str, Algorithm); 5] = [
     ("RS256", Algorithm::RS256),
     ("PS256", Algorithm::PS256),
@@ -20,17 +20,18 @@ pub(crate) struct ProviderMetadata {
     pub(crate) authorization_endpoint: Url,
     pub(crate) token_endpoint: Url,
     pub(crate) jwks_uri: Url,
-    /// Whether it names itself in each answer (RFC 9207 §3).
+    /// Whether the provider adds `iss` to each authorization response (RFC 9207 §3).
     pub(crate) names_itself: bool,
-    /// Whether the secret of a client goes into the form, because the header is not read.
+    /// Whether the client secret goes into the form, because the provider does not read the header.
     pub(crate) takes_secret_in_form: bool,
-    /// The `prompt` with which it asks for an account (OpenID Connect Core 1.0 §3.1.2.1), if it has one.
+    /// The `prompt` that makes the provider offer a choice of accounts (OpenID Connect Core 1.0 §3.1.2.1), if it has
+    /// one.
     pub(crate) prompt_for_other_account: Option<&'static str>,
-    /// Those of [`ALGORITHMS`] with which it signs.
+    /// The algorithms of [`ALGORITHMS`] that the provider lists.
     pub(crate) algorithms: Vec<Algorithm>,
 }
 
-/// What is wrong with the metadata of a provider.
+/// Why the metadata of a provider is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProviderMetadataError {
     #[error("its metadata is no JSON object")]
@@ -44,7 +45,7 @@ pub(crate) enum ProviderMetadataError {
 }
 
 impl ProviderMetadata {
-    /// Reads the document of this issuer, which must name it byte for byte (§4.3).
+    /// Reads the metadata document of this issuer, which must name the issuer byte for byte (§4.3).
     pub(crate) fn read(document: &[u8], issuer: &str) -> Result<Self, ProviderMetadataError> {
         let Ok(Value::Object(members)) = serde_json::from_slice(document) else {
             return Err(ProviderMetadataError::NotAnObject);
@@ -59,7 +60,7 @@ impl ProviderMetadata {
         if algorithms.is_empty() {
             return Err(ProviderMetadataError::Algorithms);
         }
-        // Without the member it is the header (§3).
+        // An absent member means the header (§3).
         let ways = texts(&members, "token_endpoint_auth_methods_supported");
         Ok(Self {
             authorization_endpoint: endpoint(&members, issuer, "authorization_endpoint")?,
@@ -75,15 +76,15 @@ impl ProviderMetadata {
     }
 }
 
-/// Providers that say which prompts they support (Initiating User Registration via OpenID Connect 1.0 §4) are
-/// taken at their word. Of the others, nearly all support the first.
+/// The `prompt` for another account: one that the provider lists as supported (Initiating User Registration via
+/// OpenID Connect 1.0 §4). Nearly all providers without such a list support the first.
 fn prompt_for_other_account(members: &Map<String, Value>) -> Option<&'static str> {
     let supported = texts(members, "prompt_values_supported");
     let mut prompts = ["select_account", "login"].into_iter();
     prompts.find(|prompt| supported.is_empty() || supported.contains(prompt))
 }
 
-/// An endpoint: reached by TLS, unless the issuer itself, which is then on this machine, is not.
+/// An endpoint: an https URL, unless the issuer itself is on this machine and uses http.
 fn endpoint(
     members: &Map<String, Value>,
     issuer: &str,
@@ -123,7 +124,7 @@ mod tests {
 
     const ISSUER: &str = "https://login.example/acme";
 
-    /// Good metadata, in which one member has another value.
+    /// Valid metadata with one member changed.
     fn with(name: &str, value: Value) -> Result<ProviderMetadata, ProviderMetadataError> {
         let mut document = json!({
             "issuer": ISSUER,

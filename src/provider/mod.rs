@@ -1,5 +1,5 @@
-//! An OpenID Provider, asked for what it publishes and what a code is worth. What it answers is kept no
-//! longer than it takes to learn who signed in; what it publishes, for an hour.
+//! An OpenID Provider: fetches its metadata and keys, and redeems codes. Its metadata and keys are cached for an
+//! hour; its tokens are dropped once the person's identity is known.
 
 #[cfg(fuzzing)]
 mod fuzz;
@@ -34,24 +34,24 @@ use crate::{
     traces::{StepSpan, around},
 };
 
-/// The most bytes of an answer: a key set of many certificates, or an ID token of many groups.
+/// The most bytes of a response: a key set with many certificates, or an ID token with many groups.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
-/// How long a provider may take for one answer.
+/// How long a provider may take for one response.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long is used what it published.
+/// How long metadata and keys are cached.
 const KEPT_SECONDS: u64 = 3_600;
 
-/// How seldom keys are asked for because of a token that none of those that are known has signed.
+/// The least time between two fetches of keys that a token with an unknown key causes.
 const UNKNOWN_KEY_EVERY_SECONDS: u64 = 60;
 
-/// How many requests are under way at once to all providers together. More of them wait.
+/// How many requests to all providers run at once; more of them wait.
 const REQUESTS_MAX: usize = 64;
 
 type Flights<T> = SingleFlight<String, Result<Arc<T>, Arc<ProviderError>>>;
 
-/// All providers at which people sign in here.
+/// All configured providers.
 pub(crate) struct Providers {
     all: Vec<Provider>,
     fetcher: Fetcher,
@@ -61,27 +61,27 @@ pub(crate) struct Providers {
     places: Arc<Semaphore>,
 }
 
-/// One of them.
+/// One provider.
 pub(crate) struct Provider {
     pub(crate) settings: config::Provider,
     published: Mutex<Published>,
-    /// Held by whoever asks for keys because of a token that none of those that are known has signed.
+    /// Locked during a fetch of keys that a token with an unknown key causes.
     asked_again: tokio::sync::Mutex<AskedAgain>,
 }
 
-/// What it has published, as far as it was asked.
+/// The cached metadata and keys of a provider.
 #[derive(Default)]
 struct Published {
     metadata: Option<(Timestamp, Arc<ProviderMetadata>)>,
     keys: Option<(Timestamp, Arc<[Jwk]>)>,
 }
 
-/// When a token that no known key had signed last made us ask.
+/// When a token with an unknown key last caused a fetch.
 #[derive(Default)]
 struct AskedAgain(Option<Timestamp>);
 
 impl AskedAgain {
-    /// Whether keys may be asked for once more: tokens with made-up keys shall not make us ask without end.
+    /// Whether the keys may be fetched again: tokens with made-up keys must not cause fetches without end.
     fn may_ask_again(&mut self, now: Timestamp) -> bool {
         let is_soon = |at: Timestamp| now < at.after_seconds(UNKNOWN_KEY_EVERY_SECONDS);
         if self.0.is_some_and(is_soon) {
@@ -92,7 +92,7 @@ impl AskedAgain {
     }
 }
 
-/// Why a provider does not say who somebody is. `Display` holds nothing of its answers.
+/// Why a sign-in at a provider failed. `Display` holds nothing of the provider's responses.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProviderError {
     #[error("its metadata could not be fetched")]
@@ -103,7 +103,8 @@ pub(crate) enum ProviderError {
     Keys(#[source] FetchError),
     #[error("its keys cannot be read")]
     KeysContent,
-    /// A sign-in finds that out by the token that it gets.
+    /// No published key fits the accepted algorithms. Only `doctor` reports this; a sign-in fails on its token
+    /// instead.
     #[error("none of its keys fits an algorithm that it signs with and that is accepted here")]
     NoUsableKey,
     #[error("its token endpoint could not be asked")]
@@ -116,21 +117,21 @@ pub(crate) enum ProviderError {
     Secret(#[source] std::io::Error),
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
-    /// The outcome of a fetch that several sign-ins waited for.
+    /// The shared outcome of a fetch that several sign-ins waited for.
     #[error(transparent)]
     Shared(Arc<Self>),
 }
 
-/// What a sign-in would find at a provider.
+/// The result of a trial of a provider.
 pub(crate) struct Tried {
-    /// Whether the file with our secret can be read, if there is to be one.
+    /// Whether the client secret's file can be read, if one is configured.
     pub(crate) secret: Result<(), ProviderError>,
     pub(crate) metadata: Result<(), ProviderError>,
-    /// How many keys can be used; `None` where nothing says where they are.
+    /// The number of usable keys; `None` if the metadata could not be fetched.
     pub(crate) keys: Option<Result<usize, ProviderError>>,
 }
 
-/// A code, and what it has to be worth.
+/// A code, and the values that its ID token must have.
 pub(crate) struct Exchange<'sign_in> {
     pub(crate) code: &'sign_in str,
     pub(crate) verifier: &'sign_in str,
@@ -155,12 +156,12 @@ impl Providers {
         }
     }
 
-    /// The provider that the settings call so.
+    /// The provider with this `id` in the settings.
     pub(crate) fn named(&self, id: &str) -> Option<&Provider> {
         self.all.iter().find(|provider| provider.settings.id == id)
     }
 
-    /// What the provider publishes of itself. Sign-ins that ask at the same time share a fetch.
+    /// The provider's metadata. Concurrent sign-ins share one fetch.
     pub(crate) async fn metadata(
         &self,
         provider: &Provider,
@@ -179,12 +180,12 @@ impl Providers {
         provider: &Provider,
         now: Timestamp,
     ) -> Result<Arc<ProviderMetadata>, ProviderError> {
-        // Another sign-in may have come back between the look at what is kept and this.
+        // Another sign-in may have stored the metadata since the first look.
         if let Some(kept) = provider.kept(|published| &published.metadata, now) {
             return Ok(kept);
         }
         let issuer = &provider.settings.issuer;
-        // OpenID Connect Discovery 1.0 §4.1: a slash at its end counts for the issuer, and not for the address.
+        // OpenID Connect Discovery 1.0 §4.1: the slash at the issuer's end is dropped from the address only.
         let below = issuer.strip_suffix('/').unwrap_or(issuer);
         let document = match Url::parse(&format!("{below}/.well-known/openid-configuration")) {
             Ok(url) => {
@@ -199,7 +200,7 @@ impl Providers {
         Ok(metadata)
     }
 
-    /// The claims of whoever was given this code. The tokens that come along go no further.
+    /// Redeems the code and returns the claims of the ID token. The tokens are not passed on.
     pub(crate) async fn claims(
         &self,
         provider: &Provider,
@@ -227,7 +228,7 @@ impl Providers {
             None => self.first_keys(provider, &metadata, exchange.now).await?,
         };
         let verified = id_token::verify(token, &keys, &expected);
-        // A new key may have a new name, none, or that of the old one.
+        // A new key may have a new identifier, none, or that of the old key.
         if let Err(IdTokenError::UnknownKey | IdTokenError::Signature) = verified
             && let Some(newer) = self.newer_keys(provider, &metadata, &keys, exchange.now).await?
         {
@@ -236,7 +237,7 @@ impl Providers {
         Ok(verified?)
     }
 
-    /// Keys, where none are kept. Sign-ins that ask at the same time share a fetch.
+    /// The provider's keys, if none are cached. Concurrent sign-ins share one fetch.
     async fn first_keys(
         &self,
         provider: &Provider,
@@ -253,8 +254,8 @@ impl Providers {
         shared.map_err(ProviderError::Shared)
     }
 
-    /// Keys that are newer than `keys`, unless it is too early to ask. One asks, and whoever comes meanwhile waits
-    /// for what that one is told.
+    /// Keys that are newer than `keys`, unless it is too early to fetch again. One sign-in fetches; the others wait
+    /// for its result.
     async fn newer_keys(
         &self,
         provider: &Provider,
@@ -273,7 +274,7 @@ impl Providers {
         self.fetch_keys(provider, metadata, now).await.map(Some)
     }
 
-    /// Asks each provider, in the order of the settings, for what a sign-in there needs, and signs nobody in.
+    /// Fetches from each provider, in the order of the settings, what a sign-in needs. Nobody is signed in.
     pub(crate) async fn try_all(&self, now: Timestamp) -> Vec<Tried> {
         let mut all = Vec::new();
         for provider in &self.all {
@@ -335,7 +336,7 @@ impl Providers {
         self.fetcher.get(url, self.place().await?).await
     }
 
-    /// A place among the requests to providers, for as long as a provider may take for an answer.
+    /// A place among the requests to providers. Waiting for one is limited to the time of one response.
     async fn place(&self) -> Result<Place, FetchError> {
         let late = |_| FetchError::Late(ANSWER_WITHIN.as_secs());
         let permit = timeout(ANSWER_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
@@ -360,7 +361,7 @@ impl Providers {
 }
 
 impl Provider {
-    /// What it published less than an hour ago.
+    /// The cached value, if it is less than an hour old.
     fn kept<T: ?Sized>(
         &self,
         which: impl FnOnce(&Published) -> &Option<(Timestamp, Arc<T>)>,
@@ -375,7 +376,7 @@ impl Provider {
         change(&mut self.published.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Our secret, read each time: it can be changed while the server runs.
+    /// The client secret, read each time: it can be changed while the server runs.
     async fn secret(&self) -> Result<Option<String>, ProviderError> {
         let Some(file) = self.settings.client_secret_file.clone() else { return Ok(None) };
         let read = task::spawn_blocking(|| std::fs::read_to_string(file)).await;
@@ -384,7 +385,7 @@ impl Provider {
     }
 }
 
-/// `client_secret_basic` (RFC 6749 §2.3.1): both are form-encoded first.
+/// `client_secret_basic` (RFC 6749 §2.3.1): identifier and secret are form-encoded first.
 fn basic(client_id: &str, secret: &str) -> HeaderValue {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = BASE64_STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret)));
@@ -394,7 +395,7 @@ fn basic(client_id: &str, secret: &str) -> HeaderValue {
     value
 }
 
-/// The door of a fuzz target: metadata, keys and an ID token, each on a line.
+/// Entry point of a fuzz target: metadata, keys, and an ID token, each on a line.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_provider(answers: &[u8]) {
     let mut lines = answers.splitn(3, |byte| *byte == b'\n');
@@ -404,7 +405,7 @@ pub(crate) fn fuzz_provider(answers: &[u8]) {
     fuzz::token(&String::from_utf8_lossy(line()));
 }
 
-/// The door of a fuzz target: the header and the claims of an ID token, and how a good one is altered.
+/// Entry point of a fuzz target: the header and claims of an ID token, and how to alter a valid one.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_id_token(
     header: &[u8],

@@ -1,4 +1,4 @@
-//! Posts to a receiver that the operator configured, several in a row over one connection.
+//! Posts several requests in a row over one connection, to a receiver that the operator configured.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use url::Url;
 use super::{FetchError, Fetcher};
 use crate::internet::Place;
 
-/// How long the rest of an answer is read, so that the connection can be used again.
+/// How long the rest of a response is read, so that the connection can be reused.
 const DRAIN_WITHIN: Duration = Duration::from_secs(1);
 
-/// Sends requests to the addresses that a host had when they were checked, and to no others.
+/// Sends requests to the checked addresses of one host, and to no others.
 pub(crate) struct Connected<'a> {
     fetcher: &'a Fetcher,
     url: Url,
@@ -22,7 +22,7 @@ pub(crate) struct Connected<'a> {
 }
 
 impl Fetcher {
-    /// Looks the host of `url` up once, and checks all its addresses. Connects when the first request is sent.
+    /// Resolves the host of `url` once and checks all its addresses. The first request opens the connection.
     pub(crate) async fn connected(
         &self,
         url: &Url,
@@ -37,8 +37,8 @@ impl Fetcher {
 }
 
 impl Connected<'_> {
-    /// Posts JSON. Only a status of the class 2xx is a success; nothing is followed, and the body of the answer means
-    /// nothing.
+    /// Posts JSON. Only a status of 2xx is a success; redirects are not followed, and the body of the response is
+    /// ignored.
     pub(crate) async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<(), FetchError> {
         let request = self.client.post(self.url.clone()).headers(headers);
         let request = request.header(CONTENT_TYPE, "application/json").body(body);
@@ -49,7 +49,7 @@ impl Connected<'_> {
         if !answer.status().is_success() {
             return Err(FetchError::Status(answer.status()));
         }
-        // What is not read ends the connection, and the next request opens another.
+        // An unread rest ends the connection, and the next request opens another.
         drop(timeout(DRAIN_WITHIN, drain(answer, self.fetcher.bytes_max)).await);
         Ok(())
     }

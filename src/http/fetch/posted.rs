@@ -8,7 +8,7 @@ use super::{FetchError, Fetcher};
 use crate::internet::Place;
 
 impl Fetcher {
-    /// What `url` answers to bytes in the form of Protocol Buffers, whatever the status.
+    /// Posts Protocol Buffers to `url` and returns the response, whatever its status.
     pub(crate) async fn post(
         &self,
         url: &Url,

@@ -1,12 +1,12 @@
-//! How often a caller may fail where something can be guessed. Only failures count, and only failures are refused:
-//! correct credentials and valid tokens are answered however often their address failed, so that nobody behind an
-//! address can lock the others out. Each family of endpoints counts apart.
+//! Limits failures where something can be guessed. Only failures count, and only failures are rejected: correct
+//! credentials and valid tokens always get their response, so nobody can lock out others behind the same address.
+//! Each family of endpoints counts separately.
 //!
-//! After too many failures, a caller learns nothing from one more, and its requests take turns: at most
-//! [`TURNS`] of them are looked up at once, so that guesses cost the others little.
+//! A caller over the limit learns nothing from one more failure, and its requests take turns: at most [`TURNS`] of
+//! them are looked up at once, so guesses cost the other callers little.
 //!
-//! With Redis every failure is counted there until the limit is reached, and a node remembers what it learns; so
-//! nodes tell a caller together as many failures as one would.
+//! With Redis, failures are counted there until the limit is reached, and each node remembers that it was reached. So
+//! all nodes together report as many failures to a caller as one node would.
 
 use std::sync::{
     Arc,
@@ -25,7 +25,7 @@ use crate::{
     metrics::RateLimitMetrics,
 };
 
-/// How many requests of callers that failed too often are looked up at once, in all.
+/// How many requests of callers over the limit are looked up at once, in all.
 const TURNS: usize = 4;
 
 /// The limits of one issuer, one for each family of endpoints.
@@ -36,14 +36,14 @@ pub(crate) struct FailureLimits {
     pub(crate) token: FailureLimit,
     /// The introspection endpoint.
     pub(crate) introspection: FailureLimit,
-    /// The registration of a client, as the client manages it.
+    /// Reading, replacing, and deleting a registration by its client.
     pub(crate) registration: FailureLimit,
     /// The operator API.
     pub(crate) operator: FailureLimit,
 }
 
 impl FailureLimits {
-    /// The limits, which count where registrations are counted.
+    /// The failure limits, in the same place as the counters of registrations.
     pub(crate) fn new(
         settings: &RateLimitConfig,
         issuer: &str,
@@ -64,10 +64,10 @@ impl FailureLimits {
 /// Counts the failures of each caller at one family of endpoints.
 pub(crate) struct FailureLimit {
     limits: Limits,
-    /// What this node counted, or learned from Redis.
+    /// The failures that this node counted, or learned of from Redis.
     local: Local,
     shared: Option<(Arc<Shared>, Names)>,
-    /// Until when a caller is refused, in milliseconds: later none is.
+    /// When the last block of any caller ends, in milliseconds.
     refused_until: AtomicU64,
     turns: Semaphore,
     metrics: Arc<RateLimitMetrics>,
@@ -94,18 +94,18 @@ impl FailureLimit {
         }
     }
 
-    /// Waits until the request of a caller may be looked up: at once, unless it failed too often. The turn ends when
-    /// what is returned is dropped.
+    /// Waits for the caller's turn: not at all, unless the caller is over the limit. Dropping the returned permit
+    /// ends the turn.
     pub(crate) async fn turn(&self, caller: Caller, now: Timestamp) -> Option<SemaphorePermit<'_>> {
-        // As long as no caller is refused, this is one look at one number.
+        // While no caller is over the limit, this costs one atomic read.
         if now.as_millis() >= self.refused_until.load(Relaxed) || self.room(caller, now).is_ok() {
             return None;
         }
         self.turns.acquire().await.ok()
     }
 
-    /// Counts a failure. `Err` when it is one too many, and must not be told: in how many seconds the caller may
-    /// fail again.
+    /// Counts a failure. `Err` means that the caller is over the limit and must not learn of this failure; it holds
+    /// the seconds until the caller may fail again.
     pub(crate) async fn count(&self, caller: Caller, now: Timestamp) -> Result<(), u32> {
         if self.limits.are_none() {
             return Ok(());
@@ -119,7 +119,7 @@ impl FailureLimit {
     }
 
     async fn count_one(&self, caller: Caller, now: Timestamp) -> Result<(), u32> {
-        // What is refused anyway costs no round trip.
+        // A failure over the limit costs no round trip to Redis.
         self.room(caller, now)?;
         let mut own = self.local.charge(caller, Cost::REQUEST, now).own;
         if let Some((shared, names)) = &self.shared {
@@ -136,7 +136,7 @@ impl FailureLimit {
         self.judge(own, now)
     }
 
-    /// Whether this node knows of room for another failure.
+    /// Whether the caller may fail once more, as far as this node knows.
     fn room(&self, caller: Caller, now: Timestamp) -> Result<(), u32> {
         let failures = self.local.counted(&caller, now);
         self.judge(failures.map(|failures| failures.saturating_add(1)), now)

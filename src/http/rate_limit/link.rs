@@ -1,6 +1,5 @@
-//! One connection to Redis (or Valkey) on which requests are counted, by a script that takes the time
-//! from that server: how it is opened, and how it is asked. When it is opened again, and what is done
-//! without it, is [`super::shared`]'s.
+//! One connection to Redis (or Valkey), which counts requests by a script and by its own clock. [`super::shared`]
+//! decides when to reconnect, and what happens meanwhile.
 
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
@@ -22,55 +21,55 @@ use super::{
 };
 use crate::{clock::Timestamp, config::RedisUrl, internet::Internet};
 
-/// Counts one request; see there.
+/// The script that counts one request; its comments say how.
 const SCRIPT: &str = include_str!("count.lua");
-/// How long a connection may take to be there: a name, a handshake, a login, a first question.
+/// How long opening a connection may take: the name lookup, the handshakes, the login, and the first request.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
-/// What may wait to be written to the connection; whoever comes later waits for a place.
+/// How many requests may wait to be written to the connection; later ones wait for a place.
 const QUEUE_MAX: usize = 256;
 
-/// Why Redis does not count. `Display` and its sources hold no password.
+/// Why Redis cannot count. `Display` and its sources hold no password.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    /// Nothing listens there, or the name is unknown.
+    /// The address does not accept connections, or its name is unknown.
     #[error("it cannot be connected to")]
     Connect(#[source] io::Error),
-    /// No TLS is spoken there, or its certificate is not trusted.
+    /// The server does not support TLS, or its certificate is not trusted.
     #[error("there is no TLS with it")]
     Tls(#[source] io::Error),
-    /// It refuses a login or the script, or what came is no answer.
+    /// Redis rejects the login or the script, or its response is malformed.
     #[error("it does not do as it is asked")]
     Refused(#[from] RedisError),
-    /// It has closed the connection.
+    /// Redis closed the connection.
     #[error("it has closed the connection")]
     Closed,
-    /// It does not answer.
+    /// Redis did not respond in time.
     #[error("it does not answer in time")]
     Late,
 }
 
-/// Carries what is asked and answered on a connection, until the connection ends.
+/// The task that moves requests and responses over a connection, until the connection ends.
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An open connection. Clones share it.
 #[derive(Clone)]
 pub(super) struct Link {
     connection: MultiplexedConnection,
-    /// The script's name in the server's cache.
+    /// The hash by which the server caches the script.
     script: Arc<str>,
 }
 
-/// A connection on which one request was counted already, to see whether it can be done.
+/// A new connection that has counted one request as a test.
 pub(super) struct Opened {
     pub(super) link: Link,
-    /// To be polled, or nothing is ever answered.
+    /// Polled for as long as the connection is in use; without it no response arrives.
     pub(super) driver: Driver,
-    /// The server's time.
+    /// The time by the clock of Redis.
     pub(super) now: Timestamp,
 }
 
 impl Link {
-    /// Connects, logs in, leaves the script there and tries it, within two seconds.
+    /// Connects, logs in, loads the script, and tries it, within two seconds.
     pub(super) async fn open(url: &RedisUrl, names: &Names) -> Result<Opened, LinkError> {
         timeout(OPEN_WITHIN, Self::open_at_leisure(url, names))
             .await
@@ -85,7 +84,7 @@ impl Link {
         if let Some(password) = &url.password {
             login = login.set_password(password);
         }
-        // How long an answer may take is the business of whoever waits for it.
+        // Each caller sets its own timeout for a response.
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE_MAX);
@@ -107,13 +106,13 @@ impl Link {
         let script: String =
             redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connection).await?;
         let link = Self { connection, script: script.into() };
-        // A replica, or a server without memory, takes a script that it will not run.
+        // A replica, or a server without memory, loads a script and then fails to run it.
         let limits = Limits { per_source: Some(1), ..Limits::none(names.limits().period_seconds) };
         let counted = link.charge(&names.of_probe(), Cost::REQUEST, limits).await?;
         Ok((link, counted.now))
     }
 
-    /// Charges one request to the counters with these `keys`: one round trip.
+    /// Charges one request to the counters with these `keys`, in one round trip.
     pub(super) async fn charge(
         &self,
         keys: &Keys<'_>,
@@ -134,7 +133,7 @@ impl Link {
             ask
         };
         let answer = match ask("EVALSHA", &self.script).query_async(&mut connection).await {
-            // Somebody has emptied the server's cache of scripts: this fills it again.
+            // The server's script cache was emptied: load the script again.
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 ask("EVAL", SCRIPT).query_async(&mut connection).await
             }
@@ -152,7 +151,7 @@ impl Link {
     }
 }
 
-/// Bytes to and from Redis, with TLS or without.
+/// A byte stream to and from Redis, with TLS or without.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -166,7 +165,7 @@ async fn connect(url: &RedisUrl) -> Result<Box<dyn Stream>, LinkError> {
     }
     let name = ServerName::try_from(url.host.clone())
         .map_err(|error| LinkError::Tls(io::Error::other(error)))?;
-    // Read each time: whom the machine trusts changes while a server runs.
+    // Read for each connection: the certificates that the machine trusts change while a server runs.
     let config = Arc::new(Internet::System.tls_config().await.map_err(LinkError::Tls)?);
     let stream = TlsConnector::from(config).connect(name, stream).await.map_err(LinkError::Tls)?;
     Ok(Box::new(stream))

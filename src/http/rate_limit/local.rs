@@ -1,8 +1,8 @@
 //! Windows that this process counts alone.
 //!
-//! Memory is bounded: the first `sources_max` sources of a window are counted exactly; later ones share
-//! a fixed row of counters, chosen by a keyed hash. So many addresses can neither make the table grow
-//! nor push out a counter that is in use.
+//! Memory is bounded: the first `sources_max` sources of a window have exact counters; later ones share a fixed row
+//! of counters, chosen by a keyed hash. So a flood of addresses can neither grow the table nor evict a counter in
+//! use.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use std::{
 use super::{Cost, Counted, Limits};
 use crate::{clock::Timestamp, entropy::Entropy, http::caller::Caller};
 
-/// How many counters newcomers share once the table is full.
+/// How many counters the later sources share once the table is full.
 const SHARED_COUNTERS: usize = 4096;
 
 /// Counts requests in windows of time.
@@ -24,9 +24,9 @@ pub(super) struct Local<S = Caller> {
     window: Mutex<Window<S>>,
 }
 
-/// What was counted since the window began.
+/// The counters of one window.
 struct Window<S> {
-    /// Which window: its start divided by the period.
+    /// The number of the window: its start divided by the period.
     number: u64,
     total: Cost,
     sources: HashMap<S, Cost, Key>,
@@ -51,8 +51,8 @@ impl<S: Eq + Hash> Local<S> {
         }
     }
 
-    /// Charges one request. A counter holds only what it admitted, and a refusal ends the charge: the later
-    /// counters belong to others.
+    /// Charges one request to each counter in turn. A counter holds only admitted requests; a rejection ends the
+    /// charge, because the later counters are shared with other sources.
     pub(super) fn charge(&self, source: S, cost: Cost, now: Timestamp) -> Counted {
         let limits = self.limits;
         let mut charge = Charge { is_refused: false };
@@ -69,7 +69,7 @@ impl<S: Eq + Hash> Local<S> {
         Counted { own, own_bytes, all, all_bytes, now }
     }
 
-    /// The requests of a source, or of those that share its counter; `None` without a limit.
+    /// The requests of a source, or of the sources that share its counter; `None` without a limit.
     pub(super) fn counted(&self, source: &S, now: Timestamp) -> Option<u32> {
         self.limits.per_source?;
         let window = self.window(now);
@@ -80,14 +80,14 @@ impl<S: Eq + Hash> Local<S> {
         })
     }
 
-    /// Counts what others have counted of a source: `own` in all, unless more is known.
+    /// Raises the count of a source to `own`, which other nodes counted, unless it is higher already.
     pub(super) fn raise(&self, source: S, own: u32, now: Timestamp) {
         let mut window = self.window(now);
         let counter = window.counter(source, self.sources_max, self.key);
         counter.requests = own.max(counter.requests);
     }
 
-    /// The window of `now`.
+    /// The current window, locked.
     fn window(&self, now: Timestamp) -> MutexGuard<'_, Window<S>> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.turn_to(now.as_seconds() / u64::from(self.limits.period_seconds));
@@ -95,13 +95,13 @@ impl<S: Eq + Hash> Local<S> {
     }
 }
 
-/// One charge on its way through the counters.
+/// One charge as it passes through the counters.
 struct Charge {
     is_refused: bool,
 }
 
 impl Charge {
-    /// What a counter would hold with `cost`; `None` without a limit, or after a refusal.
+    /// The value of a counter with `cost` added; `None` without a limit, or after a rejection.
     fn take(&mut self, spent: &mut u32, cost: u32, limit: Option<u32>) -> Option<u32> {
         let limit = limit.filter(|_| !self.is_refused)?;
         let with_it = spent.saturating_add(cost);
@@ -114,10 +114,10 @@ impl Charge {
 }
 
 impl<S: Eq + Hash> Window<S> {
-    /// Forgets what was counted when another window has begun. The memory is kept for the next one.
+    /// Resets the counters if another window has begun. Their memory is reused.
     ///
-    /// A request that read the clock just before the window turned counts in the new one; a clock that
-    /// was set back further begins anew, or nobody would be admitted until it has caught up.
+    /// A request that read the clock just before the window changed counts in the new one. If the clock was set back
+    /// further, counting starts over: otherwise no request would be admitted until the clock catches up.
     fn turn_to(&mut self, number: u64) {
         if number == self.number || number + 1 == self.number {
             return;
@@ -136,14 +136,14 @@ impl<S: Eq + Hash> Window<S> {
         &mut self.shared[place]
     }
 
-    /// Which of the shared counters is that of a newcomer.
+    /// The index of the shared counter of a source.
     fn place(&self, source: &S, key: Key) -> usize {
         let counters = self.shared.len() as u64;
         usize::try_from(key.hash_one(source) % counters).unwrap_or(0)
     }
 }
 
-/// A secret that spreads sources over the table, so that nobody can choose addresses that meet there.
+/// A secret that spreads sources over the table, so that nobody can choose addresses that share a counter.
 #[derive(Clone, Copy)]
 struct Key(u64, u64);
 

@@ -1,9 +1,8 @@
-//! How often, and how much, strangers may ask, and how often they may fail: fixed windows aligned to the clock, per
-//! source and for all together.
+//! Limits on requests, bytes, and failures: fixed windows aligned to the clock, per source and for all sources
+//! together.
 //!
-//! Each node counts for itself ([`local`]), or all nodes of an issuer count together in Redis
-//! ([`shared`]); what was counted is judged here, in both cases alike. What is answered to a refused
-//! caller is the endpoint's.
+//! Each node counts for itself ([`local`]), or all nodes of an issuer count together in Redis ([`shared`]); this
+//! module compares both kinds of counts with the limits. Each endpoint chooses the response to a rejected caller.
 
 mod failures;
 mod link;
@@ -31,22 +30,22 @@ use crate::{
     metrics::RateLimitMetrics,
 };
 
-/// Counts registrations and judges them.
+/// Counts registrations and applies their limits.
 pub(crate) struct RateLimit {
     limits: Limits,
     local: Local,
     names: Names,
-    /// [`FailureLimit`] counts there, too.
+    /// The counters in Redis, which [`FailureLimit`] shares.
     shared: Option<Arc<Shared>>,
     when_unreachable: WhenUnreachable,
     metrics: Arc<RateLimitMetrics>,
 }
 
-/// What the limiter says of one request.
+/// The limiter's result for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) verdict: Verdict,
-    /// Requests in a period, of the limit that is nearest to its end.
+    /// The maximum of the limit that is closest to being used up, in requests a period.
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
     pub(crate) period_seconds: u32,
@@ -54,30 +53,30 @@ pub(crate) struct Count {
     pub(crate) reset_seconds: u32,
 }
 
-/// Whether a request may be answered.
+/// Whether a request is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Admitted,
-    /// This limit is used up.
+    /// The limit that is used up.
     Refused(Limit),
-    /// What others counted cannot be asked, and the operator admits nobody without.
+    /// Redis is unavailable, and the operator admits no requests without it.
     Unknown,
 }
 
-/// Which limit refuses.
+/// The limit that rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// The requests of the source.
+    /// The requests of one source.
     PerSource,
-    /// The bytes of the source.
+    /// The bytes of one source.
     BytesPerSource,
-    /// The requests of all.
+    /// The requests of all sources.
     Total,
-    /// The bytes of all.
+    /// The bytes of all sources.
     BytesTotal,
 }
 
-/// What a request uses up of the limits.
+/// What a request costs: its share of each limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cost {
     pub(crate) requests: u32,
@@ -89,11 +88,11 @@ impl Cost {
     pub(crate) const REQUEST: Self = Self { requests: 1, bytes: 0 };
 }
 
-/// How many requests of a period make a source a busy one. Busy sources together use up at most three quarters of
-/// what all may: the rest is for those that ask once or twice.
+/// The number of requests in a period above which a source is busy. Busy sources together use at most three quarters
+/// of the total limit; the rest is for sources with one or two requests.
 const MODEST_REQUESTS: u32 = 3;
 
-/// What is allowed in a period; `None` for no limit.
+/// The limits of a period; `None` for no limit.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// Requests of one source.
@@ -107,23 +106,23 @@ struct Limits {
     period_seconds: u32,
 }
 
-/// What the counters of the window of `now` would hold with a request; `None` for a counter without a limit, and
-/// for every counter after the one that refuses.
+/// The counters of the current window with a request added; `None` for a counter without a limit, and for every
+/// counter after the one that rejects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counted {
-    /// Requests of its source.
+    /// Requests of the source.
     own: Option<u32>,
-    /// Bytes of its source.
+    /// Bytes of the source.
     own_bytes: Option<u32>,
-    /// Requests of all.
+    /// Requests of all sources.
     all: Option<u32>,
-    /// Bytes of all.
+    /// Bytes of all sources.
     all_bytes: Option<u32>,
     now: Timestamp,
 }
 
 impl RateLimit {
-    /// The limits of one issuer. `counts_failures`, too, where there is something to guess.
+    /// The limits of one issuer; `counts_failures` if its endpoints limit failures too.
     pub(crate) fn new(
         settings: &RateLimitConfig,
         issuer: &str,
@@ -145,10 +144,10 @@ impl RateLimit {
         }
     }
 
-    /// Charges one request. `None` when no limit says anything about it.
+    /// Charges one request. `None` if no limit applies.
     ///
-    /// What the limit of its source refuses does not count against the limit of all, or one source could
-    /// use up what belongs to everybody.
+    /// A request that the limit of its source rejects does not count against the total: otherwise one source could
+    /// use up the share of all others.
     pub(crate) async fn charge(&self, caller: Caller, cost: Cost, now: Timestamp) -> Option<Count> {
         if self.limits.are_none() {
             return None;
@@ -156,7 +155,7 @@ impl RateLimit {
         let Some(shared) = &self.shared else {
             return self.limits.judge(self.local.charge(caller, cost, now));
         };
-        // In a box, so that the others' requests are not made larger by what a question to Redis holds.
+        // Boxed, so that requests without Redis do not carry the size of a call to it.
         if let Some(counted) = Box::pin(shared.charge(&self.names, caller, cost)).await {
             return self.limits.judge(counted);
         }
@@ -168,15 +167,15 @@ impl RateLimit {
         })
     }
 
-    /// Connects to Redis, and again whenever the connection is lost, for as long as it is polled. Ends at
-    /// once when each node counts for itself.
+    /// Connects to Redis, and reconnects whenever the connection is lost, for as long as it is polled. Ends at once
+    /// if each node counts for itself.
     pub(crate) async fn keep_connected(&self) {
         if let Some(shared) = &self.shared {
             shared.keep_connected().await;
         }
     }
 
-    /// Whether a request would be judged: not while Redis is away and nobody is admitted without.
+    /// Whether requests can be counted: `false` while Redis is away and the operator admits none without it.
     pub(crate) fn can_judge(&self) -> bool {
         self.limits.are_none()
             || self.when_unreachable != WhenUnreachable::Closed
@@ -188,14 +187,14 @@ impl RateLimit {
     }
 }
 
-/// Whether any limit is set, for Redis to count.
+/// Whether any limit is set that Redis would count.
 pub(crate) fn is_counted(settings: &RateLimitConfig, counts_failures: bool) -> bool {
     !Limits::of(settings).are_none()
         || (counts_failures && !Limits::of_failures(settings).are_none())
 }
 
-/// Asks the Redis of these settings once whether requests can be counted there, and what time it is.
-/// `None` when there is none.
+/// Tests once whether requests can be counted in the configured Redis, and reads its time. `None` if none is
+/// configured.
 pub(crate) async fn probe(
     settings: &RateLimitConfig,
     issuer: &str,
@@ -233,12 +232,12 @@ impl Limits {
         }
     }
 
-    /// Whether anything is counted by source.
+    /// Whether any limit is per source.
     fn counts_sources(self) -> bool {
         self.per_source.is_some() || self.bytes_per_source.is_some()
     }
 
-    /// The requests and the bytes of all that are open to a source with `own` requests.
+    /// The part of the total requests and bytes that is open to a source with `own` requests.
     fn of_all(self, own: u32) -> [Option<u32>; 2] {
         let reserved = |limit: u32| if own > MODEST_REQUESTS { limit / 4 } else { 0 };
         [self.total, self.bytes_total].map(|limit| limit.map(|limit| limit - reserved(limit)))
@@ -254,7 +253,8 @@ impl Limits {
         !self.counts_sources() && self.total.is_none() && self.bytes_total.is_none()
     }
 
-    /// The limit that refuses, or the limit of requests that is nearest to its end. Of bytes, only a refusal is said.
+    /// The limit that rejects, or the request limit that is closest to being used up. Limits of bytes are reported
+    /// only if they reject.
     fn judge(self, counted: Counted) -> Option<Count> {
         let [total, bytes_total] = self.of_all(counted.own.unwrap_or_default());
         let of = |limit, most: Option<u32>, open: Option<u32>, counted_of: Option<u32>| {

@@ -1,5 +1,4 @@
-//! A limit of each of many, whoever they are: clients at the token endpoint by source, sources at the sign-in. Each node
-//! counts for itself.
+//! A limit of requests a minute for each key, such as a source at the token endpoint. Each node counts for itself.
 
 use std::hash::Hash;
 
@@ -9,24 +8,24 @@ use crate::{clock::Timestamp, entropy::Entropy};
 /// How long a window is, in seconds.
 const PERIOD_SECONDS: u32 = 60;
 
-/// How many are counted exactly in a window; the others share counters.
+/// How many keys have exact counters in a window; later ones share counters.
 const COUNTED_MAX: usize = 10_000;
 
-/// So many requests a minute of each.
+/// The limit, with the counters of this node.
 pub(crate) struct OwnLimit<S> {
     limits: Limits,
     local: Local<S>,
 }
 
 impl<S: Eq + Hash> OwnLimit<S> {
-    /// At most `limit` a minute of each; 0 for no limit.
+    /// At most `limit` requests a minute for each key; 0 for no limit.
     pub(crate) fn new(limit: u32, entropy: &Entropy) -> Self {
         let per_source = Some(limit).filter(|limit| *limit > 0);
         let limits = Limits { per_source, ..Limits::none(PERIOD_SECONDS) };
         Self { limits, local: Local::new(limits, COUNTED_MAX, entropy) }
     }
 
-    /// Counts one request, refused ones too. `Err` says in how many seconds there is room again.
+    /// Counts one request, rejected ones too. `Err` holds the seconds until the next window.
     pub(crate) fn count(&self, whose: S, now: Timestamp) -> Result<(), u32> {
         if self.limits.are_none() {
             return Ok(());
@@ -37,7 +36,7 @@ impl<S: Eq + Hash> OwnLimit<S> {
         }
     }
 
-    /// What is left, counting nothing; `None` without a limit.
+    /// What is left of the limit for a key, without counting a request; `None` without a limit.
     pub(crate) fn left(&self, whose: &S, now: Timestamp) -> Option<Left> {
         let counted = self.local.counted(whose, now)?;
         let requests = self.limits.per_source?.saturating_sub(counted);
@@ -50,9 +49,9 @@ impl<S: Eq + Hash> OwnLimit<S> {
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
-    /// How many requests are admitted until then.
+    /// How many more requests are admitted in this window.
     pub(crate) requests: u32,
-    /// In how many seconds all of them are there again.
+    /// The seconds until the window ends.
     pub(crate) reset_seconds: u32,
 }
 

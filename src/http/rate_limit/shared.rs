@@ -1,11 +1,11 @@
 //! Windows that all nodes of an issuer count together, in Redis and by its clock.
 //!
-//! One task keeps one connection and replaces it when it is lost; requests use the connection that is
-//! there, and never wait for the next one. So an outage costs those that were waiting for an answer just
-//! then, at most the timeout each, and nobody after them.
+//! One task maintains one connection and replaces it when it is lost. Requests use the current connection and never
+//! wait for the next one. So an outage delays only the requests that were waiting for Redis at that moment, each by
+//! the timeout at most.
 //!
-//! Counters end with their window by themselves: Redis holds one small key for each source of the
-//! present window, and one for all.
+//! Counters expire with their window: Redis holds one small key for each source of the current window, and one for
+//! all sources.
 
 use std::{
     fmt::Display,
@@ -28,9 +28,9 @@ use crate::{
     metrics::RateLimitMetrics,
 };
 
-/// How many requests wait for Redis; whoever comes then does without.
+/// How many requests may wait for Redis; later ones are counted without it.
 const WAITING_MAX: usize = 1024;
-/// How long after a loss it is tried again, at first and at last.
+/// The pause before reconnecting: the first one, and the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -38,15 +38,15 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     url: RedisUrl,
     timeout: Duration,
-    /// By which a connection is tried.
+    /// The counters that test a new connection.
     names: Names,
-    /// The connection that is there.
+    /// The current connection.
     connected: RwLock<Option<Connected>>,
     waiting: Semaphore,
     metrics: Arc<RateLimitMetrics>,
 }
 
-/// A connection, and where to tell that it is no good any more.
+/// A connection, and a channel to report that it failed.
 #[derive(Clone)]
 struct Connected {
     link: Link,
@@ -71,8 +71,8 @@ impl Shared {
         }
     }
 
-    /// Charges one request of a caller to the counters of these names. `None` when Redis did not: at once while it
-    /// is away, else within the timeout.
+    /// Charges one request of a caller to the counters of these names. `None` if Redis did not count it: at once
+    /// while it is away, otherwise after the timeout.
     pub(super) async fn charge(
         &self,
         names: &Names,
@@ -94,7 +94,7 @@ impl Shared {
             }
             Err(error) => {
                 self.metrics.failed.add_one();
-                // Once is enough: when there is no place, somebody else has told.
+                // A full channel means that another request has reported the loss.
                 drop(lost.try_send(error));
                 None
             }
@@ -113,8 +113,8 @@ impl Shared {
         *self.connected.write().unwrap_or_else(PoisonError::into_inner) = connected;
     }
 
-    /// Connects, and again after every loss, for as long as it is polled. A loss and a return are logged
-    /// once each.
+    /// Connects, and reconnects after every loss, for as long as it is polled. Logs each loss and each reconnection
+    /// once.
     pub(super) async fn keep_connected(&self) {
         let mut pause = PAUSE_MIN;
         let mut is_told = false;
@@ -141,7 +141,7 @@ impl Shared {
         }
     }
 
-    /// Lets requests use a connection until it ends, or one of them finds it no good.
+    /// Lets requests use a connection until it ends, or one of them reports it as failed.
     async fn until_lost(&self, Opened { link, driver, .. }: Opened) -> LinkError {
         let (lost, mut told) = mpsc::channel(1);
         let _connected = self.metrics.connected.one_more();
@@ -155,8 +155,8 @@ impl Shared {
     }
 }
 
-/// How counters are named: by issuer, so that sites can share one Redis, and by period, so that a node
-/// with another one does not cut it short. The braces keep them together where keys are spread.
+/// How counters are named: by issuer, so that sites can share one Redis, and by period, so that a node with another
+/// period does not cut a window short. The braces place all keys of an issuer in one hash slot.
 pub(super) struct Names {
     limits: Limits,
     prefix: String,
@@ -164,7 +164,7 @@ pub(super) struct Names {
     all_bytes: String,
 }
 
-/// The keys of the counters of one caller, and of all.
+/// The keys of a caller's counters, and of the total ones.
 pub(super) struct Keys<'a> {
     pub(super) requests: String,
     pub(super) bytes: String,
@@ -177,7 +177,7 @@ impl Names {
         Self::beginning(format!("doorward:{{{issuer}}}:{}:", limits.period_seconds), limits)
     }
 
-    /// The names of the failures at a family of endpoints.
+    /// The names for the failures at a family of endpoints.
     pub(super) fn of_failures(issuer: &str, family: &str, limits: Limits) -> Self {
         let prefix = format!("doorward:{{{issuer}}}:{}:failures:{family}:", limits.period_seconds);
         Self::beginning(prefix, limits)
@@ -196,7 +196,7 @@ impl Names {
         self.keys(&caller)
     }
 
-    /// Counters that count no caller's requests.
+    /// The keys for a test request, which no caller shares.
     pub(super) fn of_probe(&self) -> Keys<'_> {
         self.keys(&"probe")
     }
