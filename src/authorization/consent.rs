@@ -1,4 +1,4 @@
-//! What the consent page shows, and what an answer grants.
+//! The content of the consent page, and the grant that a decision makes.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use url::Url;
@@ -24,20 +24,20 @@ use crate::{
     stored_identity::StoredIdentity,
 };
 
-/// How much of a redirect URI on the device is shown: where it leads, and not all that a client appends, which would
-/// push the decision off the screen.
+/// The most characters of a redirect URI on the device that a page shows: enough to recognize it, and too few to push
+/// the decision off the screen.
 const REDIRECT_URI_CHARS_MAX: usize = 120;
 
-/// What is put before a resource owner.
+/// The question to a resource owner: the request, the client, and the session.
 pub(super) struct Question<'asked> {
     pub(super) request: &'asked AuthorizationRequest,
     pub(super) asked: &'asked Asked,
     pub(super) session: &'asked Session,
-    /// The request as it came: the form of the page holds it.
+    /// The authorization request as it came, which the form of the page repeats.
     pub(super) text: &'asked str,
 }
 
-/// What a page says of the client.
+/// The client, as pages show it.
 pub(super) fn client_box(app: &App, request: &AuthorizationRequest, reader: &Reader) -> ClientBox {
     let client = &request.client;
     let (_, host) = request.redirect_uri.scheme_and_host();
@@ -53,7 +53,7 @@ pub(super) fn client_box(app: &App, request: &AuthorizationRequest, reader: &Rea
     }
 }
 
-/// The protected name that the client imitates: the one for which its record is flagged.
+/// The protected name that the client imitates, if its record is flagged for one.
 fn imitation(app: &App, request: &AuthorizationRequest) -> Option<Imitation> {
     if !app.config.registration.marks_look_alikes() {
         return None;
@@ -67,7 +67,7 @@ fn imitation(app: &App, request: &AuthorizationRequest) -> Option<Imitation> {
     Some(Imitation { name: protected.name.clone(), home: protected.hosts.first().cloned() })
 }
 
-/// Where answers go, as people know it.
+/// The destination of responses, in words that people know.
 pub(super) fn destination(redirect_uri: &RedirectUri, reach: Reach) -> Destination {
     if is_local(reach) {
         Destination::Device(shortened(redirect_uri.as_str(), REDIRECT_URI_CHARS_MAX))
@@ -80,7 +80,7 @@ fn is_local(reach: Reach) -> bool {
     matches!(reach, Reach::Loopback | Reach::PrivateUse)
 }
 
-/// The host of the document of a client, if it has one.
+/// The host of the client's metadata document, if it has one.
 pub(super) fn document_host(client: &ClientIdentifier) -> Option<String> {
     match client {
         ClientIdentifier::Document(url) => Some(url.host().to_owned()),
@@ -88,13 +88,13 @@ pub(super) fn document_host(client: &ClientIdentifier) -> Option<String> {
     }
 }
 
-/// What a client calls itself.
+/// The name that the client gives itself.
 pub(super) fn name(metadata: &ClientMetadata, reader: &Reader) -> Option<String> {
     let plain = metadata.client_name.as_ref().map(ClientName::as_str);
     localized(metadata, ("client_name", plain), reader).map(|name| shown_name(name).into_owned())
 }
 
-/// A member in the language that the person reads best (RFC 7591 §2.2), else the one without a language.
+/// A member in the language that the person reads best (RFC 7591 §2.2), or else the member without a language.
 fn localized<'client>(
     metadata: &'client ClientMetadata,
     (member, plain): (&str, Option<&'client str>),
@@ -115,7 +115,7 @@ fn localized<'client>(
     in_language.or(plain)
 }
 
-/// A text that leaves room for the decision.
+/// A text, shortened so that the decision stays on the screen.
 fn shortened(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", text.split_at(end).0.trim_end()),
@@ -123,7 +123,8 @@ fn shortened(text: &str, chars_max: usize) -> String {
     }
 }
 
-/// The pages about the client that are where the answer goes: of others, anybody could be said to be behind.
+/// The client's pages on the host that receives the response. A link to another host could name anybody as the owner
+/// of the client.
 fn links(metadata: &ClientMetadata, host: &str, reader: &Reader) -> Vec<Link> {
     let pages = [
         ("link-about", "client_uri", &metadata.client_uri),
@@ -141,12 +142,12 @@ fn links(metadata: &ClientMetadata, host: &str, reader: &Reader) -> Vec<Link> {
         .collect()
 }
 
-/// In ASCII, as names of hosts are written in a URL.
+/// The host of a URL, in ASCII.
 fn host_of(url: &str) -> Option<String> {
     Some(Url::parse(url).ok()?.host_str()?.to_owned())
 }
 
-/// How long ago.
+/// The time since `at`, in words.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> Message {
     let seconds = now.as_seconds().saturating_sub(at.as_seconds());
     let (id, count) = match seconds {
@@ -158,7 +159,7 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> Message {
     Message::new(id).with("count", count)
 }
 
-/// What an operator scope allows, as people read it when an app asks for it.
+/// The description of an operator scope for the person who decides.
 const fn described(scope: OperatorScope) -> Message {
     Message::new(match scope {
         OperatorScope::AuthorizedAppsRead => "scope-apps-read",
@@ -170,7 +171,7 @@ const fn described(scope: OperatorScope) -> Message {
     })
 }
 
-/// What is wanted, and what of it is new.
+/// The requested scopes, each marked as new or as allowed before.
 pub(super) fn wanted(
     app: &App,
     (scope, is_for_api): (Option<&Scope>, bool),
@@ -202,7 +203,7 @@ pub(super) fn wanted(
         .collect()
 }
 
-/// Resources, and what people call them.
+/// Resources, with their names for people.
 pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Vec<WantedResource> {
     let configured = &app.config.authorization.resources;
     let shown = |uri: &ResourceIndicator| WantedResource {
@@ -217,8 +218,8 @@ pub(super) fn wanted_resources(app: &App, resources: &[ResourceIndicator]) -> Ve
     resources.iter().map(shown).collect()
 }
 
-/// Whether a consent to the client counts, at this redirect URI. One from before its standing, its name, or its redirect
-/// URIs changed does not: after a suspension everyone authorizes again.
+/// Whether an earlier consent still holds for the client at this redirect URI. A consent from before a change of its
+/// standing, name, or redirect URIs does not: after a suspension everyone authorizes again.
 pub(super) fn counts(
     consent: &ConsentRecord,
     request: &AuthorizationRequest,
@@ -229,7 +230,7 @@ pub(super) fn counts(
         && consent.redirect_uri == request.redirect_uri.as_str()
 }
 
-/// The earlier consent, if it was given to the client as it is now, at this redirect URI and for these resources.
+/// The earlier consent, if it holds for the client as it is now, at this redirect URI and for these resources.
 pub(super) fn still_meant(
     consent: Option<ConsentRecord>,
     question: &Question<'_>,
@@ -240,35 +241,34 @@ pub(super) fn still_meant(
     })
 }
 
-/// What the client says of itself, and where it wants to act in somebody's name, as a hash: when that is something
-/// else, it is asked about anew.
+/// A hash of the client's metadata, the redirect URI, and the resources. If it changes, the person decides again.
 fn metadata_hash(question: &Question<'_>) -> [u8; 32] {
     let mut shown = question.request.client.metadata.document();
     let mut resources: Vec<&str> =
         question.asked.resources.iter().map(ResourceIndicator::as_str).collect();
     resources.sort_unstable();
-    // No URI holds a line break, and no JSON that is written in one line.
+    // Neither a URI nor JSON on one line contains a line break.
     for resource in resources {
         shown.extend(["\n", resource]);
     }
     *SecretHash::of(shown.as_bytes()).as_bytes()
 }
 
-/// What the page says that the request means, as a hash. The document of a client may change while somebody looks at
-/// the page, and with it whatever the request leaves to it.
+/// A hash of everything that the page shows of the request. The client's document may change while somebody reads the
+/// page, and with it the values that the request leaves to the document.
 pub(super) fn shown(question: &Question<'_>) -> String {
     let scope = question.asked.scope.as_ref().map(Scope::as_str).unwrap_or_default();
     let shown = SecretHash::of(&[&metadata_hash(question), scope.as_bytes()].concat());
     BASE64_URL_SAFE_NO_PAD.encode(shown.as_bytes())
 }
 
-/// What the form of a page is about: what was [`shown`], and the request as it came.
+/// The content that a form token is bound to: the hash of what was [`shown`], and the request as it came.
 pub(super) fn about(shown: &str, text: &str) -> Vec<u8> {
-    // No base64 holds a line break.
+    // Base64 contains no line break.
     format!("{shown}\n{text}").into_bytes()
 }
 
-/// What is to be remembered: what is allowed now, beside what was before.
+/// The new consent: what is allowed now, and what was allowed before.
 pub(super) fn consent_record(
     app: &App,
     question: &Question<'_>,
@@ -292,7 +292,7 @@ pub(super) fn consent_record(
     }
 }
 
-/// The record of a client with a document.
+/// The record of a client with a metadata document.
 pub(super) fn document_record(
     client: &IdentifiedClient,
     by: &Author,
@@ -308,7 +308,7 @@ pub(super) fn document_record(
     })
 }
 
-/// The grant, and the code by which the client gets it.
+/// The grant, and the authorization code for it.
 pub(super) fn grant(
     app: &App,
     question: &Question<'_>,
@@ -325,7 +325,7 @@ pub(super) fn grant(
         scope: asked.scope.clone(),
         resources: asked.resources.clone(),
         issued_at: now,
-        // Nothing has been bought with it yet.
+        // The code has not been redeemed yet.
         expires_at,
         code: CodeRecord {
             hash: code.secret.hash(),
@@ -342,7 +342,7 @@ pub(super) fn grant(
     (record, code)
 }
 
-/// What servers behind the guard are told of the person and the client.
+/// The claims of the person and the client for servers behind the guard.
 fn identity(question: &Question<'_>) -> Option<String> {
     let Question { request, session, .. } = question;
     let identity = StoredIdentity::read(session.owner.identity.as_deref());

@@ -1,4 +1,4 @@
-//! `/oauth2/authorize` and `/oauth2/consent`: who asks, who decides, and what becomes of it.
+//! `/oauth2/authorize` and `/oauth2/consent`: the request, the sign-in, the decision, and the response.
 
 use std::net::IpAddr;
 
@@ -53,7 +53,7 @@ pub(crate) async fn authorize(
     }
 }
 
-/// The page of a request that failed, which counts as an attempt of the app that its parameters name.
+/// The error page of a failed request, which counts as an attempt of the app that its parameters name.
 fn failed(app: &App, head: &Parts, text: Option<&str>, error: PageError) -> Response {
     let reader = Reader::of(head, text.unwrap_or_default());
     let Some(reason) = error.attempt() else { return shown(app, head, &reader, error) };
@@ -66,13 +66,13 @@ fn failed(app: &App, head: &Parts, text: Option<&str>, error: PageError) -> Resp
     response
 }
 
-/// Where a request asks that the person be sent, registered or not.
+/// The destination that a request asks for, registered or not.
 fn asked_destination(text: &str) -> Option<Box<str>> {
     let form = Form::parse(text.as_bytes()).ok()?;
     attempt::destination(form.one("redirect_uri").ok().flatten()?)
 }
 
-/// Counts an answer that tells a known client of an error as an attempt.
+/// Counts an error response to a known client as an attempt.
 pub(super) fn of_client(
     mut response: Response,
     request: &AuthorizationRequest,
@@ -86,7 +86,7 @@ pub(super) fn of_client(
     response
 }
 
-/// The answer, whose failures count for the caller: one that failed too often learns of no more.
+/// Counts a failed response against the caller. A caller over the limit gets no details of further failures.
 async fn counted<T>(
     app: &App,
     source: IpAddr,
@@ -109,10 +109,10 @@ async fn counted<T>(
     }
 }
 
-/// The newest events of a client among which that about its removal is looked for: grants end with it.
+/// How many of a client's newest events are searched for its removal.
 const LAST_EVENTS_MAX: usize = 200;
 
-/// Why a client was removed that is not there, if it was.
+/// Why the client was removed, if it was.
 async fn removal(app: &App, client: &ClientIdentifier) -> Result<Option<Removal>, PageError> {
     let of = EventsOf::Client(client.clone());
     let events = app.store.newest_events(Some(&of), None, LAST_EVENTS_MAX).await;
@@ -121,12 +121,12 @@ async fn removal(app: &App, client: &ClientIdentifier) -> Result<Option<Removal>
     Ok(events.iter().find_map(|event| Removal::of(event, decision::ago(event.at, now))))
 }
 
-/// How many clients with a document may wait for an operator. Strangers can publish any number of documents, and people
-/// can be led to any of them.
+/// How many clients with a document may wait for an operator. Strangers can publish any number of documents, and can
+/// lead people to any of them.
 const WAITING_MAX: WaitingMax = WaitingMax { in_total: 1_000, of_one_person: 10 };
 
-/// Records that a client with a document waits for an operator, because a person asked for it who is signed in. Once
-/// rejected, it does not wait again.
+/// Records that a client with a document waits for an operator, because a signed-in person asked for it. A rejected
+/// client does not wait again.
 async fn hold(
     app: &App,
     head: &Parts,
@@ -148,7 +148,7 @@ async fn hold(
         Waiting::Is(standing) => standing,
         Waiting::TooMany => return Err(PageError::TooManyWaiting),
     };
-    // An operator approved it in this moment.
+    // An operator approved the client at the same moment.
     let again = || see_other(&sign_in::go_on(app, text));
     PageError::of_standing(standing, client, text).map_or_else(|| Ok(again()), Err)
 }
@@ -159,7 +159,7 @@ fn named_by<'a>(source: IpAddr, head: &Parts, session: Option<&'a Session>) -> N
     NamedBy { address: source, caller, subject }
 }
 
-/// Asks the person to sign in or to decide, or says why neither is possible.
+/// Shows the sign-in or consent page, or says why neither is possible.
 async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Response, PageError> {
     let session = sign_in::session(app, head).await?;
     let request = resolved(app, (source, head), text, session.as_ref()).await?;
@@ -174,7 +174,7 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     }
     let asked = match &request.asked {
         Ok(asked) if !asked.is_silent => asked,
-        // Also where the client would be told at once: the person should know.
+        // The person sees this error first, even if the client could be told at once.
         Err(error @ AuthorizationError::NoRole) => {
             return Ok(broken(app, head, &request, error, text));
         }
@@ -197,7 +197,7 @@ async fn ask(app: &App, source: IpAddr, head: &Parts, text: &str) -> Result<Resp
     }
 }
 
-/// The request, cut down to what the person could allow who is signed in.
+/// The request, cut down to what the signed-in person could allow.
 async fn resolved(
     app: &App,
     (source, head): (IpAddr, &Parts),
@@ -212,8 +212,8 @@ async fn resolved(
     Ok(request)
 }
 
-/// `POST /oauth2/sign-in`. The request that waits at a provider is resolved first: nothing that a stranger makes up is
-/// held, or leads a person away.
+/// `POST /oauth2/sign-in`. Resolves the waiting request first, so that a request made up by a stranger is neither
+/// held nor leads a person away.
 pub(crate) async fn sign_in(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let mut chosen = match sign_in::chosen(app, source, head, body).await {
         Ok(chosen) => chosen,
@@ -234,7 +234,7 @@ pub(crate) async fn sign_in(app: &App, source: IpAddr, head: &Parts, body: Incom
     sign_in::begin(app, head, chosen).await
 }
 
-/// Why `prompt=none` is not answered with a code (OpenID Connect Core §3.1.2.6).
+/// Why `prompt=none` gets no code (OpenID Connect Core §3.1.2.6).
 const fn silent_error(session: Option<&Session>) -> AuthorizationError {
     match session {
         None => AuthorizationError::LoginRequired,
@@ -242,8 +242,8 @@ const fn silent_error(session: Option<&Session>) -> AuthorizationError {
     }
 }
 
-/// Tells the client of an error at once if the person has allowed it before, and by a click otherwise: a link alone
-/// sends nobody to a stranger's site (OAuth 2.1 §7.13.2).
+/// Redirects to the client with an error: at once if the person has allowed it before, otherwise after a click. So a
+/// link alone sends nobody to a stranger's site (OAuth 2.1 §7.13.2).
 async fn declined(
     app: &App,
     head: &Parts,
@@ -267,7 +267,7 @@ async fn declined(
     })
 }
 
-/// Asks a person to sign in, for the `client` whose authorization request waits, if one does.
+/// The sign-in page, for the `client` of the waiting authorization request, if there is one.
 pub(super) fn sign_in_page(
     app: &App,
     reader: &Reader,
@@ -320,14 +320,14 @@ async fn consent_page(
     Ok(page(&shown, StatusCode::OK, target))
 }
 
-/// What the page shows, and what binds the form to it.
+/// The token that binds the consent form to the content of its page.
 fn form_token(app: &App, question: &Question<'_>) -> String {
     let shown = decision::shown(question);
     let made = question.session.form_token(app, &decision::about(&shown, question.text));
     format!("{shown}.{made}")
 }
 
-/// `POST /oauth2/consent`: what the resource owner decided.
+/// `POST /oauth2/consent`: the resource owner's decision.
 pub(crate) async fn consent(app: &App, source: IpAddr, head: &Parts, body: Incoming) -> Response {
     let body = match text_of(app, source, &head.headers, body, FORM_BYTES_MAX).await {
         Ok(body) => body,
@@ -357,7 +357,7 @@ async fn decide(
     let request = resolved(app, (source, head), text, session.as_ref()).await?;
     let again = || see_other(&sign_in::go_on(app, text));
     if form.one("decision")? == Some("back") {
-        // The page that offers it says where that is.
+        // Only an error page offers this button, and it names the destination.
         return Ok(match &request.asked {
             Err(error) => refused(&request, error, issuer),
             Ok(asked) if asked.is_silent => {
@@ -378,10 +378,10 @@ async fn decide(
     }
     let question = Question { request: &request, asked, session: &session, text };
     if shown != decision::shown(&question) {
-        // The decision was about something else, so the person is asked again.
+        // The page showed something else than the request means now, so the person decides again.
         return Ok(again());
     }
-    // Each decision leaves events, so a person makes a bounded number of them.
+    // Each decision leaves events, so the decisions of one person are limited.
     app.decision_limit
         .count(session.owner.subject.clone(), app.clock.now())
         .map_err(|retry_after_seconds| PageError::TooManyDecisions { retry_after_seconds })?;
@@ -413,7 +413,7 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
             app.families.note_allowed(&request.client.metadata);
             Ok(granted(request, &code, issuer))
         }
-        // An operator decided in the same moment, or the session has ended: the request is looked at anew.
+        // An operator decided at the same moment, or the session has ended: resolve the request again.
         Ok(Err(_)) => {
             if let Err(error) = app.families.refresh(&app.store).await {
                 tracing::warn!(%error, "decisions about families stay as they were");
@@ -427,7 +427,7 @@ async fn allow(app: &App, question: &Question<'_>, head: &Parts) -> Result<Respo
     }
 }
 
-/// Records that the person denied the client. The answer does not depend on it.
+/// Records that the person denied the client. The response does not depend on the record.
 async fn deny(app: &App, question: &Question<'_>, head: &Parts) {
     let subject = &question.session.owner.subject;
     let by = app.author(Actor::Person(subject.clone()), origin(head));

@@ -1,5 +1,5 @@
-//! What is wrong with an authorization request, and who is told: the person by a page, while it is not certain
-//! whose request it is (RFC 6749 §4.1.2.1), and else the client by a redirect.
+//! Errors of an authorization request. The person sees them on a page until the client and its redirect URI are
+//! verified (RFC 6749 §4.1.2.1); after that, a redirect carries them to the client.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{
     store::{Standing, StoreError},
 };
 
-/// The person reads it, because no client can be told. `explanation.rs` has the texts.
+/// An error for the person, because no client can be told. `explanation.rs` has the texts.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
     Request(usize),
@@ -31,12 +31,12 @@ pub(super) enum PageError {
     ForeignForm,
     OldForm,
     Document {
-        /// Of the document, in ASCII.
+        /// The host of the document, in ASCII.
         host: String,
         reason: Arc<DocumentError>,
     },
     Rejected {
-        /// For the developer of the app.
+        /// The reason, for the developer of the app.
         reason: String,
     },
     TooManyFailures {
@@ -48,9 +48,9 @@ pub(super) enum PageError {
     Client(#[source] StoreError),
     Grants(#[source] StoreError),
     Pending {
-        /// By which an administrator finds the client.
+        /// The code by which an administrator finds the client.
         code: String,
-        /// The authorization request, which goes on once the client is approved.
+        /// The authorization request, which continues once the client is approved.
         request: String,
     },
     Suspended,
@@ -58,11 +58,11 @@ pub(super) enum PageError {
     Store(#[from] StoreError),
 }
 
-/// How many characters of a client identifier are its code: the last ones, which are random.
+/// How many characters at the end of a client identifier are its code; they are random.
 const CODE_CHARS: usize = 8;
 
 impl PageError {
-    /// Why people cannot allow a client with this standing, and how its `request` goes on.
+    /// The error for a client whose standing prevents authorization. Its `request` continues after an approval.
     pub(super) fn of_standing(
         standing: Standing,
         client: &ClientIdentifier,
@@ -115,7 +115,7 @@ impl PageError {
                 Refusal::new(StatusCode::FORBIDDEN, ErrorCode::InvalidRequest)
             }
             Self::Document { reason, .. } => match **reason {
-                // Nothing was looked up.
+                // The document was not looked up.
                 DocumentError::Busy => Refusal::BUSY,
                 DocumentError::TooMany { retry_after_seconds } => {
                     Refusal::too_many(retry_after_seconds)
@@ -137,7 +137,7 @@ impl PageError {
         }
     }
 
-    /// Why the request was refused, for the operator; `None` where the person has only to wait.
+    /// Why the request was rejected, for the operator; `None` if the person only has to wait.
     pub(super) fn attempt(&self) -> Option<AttemptReason> {
         Some(match self {
             Self::Body(BodyError::UsedUp) | Self::Client(_) | Self::Grants(_) | Self::Store(_) => {
@@ -188,8 +188,8 @@ impl PageError {
     }
 }
 
-/// The client can be told, by a redirect (RFC 6749 §4.1.2.1). `Display` is its `error_description`: printable
-/// ASCII without `"` and `\`.
+/// An error for the client, by a redirect (RFC 6749 §4.1.2.1). `Display` is its `error_description`: printable ASCII
+/// without `"` and `\`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AuthorizationError {
     #[error("{0} appears more than once")]
@@ -242,7 +242,7 @@ impl From<&StoreError> for AuthorizationError {
 }
 
 impl AuthorizationError {
-    /// Why the request was refused, for the operator; `None` where a person decided, or has to be asked.
+    /// Why the request was rejected, for the operator; `None` if a person denied it, or has to decide first.
     pub(super) const fn attempt(&self) -> Option<AttemptReason> {
         Some(match self {
             Self::Repeated(_) | Self::Missing(_) | Self::Elsewhere(_) | Self::State(_) => {

@@ -1,4 +1,4 @@
-//! What pages say of errors: the heading, what happened, and what the person can do.
+//! The texts of error pages: the heading, what happened, and what the person can do.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::{
     pages::duration,
 };
 
-/// What a page says of an error.
+/// The texts of one error page.
 pub(super) struct Explanation {
     pub(super) title: Message,
     pub(super) text: Message,
@@ -28,7 +28,7 @@ impl Explanation {
     }
 }
 
-/// In English, for the log and the description of the API.
+/// The English text, for the log and the API description.
 impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.explained().text.fmt(f)
@@ -101,7 +101,7 @@ impl PageError {
         }
     }
 
-    /// The parameter and the rule, for the developer of the client.
+    /// The parameter and the rule that it breaks, for the developer of the client.
     pub(super) fn detail(&self) -> Option<String> {
         match self {
             Self::Request(bytes_max) => Some(format!(
@@ -141,7 +141,7 @@ impl AuthorizationError {
     }
 }
 
-/// The detail of a page, for the developer of the client.
+/// The technical detail on a page, for the developer of the client.
 pub(super) fn for_developer(detail: impl Into<Argument>) -> Message {
     Message::new("detail-developer").with("detail", detail)
 }

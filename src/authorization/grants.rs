@@ -1,4 +1,4 @@
-//! `/oauth2/grants`: a person's connected apps, to look at and to disconnect (OAuth 2.1 §7.9).
+//! `/oauth2/grants`: a page on which a person sees and disconnects their apps (OAuth 2.1 §7.9).
 
 use std::net::IpAddr;
 
@@ -29,8 +29,8 @@ use crate::{
     store::{GrantRecord, StoreError},
 };
 
-/// The most grants that one page covers: far more than a person has apps, each of which has a grant for every time it
-/// was allowed.
+/// The most grants that one page covers: far more than a person has apps, although each time an app is allowed adds a
+/// grant.
 const GRANTS_MAX: usize = 500;
 
 /// How many grants a query of the store returns.
@@ -44,7 +44,7 @@ pub(crate) async fn grants(app: &App, head: &Parts) -> Response {
 
 async fn list(app: &App, head: &Parts, reader: &Reader) -> Result<Response, PageError> {
     let form = Form::parse(head.uri.query().unwrap_or_default().as_bytes())?;
-    // An identifier that is none begins at the newest.
+    // A malformed identifier means the first page, with the newest grants.
     let before = form.one("before")?.and_then(|id| id.parse().ok());
     let session = sign_in::session(app, head).await.map_err(PageError::Grants)?;
     let Some(session) = session else { return Ok(sign_in_page(app, reader, None, "")) };
@@ -94,10 +94,10 @@ async fn apps(
     Ok((apps, more))
 }
 
-/// All live grants that one person has given one client.
+/// All active grants of one person to one client.
 struct Connection<'grants> {
     newest: &'grants GrantRecord,
-    /// One of each place as the page names it; the newest first.
+    /// Each destination once, as the page names it; the newest first.
     destinations: Vec<Destination>,
     scopes: Vec<&'grants str>,
     resources: Vec<ResourceIndicator>,
@@ -135,7 +135,7 @@ impl<'grants> Connection<'grants> {
         self.used_at = self.used_at.max(used_at(grant));
     }
 
-    /// What the page says of it; `None` when the client was deleted, which ended its grants.
+    /// The app as the page shows it; `None` if the client was deleted, which ended its grants.
     async fn shown(
         self,
         app: &App,
@@ -149,7 +149,7 @@ impl<'grants> Connection<'grants> {
                 Some(record) => name(&identified_client::metadata(&record)?, reader),
                 None => return Ok(None),
             },
-            // Looking at the page fetches no documents.
+            // This page fetches no documents.
             ClientIdentifier::Document(_) => None,
         };
         let scope = Scope::parse(&self.scopes.join(" ")).ok().flatten();
@@ -172,18 +172,19 @@ fn destination_of(grant: &GrantRecord) -> Destination {
     let redirect_uri = &grant.code.redirect_uri;
     match RedirectUri::parse(redirect_uri) {
         Ok((uri, reach)) => destination(&uri, reach),
-        // An earlier release accepted it.
+        // An earlier release accepted this redirect URI.
         Err(_) => Destination::Website(redirect_uri.clone()),
     }
 }
 
-/// When the client last obtained a token by the grant.
+/// When the client last obtained a token from the grant.
 fn used_at(grant: &GrantRecord) -> Option<Timestamp> {
     let refreshed = grant.refresh.as_ref().and_then(|refresh| refresh.previous.as_ref());
     refreshed.map(|(_, superseded_at)| *superseded_at).or(grant.code.redeemed_at)
 }
 
-/// What the form is about that disconnects an app: no authorization request has a space in it.
+/// The content that the form token of a disconnect is bound to. The space tells it from an authorization request,
+/// which has none.
 fn about(client: &ClientIdentifier) -> Vec<u8> {
     format!("disconnect {client}").into_bytes()
 }
@@ -208,14 +209,14 @@ async fn disconnect(app: &App, head: &Parts, body: &str) -> Result<Response, Pag
         return Ok(sign_in_page(app, &Reader::of_query(head), None, ""));
     };
     let client: Option<ClientIdentifier> = form.one("client")?.and_then(|id| id.parse().ok());
-    // Only the page of this session makes the token.
+    // Only the page of this session has a valid token.
     let made = form.one("form_token")?;
     let client = client
         .filter(|client| session.made_form(app, &about(client), made))
         .ok_or(PageError::OldForm)?;
     let subject = &session.owner.subject;
     let by = app.author(Actor::Person(subject.clone()), origin(head));
-    // The consent expires, so that the next consent page is that of a first request.
+    // The consent ends too, so the next consent page is that of a first request.
     app.store.disconnect(subject, &client, by).await?;
     Ok(see_other(&sign_in::go_on(app, "")))
 }

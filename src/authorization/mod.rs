@@ -1,9 +1,9 @@
-//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client asks, the resource owner decides.
+//! The authorization endpoint (RFC 6749 §3.1, OAuth 2.1 §4.1): a client asks, and the resource owner decides.
 //!
-//! `request.rs` reads what is asked, `endpoint.rs` tells the story, `consent.rs` says what is shown and what
-//! an answer grants, `response.rs`, `page.rs`, `error.rs`, and `explanation.rs` how the client or the person is told. All
-//! clients have registered themselves, so none is ever allowed anything without a click. `grants.rs` shows what was
-//! allowed, to be taken back.
+//! `request.rs` reads the request, `endpoint.rs` has the steps, and `consent.rs` has the content of the page and the
+//! grant. `response.rs`, `page.rs`, `error.rs`, and `explanation.rs` tell the outcome to the client or the person.
+//! Any client can register, so each authorization needs a click. `grants.rs` lists the allowed apps and disconnects
+//! them.
 
 mod consent;
 mod endpoint;
@@ -21,7 +21,7 @@ pub(crate) use self::{
     grants::{grants, take_back},
 };
 
-/// The door of the fuzz target; the promises stand in `src/fuzz.rs`.
+/// Entry point of the fuzz target; `src/fuzz.rs` states what must hold.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(bytes: &[u8]) {
     response::fuzz(bytes);

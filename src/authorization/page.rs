@@ -1,4 +1,4 @@
-//! Pages in place of an answer to the client: what went wrong, and what the person can do.
+//! Error pages: what went wrong, and what the person can do.
 
 use http::{HeaderValue, Method, StatusCode, header::REFRESH, request::Parts};
 
@@ -19,10 +19,10 @@ use crate::{
     sign_in,
 };
 
-/// How often the page of a client that waits for approval is loaded again.
+/// How often the page of a client that waits for approval reloads, in seconds.
 const REFRESH_SECONDS: u32 = 10;
 
-/// A request that cannot be answered, whose client is told only by a click.
+/// The page of an invalid request, from which only a click leads back to the client.
 pub(super) fn broken(
     app: &App,
     head: &Parts,
@@ -46,7 +46,7 @@ pub(super) fn broken(
     of_client(refusal.page(&message, target, error.clone()), request, error)
 }
 
-/// A link to the same page after a passing failure. A form is not sent again.
+/// A link to the same page, after a failure that may pass. A posted form is not repeated.
 fn retry(head: &Parts, error: &PageError) -> Action {
     if head.method == Method::POST || !error.is_passing() {
         return Action::None;
@@ -59,7 +59,7 @@ fn retry(head: &Parts, error: &PageError) -> Action {
     Action::Link { text: Message::new("try-again"), path }
 }
 
-/// The page of an error that no client can be told of.
+/// The page of an error that cannot be sent to the client.
 pub(super) fn shown(app: &App, head: &Parts, reader: &Reader, error: PageError) -> Response {
     let Explanation { title, text, next } = error.explained();
     let message = MessagePage {
@@ -79,8 +79,8 @@ pub(super) fn shown(app: &App, head: &Parts, reader: &Reader, error: PageError) 
     response
 }
 
-/// Makes a browser look again, without a script, whether the client of a request was approved. A request that was
-/// posted goes on at the address that a GET would have had.
+/// Reloads the page without a script, until the client is approved. A posted request continues at the address that a
+/// GET would have had.
 fn refresh(app: &App, head: &Parts, error: &PageError) -> Option<HeaderValue> {
     let PageError::Pending { request, .. } = error else { return None };
     let again = match head.method {

@@ -1,4 +1,4 @@
-//! What the authorization endpoint refuses with, one of each kind, for the description of the interface.
+//! Every error of the authorization endpoint, one of each kind, for the API description.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::{
     sign_in::REQUEST_BYTES_MAX,
 };
 
-/// What the client is told by the redirect.
+/// The errors that a redirect carries to the client.
 pub(crate) fn by_redirect() -> Vec<Told> {
     let errors = [
         AuthorizationError::Repeated("a parameter"),
@@ -44,7 +44,7 @@ pub(crate) fn by_redirect() -> Vec<Told> {
     errors.into_iter().map(told).collect()
 }
 
-/// What the person is told at `GET /oauth2/authorize`.
+/// The errors that a person sees at `GET /oauth2/authorize`.
 pub(crate) fn of_query(config: &Config) -> Vec<Told> {
     let mut errors = vec![
         PageError::Request(REQUEST_BYTES_MAX),
@@ -72,7 +72,7 @@ pub(crate) fn of_query(config: &Config) -> Vec<Told> {
     told(errors)
 }
 
-/// What the person is told at `POST /oauth2/authorize`.
+/// The errors that a person sees at `POST /oauth2/authorize`.
 pub(crate) fn of_form(config: &Config) -> Vec<Told> {
     let timeout_seconds = config.connections.body_timeout_seconds;
     let body = body_errors(REQUEST_BYTES_MAX, timeout_seconds).map(PageError::Body);
@@ -88,7 +88,7 @@ fn told(errors: impl IntoIterator<Item = PageError>) -> Vec<Told> {
 }
 
 impl AuthorizationError {
-    /// What the developer of the client does about it.
+    /// How the developer of the client fixes the error.
     const fn fix(&self) -> &'static str {
         match self {
             Self::Repeated(_) => "Send each parameter once.",

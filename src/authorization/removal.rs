@@ -1,4 +1,4 @@
-//! Why a client was removed, as the event about it says.
+//! Why a client was removed, read from its event.
 
 use crate::{
     audit::{Action, ActorKind},
@@ -7,10 +7,10 @@ use crate::{
     store::EventRecord,
 };
 
-/// What the event about the removal of a client says to people.
+/// The removal of a client, for the person who asked for it.
 #[derive(Debug)]
 pub(super) struct Removal {
-    /// What the client called itself.
+    /// The name of the client.
     name: Option<String>,
     /// How long ago it was removed.
     ago: Message,
@@ -22,14 +22,14 @@ enum Why {
     Rejected,
     ByOperator,
     ByItself,
-    /// The time was over that an admission rule gave it.
+    /// An admission rule limited its lifetime, which ended.
     Over,
-    /// It was not used for so many days, if that is known.
+    /// The client was unused for so many days, if the number is known.
     Expired(Option<u64>),
 }
 
 impl Removal {
-    /// Reads an event, if it is about a removal.
+    /// Reads an event; `None` if it is not about a removal.
     pub(super) fn of(event: &EventRecord, ago: Message) -> Option<Self> {
         let detail = event.detail.as_deref().unwrap_or_default();
         let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();

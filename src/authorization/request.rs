@@ -1,6 +1,7 @@
-//! An authorization request (OAuth 2.1 §4.1.1): text → who asks and where the answer goes → what is asked.
+//! An authorization request (OAuth 2.1 §4.1.1), read in two steps: the client and its redirect URI, then everything
+//! else.
 //!
-//! The first step decides whether anybody can be told of the faults of the second by a redirect.
+//! Errors of the second step can go to the client by a redirect; errors of the first cannot.
 
 use url::form_urlencoded;
 
@@ -21,7 +22,7 @@ use crate::{
 /// The longest `state`, in bytes.
 pub(super) const STATE_BYTES_MAX: usize = 4 << 10;
 
-/// Every parameter that is read. All others are ignored (RFC 6749 §3.1).
+/// Every parameter that this server reads. It ignores all others (RFC 6749 §3.1).
 const PARAMETERS: [&str; 13] = [
     "client_id",
     "code_challenge",
@@ -39,7 +40,7 @@ const PARAMETERS: [&str; 13] = [
     "ui_locales",
 ];
 
-/// The request without the parameters that are ignored.
+/// The request without the ignored parameters.
 pub(super) fn needed(text: &str) -> String {
     let is_read = |pair: &&str| {
         let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
@@ -48,33 +49,33 @@ pub(super) fn needed(text: &str) -> String {
     text.split('&').filter(is_read).collect::<Vec<_>>().join("&")
 }
 
-/// A request whose answer can be sent.
+/// A request with a verified client and redirect URI, so a response can be sent.
 #[derive(Debug)]
 pub(super) struct AuthorizationRequest {
     pub(super) client: IdentifiedClient,
-    /// Where the answer goes: one of the client's, but for the port of a loopback redirect.
+    /// The destination of the response: a redirect URI of the client, with any port for a loopback address.
     pub(super) redirect_uri: RedirectUri,
     pub(super) reach: Reach,
-    /// Sent back as it came; `None` when it was too long to be read.
+    /// The client's `state`, returned unchanged; `None` if it was too long.
     pub(super) state: Option<String>,
     pub(super) asked: Result<Asked, AuthorizationError>,
 }
 
-/// What is asked, cut down to what could be allowed.
+/// The requested access, cut down to what could be allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) challenge: CodeChallenge,
     pub(super) scope: Option<Scope>,
-    /// As the operator spells them.
+    /// The resources, as the settings spell them.
     pub(super) resources: Vec<ResourceIndicator>,
-    /// Whether the resource is the operator API, which is named alone.
+    /// Whether the resource is the operator API, which must be the only one.
     pub(super) is_for_api: bool,
-    /// `prompt=none` (OpenID Connect Core §3.1.2.1): nobody may be asked.
+    /// `prompt=none` (OpenID Connect Core §3.1.2.1): no page may be shown.
     pub(super) is_silent: bool,
 }
 
 impl AuthorizationRequest {
-    /// Reads the query of a GET, or the body of a POST, which has the same form.
+    /// Resolves the query of a GET or the body of a POST, which have the same form.
     pub(super) async fn resolve(
         app: &App,
         text: &str,
@@ -93,7 +94,7 @@ impl AuthorizationRequest {
         Self::of(client, &form, &app.config)
     }
 
-    /// Cuts what is asked of the operator API down to the role that a person has.
+    /// Cuts the requested operator scopes down to the role of the person.
     pub(super) fn cut_down(&mut self, config: &Config, owner: &ResourceOwner) {
         let asked = self.asked.as_mut().ok().filter(|asked| asked.is_for_api && !asked.is_silent);
         let Some(Asked { scope: Some(scope), .. }) = asked else { return };
@@ -103,7 +104,7 @@ impl AuthorizationRequest {
         }
     }
 
-    /// The request of a client that is known.
+    /// The request of a known client.
     pub(super) fn of(
         client: IdentifiedClient,
         form: &Form<'_>,
@@ -125,8 +126,8 @@ impl AuthorizationRequest {
     }
 }
 
-/// The redirect URI of the request, which is one of the client's (OAuth 2.1 §2.3). Only a client that has a
-/// single one may leave it out.
+/// The redirect URI of the request, which must be one of the client's (OAuth 2.1 §2.3). Only a client with a single
+/// redirect URI may omit it.
 fn redirect_uri(
     client: &IdentifiedClient,
     form: &Form<'_>,
@@ -141,7 +142,7 @@ fn redirect_uri(
     if !registered.iter().any(|uri| uri.matches(asked)) {
         return Err(PageError::UnknownRedirectUri);
     }
-    // By today's rules, too: they may have become stricter since it registered.
+    // Today's rules apply too: they may have become stricter since the client registered.
     let (uri, reach) = RedirectUri::parse(asked).map_err(|_| PageError::UnknownRedirectUri)?;
     if reach == Reach::Lan && !config.registration.allow_lan_redirects {
         return Err(PageError::UnknownRedirectUri);
@@ -164,7 +165,7 @@ fn asked(
     {
         return Err(AuthorizationError::State(STATE_BYTES_MAX));
     }
-    // Pages have read it, and a language that no page has is no error (OpenID Connect Core §3.1.2.1).
+    // Pages read the value. An unsupported language is not an error (OpenID Connect Core §3.1.2.1).
     one(form, "ui_locales")?;
     match one(form, "response_type")? {
         Some("code") => {}
@@ -175,7 +176,7 @@ fn asked(
         return Err(AuthorizationError::ResponseMode);
     }
     let challenge = one(form, "code_challenge")?.ok_or(AuthorizationError::NoChallenge)?;
-    // Left out, it would mean `plain` (RFC 7636 §4.3).
+    // An omitted method would mean `plain` (RFC 7636 §4.3).
     if one(form, "code_challenge_method")? != Some("S256") {
         return Err(AuthorizationError::ChallengeMethod);
     }
@@ -203,18 +204,18 @@ fn one<'form>(
 ) -> Result<Option<&'form str>, AuthorizationError> {
     form.one(name).map_err(|error| match error {
         FormError::Repeated(name) => AuthorizationError::Repeated(name),
-        // Was found when the form was read.
+        // The parser of the form has reported these already.
         FormError::TooMany | FormError::NotUtf8 | FormError::MediaType => {
             AuthorizationError::Missing(name)
         }
     })
 }
 
-/// The scope that a request asks for, within the catalogue and the ceiling of the client; other scopes are left out (RFC 6749
+/// The requested scope, limited to the configured scopes and the client's ceiling; other scopes are dropped (RFC 6749
 /// §3.3).
 ///
-/// The scope a client registered is the default for a request without one, and never a bound: MCP clients register
-/// with the scope of their first challenge and ask for more once a tool requires it.
+/// The scope in the client's registration is the default for a request without a scope, and not a limit: MCP clients
+/// register with the scope of their first challenge and ask for more once a tool requires it.
 fn scope(
     client: &IdentifiedClient,
     asked: Option<&str>,
@@ -237,15 +238,15 @@ fn scope(
     }
 }
 
-/// What the ceiling of the client leaves of a scope.
+/// The part of a scope that the client's ceiling permits.
 fn below_ceiling(client: &IdentifiedClient, scope: &Scope) -> Result<Scope, AuthorizationError> {
     let ceiling = client.state.ceiling.as_ref();
     let is_offered = |token: &str| ceiling.is_none_or(|ceiling| ceiling.allows(token));
     scope.retain(is_offered).ok_or(AuthorizationError::Restricted)
 }
 
-/// The operator scopes that a request asks for, within the ceiling of the client. Without any, the client may act on what the
-/// person has authorized themselves.
+/// The requested operator scopes, within the client's ceiling. Without operator scopes, the client manages only what
+/// the person has authorized.
 fn operator_scope(
     client: &IdentifiedClient,
     asked: Option<&str>,
@@ -257,8 +258,8 @@ fn operator_scope(
     below_ceiling(client, &asked).map(Some)
 }
 
-/// The resources that are named (RFC 8707 §2), which must be the operator's. Where the operator names none,
-/// only a server for development takes whatever a client names.
+/// The named resources (RFC 8707 §2), each of which must be configured. If none is configured, only a development
+/// server accepts any resource.
 fn resources(
     form: &Form<'_>,
     config: &Config,
@@ -280,7 +281,7 @@ fn resources(
             named.push(known);
         }
     }
-    // Its scopes mean nothing elsewhere, and those of others nothing there.
+    // Scopes of the operator API mean nothing at other resources, and theirs nothing at the API.
     if named.len() > 1 && named.iter().any(|one| config.is_api(one.as_str())) {
         return Err(AuthorizationError::ApiBesideOthers);
     }

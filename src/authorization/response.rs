@@ -1,5 +1,5 @@
-//! The answer to the client: parameters added to its redirect URI (RFC 6749 §4.1.2), the issuer among them
-//! (RFC 9207), by 303, which no form is sent on with (OAuth 2.1 §7.5.3).
+//! The response to the client: parameters added to its redirect URI (RFC 6749 §4.1.2), `iss` among them (RFC 9207),
+//! with status 303, which does not repeat a posted form (OAuth 2.1 §7.5.3).
 
 use url::form_urlencoded;
 
@@ -9,7 +9,7 @@ use crate::{
     http::answer::{Response, see_other},
 };
 
-/// The code.
+/// A redirect with an authorization code.
 pub(super) fn granted(
     request: &AuthorizationRequest,
     code: &AuthorizationCode,
@@ -18,7 +18,7 @@ pub(super) fn granted(
     back(request, &[("code", &code.to_string())], issuer)
 }
 
-/// The error.
+/// A redirect with an error.
 pub(super) fn refused(
     request: &AuthorizationRequest,
     error: &AuthorizationError,
@@ -37,12 +37,12 @@ fn back(request: &AuthorizationRequest, parameters: &[(&str, &str)], issuer: &st
         query.append_pair("state", state);
     }
     query.append_pair("iss", issuer);
-    // A query of the redirect URI's own is kept (OAuth 2.1 §2.3).
+    // The query of the redirect URI itself is preserved (OAuth 2.1 §2.3).
     let separator = if uri.contains('?') { '&' } else { '?' };
     see_other(&format!("{uri}{separator}{}", query.finish()))
 }
 
-/// Any bytes as a request of a client that is known.
+/// Reads any bytes as a request of a known client.
 #[cfg(any(fuzzing, test))]
 pub(super) fn fuzz(bytes: &[u8]) {
     use http::header::LOCATION;

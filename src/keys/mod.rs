@@ -1,8 +1,8 @@
-//! What signs access tokens (RFC 9068), and what is derived from the operator's secret: the key that seals
-//! the signing keys where they are kept, and keys for single purposes.
+//! The keys that sign access tokens (RFC 9068), and the keys derived from the operator's secret: one encrypts the
+//! stored signing keys, and the others have one purpose each.
 //!
-//! When a key is made, signs and goes is a rule without side effects ([`schedule`]); how one algorithm signs
-//! is in [`signing`]. Nodes share the keys through the store, and the secret through their settings.
+//! [`schedule`] has the rules, without side effects, for when a key is made, signs, and is deleted; [`signing`] has
+//! the algorithms. Nodes share the keys through the store, and the secret through their settings.
 
 mod schedule;
 mod sealing;
@@ -33,10 +33,10 @@ use crate::{
     store::{KeyKept, KeyRecord, Store, StoreError},
 };
 
-/// The purpose of the key that seals signing keys.
+/// The purpose of the key that encrypts signing keys.
 const SIGNING_KEYS: &str = "sealing";
 
-/// The keys of the issuer.
+/// The signing and derived keys of the issuer.
 pub(crate) struct Keys {
     algorithm: SigningAlgorithm,
     lifetimes: Lifetimes,
@@ -49,65 +49,65 @@ pub(crate) struct Keys {
     ring: RwLock<Arc<Ring>>,
 }
 
-/// The keys that were last read, oldest first, and how they are published.
+/// The signing keys as last read, oldest first, and their JWK Set.
 #[derive(Default)]
 struct Ring {
     keys: Vec<(Timestamp, SigningKey)>,
     jwks: Bytes,
 }
 
-/// What an operator wants to know of the keys that are kept.
+/// The state of the stored keys, for the operator.
 pub(crate) struct Standing {
-    /// Why some of them cannot be used.
+    /// Why some keys cannot be used.
     pub(crate) faults: Vec<KeysError>,
-    /// The one that signs: its `kid` and its algorithm.
+    /// The signing key: its `kid` and its algorithm.
     pub(crate) signing: (String, String),
-    /// From when another does.
+    /// When the next key starts to sign.
     pub(crate) next_signs_from: Timestamp,
-    /// Whether another should have been made by now.
+    /// Whether the next key is overdue.
     pub(crate) is_due: bool,
-    /// How many are published.
+    /// How many keys are published.
     pub(crate) published: usize,
 }
 
-/// A key that takes the place of the one that signs.
+/// The key that will replace the signing key.
 pub(crate) struct Successor {
     pub(crate) key_id: String,
     pub(crate) algorithm: String,
-    /// It is published until then, and others get to know it.
+    /// When the key starts to sign; it is published until then, so that caches learn of it.
     pub(crate) signs_from: Timestamp,
-    /// Whether it was made just now.
+    /// Whether the key was made just now.
     pub(crate) is_new: bool,
 }
 
-/// Why nothing can be signed.
+/// Why no token can be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The store could not be asked.
+    /// The store failed.
     #[error("the signing keys cannot be read")]
     Store(#[from] StoreError),
-    /// Another secret sealed it, or what is kept was changed.
+    /// The key was encrypted with another secret, or the stored bytes were changed.
     #[error(
         "signing key {0} cannot be unsealed: token.keys_secret (or keys.secret in the data folder) is not the \
          secret that sealed it; bring that back, or run `doorward key discard` to have new keys made"
     )]
     Sealed(String),
-    /// The library would not make or read a key.
+    /// The library could not make or read a key.
     #[error("the signing key {0} cannot be used")]
     Unusable(String),
-    /// There is none yet.
+    /// The store has no key yet.
     #[error("there is no signing key")]
     None,
 }
 
-/// What a stored key is used for now.
+/// The current use of a stored key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyUse {
-    /// It signs access tokens.
+    /// The key signs access tokens.
     Signs,
-    /// It is published, and will sign.
+    /// The key is published, and will sign.
     SignsNext,
-    /// It is published until the tokens it signed have expired.
+    /// The key is published until the tokens that it signed have expired.
     Verifies,
 }
 
@@ -123,7 +123,7 @@ impl KeyUse {
     }
 }
 
-/// The use of each stored key, oldest first, on a server whose algorithm is that of the newest.
+/// The use of each stored key, oldest first, on a server with the algorithm of the newest key.
 pub(crate) fn uses(kept: &[KeyRecord], now: Timestamp) -> Vec<KeyUse> {
     let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
     let algorithm = kept.last().map_or("", |key| key.algorithm.as_str());
@@ -137,9 +137,9 @@ pub(crate) fn uses(kept: &[KeyRecord], now: Timestamp) -> Vec<KeyUse> {
 }
 
 impl Keys {
-    /// The keys of an issuer with these settings, none of which was read yet.
+    /// The keys of an issuer with these settings, before the store is read.
     ///
-    /// Without a secret there is one by chance: what it seals, no other process can open.
+    /// Without a configured secret a random one is made, so no other process can decrypt the signing keys.
     pub(crate) fn new(settings: &TokenConfig, entropy: &Entropy) -> Self {
         let secret = settings.keys_secret.reveal();
         let derived = if secret.is_empty() {
@@ -160,7 +160,7 @@ impl Keys {
         }
     }
 
-    /// Reads the keys that are kept, makes one when it is time to, and forgets those that nothing needs.
+    /// Reads the stored keys, makes a new one when it is due, and deletes those that are not needed any more.
     pub(crate) async fn upkeep(&self, store: &Store, by: &Author) -> Result<(), KeysError> {
         let now = by.at;
         let mut kept = store.keys().await?;
@@ -168,7 +168,7 @@ impl Keys {
         if schedule::is_due(&kept, name, self.lifetimes, now) {
             match self.make(store, &kept, by).await? {
                 KeyKept::Kept => tracing::info!(algorithm = name, "a signing key was made"),
-                // Another node was quicker: its key is as good.
+                // Another node stored its key first, which serves as well.
                 KeyKept::TooLate => {}
             }
             kept = store.keys().await?;
@@ -187,7 +187,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Reads the keys that are kept, for a command that verifies: makes none, and forgets none.
+    /// Reads the stored keys for a command that verifies: makes none, and deletes none.
     pub(crate) async fn read(&self, store: &Store, now: Timestamp) -> Result<(), KeysError> {
         let kept = store.keys().await?;
         let phases = schedule::phases(&kept, self.algorithm.name(), self.lifetimes, now);
@@ -203,8 +203,8 @@ impl Keys {
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ring { keys, jwks });
     }
 
-    /// Has another key sign before it is time: makes one, unless one is waiting already. It is published for as long as
-    /// any before it signs; nodes take it up by their own upkeep.
+    /// Starts an early rotation: makes the next key, unless one is waiting already. The key is published for the
+    /// usual time before it signs; nodes read it in their regular upkeep.
     pub(crate) async fn rotate(&self, store: &Store, by: &Author) -> Result<Successor, KeysError> {
         let now = by.at;
         let kept = store.keys().await?;
@@ -228,7 +228,7 @@ impl Keys {
         kept: &[KeyRecord],
         by: &Author,
     ) -> Result<KeyKept, KeysError> {
-        // A node with the wrong secret makes no key, which no other node could open.
+        // A node with the wrong secret makes no key, because no other node could decrypt it.
         for key in kept {
             self.opened(key.clone())?;
         }
@@ -241,7 +241,7 @@ impl Keys {
         Ok(store.keep_key(key, newest, by.clone()).await?)
     }
 
-    /// How the keys stand that are kept; `None` when there is none. Changes nothing.
+    /// The state of the stored keys; `None` if there are none. Changes nothing.
     pub(crate) fn standing(&self, kept: &[KeyRecord], now: Timestamp) -> Option<Standing> {
         let name = self.algorithm.name();
         let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
@@ -266,13 +266,12 @@ impl Keys {
             .ok_or(KeysError::Unusable(key.key_id))
     }
 
-    /// An access token (RFC 9068 §2) of these claims, one JSON object: a JWT in its compact form
-    /// (RFC 7515 §3.1).
+    /// Signs an access token (RFC 9068 §2) with these claims, one JSON object: a JWT in compact form (RFC 7515 §3.1).
     pub(crate) fn sign(&self, claims: &[u8], now: Timestamp) -> Result<String, KeysError> {
         self.signed(SigningKey::header, claims, now)
     }
 
-    /// An assertion of these claims, one JSON object, for the upstream of a guarded resource.
+    /// Signs an assertion with these claims, one JSON object, for the upstream of a guarded resource.
     pub(crate) fn sign_assertion(
         &self,
         claims: &[u8],
@@ -301,7 +300,7 @@ impl Keys {
         Ok(token)
     }
 
-    /// The identifier of the key that signs now.
+    /// The identifier of the current signing key.
     pub(crate) fn signing_key_id(&self, now: Timestamp) -> Result<Arc<str>, KeysError> {
         let ring = self.ring();
         self.signing_key(&ring, now).map(SigningKey::id)
@@ -313,10 +312,10 @@ impl Keys {
         ring.keys.get(nth).map(|(_, key)| key).ok_or(KeysError::None)
     }
 
-    /// The claims of an access token of ours, if its signature is good; when it expires is not looked at.
+    /// The claims of an access token with a valid signature; the caller checks its expiry.
     ///
-    /// A header is compared with those that are written here, byte for byte: none of it is read, so nothing
-    /// in it can choose how the signature is checked.
+    /// The header is compared byte for byte with the headers that this server writes, and never parsed, so nothing in
+    /// it can choose how the signature is checked.
     pub(crate) fn verify(&self, token: &str) -> Option<Vec<u8>> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -333,33 +332,34 @@ impl Keys {
         self.ring().jwks.clone()
     }
 
-    /// By which a refresh token is succeeded: the same on all nodes, and known to nobody else.
+    /// The key that derives each refresh token from the last one: the same on all nodes, and secret.
     pub(crate) fn successors(&self) -> &hmac::Key {
         &self.successors
     }
 
-    /// By which a page knows the forms that it made.
+    /// The key that authenticates the forms of pages.
     pub(crate) fn forms(&self) -> &hmac::Key {
         &self.forms
     }
 
-    /// By which a session of MCP is bound to the client and the person that began it.
+    /// The key that binds an MCP session to the client and the person who began it.
     pub(crate) fn sessions(&self) -> &hmac::Key {
         &self.sessions
     }
 
-    /// By which registration access tokens are made and known.
+    /// The key that makes and verifies registration access tokens.
     pub(crate) fn registrations(&self) -> &hmac::Key {
         &self.registrations
     }
 
-    /// Seals a sign-in under way at a provider, for the browser to hold. Each `state` has a key of its own, so
-    /// that strangers, who can begin any number of sign-ins, wear out no key.
+    /// Encrypts a sign-in under way at a provider, for a cookie. Each `state` has a key of its own: strangers can
+    /// begin any number of sign-ins, and no key may encrypt that many.
     pub(crate) fn seal_sign_in(&self, state: &str, issuer: &str, sign_in: &[u8]) -> Vec<u8> {
         self.sign_ins(state).seal(issuer, sign_in, &self.entropy)
     }
 
-    /// Opens what [`Self::seal_sign_in`] sealed for this `state`, on any node with the operator's secret.
+    /// Decrypts a sign-in that [`Self::seal_sign_in`] encrypted for this `state`, on any node with the operator's
+    /// secret.
     pub(crate) fn open_sign_in(
         &self,
         state: &str,
@@ -378,8 +378,8 @@ impl Keys {
     }
 }
 
-/// The door of a fuzz target: whatever is signed is verified; a token that is `altered` is not, nor is one that
-/// has no signature of ours.
+/// Entry point of a fuzz target: signed claims verify; a token that is `altered`, or that lacks our signature, does
+/// not.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(header: &[u8], claims: &[u8], altered: impl Fn(&str) -> Option<String>) {
     use std::sync::LazyLock;
@@ -398,7 +398,7 @@ pub(crate) fn fuzz(header: &[u8], claims: &[u8], altered: impl Fn(&str) -> Optio
         };
         [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256].map(of).into()
     });
-    // One at a time: RSA takes as long as all the rest.
+    // One key an input, because RSA takes as long as all the others together.
     let keys = &KEYS[claims.len() % KEYS.len()];
     let token = keys.sign(claims, NOW).expect("there is a key");
     assert_eq!(keys.verify(&token).as_deref(), Some(claims));
@@ -471,7 +471,7 @@ mod tests {
             let (_folder, _store, keys) = keys_of(algorithm).await;
             let token = keys.sign(b"{\"sub\":\"x\"}", NOW).unwrap();
             for place in 0..token.len() {
-                // The eighth would make it no text.
+                // The eighth bit would make the text invalid UTF-8.
                 for bit in 0..7 {
                     let mut flipped = token.clone().into_bytes();
                     flipped[place] ^= 1 << bit;

@@ -1,20 +1,19 @@
-//! When a signing key is made, signs, is published and goes: rules over what is kept and what time it is,
-//! the same on every node.
+//! When a signing key is made, signs, is published, and is deleted: rules over the stored keys and the time, the same
+//! on every node.
 //!
-//! A new key is published a while before it signs, so that whoever keeps a copy of the published keys has it
-//! when it is needed; and a while after another has taken its place, until the last token that it signed
-//! has expired.
+//! A new key is published for a while before it signs, so that caches of the published keys have it in time. A
+//! replaced key stays published until the last token that it signed has expired.
 
 use crate::{clock::Timestamp, config::TokenConfig, store::KeyRecord};
 
-/// How long a key is published before it signs, in milliseconds: as long as anybody may keep a copy, and a
-/// node may not look.
+/// How long a key is published before it signs, in milliseconds: as long as a cache may hold the keys, or a node may
+/// go without reading them.
 const AHEAD_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How much longer than its last token a key is published, in milliseconds.
 const MARGIN_MILLIS: u64 = 60 * 60 * 1_000;
 
-/// What the operator has chosen, in milliseconds.
+/// The configured lifetimes, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lifetimes {
     key: u64,
@@ -30,16 +29,16 @@ impl Lifetimes {
     }
 }
 
-/// What a key is for.
+/// The phase of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It is published; whether it signs is [`signing`]'s to say.
+    /// The key is published; [`signing`] tells whether it signs.
     Published,
-    /// Nothing that it signed is good any more.
+    /// Every token that the key signed has expired.
     Gone,
 }
 
-/// Whether a new key has to be made.
+/// Whether a new key is due.
 pub(super) fn is_due(
     kept: &[KeyRecord],
     algorithm: &str,
@@ -51,8 +50,8 @@ pub(super) fn is_due(
         .is_none_or(|key| signs_from(key.made_at) + lifetimes.key <= AHEAD_MILLIS + now.as_millis())
 }
 
-/// Which of the keys signs: the newest that has been published for long enough, of the algorithm if there is
-/// one, else of another. The first of all signs at once, since nobody has a copy without it.
+/// The key that signs: the newest that has been published for long enough, preferably of this algorithm. The very
+/// first key signs at once, since no cache can hold a set without it.
 pub(super) fn signing<'key>(
     mut keys: impl DoubleEndedIterator<Item = (Timestamp, &'key str)> + ExactSizeIterator + Clone,
     algorithm: &str,
@@ -64,7 +63,7 @@ pub(super) fn signing<'key>(
     ours.or_else(move || keys.rposition(|(made_at, _)| is_ready(made_at))).or(first)
 }
 
-/// The key that takes the place of the one that signs, if it was made already.
+/// The key that will replace the signing key, if it exists already.
 pub(super) fn waiting<'kept>(
     kept: &'kept [KeyRecord],
     algorithm: &str,
@@ -77,7 +76,7 @@ pub(super) fn waiting<'kept>(
     kept.iter().skip(signs + 1).find(is_waiting)
 }
 
-/// From when another key signs than now, as far as can be told: one that waits, or one that will be made.
+/// When another key starts to sign, as far as is known: one that waits, or one that will be made.
 pub(super) fn next_signs_from(
     kept: &[KeyRecord],
     algorithm: &str,
@@ -93,7 +92,7 @@ pub(super) fn next_signs_from(
     Timestamp::from_millis(millis)
 }
 
-/// What each of the keys is for.
+/// The phase of each key.
 pub(super) fn phases(
     kept: &[KeyRecord],
     algorithm: &str,
@@ -103,7 +102,7 @@ pub(super) fn phases(
     let made = kept.iter().map(|key| (key.made_at, key.algorithm.as_str()));
     let signs = signing(made, algorithm, now);
     let is_gone = |nth: usize| {
-        // Whichever came after it and signs has taken its place, then.
+        // The first later key to sign replaced this one.
         let next = kept.iter().skip(nth + 1).map(|key| signs_from(key.made_at)).min();
         next.is_some_and(|since| {
             since + lifetimes.token + MARGIN_MILLIS <= now.as_millis() && signs != Some(nth)

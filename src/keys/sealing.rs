@@ -1,5 +1,5 @@
-//! What is derived from the operator's secret (HKDF, RFC 5869): the key that seals signing keys, and keys of
-//! single purposes. From none of them can another be told, nor the secret.
+//! Keys derived from the operator's secret (HKDF, RFC 5869): the key that encrypts signing keys, and keys with one
+//! purpose each. None of them reveals another, or the secret.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -8,16 +8,16 @@ use aws_lc_rs::{
 
 use crate::entropy::Entropy;
 
-/// The beginning of all derivation.
+/// The pseudorandom key from which all others are derived.
 pub(super) struct Derived(hkdf::Prk);
 
 impl Derived {
-    /// From the secret, which is chance: it is not stretched.
+    /// Derives from the secret, which is random, so it needs no stretching.
     pub(super) fn from(secret: &[u8]) -> Self {
         Self(hkdf::Salt::new(hkdf::HKDF_SHA256, b"doorward").extract(secret))
     }
 
-    /// A key for one purpose.
+    /// An HMAC key for one purpose.
     pub(super) fn hmac(&self, purpose: &'static str) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &self.bytes(purpose))
     }
@@ -38,13 +38,13 @@ impl Derived {
     }
 }
 
-/// Seals and opens by one key (AES-256-GCM).
+/// Encrypts and decrypts with one key (AES-256-GCM).
 pub(super) struct Sealing(LessSafeKey);
 
 impl Sealing {
-    /// Seals what is stored under `name`, and opens under no other.
+    /// Encrypts bytes to store under `name`; they decrypt under no other name.
     pub(super) fn seal(&self, name: &str, secret: &[u8], entropy: &Entropy) -> Vec<u8> {
-        // Random: two of 2^32 sealed by one key would share a nonce.
+        // A random nonce: one key must encrypt far fewer than 2^32 values, or two may share a nonce.
         let nonce: [u8; NONCE_LEN] = entropy.bytes();
         let mut sealed = secret.to_vec();
         self.0
@@ -57,7 +57,7 @@ impl Sealing {
         [&nonce[..], &sealed].concat()
     }
 
-    /// Opens what was sealed under `name`; `None` when it was sealed otherwise.
+    /// Decrypts bytes stored under `name`; `None` if the name or the key differs.
     pub(super) fn open(&self, name: &str, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
         let nonce = *sealed.first_chunk::<NONCE_LEN>()?;
         let mut rest = sealed.split_off(NONCE_LEN);

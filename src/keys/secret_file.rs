@@ -1,5 +1,5 @@
-//! The secret that seals the signing keys of an embedded store, when the operator has given none: a file in
-//! the folder of the store, made at the first start, which only its owner may read.
+//! The secret that encrypts the signing keys of an embedded store, if the operator has configured none: a file in the
+//! data folder, made at the first start, which only its owner may read.
 
 use std::{
     fs,
@@ -18,24 +18,24 @@ use crate::{
 /// The name of the file.
 pub(crate) const NAME: &str = "keys.secret";
 
-/// Why there is no secret: one line for the operator.
+/// Why the secret cannot be used: one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretFileError {
-    /// It cannot be read or made.
+    /// The file cannot be read or made.
     #[error("{0}: the secret of the signing keys cannot be read or made")]
     Io(PathBuf, #[source] io::Error),
-    /// Others may read it.
+    /// Other users may read the file.
     #[error("{0}: the secret of the signing keys can be read by others: chmod 600 it")]
     Open(PathBuf),
-    /// It holds less than a secret.
+    /// The file is too short for a secret.
     #[error(
         "{0}: the secret of the signing keys is shorter than 32 characters: if nothing was ever signed with it, remove it"
     )]
     Short(PathBuf),
 }
 
-/// These settings with the secret of the file, which is made at the first start, where something is signed, or clients
-/// manage their registrations, and the operator has given none. The folder of the store is there.
+/// These settings with the secret of the file, if this server needs a secret and the operator configured none. The
+/// first start makes the file; the folder of the store exists already.
 ///
 /// # Errors
 /// [`SecretFileError`]: one whole line for the operator.
@@ -52,7 +52,7 @@ pub(crate) fn with_secret(
     Ok(config)
 }
 
-/// The secret of a server with these settings that is there; `None` when there is none yet. Makes nothing.
+/// The existing secret of a server with these settings; `None` if there is none yet. Makes nothing.
 ///
 /// # Errors
 /// [`SecretFileError`]: one whole line for the operator.
@@ -70,7 +70,7 @@ fn read_or_make(path: &Path, entropy: &Entropy) -> Result<String, SecretFileErro
         Ok(mut file) => {
             let secret = BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>());
             file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-            // The name has to be on the disk before anything that was sealed.
+            // The file's name must be on the disk before anything that is encrypted with the secret.
             if let Some(folder) = path.parent() {
                 fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
             }
@@ -83,7 +83,7 @@ fn read_or_make(path: &Path, entropy: &Entropy) -> Result<String, SecretFileErro
     }
 }
 
-/// What the file holds; `None` when it is not there.
+/// The content of the file; `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<String>, SecretFileError> {
     let failed = |error| SecretFileError::Io(path.to_owned(), error);
     let mut file = match fs::File::open(path) {

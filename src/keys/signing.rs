@@ -1,5 +1,5 @@
-//! How one key signs and verifies (RFC 7515, RFC 7518 §3.1, RFC 8037), and how it is published (RFC 7517).
-//! A key is read once and used for as long as it is there: reading one takes longer than signing.
+//! One key: how it signs and verifies (RFC 7515, RFC 7518 §3.1, RFC 8037), and its JWK (RFC 7517). A key is parsed
+//! once and then cached, because parsing takes longer than signing.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::config::SigningAlgorithm;
 
-/// A key with everything that is the same for each token.
+/// A key, with the parts that all its tokens share.
 pub(super) struct SigningKey {
     id: Arc<str>,
     pair: Pair,
@@ -36,7 +36,7 @@ enum Pair {
     EdDsa(Ed25519KeyPair),
 }
 
-/// The public part of a key, as JSON Schema (RFC 7518 §6, RFC 8037 §2).
+/// The JSON Schema of a public key (RFC 7518 §6, RFC 8037 §2).
 pub(crate) fn jwk_schema() -> Value {
     let text = json!({ "type": "string" });
     let of = |algorithm: SigningAlgorithm, kty: &str, members: &[&str]| {
@@ -65,8 +65,7 @@ pub(crate) fn jwk_schema() -> Value {
     ] })
 }
 
-/// A new key: its `kid`, and its private part in PKCS#8. The library takes chance for it from the system
-/// itself, and in tests too.
+/// A new key: its `kid`, and its private part in PKCS#8. The library takes randomness from the system, even in tests.
 pub(super) fn generate(algorithm: SigningAlgorithm) -> Option<(String, Vec<u8>)> {
     let random = SystemRandom::new();
     let private = match algorithm {
@@ -132,7 +131,7 @@ impl SigningKey {
         &self.assertion_header
     }
 
-    /// The signature of `text` (RFC 7515 §5.1); `None` when the library fails.
+    /// Signs `text` (RFC 7515 §5.1); `None` if the library fails.
     pub(super) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
         match &self.pair {
             Pair::Es256(pair) => Some(pair.sign(&self.random, text).ok()?.as_ref().to_vec()),
@@ -145,7 +144,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether `signature` is this key's of `text`.
+    /// Whether `signature` is this key's signature of `text`.
     pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         let verified = match &self.pair {
             Pair::Es256(pair) => {
@@ -175,12 +174,12 @@ impl Pair {
         })
     }
 
-    /// The members that a thumbprint is made of, in the order of their names (RFC 7638 §3.2).
+    /// The members of a thumbprint, in the order of their names (RFC 7638 §3.2).
     fn jwk(&self) -> Value {
         let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         match self {
             Self::Es256(pair) => {
-                // An uncompressed point (SEC 1 §2.3.3): one byte that says so, and two coordinates.
+                // An uncompressed point (SEC 1 §2.3.3): one marker byte and two coordinates.
                 let (x, y) = pair.public_key().as_ref().split_at(1).1.split_at(32);
                 json!({ "crv": "P-256", "kty": "EC", "x": text(x), "y": text(y) })
             }
@@ -202,7 +201,7 @@ impl Pair {
 
 /// The thumbprint of a public key (RFC 7638 §3), which is its `kid`.
 fn thumbprint(jwk: &Value) -> String {
-    // Written without spaces and in the order of the names, as it has to be.
+    // RFC 7638 requires no spaces, and the order of the names.
     let hash = digest::digest(&digest::SHA256, jwk.to_string().as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(hash.as_ref())
 }

@@ -1,4 +1,4 @@
-//! Access tokens: signed JWTs (RFC 9068), which a resource reads without asking anybody.
+//! Access tokens: signed JWTs (RFC 9068), which a resource validates without a request to this server.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
     store::GrantRecord,
 };
 
-/// What an access token is for: what the grant allows, or less.
+/// The scope and resources of an access token: those of its grant, or fewer.
 pub(super) struct Extent<'grant> {
     pub(super) scope: Option<Scope>,
     pub(super) resources: Vec<&'grant ResourceIndicator>,
@@ -29,7 +29,7 @@ pub(super) struct Claims {
     pub(super) sub: String,
     pub(super) client_id: String,
     pub(super) iat: u64,
-    /// The grant, and chance: no two tokens have the same.
+    /// The identifier of the grant, and random bytes that make each token unique.
     jti: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) scope: Option<String>,
@@ -46,7 +46,7 @@ pub(super) enum Audience {
 impl Audience {
     fn of(resources: &[&ResourceIndicator], issuer: &str) -> Self {
         match resources {
-            // RFC 9068 §3: a default, where no resource was named.
+            // RFC 9068 §3: the default audience of a request that names no resource.
             [] => Self::One(issuer.to_owned()),
             [one] => Self::One(one.as_str().to_owned()),
             several => Self::Several(several.iter().map(|one| one.as_str().to_owned()).collect()),
@@ -64,11 +64,11 @@ impl Audience {
 /// An access token, signed.
 pub(super) struct AccessToken {
     pub(super) text: String,
-    /// For how long it is good, in seconds.
+    /// The lifetime in seconds.
     pub(super) expires_in: u64,
 }
 
-/// A new access token, which is good no longer than its grant.
+/// Issues an access token that expires no later than its grant.
 pub(super) fn issue(
     app: &App,
     grant: &GrantRecord,
@@ -92,26 +92,25 @@ pub(super) fn issue(
     Ok(AccessToken { text: app.keys.sign(&claims, now)?, expires_in })
 }
 
-/// The claims of an access token that was issued here and has not expired. Whether its grant is still there
-/// is another question.
+/// The claims of an access token that this server issued and that has not expired. The caller checks the grant.
 pub(super) fn read(app: &App, token: &str, now: Timestamp) -> Option<Claims> {
     claims(&app.keys.verify(token)?, &app.config.server.issuer, now)
 }
 
-/// What a signed access token says, for the guard.
+/// The facts of a signed access token that the guard needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verified {
     pub(crate) subject: String,
     pub(crate) client_id: String,
     pub(crate) grant: GrantId,
-    /// Separated by spaces.
+    /// The scopes, separated by spaces.
     pub(crate) scope: String,
-    /// The resource, if it is for one alone.
+    /// The resource, if the token is for one resource only.
     pub(crate) audience: Option<String>,
     pub(crate) expires_at: Timestamp,
 }
 
-/// The facts of an access token that was issued here, expired or not.
+/// The facts of an access token that this server issued, expired or not.
 pub(crate) fn verified(app: &App, token: &str) -> Option<Verified> {
     let always = Timestamp::from_millis(0);
     let claims = claims(&app.keys.verify(token)?, &app.config.server.issuer, always)?;
@@ -133,7 +132,7 @@ fn claims(signed: &[u8], issuer: &str, now: Timestamp) -> Option<Claims> {
     (claims.exp > now.as_seconds() && claims.iss == issuer).then_some(claims)
 }
 
-/// The door of a fuzz target: whatever was signed, as claims of ours.
+/// Entry point of a fuzz target: reads any signed bytes as claims.
 #[cfg(fuzzing)]
 pub(super) fn fuzz(signed: &[u8]) {
     let now = Timestamp::from_millis(1_800_000_000_000);
@@ -146,7 +145,7 @@ pub(super) fn fuzz(signed: &[u8]) {
 }
 
 impl Claims {
-    /// The grant that the token comes from.
+    /// The grant of the token.
     pub(super) fn grant(&self) -> Option<GrantId> {
         let id = BASE64_URL_SAFE_NO_PAD.decode(&self.jti).ok()?;
         Some(GrantId::from_bytes(*id.first_chunk()?))

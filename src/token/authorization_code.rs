@@ -1,4 +1,4 @@
-//! `grant_type=authorization_code` (RFC 6749 §4.1.3, OAuth 2.1 §4.1.3): a code for tokens, once.
+//! `grant_type=authorization_code` (RFC 6749 §4.1.3, OAuth 2.1 §4.1.3): exchanges a code for tokens, once.
 
 use super::{
     access_token::{self, Extent},
@@ -19,7 +19,7 @@ use crate::{
 
 const INVALID: TokenError = TokenError::InvalidGrant("code");
 
-/// Redeems a code. The answer is made before the store is asked: nothing can fail after it.
+/// Redeems a code. The response is built before the store is changed, so nothing can fail after the change.
 pub(super) async fn redeem(
     app: &App,
     client: &Client,
@@ -30,10 +30,10 @@ pub(super) async fn redeem(
     let now = by.at;
     let code: AuthorizationCode = required(form, "code")?.parse().map_err(|_| INVALID)?;
     let redirect_uri = form.one("redirect_uri")?;
-    // OAuth 2.1 §4.1.3: there is a challenge with every code, so there is a verifier with every request.
+    // OAuth 2.1 §4.1.3: every code has a challenge, so every request needs a verifier.
     let verifier =
         CodeVerifier::parse(required(form, "code_verifier")?).map_err(|_| TokenError::Verifier)?;
-    // Of the other parameter, if somebody sent both.
+    // A request with both parameters may have looked up the grant of the other one.
     let grant = grant.filter(|grant| grant.grant_id == code.grant).ok_or(INVALID)?;
     let is_bound = code.secret.hash().matches(&grant.code.hash)
         && grant.client == client.identifier
@@ -68,7 +68,7 @@ pub(super) async fn redeem(
     }
 }
 
-/// What is to be kept when the code is spent.
+/// The change to the store that redeems the code.
 fn purchase(
     app: &App,
     grant: &GrantRecord,
@@ -89,9 +89,9 @@ fn purchase(
     Purchase { at: now, expires_at, refresh }
 }
 
-/// A code is used again by somebody who could have redeemed it: either of the two may be a thief, so what
-/// was bought with it is taken back (OAuth 2.1 §4.1.2). Whoever lacks the verifier does not come as far: that
-/// would only be a way to end the grants of others.
+/// Ends the grant of a code that is redeemed twice with the right verifier: either caller may be a thief, so the
+/// tokens of the first exchange are revoked (OAuth 2.1 §4.1.2). A caller without the verifier does not get this far:
+/// otherwise strangers could end the grants of others.
 async fn used_again(app: &App, grant: &GrantRecord, by: &Author) -> TokenError {
     tracing::warn!(grant.id = %grant.grant_id, "an authorization code was used again");
     app.metrics.tokens.codes_used_again.add_one();
@@ -102,7 +102,8 @@ async fn used_again(app: &App, grant: &GrantRecord, by: &Author) -> TokenError {
     }
 }
 
-/// The resources that are asked for, of those that were allowed: all when none is named (RFC 8707 §2.2).
+/// The requested resources, which must be among the allowed ones; all of them if the request names none (RFC 8707
+/// §2.2).
 pub(super) fn narrowed<'grant>(
     grant: &'grant GrantRecord,
     form: &Form<'_>,

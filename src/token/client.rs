@@ -1,6 +1,5 @@
-//! Which client asks (RFC 6749 §2.3). All of them are public: they say who they are and prove nothing. A
-//! secret that somebody sends all the same proves nothing either, and is passed over, since there are
-//! programs that cannot leave it out.
+//! Identifies the client of a request (RFC 6749 §2.3). All clients are public: they state their identifier and prove
+//! nothing. Some programs cannot omit a client secret, so a secret is ignored.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header::AUTHORIZATION};
@@ -16,18 +15,18 @@ use crate::{
     store::ClientState,
 };
 
-/// A client that asks for tokens, or gives them up.
+/// The client that exchanges or revokes a token.
 pub(super) struct Client {
     pub(super) identifier: ClientIdentifier,
     pub(super) grant_types: GrantTypes,
-    /// What operators and time made of it.
+    /// The client's standing and age.
     pub(super) state: ClientState,
-    /// As it is stored; `None` for a client with a metadata document.
+    /// The stored metadata; `None` for a client with a metadata document.
     metadata: Option<String>,
 }
 
 impl Client {
-    /// Which app it is, for the operator: its family, or the host of its document.
+    /// The app, for the operator: the client's family, or the host of its document.
     pub(super) fn target(&self) -> Option<Box<str>> {
         let text = match (&self.identifier, &self.metadata) {
             (ClientIdentifier::Document(url), _) => url.host().to_owned(),
@@ -41,7 +40,7 @@ impl Client {
     }
 }
 
-/// The client that asks, if there is one.
+/// The client that the request names.
 pub(super) async fn identified(
     app: &App,
     headers: &HeaderMap,
@@ -54,7 +53,7 @@ pub(super) async fn identified(
         (None, Some(client_id)) => client_id,
         (None, None) => return Err(TokenError::Missing("client_id")),
     };
-    // What is no identifier names nobody.
+    // A malformed identifier belongs to no client.
     let identifier: ClientIdentifier = client_id.parse().map_err(|_| TokenError::UnknownClient)?;
     let client = identified_client::for_tokens(app, &identifier).await?;
     let TokenClient { grant_types, state, metadata } = client.ok_or(TokenError::UnknownClient)?;

@@ -1,5 +1,5 @@
-//! The doors: `POST /oauth2/token`, `/oauth2/revoke` and `/oauth2/introspect`. Each reads a form, knows who
-//! asks, and does one thing.
+//! The endpoints `POST /oauth2/token`, `/oauth2/revoke`, and `/oauth2/introspect`: each reads a form, identifies the
+//! caller, and calls one function.
 
 use std::net::IpAddr;
 
@@ -60,7 +60,7 @@ pub(crate) async fn token(app: &App, source: IpAddr, head: &Parts, body: Incomin
     }
 }
 
-/// Why no token is issued, and which app asked for one, if that is known.
+/// Why no token was issued, and the app that asked for one, if it is known.
 struct Refused {
     error: TokenError,
     target: Option<Box<str>>,
@@ -72,7 +72,7 @@ impl<E: Into<TokenError>> From<E> for Refused {
     }
 }
 
-/// Who asked, and the body of the answer.
+/// The client, and the body of the response.
 async fn exchange(
     app: &App,
     source: IpAddr,
@@ -84,7 +84,7 @@ async fn exchange(
     let form = Form::parse(&body)?;
     let (caller, now) = (Caller::of_program(source, headers), app.clock.now());
     let _turn = app.failure_limits.token.turn(caller, now).await;
-    // Two questions that do not wait for each other.
+    // These two lookups run concurrently.
     let (client, grant) =
         tokio::join!(client::identified(app, headers, &form), presented(app, &form));
     let client = client?;
@@ -94,7 +94,7 @@ async fn exchange(
     Ok((client, tokens))
 }
 
-/// Exchanges what a known client presents.
+/// Exchanges the code or refresh token of a known client.
 async fn issue(
     app: &App,
     head: &Parts,
@@ -103,7 +103,7 @@ async fn issue(
     grant: Result<Option<GrantRecord>, StoreError>,
 ) -> Result<String, TokenError> {
     let now = app.clock.now();
-    // Only the client itself has a grant of its own to present: nobody else uses up its requests.
+    // Only a request with a grant of this client counts against the client's limit: strangers cannot use it up.
     if grant.as_ref().is_ok_and(|it| it.as_ref().is_some_and(|it| it.client == client.identifier)) {
         app.client_limit
             .count((client.identifier.clone(), caller), now)
@@ -132,7 +132,7 @@ async fn issue(
     Ok(tokens)
 }
 
-/// The grant that the code or refresh token of a request names, if that is one, and the grant is there.
+/// The grant that the code or refresh token of a request names, if that grant exists.
 async fn presented(app: &App, form: &Form<'_>) -> Result<Option<GrantRecord>, StoreError> {
     let text = |name| form.one(name).ok().flatten();
     let code = || text("code")?.parse::<AuthorizationCode>().ok().map(|code| code.grant);
@@ -156,7 +156,7 @@ pub(crate) async fn revoke(app: &App, source: IpAddr, head: &Parts, body: Incomi
         let by = app.author(Actor::Client(client.identifier.clone()), origin(head));
         match revocation::revoke(app, &client, &form, by).await? {
             Revoked::Ended => Ok(()),
-            // A guess, for all that is known; the answer does not tell (RFC 7009 §2.2).
+            // The token may have been a guess. The response does not say (RFC 7009 §2.2).
             Revoked::Nothing => counted(app, limit, caller).await,
         }
     };
@@ -197,13 +197,13 @@ fn body_of(introspection: &Introspection) -> Vec<u8> {
     serde_json::to_vec(introspection).expect("an introspection is strings and numbers")
 }
 
-/// Counts a failure of the caller.
+/// Counts a failure against the caller.
 async fn counted(app: &App, limit: &FailureLimit, caller: Caller) -> Result<(), TokenError> {
     let counted = limit.count(caller, app.clock.now()).await;
     counted.map_err(|retry_after_seconds| TokenError::TooManyFailures { retry_after_seconds })
 }
 
-/// What a failure is answered, unless the caller has failed too often.
+/// The error response, or 429 if the caller has failed too often.
 async fn failed(
     app: &App,
     limit: &FailureLimit,
@@ -221,7 +221,7 @@ fn refused(headers: &HeaderMap, error: TokenError) -> Response {
     let attempt = Attempt { reason: error.attempt(), target: None };
     let mut response = refusal.json(Shape::OAuth, &error.to_string(), error);
     response.extensions_mut().insert(attempt);
-    // RFC 6749 §5.2: in the way in which the client has tried.
+    // RFC 6749 §5.2: the challenge has the scheme that the client used.
     if refusal.status == StatusCode::UNAUTHORIZED && headers.contains_key(AUTHORIZATION) {
         challenge(&mut response);
     }

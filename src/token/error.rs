@@ -1,5 +1,5 @@
-//! Why no token is issued, and how that is said (RFC 6749 §5.2). The code comes from the variant, by matches
-//! without a wildcard: a new one must choose.
+//! Errors of the token endpoints, and their responses (RFC 6749 §5.2). Matches without a wildcard assign the codes,
+//! so each new variant must choose one.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use http::StatusCode;
@@ -13,8 +13,8 @@ use crate::{
     store::StoreError,
 };
 
-/// Why a request at the token, revocation or introspection endpoint is refused. What `Display` says is for
-/// the caller: printable ASCII without `"` and `\` (RFC 6749 §5.2).
+/// Why a request at the token, revocation, or introspection endpoint is rejected. `Display` is for the caller:
+/// printable ASCII without `"` and `\` (RFC 6749 §5.2).
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
     #[error(transparent)]
@@ -23,31 +23,32 @@ pub(crate) enum TokenError {
     Form(#[from] FormError),
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// Both ways to say who one is name another client.
+    /// The `Authorization` header and the form name different clients.
     #[error("client_id and Authorization name two clients")]
     TwoClients,
-    /// What makes clients register anew.
+    /// The client is unknown; this error makes clients register again.
     #[error("there is no such client: register it (again)")]
     UnknownClient,
-    /// At the introspection endpoint.
+    /// The credentials of the resource are wrong, at the introspection endpoint.
     #[error("client authentication failed")]
     UnknownResource,
     #[error("this client has made too many requests")]
     TooManyRequests {
-        /// When there is room again.
+        /// The seconds until requests are admitted again.
         retry_after_seconds: u32,
     },
-    /// What a source has failed with may be guesses.
+    /// The source has failed too often, so its requests may be guesses.
     #[error("too many requests from this address have failed")]
     TooManyFailures {
-        /// When it may try again.
+        /// The seconds until the source may fail again.
         retry_after_seconds: u32,
     },
     #[error("this grant_type is not supported")]
     UnsupportedGrantType,
     #[error("the client is not registered for this grant_type")]
     UnauthorizedClient,
-    /// Which of its bindings a code or token fails is not told: it would help nobody but a thief.
+    /// The code or token is not valid. The response does not say which of its bindings failed, because only a thief
+    /// would gain from that.
     #[error("{0} is invalid, expired, revoked, or was issued to another client or redirect_uri")]
     InvalidGrant(&'static str),
     #[error("code_verifier does not belong to the code_challenge")]
@@ -63,7 +64,7 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
-    /// Why the request was refused, for the operator.
+    /// Why the request was rejected, for the operator.
     pub(crate) fn attempt(&self) -> AttemptReason {
         match self {
             Self::Body(BodyError::UsedUp) | Self::Store(_) | Self::Keys(_) => {
@@ -85,7 +86,7 @@ impl TokenError {
         }
     }
 
-    /// What the developer of the client does about it.
+    /// How the developer of the client fixes the error.
     pub(crate) const fn fix(&self) -> &'static str {
         match self {
             Self::Body(error) => fix_of_body(error),

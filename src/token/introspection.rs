@@ -1,7 +1,6 @@
-//! What a protected resource may ask about a token (RFC 7662): whether it is good now, and what it allows.
-//! Only resources with a secret may ask, and each only about what is meant for it: of a refresh token, which
-//! is shown to no resource (RFC 6749 §1.5), none is told that it is good, or it might let it pass for an access
-//! token.
+//! Token introspection for protected resources (RFC 7662): whether a token is active, and what it allows. Only
+//! resources with a secret may ask, each about its own tokens. A refresh token is never active here: no resource
+//! should see one (RFC 6749 §1.5), and it must not pass for an access token.
 
 use http::HeaderMap;
 use serde::Serialize;
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{app::App, clock::Timestamp, config::Resource, http::form::Form, secret::SecretHash};
 
-/// The answer (RFC 7662 §2.2). Of what is not good, nothing is told.
+/// The response (RFC 7662 §2.2). An inactive token reveals nothing else.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Introspection {
@@ -25,7 +24,7 @@ pub(super) enum Introspection {
     Inactive { active: bool },
 }
 
-/// What is told of a good token.
+/// The members of an active token.
 #[derive(Serialize)]
 pub(super) struct Active {
     #[serde(rename = "active")]
@@ -41,7 +40,7 @@ pub(super) struct Active {
     iss: String,
 }
 
-/// Every member, as JSON Schema.
+/// The JSON Schema of every member.
 pub(crate) fn schema() -> Value {
     let text = json!({ "type": "string" });
     let moment = json!({ "type": "integer", "description": "Seconds since 1970-01-01T00:00:00Z." });
@@ -70,7 +69,7 @@ pub(crate) fn schema() -> Value {
     json!({ "oneOf": [active, inactive] })
 }
 
-/// Answers a resource.
+/// The response to a resource.
 pub(super) async fn introspect(
     app: &App,
     headers: &HeaderMap,
@@ -85,7 +84,7 @@ pub(super) async fn introspect(
     })
 }
 
-/// The resource that proves itself by HTTP Basic authentication.
+/// The resource that authenticates by HTTP Basic.
 fn asking<'app>(app: &'app App, headers: &HeaderMap) -> Option<&'app Resource> {
     let (id, secret) = basic(headers)?;
     let hash = SecretHash::of(secret.as_bytes());

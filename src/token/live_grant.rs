@@ -1,4 +1,4 @@
-//! The grant behind a token, at this moment.
+//! The current state of the grant behind a token.
 
 use crate::{
     app::App,
@@ -8,7 +8,7 @@ use crate::{
     store::{GrantRecord, StoreError},
 };
 
-/// The grant, unless it was revoked, has expired, or its client was removed or is blocked.
+/// The grant, unless it was revoked or has expired, or its client was removed or is blocked.
 pub(crate) async fn live_grant(
     app: &App,
     id: GrantId,

@@ -1,9 +1,9 @@
-//! What a grant is exchanged for: the token endpoint (RFC 6749 §3.2), the end of tokens before their time
-//! (RFC 7009), and what a protected resource may ask about them (RFC 7662).
+//! Tokens: the token endpoint (RFC 6749 §3.2), revocation (RFC 7009), and introspection by protected resources (RFC
+//! 7662).
 //!
-//! `endpoint.rs` is the doors; `authorization_code.rs` and `refresh_token.rs` are one grant each,
-//! `access_token.rs` what both issue. All clients are public: none proves who it is, so each token proves
-//! itself, and is bound to the client it was issued to.
+//! `endpoint.rs` has the endpoints, `authorization_code.rs` and `refresh_token.rs` one grant type each, and
+//! `access_token.rs` the token that both issue. All clients are public and prove nothing, so each token proves itself
+//! and is bound to its client.
 
 mod access_token;
 mod authorization_code;
@@ -27,7 +27,7 @@ pub(crate) use self::{
     response::schema as token_response_schema,
 };
 
-/// The door of a fuzz target: claims of an access token.
+/// Entry point of a fuzz target: reads bytes as claims of an access token.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_claims(signed: &[u8]) {
     access_token::fuzz(signed);

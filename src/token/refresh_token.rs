@@ -1,5 +1,5 @@
-//! `grant_type=refresh_token` (RFC 6749 §6, OAuth 2.1 §4.3): the last refresh token of a family for the next
-//! one and an access token.
+//! `grant_type=refresh_token` (RFC 6749 §6, OAuth 2.1 §4.3): exchanges the newest refresh token of a grant for its
+//! successor and an access token.
 
 use super::{
     access_token::{self, Extent},
@@ -22,7 +22,7 @@ use crate::{
 
 const INVALID: TokenError = TokenError::InvalidGrant("refresh_token");
 
-/// Rotates a refresh token, and counts what became of it.
+/// Rotates a refresh token, and counts the outcome.
 pub(super) async fn rotate(
     app: &App,
     client: &Client,
@@ -40,8 +40,8 @@ pub(super) async fn rotate(
     rotated?.1.ok_or(INVALID)
 }
 
-/// The outcome, and the body of the response, if the client gets one. The body is made before the store is called:
-/// nothing can fail after it.
+/// The outcome, and the body of the response, if the client gets one. The body is built before the store is changed,
+/// so nothing can fail after the change.
 async fn try_to_rotate(
     app: &App,
     client: &Client,
@@ -51,16 +51,16 @@ async fn try_to_rotate(
 ) -> Result<(RefreshOutcome, Option<String>), TokenError> {
     let now = by.at;
     let token: RefreshToken = required(form, "refresh_token")?.parse().map_err(|_| INVALID)?;
-    // Of the other parameter, if somebody sent both.
+    // A request with both parameters may have looked up the grant of the other one.
     let grant = grant.filter(|grant| grant.grant_id == token.grant).ok_or(INVALID)?;
     let family = token.family.hash();
     let of_family = grant.refresh.as_ref().filter(|kept| kept.family.matches(&family));
     let refresh = of_family.filter(|_| grant.client == client.identifier).ok_or(INVALID)?;
-    // In its last second it could only give an access token that has expired.
+    // In the last second of its grant, an access token would expire at once.
     if grant.expires_at.as_seconds() <= now.as_seconds() || refresh.expires_at <= now {
         return Ok((RefreshOutcome::Expired, None));
     }
-    // The role that it needs has ended, for now: its client asks the person again.
+    // The person has lost the role that the grant needs, at least for now: the client has to ask the person again.
     if !operators::still_back(app, &grant, now).await? {
         return Ok((RefreshOutcome::Expired, None));
     }
@@ -90,7 +90,7 @@ async fn try_to_rotate(
     })
 }
 
-/// The scope of the access token: what was allowed, or less (RFC 6749 §6). The refresh token keeps all of it.
+/// The scope of the access token: that of the grant, or less (RFC 6749 §6). The refresh token keeps the whole scope.
 fn scope(grant: &GrantRecord, form: &Form<'_>) -> Result<Option<Scope>, TokenError> {
     let Some(text) = form.one("scope")? else { return Ok(grant.scope.clone()) };
     let asked = Scope::parse(text).map_err(|_| TokenError::InvalidScope)?;

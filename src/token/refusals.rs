@@ -1,4 +1,4 @@
-//! What each endpoint refuses with, one of each kind, for the description of the interface.
+//! Every error of each token endpoint, one of each kind, for the API description.
 
 use super::{error::TokenError, request::BODY_BYTES_MAX};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     refusal::{Told, body_errors, store_errors},
 };
 
-/// At `POST /oauth2/token`.
+/// The errors of `POST /oauth2/token`.
 pub(crate) fn of_token_endpoint(config: &Config) -> Vec<Told> {
     let own = [
         TokenError::TooManyRequests { retry_after_seconds: 0 },
@@ -23,12 +23,12 @@ pub(crate) fn of_token_endpoint(config: &Config) -> Vec<Told> {
     told(of_any_form(config).into_iter().chain(of_clients()).chain(own))
 }
 
-/// At `POST /oauth2/revoke`.
+/// The errors of `POST /oauth2/revoke`.
 pub(crate) fn of_revocation(config: &Config) -> Vec<Told> {
     told(of_any_form(config).into_iter().chain(of_clients()))
 }
 
-/// At `POST /oauth2/introspect`.
+/// The errors of `POST /oauth2/introspect`.
 pub(crate) fn of_introspection(config: &Config) -> Vec<Told> {
     told(of_any_form(config).into_iter().chain([TokenError::UnknownResource]))
 }

@@ -1,5 +1,4 @@
-//! A form that was posted: its media type and its body (RFC 6749 §3.2). What its parameters mean is for the
-//! endpoint that answers it.
+//! A posted form: its media type and its body (RFC 6749 §3.2). Each endpoint reads its own parameters.
 
 use std::net::IpAddr;
 
@@ -19,7 +18,7 @@ use crate::{
 /// The longest body, in bytes. The longest parameter is a refresh token or a JWT.
 pub(crate) const BODY_BYTES_MAX: usize = 16 << 10;
 
-/// The body of a form.
+/// Reads the body of a form.
 pub(super) async fn body<'app>(
     app: &'app App,
     address: IpAddr,
@@ -29,7 +28,7 @@ pub(super) async fn body<'app>(
     form::posted::<TokenError>(headers, app.body_reader(address), sent, BODY_BYTES_MAX).await
 }
 
-/// The parameter `name`, which must be there.
+/// The value of a required parameter.
 pub(super) fn required<'form>(
     form: &'form Form<'_>,
     name: &'static str,

@@ -1,22 +1,21 @@
-//! The successful answer of the token endpoint (RFC 6749 §5.1).
+//! The successful response of the token endpoint (RFC 6749 §5.1).
 
 use serde_json::{Value, json};
 
 use super::access_token::AccessToken;
 use crate::{client::Scope, grant::RefreshToken};
 
-/// RFC 6750; here and at introspection.
+/// The token type (RFC 6750), also in introspection responses.
 pub(super) const TOKEN_TYPE: &str = "Bearer";
 
-/// Room for what is neither token nor scope, in bytes.
+/// Room for everything but the tokens and the scope, in bytes.
 const REST_BYTES: usize = 128;
 
-/// The body of the answer; the access token is good for `expires_in` seconds. The scope is always said, since
-/// less may be allowed than was asked for.
+/// The body of the response; the access token expires after `expires_in` seconds. The scope is always included, since
+/// it may be less than the requested one.
 ///
-/// Nothing in it needs escaping: tokens are base64url with dots and underscores, and a scope has neither
-/// quotes nor backslashes (RFC 6749 §3.3). To look at every byte for it would be a tenth of all that an
-/// exchange costs beside its signature.
+/// Nothing needs escaping: tokens are base64url with dots and underscores, and a scope has neither quotes nor
+/// backslashes (RFC 6749 §3.3). Checking every byte would cost a tenth of an exchange, its signature aside.
 pub(super) fn body(
     access_token: &AccessToken,
     refresh_token: Option<&RefreshToken>,
@@ -39,7 +38,7 @@ pub(super) fn body(
     body
 }
 
-/// Every member, as JSON Schema.
+/// The JSON Schema of every member.
 pub(crate) fn schema() -> Value {
     json!({
         "type": "object",

@@ -1,6 +1,5 @@
-//! The end of tokens before their time (RFC 7009). Whatever token of a grant is revoked, the grant ends, and
-//! with it every other token of it: a client that gives one of them up gives up what it was allowed. Grants
-//! of other installations of the same client are others, and stay.
+//! Revocation (RFC 7009). Revoking any token of a grant ends the grant and all its tokens: a client that revokes a
+//! token gives up its access. Grants of other installations of the client are not affected.
 
 use super::{access_token, client::Client, error::TokenError, request::required};
 use crate::{
@@ -11,16 +10,16 @@ use crate::{
     http::form::Form,
 };
 
-/// What became of a token.
+/// The outcome of a revocation.
 pub(super) enum Revoked {
     Ended,
-    /// It is none of this client's, or not any more.
+    /// The token is not a valid token of this client.
     Nothing,
 }
 
-/// Revokes a token of this client. One that is unknown, expired or another's is passed over in silence
-/// (RFC 7009 §2.2): the answer tells nobody which tokens there are. `token_type_hint` is not needed, since a
-/// token says what it is.
+/// Revokes a token of this client. An unknown or expired token, or another client's, is ignored (RFC 7009 §2.2): the
+/// response does not reveal which tokens exist. `token_type_hint` is not needed, because the form of a token shows
+/// its type.
 pub(super) async fn revoke(
     app: &App,
     client: &Client,
@@ -38,7 +37,7 @@ pub(super) async fn revoke(
     Ok(Revoked::Nothing)
 }
 
-/// The grant that a token of ours comes from.
+/// The grant of a token that this server issued.
 async fn grant_of(app: &App, token: &str, now: Timestamp) -> Result<Option<GrantId>, TokenError> {
     if let Ok(refresh_token) = token.parse::<RefreshToken>() {
         let grant = app.store.grant(refresh_token.grant).await?;
