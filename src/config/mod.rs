@@ -435,13 +435,14 @@ table! {
         ca_file: Option<PathBuf> = "" example "/etc/doorward/database-ca.pem", FILE_OR_NONE;
         /// Connections of this process.
         connections_max: usize = 8, Integer(2..=1000);
-        /// How many batches of registrations are on their way at once; fewer than `connections_max`.
+        /// How many batches of one kind are in flight at once; fewer than `connections_max`. The kinds are registrations,
+        /// exchanges of codes and refresh tokens, and lookups of clients and of grants.
         writers: usize = 2, Integer(1..=100);
-        /// How many registrations one batch takes.
+        /// How many requests one batch takes.
         batch_max: usize = 256, Integer(1..=10_000);
-        /// How many registrations may wait for their batch; the next one is answered 503.
+        /// How many requests of one kind may wait for their batch; the next one is answered 503.
         queue_max: usize = 4096, Integer(1..=1_000_000);
-        /// How long a registration may wait for its batch, and others for a connection, before they are answered 503.
+        /// How long a request may wait for its batch, or for a connection, before it is answered 503.
         wait_timeout_seconds: u64 = 2, Integer(1..=3600);
         /// How long one server may take until it has accepted a connection.
         connect_timeout_seconds: u64 = 3, Integer(1..=3600);

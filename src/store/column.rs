@@ -46,6 +46,28 @@ impl Value<'_> {
         Self::Bytes(Some(Cow::Owned(bytes.to_vec())))
     }
 
+    /// The same value, copied.
+    pub(super) fn to_owned(&self) -> Value<'static> {
+        match self {
+            Self::Id(id) => Value::Id(*id),
+            Self::NoId => Value::NoId,
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text.as_deref().map(|text| text.to_owned().into())),
+            Self::Bytes(bytes) => Value::Bytes(bytes.as_deref().map(|all| all.to_owned().into())),
+        }
+    }
+
+    /// The same value, which refers to this one.
+    pub(super) fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Id(id) => Value::Id(*id),
+            Self::NoId => Value::NoId,
+            Self::Number(number) => Value::Number(*number),
+            Self::Text(text) => Value::Text(text.as_deref().map(Cow::Borrowed)),
+            Self::Bytes(bytes) => Value::Bytes(bytes.as_deref().map(Cow::Borrowed)),
+        }
+    }
+
     /// A moment, as columns hold it.
     pub(super) fn moment(at: Timestamp) -> Self {
         Self::Number(i64::try_from(at.as_millis()).ok())

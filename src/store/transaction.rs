@@ -35,6 +35,17 @@ pub(super) trait Transaction {
         Ok(changed)
     }
 
+    /// Runs a statement that changes at most one record, the one that its first parameter names, and stores the event if it
+    /// does; returns whether it does. PostgreSQL runs it once for callers that come at the same time: there it takes
+    /// columns of parameters and then those of the events, stores the events, and returns the names of the records that it
+    /// changes.
+    async fn exchange(
+        &mut self,
+        statement: &'static Statement,
+        parameters: &[Value<'_>],
+        event: Option<&EventRecord>,
+    ) -> Result<bool, Self::Fault>;
+
     /// Inserts records by a statement that takes all of their columns; returns the number of rows that it changed.
     async fn insert<R: Record>(
         &mut self,

@@ -19,7 +19,7 @@ pub(super) fn store_on(page: &mut Page, store: &StoreFigures<'_>) {
         name,
         "gauge",
         "Callers that wait in a queue of the store. The embedded store has `changes` and `lookups`, PostgreSQL has \
-         `registrations`.",
+         `clients`, `exchanges`, `grants`, and `registrations`.",
     );
     for queue in &store.queues {
         page.sample(name, &format!("queue=\"{}\"", queue.name), queue.length);

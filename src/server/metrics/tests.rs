@@ -122,7 +122,9 @@ fn whole_page() -> String {
     let queue = |name| QueueFigures { name, length: 0, capacity: 1 };
     let store = StoreFigures {
         metrics: Some(&StoreMetrics::default()),
-        queues: ["changes", "lookups", "registrations"].map(queue).into(),
+        queues: ["changes", "clients", "exchanges", "grants", "lookups", "registrations"]
+            .map(queue)
+            .into(),
         free_bytes: Some(0),
         database: Some(DatabaseFigures::default()),
     };

@@ -9,7 +9,7 @@ use crate::store::{
     family_record::{ClientRef, Counted, FamilyRef, counted, family_of},
     readable::Readable,
     sql::Statement,
-    statements::families,
+    statements::{clients, families},
     transaction::Transaction,
 };
 use crate::{ceiling::Ceiling, client::ClientId, clock::Timestamp, family::FamilyId};
@@ -210,6 +210,12 @@ pub(super) struct Decided {
     pub(super) ceiling: Option<Ceiling>,
 }
 
+impl From<FamilyRecord> for Decided {
+    fn from(family: FamilyRecord) -> Self {
+        Self { standing: family.standing, ceiling: family.ceiling }
+    }
+}
+
 /// What is decided about the family of a client that a person is about to allow, which does not change until the
 /// transaction ends. A registered client has a family then, so that a suspension or restriction of it finds the grants.
 pub(super) async fn family_decision<T: Transaction>(
@@ -218,6 +224,15 @@ pub(super) async fn family_decision<T: Transaction>(
     client: Option<&ClientRecord>,
 ) -> Result<Decided, T::Fault> {
     let Some(family) = family else { return Ok(Decided::default()) };
+    if let Some(client) = client {
+        // Nearly every client was counted long ago, and its family has a row: one statement finds both out.
+        let member = [family.value(), client.client_id.value()];
+        let found: Vec<FamilyRecord> =
+            change.select(&families::SELECT_AND_SHARE_OF_MEMBER, &member).await?;
+        if let Some(family) = found.into_iter().next() {
+            return Ok(Decided::from(family));
+        }
+    }
     let counted = counted(client);
     count_in_families(change, &counted, false).await?;
     let mut found: Vec<FamilyRecord> =
@@ -229,9 +244,7 @@ pub(super) async fn family_decision<T: Transaction>(
         change.insert(&families::BEGIN, &begun).await?;
         found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
     }
-    let decided = found.pop();
-    let decided = decided.map(|it| Decided { standing: it.standing, ceiling: it.ceiling });
-    Ok(decided.unwrap_or_default())
+    Ok(found.pop().map(Decided::from).unwrap_or_default())
 }
 
 /// Locks families in the order of [`add_to_families`]. Returns those that exist.
@@ -279,7 +292,7 @@ pub(in crate::store) async fn check_members<T: Transaction>(
     change: &mut T,
     members: &[FamilyClient],
 ) -> Result<usize, T::Fault> {
-    let suspected = strangers(change, &families::SELECT_EACH_CLIENT, members).await?;
+    let suspected = strangers(change, &clients::SELECT_EACH, members).await?;
     if suspected.is_empty() {
         return Ok(0);
     }

@@ -56,7 +56,7 @@ pub(in crate::store) async fn redeem_code<T: Transaction>(
         refresh.map_or(SecretHash::NULL, |refresh| refresh.current.value()),
         refresh.map_or(Timestamp::NULL, |refresh| refresh.expires_at.value()),
     ];
-    if change.record(&grants::REDEEM, &parameters, event).await? > 0 {
+    if change.exchange(&grants::REDEEM, &parameters, Some(event)).await? {
         return Ok(Redeemed::Now);
     }
     let found: Vec<GrantRecord> = change.select(&grants::SELECT, &[id.value()]).await?;
@@ -78,7 +78,7 @@ pub(in crate::store) async fn supersede_refresh_token<T: Transaction>(
         rotation.family.value(),
         rotation.presented.value(),
     ];
-    Ok(change.execute(&grants::SUPERSEDE, &parameters).await? > 0)
+    change.exchange(&grants::SUPERSEDE, &parameters, None).await
 }
 
 /// Decides about a refresh token that is not the last one of its family. `None` if it is the last one after all, because
@@ -144,10 +144,12 @@ impl Ending {
 /// Deletes grants, with an event for each that sums it up. Returns how many were there.
 pub(super) async fn end_grants<T: Transaction>(
     change: &mut T,
-    grants: Vec<GrantRecord>,
+    mut grants: Vec<GrantRecord>,
     ending: &Ending,
     by: &Author,
 ) -> Result<usize, T::Fault> {
+    // Groups of exchanges lock grants in this order, too.
+    grants.sort_by_key(|grant| grant.grant_id);
     let mut ended = Vec::with_capacity(grants.len());
     for grant in grants {
         if change.execute(&grants::DELETE, &[grant.grant_id.value()]).await? > 0 {

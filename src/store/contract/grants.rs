@@ -33,7 +33,7 @@ impl Grants {
     }
 
     /// As [`Self::new`], from other chance.
-    pub(super) fn seeded(seed: u64) -> Self {
+    pub(in crate::store) fn seeded(seed: u64) -> Self {
         Self(Entropy::seeded(seed))
     }
 
@@ -72,7 +72,7 @@ impl Grants {
     }
 
     /// A grant that is kept, and the refresh token that was bought with it.
-    pub(super) async fn bought(&self, store: &Store) -> (GrantRecord, RefreshToken) {
+    pub(in crate::store) async fn bought(&self, store: &Store) -> (GrantRecord, RefreshToken) {
         let grant = self.next();
         let token = RefreshToken::generate(grant.grant_id, &self.0);
         store.keep_grant(grant.clone()).await.unwrap();
@@ -85,7 +85,7 @@ impl Grants {
     }
 }
 
-pub(super) fn purchase(token: Option<&RefreshToken>) -> Purchase {
+pub(in crate::store) fn purchase(token: Option<&RefreshToken>) -> Purchase {
     Purchase {
         at: NOW.after_seconds(1),
         expires_at: NOW.after_days(365),
@@ -104,7 +104,7 @@ pub(super) fn successor(token: &RefreshToken) -> RefreshToken {
     token.successor(&key)
 }
 
-pub(super) fn rotation(token: &RefreshToken, seconds: u64) -> Rotation {
+pub(in crate::store) fn rotation(token: &RefreshToken, seconds: u64) -> Rotation {
     let at = NOW.after_seconds(seconds);
     Rotation {
         family: token.family.hash(),

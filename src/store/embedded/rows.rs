@@ -3,6 +3,7 @@
 
 use std::{
     pin::pin,
+    slice,
     task::{Context, Poll, Waker},
 };
 
@@ -13,9 +14,10 @@ use rusqlite::{
 
 use super::fault::store_error;
 use crate::store::{
-    StoreError,
+    EventRecord, StoreError,
     column::{self, Record, Unreadable, Value},
     sql::Statement,
+    statements::events,
     transaction::Transaction,
 };
 
@@ -62,6 +64,19 @@ impl Transaction for Direct<'_> {
         parameters: &[Value<'_>],
     ) -> Result<usize, Stopped> {
         Ok(execute(self.0, statement, parameters)?)
+    }
+
+    async fn exchange(
+        &mut self,
+        statement: &'static Statement,
+        parameters: &[Value<'_>],
+        event: Option<&EventRecord>,
+    ) -> Result<bool, Stopped> {
+        let is_made = execute(self.0, statement, parameters)? > 0;
+        if is_made && let Some(event) = event {
+            self.insert(&events::INSERT, slice::from_ref(event)).await?;
+        }
+        Ok(is_made)
     }
 
     async fn insert<R: Record>(

@@ -2,6 +2,7 @@
 
 use super::{
     Postgres,
+    group::Exchange,
     rows::{columns, parameters, records},
 };
 use crate::store::{
@@ -36,6 +37,17 @@ impl Transaction for Alone<'_> {
         let mut all = values.to_vec();
         event.write(&mut |value| all.push(value));
         self.0.change(&recorded.with_event, &parameters(&all)).await
+    }
+
+    /// One statement, which one transaction commits with those of other callers.
+    async fn exchange(
+        &mut self,
+        statement: &'static Statement,
+        values: &[Value<'_>],
+        event: Option<&EventRecord>,
+    ) -> Result<bool, StoreError> {
+        let exchange = Exchange::new(statement, values, event);
+        self.0.writers()?.exchanges.ask(exchange).await
     }
 
     async fn insert<R: Record>(

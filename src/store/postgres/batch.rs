@@ -12,15 +12,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     clients::{self, check_times},
     connect::Connections,
     fault::{Fault, Meaning, Shared, innermost, shared_error},
+    gatherer::{Batched, Waiting},
     rows::{columns, parameters},
 };
 use crate::{
@@ -41,23 +39,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// way.
 const TRIES_AGAIN_MAX: u32 = 5;
 
-/// A registration, and who waits for it.
-pub(super) struct Waiting {
-    pub(super) newcomer: Newcomer,
-    /// When it was accepted.
-    pub(super) since: Instant,
-    pub(super) reply: oneshot::Sender<Outcome>,
-}
-
-impl Waiting {
-    pub(super) fn answer(self, outcome: Outcome) {
-        // Who is gone does not want to know.
-        let _gone = self.reply.send(outcome);
-    }
-}
+/// A registration, and its caller.
+type Registering = Waiting<Newcomer, ()>;
 
 /// What became of one registration.
-pub(super) type Outcome = Result<(), StoreError>;
+type Outcome = Result<(), StoreError>;
 
 /// Keeps batches.
 pub(super) struct Keeper {
@@ -65,22 +51,24 @@ pub(super) struct Keeper {
     pub(super) settle_timeout: Duration,
 }
 
-impl Keeper {
-    /// Keeps a batch and answers everyone in it.
-    pub(super) async fn keep(&self, mut batch: Vec<Waiting>) {
-        // Nobody will be told an identifier any more.
-        batch.retain(|waiting| !waiting.reply.is_closed());
+impl Batched for Keeper {
+    type Asked = Newcomer;
+    type Answer = ();
+
+    async fn serve(&self, mut batch: Vec<Registering>) {
+        // The identifiers of the others would never be used.
+        batch.retain(Waiting::is_wanted);
         if batch.is_empty() {
             return;
         }
         // In one order everywhere, no two batches wait for each other.
-        batch.sort_by_key(|waiting| waiting.newcomer.client.client_id);
+        batch.sort_by_key(|waiting| waiting.asked.client.client_id);
         let (batch, twins) = without_twins(batch);
         for twin in twins {
-            let id = twin.newcomer.client.client_id;
+            let id = twin.asked.client.client_id;
             twin.answer(Err(clients::there_already(id)));
         }
-        let newcomers: Vec<_> = batch.iter().map(|waiting| &waiting.newcomer).collect();
+        let newcomers: Vec<_> = batch.iter().map(|waiting| &waiting.asked).collect();
         self.connections.metrics.batches.add_one();
         self.connections.metrics.batched.add(newcomers.len() as u64);
         let outcomes = self.outcomes(&newcomers).await;
@@ -88,7 +76,9 @@ impl Keeper {
             waiting.answer(outcome);
         }
     }
+}
 
+impl Keeper {
     async fn outcomes(&self, newcomers: &[&Newcomer]) -> Vec<Outcome> {
         match self.keep_all(newcomers).await {
             // The database takes or refuses a statement as a whole: one by one, the others are spared.
@@ -196,11 +186,11 @@ impl Keeper {
 }
 
 /// Takes out each registration whose identifier another of the batch has as well; sorted they are.
-fn without_twins(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+fn without_twins(batch: Vec<Registering>) -> (Vec<Registering>, Vec<Registering>) {
     let mut last = None;
     batch.into_iter().partition(|waiting| {
-        let is_first = last != Some(waiting.newcomer.client.client_id);
-        last = Some(waiting.newcomer.client.client_id);
+        let is_first = last != Some(waiting.asked.client.client_id);
+        last = Some(waiting.asked.client.client_id);
         is_first
     })
 }

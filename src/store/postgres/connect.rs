@@ -4,6 +4,7 @@
 //! every idle one with it: they lead to the server that has just failed.
 
 use std::{
+    collections::HashSet,
     future,
     path::{Path, PathBuf},
     pin::Pin,
@@ -29,7 +30,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     fault::{Fault, innermost},
+    group::Run,
     rows::Typed,
+    together::{self, Patience},
 };
 use crate::{
     config::{PostgresConfig, PostgresUrl},
@@ -206,7 +209,7 @@ impl Connect for Fresh {
 /// A bounded number of connections, made when first needed.
 pub(super) struct Connections {
     pool: Pool,
-    has_prepared_statements: bool,
+    pub(super) has_prepared_statements: bool,
     /// How long to wait for a connection, be it another's or a new one.
     patience: Duration,
     statement_timeout: Duration,
@@ -287,6 +290,47 @@ impl Connections {
         borrowed.give_back(answer)
     }
 
+    /// Asks what changes nothing, once more when the connection turns out to be of no use.
+    pub(super) async fn ask(
+        &self,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Fault> {
+        match self.query(statement, parameters).await {
+            Err(fault) if fault.is_worth_another_try() => {
+                self.metrics.retries.add_one();
+                self.query(statement, parameters).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Makes a change that, made twice, is made once; again when it surely was not made.
+    pub(super) async fn change(
+        &self,
+        statement: &Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<usize, Fault> {
+        match self.execute(statement, parameters).await {
+            Err(fault) if fault.is_certain_and_passing() => {
+                self.metrics.retries.add_one();
+                self.execute(statement, parameters).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Makes exchanges in one transaction, all or none of them; returns the records that each statement changed.
+    pub(super) async fn exchange(
+        &self,
+        runs: &[Run<'_>],
+        patience: Patience,
+    ) -> Result<Vec<HashSet<[u8; 16]>>, Fault> {
+        let borrowed = self.borrow().await?;
+        let answer = together::exchange_on(self, &borrowed, runs, patience).await;
+        borrowed.give_back(answer)
+    }
+
     /// As [`Self::query`], in the transaction of a connection.
     pub(super) async fn query_on(
         &self,
@@ -341,7 +385,7 @@ impl Connections {
         self.pool.close();
     }
 
-    async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Fault> {
@@ -360,15 +404,15 @@ impl Connections {
     }
 }
 
-fn types(parameters: Parameters<'_>) -> Vec<Type> {
+pub(super) fn types(parameters: Parameters<'_>) -> Vec<Type> {
     parameters.iter().map(|one| one.kind()).collect()
 }
 
-fn untyped(parameters: Parameters<'_>) -> Vec<&(dyn ToSql + Sync)> {
+pub(super) fn untyped(parameters: Parameters<'_>) -> Vec<&(dyn ToSql + Sync)> {
     parameters.iter().map(|one| *one as &(dyn ToSql + Sync)).collect()
 }
 
-fn typed(parameters: Parameters<'_>) -> Vec<(&(dyn ToSql + Sync), Type)> {
+pub(super) fn typed(parameters: Parameters<'_>) -> Vec<(&(dyn ToSql + Sync), Type)> {
     untyped(parameters).into_iter().zip(types(parameters)).collect()
 }
 
@@ -380,7 +424,7 @@ pub(super) struct Borrowed<'pool> {
 }
 
 impl Borrowed<'_> {
-    fn client(&self) -> &Object {
+    pub(super) fn client(&self) -> &Object {
         self.client.as_ref().expect("a connection is on loan until it is given back")
     }
 

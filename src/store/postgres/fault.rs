@@ -78,6 +78,11 @@ impl Fault {
         matches!(self.meaning(), Meaning::Again | Meaning::Elsewhere)
     }
 
+    /// Whether the database rejected a change, and surely stored nothing of it.
+    pub(super) fn is_certain(&self) -> bool {
+        !matches!(self.meaning(), Meaning::NotSent | Meaning::Unknown)
+    }
+
     /// Whether a question that changes nothing may have its answer from another connection.
     pub(super) fn is_worth_another_try(&self) -> bool {
         matches!(self.meaning(), Meaning::Again | Meaning::Elsewhere | Meaning::Unknown)

@@ -1,7 +1,8 @@
 //! The store in PostgreSQL: one database that any number of nodes share.
 //!
-//! Each node gathers registrations ([`gatherer`]) and inserts those that came together by one statement
-//! ([`batch`]); other changes send statements of their own ([`alone`]). Statements and changes are shared with the
+//! Each node gathers callers that come together ([`gatherer`]): registrations are inserted by one statement ([`batch`]),
+//! clients and grants are looked up by one ([`lookups`]), and codes and refresh tokens are exchanged in one transaction
+//! ([`group`]). Other changes send statements of their own ([`alone`]). Statements and changes are shared with the
 //! embedded store, in a dialect that YugabyteDB and CockroachDB speak as well, but for the numbers of transactions that
 //! webhooks follow. [`connect`] makes connections and
 //! throws them away, [`fault`] knows what an error leaves unknown.
@@ -12,34 +13,33 @@ mod clients;
 mod connect;
 mod fault;
 mod gatherer;
+mod group;
+mod lookups;
 mod open;
 mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod together;
 mod trail;
 mod upkeep;
 mod whole;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{
-        mpsc::{self, error::TrySendError},
-        oneshot,
-    },
-    time::Instant,
-};
 use tokio_postgres::Row;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(super) use self::whole::{Tries, Whole};
 use self::{
     alone::Alone,
-    batch::Waiting,
+    batch::Keeper,
     clients::{check_times, id as id_of},
     connect::{Connections, Parameters},
     fault::{Fault, closed, store_error, unavailable},
+    gatherer::Queue,
+    group::Groups,
+    lookups::Lookups,
     rows::{Column, parameters, records},
 };
 pub use self::{
@@ -67,12 +67,20 @@ const ROWS_LOOKED_THROUGH: usize = 1_000;
 /// An open store. Without [`Self::close`], what was accepted is still written, but nobody waits
 /// for it.
 pub(super) struct Postgres {
+    clients: Queue<Lookups<ClientRecord>>,
+    grants: Queue<Lookups<GrantRecord>>,
     /// `None` when the store was opened for reading.
-    queue: Option<mpsc::Sender<Waiting>>,
+    writers: Option<Writers>,
     connections: Arc<Connections>,
     closing: CancellationToken,
-    /// The gatherer, and the batches that are on their way.
+    /// The gatherers, and the batches that are in flight.
     tasks: TaskTracker,
+}
+
+/// What makes changes in batches.
+struct Writers {
+    registrations: Queue<Keeper>,
+    exchanges: Queue<Groups>,
 }
 
 impl Postgres {
@@ -85,52 +93,38 @@ impl Postgres {
         open::open(url, settings, access).await
     }
 
-    fn queue(&self) -> Result<&mpsc::Sender<Waiting>, StoreError> {
-        self.queue.as_ref().ok_or_else(|| unavailable("the store was opened for reading"))
+    fn writers(&self) -> Result<&Writers, StoreError> {
+        self.writers.as_ref().ok_or_else(|| unavailable("the store was opened for reading"))
     }
 
-    /// Asks what changes nothing, once more when the connection turns out to be of no use.
+    /// See [`Connections::ask`].
     async fn ask(
         &self,
         statement: &'static Statement,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        match self.connections.query(statement, parameters).await {
-            Err(fault) if fault.is_worth_another_try() => {
-                self.connections.metrics.retries.add_one();
-                self.connections.query(statement, parameters).await
-            }
-            answer => answer,
-        }
-        .map_err(store_error)
+        self.connections.ask(statement, parameters).await.map_err(store_error)
     }
 
-    /// Makes a change that, made twice, is made once; again when it surely was not made.
+    /// See [`Connections::change`].
     async fn change(
         &self,
         statement: &'static Statement,
         parameters: Parameters<'_>,
     ) -> Result<usize, StoreError> {
-        self.queue()?;
-        match self.connections.execute(statement, parameters).await {
-            Err(fault) if fault.is_certain_and_passing() => {
-                self.connections.metrics.retries.add_one();
-                self.connections.execute(statement, parameters).await
-            }
-            answer => answer,
-        }
-        .map_err(store_error)
+        self.writers()?;
+        self.connections.change(statement, parameters).await.map_err(store_error)
     }
 
     /// For changes of which one statement changes anything.
     pub(super) fn alone(&self) -> Result<Alone<'_>, StoreError> {
-        self.queue()?;
+        self.writers()?;
         Ok(Alone(self))
     }
 
     /// For changes of several statements.
     pub(super) async fn whole(&self) -> Result<Whole<'_>, StoreError> {
-        self.queue()?;
+        self.writers()?;
         Whole::begin(&self.connections).await.map_err(store_error)
     }
 
@@ -158,17 +152,11 @@ impl Postgres {
 
 impl Postgres {
     pub(super) async fn register_client(&self, newcomer: Newcomer) -> Result<(), StoreError> {
-        let (reply, outcome) = oneshot::channel();
-        let waiting = Waiting { newcomer, since: Instant::now(), reply };
-        self.queue()?.try_send(waiting).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Busy,
-            TrySendError::Closed(_) => closed(),
-        })?;
-        outcome.await.map_err(|_ended| closed())?
+        self.writers()?.registrations.ask(newcomer).await
     }
 
     pub(super) async fn client(&self, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
-        Ok(records(&self.ask(&statements::clients::SELECT, &[&id.value()]).await?)?.pop())
+        self.clients.ask(*id.as_bytes()).await
     }
 
     pub(super) async fn clients(
@@ -201,7 +189,12 @@ impl Postgres {
     }
 
     pub(super) fn queues(&self) -> Vec<QueueFigures> {
-        self.queue.iter().map(|queue| QueueFigures::of("registrations", queue)).collect()
+        let lookups = [self.clients.figures("clients"), self.grants.figures("grants")];
+        let changes = self.writers.iter().flat_map(|writers| {
+            let Writers { registrations, exchanges } = writers;
+            [registrations.figures("registrations"), exchanges.figures("exchanges")]
+        });
+        lookups.into_iter().chain(changes).collect()
     }
 
     pub(super) async fn count_clients(&self) -> Result<u64, StoreError> {
@@ -216,7 +209,7 @@ impl Postgres {
         &self,
         clients: Vec<ClientRecord>,
     ) -> Result<Vec<Imported>, StoreError> {
-        self.queue()?;
+        self.writers()?;
         if clients.is_empty() {
             return Ok(Vec::new());
         }
@@ -236,7 +229,7 @@ impl Postgres {
         }
         let ids = columns.first().ok_or_else(|| unavailable("a client has no column"))?;
         let there: Vec<ClientRecord> =
-            records(&self.ask(&statements::clients::SELECT_MANY, &[ids]).await?)?;
+            records(&self.ask(&statements::clients::SELECT_EACH, &[ids]).await?)?;
         let there: HashMap<_, _> = there.iter().map(|one| (one.client_id, one)).collect();
         let outcome = |client: &ClientRecord| {
             if let Some(index) = kept.iter().position(|id| *id == client.client_id) {
@@ -254,7 +247,7 @@ impl Postgres {
 
 impl Postgres {
     pub(super) async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
-        Ok(records(&self.ask(&statements::grants::SELECT, &[&id.value()]).await?)?.pop())
+        self.grants.ask(*id.as_bytes()).await
     }
 
     pub(super) async fn grants(
@@ -323,7 +316,7 @@ impl Postgres {
     }
 
     pub(super) async fn ready(&self) -> Result<(), StoreError> {
-        self.queue()?;
+        self.writers()?;
         let probed = match self.connections.execute(&statements::clients::PROBE, &[]).await {
             // One write more or less does not matter.
             Err(fault) if fault.is_worth_another_try() => {

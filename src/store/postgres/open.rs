@@ -2,20 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Postgres,
+    Postgres, Writers,
     batch::Keeper,
     connect::{Connections, Servers, TlsFault, Unreachable},
-    gatherer::Gatherer,
+    gatherer::Queue,
+    group::Groups,
+    lookups::Lookups,
     schema::{self, MIGRATIONS, SchemaFault, Standing, Told, VERSION},
     seconds,
 };
 use crate::{
     config::{PostgresConfig, PostgresUrl},
-    store::Access,
+    store::{Access, statements},
 };
 
 /// How long a statement of a command may take: it may count or walk all there is.
@@ -168,25 +169,27 @@ fn start(servers: Arc<Servers>, settings: &PostgresConfig, access: Access) -> Po
     let connections = Arc::new(Connections::new(servers, settings, statement_timeout));
     let closing = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let queue = (access != Access::Read).then(|| {
-        let (queue, waiting) = mpsc::channel(settings.queue_max);
+    let clients = Lookups::new(&connections, &statements::clients::SELECT_EACH);
+    let grants = Lookups::new(&connections, &statements::grants::SELECT_EACH);
+    let writers = (access != Access::Read).then(|| {
         let keeper = Keeper {
             connections: Arc::clone(&connections),
             settle_timeout: seconds(settings.settle_timeout_seconds),
         };
-        let gatherer = Gatherer {
-            queue: waiting,
-            keeper: Arc::new(keeper),
-            writers: Arc::new(Semaphore::new(settings.writers)),
-            batch_max: settings.batch_max,
-            patience: seconds(settings.wait_timeout_seconds),
-            closing: closing.clone(),
-            tasks: tasks.clone(),
-        };
-        tasks.spawn(gatherer.run());
-        queue
+        let groups = Groups { connections: Arc::clone(&connections), tasks: tasks.clone() };
+        Writers {
+            registrations: Queue::start(keeper, settings, &closing, &tasks),
+            exchanges: Queue::start(groups, settings, &closing, &tasks),
+        }
     });
-    Postgres { queue, connections, closing, tasks }
+    Postgres {
+        clients: Queue::start(clients, settings, &closing, &tasks),
+        grants: Queue::start(grants, settings, &closing, &tasks),
+        writers,
+        connections,
+        closing,
+        tasks,
+    }
 }
 
 /// Brings the tables of a database up to date, beside servers or not.

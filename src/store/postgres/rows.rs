@@ -127,14 +127,32 @@ pub(super) fn columns<'a, R: Record + 'a>(
     for record in records {
         let mut at = 0;
         record.write_all(&mut |value| {
-            match columns.get_mut(at) {
-                Some(column) => column.push(value),
-                None => columns.push(Column::of(value, room)),
-            }
+            push(&mut columns, at, value, room);
             at += 1;
         });
     }
     columns
+}
+
+/// The columns of many rows.
+pub(super) fn columns_of<'a>(
+    rows: impl ExactSizeIterator<Item = &'a [Value<'a>]>,
+) -> Vec<Column<'a>> {
+    let room = rows.len();
+    let mut columns = Vec::new();
+    for row in rows {
+        for (at, value) in row.iter().enumerate() {
+            push(&mut columns, at, value.borrowed(), room);
+        }
+    }
+    columns
+}
+
+fn push<'a>(columns: &mut Vec<Column<'a>>, at: usize, value: Value<'a>, room: usize) {
+    match columns.get_mut(at) {
+        Some(column) => column.push(value),
+        None => columns.push(Column::of(value, room)),
+    }
 }
 
 /// Parameters as a statement takes them.

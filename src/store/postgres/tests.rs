@@ -2,6 +2,7 @@
 //! a server for them.
 
 mod database;
+mod exchanges;
 mod failures;
 mod proxy;
 mod schema;

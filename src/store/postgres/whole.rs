@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use super::{
     connect::{Borrowed, Connections},
     fault::{Fault, store_error},
-    rows::{columns, parameters, records},
+    group::Exchange,
+    rows::{columns, columns_of, parameters, records},
 };
 use crate::store::{
-    StoreError,
+    EventRecord, StoreError,
     column::{Record, Value},
     sql::Statement,
     transaction::Transaction,
@@ -71,6 +72,19 @@ impl Transaction for Whole<'_> {
         values: &[Value<'_>],
     ) -> Result<usize, Fault> {
         self.connections.execute_on(&self.borrowed, statement, &parameters(values)).await
+    }
+
+    async fn exchange(
+        &mut self,
+        statement: &'static Statement,
+        values: &[Value<'_>],
+        event: Option<&EventRecord>,
+    ) -> Result<bool, Fault> {
+        let one = Exchange::new(statement, values, event);
+        let columns = columns_of([one.values.as_slice()].into_iter());
+        let made =
+            self.connections.query_on(&self.borrowed, statement, &parameters(&columns)).await?;
+        Ok(!made.is_empty())
     }
 
     async fn insert<R: Record>(

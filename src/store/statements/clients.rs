@@ -50,9 +50,7 @@ pub(in crate::store) const IMPORT: Statement = insert!(
 
 pub(in crate::store) const SELECT: Statement = select!(ClientRecord, "WHERE client_id = $1");
 
-/// For PostgreSQL.
-pub(in crate::store) const SELECT_MANY: Statement =
-    select!(ClientRecord, "WHERE client_id = ANY($1)");
+pub(in crate::store) const SELECT_EACH: Statement = select_each!(ClientRecord, "client_id");
 
 /// For SQLite.
 pub(in crate::store) const SELECT_ALL: Statement = select!(ClientRecord, "ORDER BY client_id");

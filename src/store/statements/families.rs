@@ -109,6 +109,17 @@ pub(in crate::store) const SELECT_AND_SHARE: Statement = sql!(
     ],
 );
 
+/// The same, if the client belongs to it.
+pub(in crate::store) const SELECT_AND_SHARE_OF_MEMBER: Statement = sql!(
+    sqlite: ["SELECT ", <FamilyRecord as Record>::NAMES, " FROM families ", OF_MEMBER],
+    postgres: [
+        "SELECT ", <FamilyRecord as Record>::NAMES, " FROM families ", OF_MEMBER, " FOR SHARE"
+    ],
+);
+
+const OF_MEMBER: &str = "WHERE family_id = $1 \
+    AND EXISTS (SELECT 1 FROM clients WHERE client_id = $2 AND family = $1)";
+
 pub(in crate::store) const SELECT_PAGE: Statement =
     select!(FamilyRecord, "WHERE family_id >= $1 ORDER BY family_id LIMIT $2");
 
@@ -230,12 +241,7 @@ pub(in crate::store) const SELECT_MEMBERS: Statement = sql!(
     ],
 );
 
-pub(in crate::store) const SELECT_EACH_CLIENT: Statement = sql!(
-    sqlite: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1"],
-    postgres: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = ANY($1)"],
-);
-
-/// The same, locked in one order.
+/// As [`super::clients::SELECT_EACH`], locked in one order.
 pub(in crate::store) const SELECT_AND_LOCK_EACH_CLIENT: Statement = sql!(
     sqlite: ["SELECT ", <ClientRecord as Record>::NAMES, " FROM clients WHERE client_id = $1"],
     postgres: [

@@ -1,6 +1,6 @@
 //! Grants.
 
-use super::{GrantRecord, Record, Recorded, Statement, parameters, sql};
+use super::{Columns as _, EventRecord, GrantRecord, Record, Statement, parameters, sql};
 
 /// An existing grant advances to a later state, and never goes back.
 pub(in crate::store) const INSERT: Statement = insert!(
@@ -16,6 +16,8 @@ pub(in crate::store) const INSERT: Statement = insert!(
 );
 
 pub(in crate::store) const SELECT: Statement = select!(GrantRecord, "WHERE grant_id = $1");
+
+pub(in crate::store) const SELECT_EACH: Statement = select_each!(GrantRecord, "grant_id");
 
 pub(in crate::store) const SELECT_PAGE: Statement = select!(
     GrantRecord,
@@ -36,11 +38,25 @@ pub(in crate::store) const SELECT_NEWEST_OF_SUBJECT: Statement =
 pub(in crate::store) const SELECT_AHEAD: Statement =
     sql!("SELECT grant_id FROM grants WHERE grant_id >= $1 ORDER BY grant_id LIMIT 1 OFFSET $2");
 
-const REDEEM_TEXT: &str = "UPDATE grants SET redeemed_at = $2, expires_at = $3, refresh_family = $4, \
-    refresh_current = $5, refresh_expires_at = $6 WHERE grant_id = $1 AND redeemed_at IS NULL";
-
-/// In PostgreSQL one statement redeems and records.
-pub(in crate::store) const REDEEM: Recorded = recorded!(6, REDEEM_TEXT);
+/// In PostgreSQL, one statement redeems the codes of many grants and stores the events.
+pub(in crate::store) const REDEEM: Statement = sql!(
+    sqlite: [
+        "UPDATE grants SET redeemed_at = $2, expires_at = $3, refresh_family = $4, \
+         refresh_current = $5, refresh_expires_at = $6 \
+         WHERE grant_id = $1 AND redeemed_at IS NULL"
+    ],
+    postgres: [
+        "WITH redeemed AS (UPDATE grants SET redeemed_at = given.used_at, \
+         expires_at = given.ends_at, refresh_family = given.new_family, \
+         refresh_current = given.new_token, refresh_expires_at = given.token_ends_at FROM unnest(",
+        parameters(6 + EventRecord::COUNT),
+        ") AS given (id, used_at, ends_at, new_family, new_token, token_ends_at, ",
+        <EventRecord as Record>::NAMES,
+        ") WHERE grants.grant_id = given.id AND grants.redeemed_at IS NULL RETURNING given.*), \
+         told AS (INSERT INTO events (", <EventRecord as Record>::NAMES, ") SELECT ",
+        <EventRecord as Record>::NAMES, " FROM redeemed) SELECT id FROM redeemed"
+    ],
+);
 
 pub(in crate::store) const NOTE_GRACE: Statement =
     sql!("UPDATE grants SET graced = graced + 1 WHERE grant_id = $1");
@@ -56,11 +72,23 @@ pub(in crate::store) const SELECT_LIVE_OF_CLIENT: Statement = select!(
 pub(in crate::store) const SELECT_OF_SUBJECT_AND_CLIENT: Statement =
     select!(GrantRecord, "WHERE subject = $1 AND client = $2");
 
+/// In PostgreSQL, one statement supersedes the tokens of many grants.
 pub(in crate::store) const SUPERSEDE: Statement = sql!(
-    "UPDATE grants SET refresh_previous = refresh_current, superseded_at = $2, \
-     refresh_current = $3, refresh_expires_at = $4, refreshes = refreshes + 1 \
-     WHERE grant_id = $1 AND refresh_family = $5 \
-     AND refresh_current = $6 AND refresh_expires_at > $2 AND expires_at > $2"
+    sqlite: [
+        "UPDATE grants SET refresh_previous = refresh_current, superseded_at = $2, \
+         refresh_current = $3, refresh_expires_at = $4, refreshes = refreshes + 1 \
+         WHERE grant_id = $1 AND refresh_family = $5 \
+         AND refresh_current = $6 AND refresh_expires_at > $2 AND expires_at > $2"
+    ],
+    postgres: [
+        "UPDATE grants SET refresh_previous = refresh_current, superseded_at = given.used_at, \
+         refresh_current = given.successor, refresh_expires_at = given.token_ends_at, \
+         refreshes = refreshes + 1 FROM unnest(", parameters(6),
+        ") AS given (id, used_at, successor, token_ends_at, family, presented) \
+         WHERE grants.grant_id = given.id AND refresh_family = given.family \
+         AND refresh_current = given.presented AND refresh_expires_at > given.used_at \
+         AND expires_at > given.used_at RETURNING given.id"
+    ],
 );
 
 pub(in crate::store) const DELETE: Statement = sql!("DELETE FROM grants WHERE grant_id = $1");

@@ -38,6 +38,24 @@ macro_rules! select_and_lock {
     };
 }
 
+/// Selects the records of given identifiers. PostgreSQL plans it for one identifier, so that it uses the index however few rows
+/// there were when it was prepared.
+macro_rules! select_each {
+    ($record:ty, $id:literal) => {
+        sql!(
+            sqlite: [
+                "SELECT ", <$record as Record>::NAMES, " FROM ", <$record as Record>::TABLE,
+                " WHERE ", $id, " = $1"
+            ],
+            postgres: [
+                "SELECT ", <$record as Record>::NAMES, " FROM unnest($1) AS given (id) \
+                 CROSS JOIN LATERAL (SELECT * FROM ", <$record as Record>::TABLE,
+                " WHERE ", $id, " = given.id LIMIT 1) AS found"
+            ],
+        )
+    };
+}
+
 /// Inserts records: one by one in SQLite, one column after the other in PostgreSQL.
 macro_rules! insert {
     ($record:ty, $tail:expr) => {
