@@ -9,6 +9,7 @@ use super::{
     families::{all, allowed, expected, found, named, of},
     grants::Grants,
     register_with_families,
+    registrations::update,
 };
 use crate::{
     audit::Action,
@@ -139,4 +140,32 @@ pub(in crate::store) async fn a_family_has_its_clients_before_it_is_told_of_them
     store.rebuild_families(by().at, &|_| {}).await.unwrap();
     let family = of(&store, &clients[0]).await;
     assert_eq!((family.clients, family.removed, family.people), (3, 1, 1));
+}
+
+/// Whichever client of an arrival leaves first, its family lists the others.
+pub(in crate::store) async fn a_family_has_the_clients_of_an_arrival_of_which_one_has_left(
+    store: Arc<Store>,
+) {
+    let mut records = Records::new();
+    for leaves_first in [0, 1, 2] {
+        let name = format!("App{leaves_first}x");
+        let clients = [0; 3].map(|_| named(&mut records, &name));
+        register_with_families(&store, &clients).await;
+        let (changes, removed) = (&clients[leaves_first], &clients[(leaves_first + 1) % 3]);
+        let metadata = named(&mut records, "Another").metadata;
+        store.update_registration(update(changes, 0, &metadata), by()).await.unwrap();
+        let (id, stays) = (removed.client_id, clients[(leaves_first + 2) % 3].client_id);
+        store.remove_client(id, Action::ClientRemoved, "by_operator", by()).await.unwrap();
+
+        store.add_all_arrivals().await.unwrap();
+
+        let family = of(&store, &clients[0]).await;
+        assert_eq!((family.clients, family.removed), (1, 1));
+        let family = family.family_id;
+        let filter = ClientFilter { family: Some(family), ..ClientFilter::default() };
+        let listed = everything(&store, &filter, 10).await;
+        assert_eq!(listed.iter().map(|it| it.client_id).collect::<Vec<_>>(), [stays]);
+        let registered = store.family_registrations(family, Timestamp::from_millis(0)).await;
+        assert_eq!(registered.unwrap(), 1);
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 const NAME: &str = r#"{"client_name":"Another","redirect_uris":["https://app.example/cb"]}"#;
 
-fn update(client: &ClientRecord, generation: u64, metadata: &str) -> ClientUpdate {
+pub(super) fn update(client: &ClientRecord, generation: u64, metadata: &str) -> ClientUpdate {
     ClientUpdate {
         client_id: client.client_id,
         generation: Generation::new(generation),
