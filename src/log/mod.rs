@@ -29,7 +29,7 @@ pub enum LogError {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
-    /// Somebody else has set up a log in this process.
+    /// Another log was already set up in this process.
     #[error("the log is set up already")]
     Already(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -47,8 +47,8 @@ pub(crate) fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |dropped| dropped.dropped_lines() as u64)
 }
 
-/// In force whatever the filter says: at `debug` the driver of the database writes the values of every statement,
-/// and what strangers wrote is never logged.
+/// A directive that overrides the filter: at `debug` the database driver would log the values of every statement,
+/// which strangers may have written.
 const DISCREET: &str = "tokio_postgres::query=info";
 
 /// The log. Dropped, it writes the lines that wait, for one second at most.
@@ -86,7 +86,7 @@ fn writer(is_json: bool) -> (NonBlocking, WorkerGuard) {
         .lossy(true)
         .thread_name("log")
         .finish(lines);
-    // A second log is refused later, and drops nothing of the first.
+    // A second log is rejected later, and its counter must not replace this one.
     let _first = DROPPED.set(lines.error_counter());
     (lines, guard)
 }
@@ -95,7 +95,7 @@ fn writer(is_json: bool) -> (NonBlocking, WorkerGuard) {
 struct Lines {
     stderr: BufWriter<Stderr>,
     is_json: bool,
-    /// How many dropped lines the log has told of.
+    /// How many dropped lines the log has reported.
     told: u64,
 }
 
@@ -115,7 +115,7 @@ impl Write for Lines {
     }
 }
 
-/// Writes how many lines are missing. It does not go through the queue, which is full when it is due.
+/// Writes how many lines are missing, directly: the queue is full at that moment.
 fn report(lines: u64, is_json: bool) {
     let say = || tracing::warn!(lines, "log lines were dropped: stderr was not read fast enough");
     let log = fmt().with_ansi(false).with_writer(stderr);

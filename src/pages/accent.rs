@@ -2,7 +2,7 @@
 
 use crate::config::Color;
 
-/// What links and marks are drawn on, in light and in dark; `style.css` has the same colors.
+/// The backgrounds of links and marks, in light and in dark mode; `style.css` has the same colors.
 const LIGHT: [Color; 3] =
     [Color([0xf2, 0xf4, 0xf8]), Color([0xff, 0xff, 0xff]), Color([0xf6, 0xf8, 0xfb])];
 const DARK: [Color; 3] =
@@ -11,11 +11,11 @@ const DARK: [Color; 3] =
 const BLACK: Color = Color([0, 0, 0]);
 const WHITE: Color = Color([0xff, 0xff, 0xff]);
 
-/// The least contrast of text.
+/// The least contrast of readable text.
 const CONTRAST_MIN: f64 = 4.5;
 
-/// Rules after those of `style.css`. Buttons have the color itself; links and marks have it darker or lighter, as far as
-/// they need it to be read.
+/// CSS rules that follow those of `style.css`. Buttons have the accent color itself; links and marks have it as much
+/// darker or lighter as readable text needs.
 pub(super) fn rules(accent: Color) -> String {
     let ink = if contrast(WHITE, accent) >= CONTRAST_MIN { WHITE } else { BLACK };
     let hover = mixed(accent, if ink == WHITE { BLACK } else { WHITE }, 15);
@@ -27,7 +27,7 @@ pub(super) fn rules(accent: Color) -> String {
     )
 }
 
-/// The color, mixed with `toward` until it can be read on each of `grounds`.
+/// The color, mixed with `toward` until it is readable on each of `grounds`.
 fn readable(color: Color, grounds: &[Color], toward: Color) -> Color {
     let shades = (0..=100).map(|percent| mixed(color, toward, percent));
     let is_readable =

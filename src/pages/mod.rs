@@ -33,14 +33,14 @@ use crate::{
 
 const STYLESHEET: &str = include_str!("style.css");
 
-/// Where the parts of a page lead, below the path of the issuer.
+/// The parts that all pages of an issuer share.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     /// The path of the issuer; empty for most.
     pub(crate) path: String,
     /// The host by which people know this server.
     pub(crate) host: String,
-    /// What the reader reads.
+    /// The language of the page.
     pub(crate) language: Language,
     branding: BrandingConfig,
 }
@@ -56,7 +56,7 @@ impl Site {
         }
     }
 
-    /// What people call this server.
+    /// The name of this server for people.
     fn name(&self) -> &str {
         self.branding.name.as_deref().unwrap_or(&self.host)
     }
@@ -91,14 +91,14 @@ pub(crate) struct ProviderChoice {
     pub(crate) name: String,
 }
 
-/// Asks who it is, and says for whom.
+/// The sign-in page, which names the waiting client.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub(crate) struct SignInPage {
     pub(crate) site: Site,
-    /// Whose authorization request waits, if one does.
+    /// The client whose authorization request waits, if there is one.
     pub(crate) client: Option<ClientBox>,
-    /// The authorization request; empty if none waits.
+    /// The waiting authorization request; empty if there is none.
     pub(crate) request: String,
     pub(crate) providers: Vec<ProviderChoice>,
     pub(crate) is_local: bool,
@@ -117,9 +117,9 @@ pub(crate) struct ConsentPage {
     pub(crate) wanted: Vec<Wanted>,
     /// Sensitive scopes, which stand apart.
     pub(crate) sensitive: Vec<Wanted>,
-    /// Whether it is about this server itself.
+    /// The operator rights that the app asks for, if it asks for any.
     pub(crate) administration: Option<Administration>,
-    /// The same was allowed before.
+    /// Whether the person allowed the same before.
     pub(crate) is_known: bool,
 }
 
@@ -136,7 +136,7 @@ impl ConsentPage {
 pub(crate) struct GrantsPage {
     pub(crate) site: Site,
     pub(crate) account: String,
-    /// The one allowed last comes first.
+    /// The apps, the one that was allowed last first.
     pub(crate) apps: Vec<ConnectedApp>,
     /// The last grant that was read, if there may be older ones.
     pub(crate) more: Option<String>,
@@ -152,12 +152,12 @@ pub(crate) struct MessagePage {
     pub(crate) next: Message,
     /// What the developer of the app or the administrator needs to know.
     pub(crate) detail: Option<Message>,
-    /// The identifier of the request, by which the log has it.
+    /// The request identifier, as in the log.
     pub(crate) reference: Option<String>,
     pub(crate) action: Action,
 }
 
-/// What a button of a message does.
+/// The action of a button on a message page.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     None,
@@ -166,7 +166,7 @@ pub(crate) enum Action {
         request: String,
         text: Message,
     },
-    /// Leads to a page of ours.
+    /// Links to a page of this server.
     Link {
         text: Message,
         path: String,
@@ -184,7 +184,7 @@ pub(crate) struct HomePage {
 }
 
 impl HomePage {
-    /// Where clients find what they need.
+    /// The links for developers.
     fn for_developers(&self) -> Message {
         let at = |id: &'static str, path: &str| {
             Message::new(id).with("url", format!("{}{path}", self.site.path))
@@ -236,7 +236,7 @@ pub(crate) struct SignOutPage {
     pub(crate) site: Site,
     pub(crate) account: String,
     pub(crate) form_token: String,
-    /// The authorization request that waits for somebody else.
+    /// The authorization request that another person will decide about.
     pub(crate) request: Option<String>,
 }
 
@@ -252,18 +252,18 @@ impl SignOutPage {
     }
 }
 
-/// Where a form of a page may lead in the end, beside ourselves: browsers look at redirects, too.
+/// Where the form of a page may lead beside this server: browsers check redirects, too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FormTarget<'uri> {
-    /// Nowhere else.
+    /// This server only.
     Ourselves,
-    /// To a provider, wherever that has its pages.
+    /// A provider's pages, at any host.
     AnyProvider,
-    /// To this redirect URI.
+    /// This redirect URI.
     RedirectUri(&'uri str),
 }
 
-/// A page, with the site that it is of.
+/// A page, with its site.
 pub(crate) trait Page: Template {
     fn site(&self) -> &Site;
 }
@@ -291,16 +291,16 @@ pub(crate) fn page(template: &impl Page, status: StatusCode, target: FormTarget<
     headers.insert(CONTENT_SECURITY_POLICY, policy(target, template.site().branding.logo.as_ref()));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Nobody else learns the address of a page. With `no-referrer`, browsers would say `Origin: null` to us as well,
-    // and those that send no `Sec-Fetch-Site` could post no form here (Fetch §3.2).
+    // Other sites do not learn the address of a page. With `no-referrer`, browsers would send `Origin: null` to us as
+    // well, and a browser without `Sec-Fetch-Site` could post no form here (Fetch §3.2).
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    // No Cross-Origin-Opener-Policy: a client that opened the page in a window would lose hold of it.
+    // No Cross-Origin-Opener-Policy: a client that opened the page in a window would lose its handle of the window.
     response
 }
 
-/// Nothing but our stylesheet and the logo, in no frame, and forms only to where they have to lead. Some browsers hold every
-/// redirect after a form to that, those of others, too: a client that gets its answer sends people on to its own
-/// pages, wherever they are, and would be stopped there.
+/// The content security policy of a page: our stylesheet and the logo only, no frames, and forms only to their
+/// targets. Some browsers apply the form rule to every later redirect, even of other sites, so it must allow the
+/// redirects of a client that gets its response.
 fn policy(target: FormTarget<'_>, logo: Option<&Logo>) -> HeaderValue {
     const ANYWHERE: &str =
         "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -311,7 +311,7 @@ fn policy(target: FormTarget<'_>, logo: Option<&Logo>) -> HeaderValue {
         FormTarget::AnyProvider => format!("{ANYWHERE}{OURSELVES}{WEB_AND_DEVICE}"),
         FormTarget::RedirectUri(uri) => match uri.split_once(':').map_or(uri, |(scheme, _)| scheme)
         {
-            // A site may hand on to a program by any scheme.
+            // The website may redirect to an app with any scheme.
             "https" => ANYWHERE.to_owned(),
             scheme => format!("{ANYWHERE}{OURSELVES}{WEB_AND_DEVICE} {scheme}:"),
         },

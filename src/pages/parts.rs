@@ -1,13 +1,13 @@
-//! What pages show of clients: their names, where their answers go, and what they ask for.
+//! The parts of pages about clients: names, destinations, and requested access.
 
 use crate::messages::{Argument, Message};
 
-/// What a page says of a client.
+/// The description of a client on a page.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientBox {
     /// What the client calls itself, shortened.
     pub(crate) name: Option<String>,
-    /// Where the answer goes: a host, or the device of the person.
+    /// The destination of the response: a host, or the person's device.
     pub(crate) destination: Destination,
     /// The host of its metadata document, if it has one.
     pub(crate) document_host: Option<String>,
@@ -15,7 +15,7 @@ pub(crate) struct ClientBox {
     pub(crate) imitation: Option<Imitation>,
     /// How long ago it registered.
     pub(crate) registered: Option<Message>,
-    /// Pages about it, on the host to which the answer goes.
+    /// The client's pages on the host that receives the response.
     pub(crate) links: Vec<Link>,
 }
 
@@ -25,7 +25,7 @@ impl ClientBox {
         initial(self.name.as_deref())
     }
 
-    /// What the page says of it beside its name and destination.
+    /// The details below the name and the destination.
     pub(super) fn details(&self) -> Message {
         let mut details = match &self.destination {
             Destination::Device(uri) => {
@@ -62,7 +62,8 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Says it below the name of a client; `device` is the message for a program.
+    /// The destination, as the page shows it below the name of a client; `device` is the message for an app on the
+    /// device.
     pub(super) fn shown(&self, device: &'static str) -> Message {
         match self {
             Self::Website(host) => {
@@ -72,12 +73,12 @@ impl Destination {
         }
     }
 
-    /// Whether it needs a smaller font.
+    /// Whether the host needs a smaller font.
     pub(super) fn is_long(&self) -> bool {
         matches!(self, Self::Website(host) if host.len() > LONG)
     }
 
-    /// Of a button that leads there.
+    /// The text of the button that leads back to the destination.
     pub(crate) fn way_back(&self) -> Message {
         match self {
             Self::Website(host) => Message::new("back-to-website").with("host", host),
@@ -85,7 +86,7 @@ impl Destination {
         }
     }
 
-    /// Whether people know both as the same place.
+    /// Whether people would take both for the same place.
     pub(crate) fn looks_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Website(one), Self::Website(other)) => one == other,
@@ -95,7 +96,7 @@ impl Destination {
     }
 }
 
-/// From how many bytes a host is long.
+/// The number of bytes from which a host is long.
 const LONG: usize = 40;
 
 /// A host that may be broken after each dot, as HTML.
@@ -104,17 +105,17 @@ fn breakable(host: &str) -> String {
     escaped.map(|host| host.to_string().replace('.', ".<wbr>")).unwrap_or_default()
 }
 
-/// A name that looks like a protected one, on a client whose destination is not its owner's.
+/// A client's name that looks like a protected one, while its destination does not belong to the owner of that name.
 #[derive(Clone, Debug)]
 pub(crate) struct Imitation {
     /// The protected name.
     pub(crate) name: String,
-    /// A host of its owner; `None` when the settings name none.
+    /// A host of the name's owner; `None` if the settings have none.
     pub(crate) home: Option<String>,
 }
 
 impl Imitation {
-    /// What the page says against a client with this destination.
+    /// The warning about a client with this destination.
     pub(super) fn warning(&self, destination: &Destination) -> Message {
         let doubt = match &self.home {
             Some(home) => Message::new("imitation-elsewhere").with("home", home),
@@ -143,26 +144,26 @@ pub(crate) struct WantedResource {
     pub(crate) name: Option<Description>,
 }
 
-/// A text that says what something is.
+/// The description of a scope or a resource.
 #[derive(Clone, Debug)]
 pub(crate) enum Description {
     Ours(Message),
-    /// From the settings.
+    /// A text from the settings.
     Operators(String),
 }
 
-/// One thing that a client wants to be allowed.
+/// One requested permission.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) scope: String,
     pub(crate) description: Option<Description>,
-    /// It was not allowed before.
+    /// Whether the permission is new to this client.
     pub(crate) is_added: bool,
-    /// The operator marked the scope as sensitive.
+    /// Whether the operator marked the scope as sensitive.
     pub(crate) is_sensitive: bool,
 }
 
-/// What an app that asks for the operator API could do there.
+/// The rights of an app that asks for the operator API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Administration {
     /// See and disconnect the apps of the person alone.
@@ -178,11 +179,11 @@ pub(crate) enum Administration {
 pub(crate) struct ConnectedApp {
     /// The client identifier.
     pub(crate) client: String,
-    /// Of the form that disconnects it.
+    /// The token of the form that disconnects the app.
     pub(crate) form_token: String,
     /// What the client calls itself.
     pub(crate) name: Option<String>,
-    /// Every place that receives its answers; the newest first.
+    /// Every destination of the app; the newest first.
     pub(crate) destinations: Vec<Destination>,
     /// The host of its metadata document, if it has one.
     pub(crate) document_host: Option<String>,
@@ -200,7 +201,7 @@ impl ConnectedApp {
         initial(self.name.as_deref())
     }
 
-    /// What the page says of it beside its name and destinations.
+    /// The details below the name and the destinations.
     pub(super) fn details(&self) -> Message {
         let allowed = Message::new("grants-allowed").with("ago", &self.allowed);
         let mut details = allowed.then(match &self.used {

@@ -15,7 +15,7 @@ const TAGS_MAX: usize = 16;
 pub(crate) struct Reader {
     /// The language of the page.
     pub(crate) language: Language,
-    /// Language tags, the best first: clients may have names in other languages than the pages.
+    /// Language tags, the best first: the name of a client may be in a language that pages lack.
     pub(crate) tags: Vec<String>,
 }
 

@@ -1,8 +1,8 @@
-//! What a connection is doing, since when, and how many bytes it holds for that, so that a slow or greedy caller
-//! is cut off.
+//! The activity of a connection: what it does, since when, and how many bytes it holds, so that a slow or greedy
+//! caller is disconnected.
 //!
-//! Nothing here sets a timer for a request: the connection looks at its activity now and then. A request counts
-//! until its answer is taken, which over HTTP/2 the caller decides by its windows.
+//! No request has a timer of its own: the connection checks its activity periodically. A request counts until the
+//! caller has taken its response, which over HTTP/2 depends on the caller's windows.
 
 use std::{
     io, mem,
@@ -20,19 +20,19 @@ use tokio::{
 use super::places::Bytes;
 use crate::config::ConnectionsConfig;
 
-/// The most that is counted of a handshake or a head before there is a request, in bytes.
+/// The most bytes that count for a handshake or a head before there is a request.
 const HEAD_HELD_MAX: usize = 64 << 10;
 
-/// How long a connection may take for what.
+/// The time limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeLimits {
-    /// For a TLS handshake, and for the head of a request once its first byte is there.
+    /// The limit for a TLS handshake, and for the head of a request from its first byte on.
     pub(crate) head: Duration,
-    /// Between two requests.
+    /// The limit between two requests.
     pub(crate) idle: Duration,
-    /// For making an answer, whatever it waits for.
+    /// The limit for making a response, whatever it waits for.
     pub(crate) work: Duration,
-    /// For taking an answer, once it did not take all of it at once.
+    /// The limit for taking a response, once the caller did not take all of it at once.
     pub(crate) answer: Duration,
 }
 
@@ -53,7 +53,7 @@ impl TimeLimits {
     }
 }
 
-/// What a connection is doing, and the bytes it holds for that.
+/// The state of a connection, and the bytes that it holds.
 #[derive(Debug)]
 pub(crate) struct Activity {
     state: Mutex<State>,
@@ -67,22 +67,21 @@ struct State {
     since: Instant,
     exchanges: Vec<InFlight>,
     next: u32,
-    /// Since when the caller has not taken all of what was written.
+    /// When the caller stopped taking what was written.
     blocked_since: Option<Instant>,
-    /// Over HTTP/2 bytes come between requests too, and say nothing about a next one.
+    /// Whether the connection speaks HTTP/2. Its bytes between requests do not mean that a request is coming.
     is_multiplexed: bool,
-    /// All that is counted for this connection, in bytes: handshakes and heads that are not complete, requests,
-    /// answers.
+    /// All bytes that count for this connection: incomplete handshakes and heads, requests, and responses.
     held: usize,
-    /// What came of a handshake or a head, until there is a request.
+    /// The bytes of a handshake or a head, until there is a request.
     head: usize,
-    /// Answers that were written and not flushed.
+    /// The bytes of responses that were written and not flushed.
     written: usize,
-    /// Nothing is counted any longer.
+    /// Whether counting has stopped.
     is_ended: bool,
 }
 
-/// A request that came and whose answer is not taken.
+/// A request whose response the caller has not fully taken.
 #[derive(Debug)]
 struct InFlight {
     id: u32,
@@ -90,37 +89,37 @@ struct InFlight {
     stage: Stage,
 }
 
-/// How far an exchange has come, by which its time is limited.
+/// The stage of an exchange, which determines its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// This server makes the answer.
     Working,
-    /// Another server makes the answer, or sends it piece by piece; whoever waits for that limits the time.
+    /// Another server makes or streams the response; the code that waits for that server limits the time.
     Elsewhere,
-    /// The caller takes the answer, since then.
+    /// The caller has been taking the response since then.
     Answered(Instant),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has come yet.
+    /// No byte has arrived yet.
     Fresh,
     /// Part of a request's head has come.
     Head,
-    /// Requests are being answered, or their answers taken.
+    /// Requests are being processed, or callers take their responses.
     Busy,
     /// Between two requests.
     Idle,
 }
 
-/// What a connection took too long for.
+/// The time limit that a connection has exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overdue {
-    /// For sending a request or taking an answer: nothing is owed to such a caller.
+    /// The caller sends a request or takes a response too slowly; it gets no response.
     Slow,
-    /// It is the server that took too long.
+    /// The server took too long for a response.
     Unanswered,
-    /// For asking again: it may be told that the connection ends.
+    /// No next request came; the server may close the connection properly.
     Idle,
 }
 
@@ -141,12 +140,12 @@ impl Activity {
         Arc::new(Self { state: Mutex::new(state), bytes, end: Notify::new() })
     }
 
-    /// The connection speaks HTTP/2.
+    /// Marks the connection as HTTP/2.
     pub(crate) fn multiplexed(&self) {
         self.state().is_multiplexed = true;
     }
 
-    /// Counts a request that holds so many bytes, until its answer is taken.
+    /// Counts a request that holds so many bytes, until the caller has taken its response.
     pub(crate) fn request(self: &Arc<Self>, bytes: usize) -> Exchange {
         let id = {
             let mut state = self.state();
@@ -170,19 +169,19 @@ impl Activity {
         (state.phase == Phase::Head).then_some(state.next)
     }
 
-    /// Whether nothing of a request has come that is not answered.
+    /// Whether the connection waits for a request, with none arriving or unanswered.
     pub(crate) fn is_waiting(&self) -> bool {
         let state = self.state();
         matches!(state.phase, Phase::Fresh | Phase::Idle) && state.blocked_since.is_none()
     }
 
-    /// Since when a next request could come; `None` while there is something to do.
+    /// When the connection became idle; `None` while it is busy.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.phase == Phase::Idle && state.blocked_since.is_none()).then_some(state.since)
     }
 
-    /// Since when the oldest request has been coming or answered; `None` between two requests.
+    /// When the oldest current request began; `None` between two requests.
     pub(super) fn busy_since(&self) -> Option<Instant> {
         let state = self.state();
         match state.phase {
@@ -192,7 +191,7 @@ impl Activity {
         }
     }
 
-    /// Whether the connection has taken longer than it may, and for what.
+    /// The time limit that the connection has exceeded, if any.
     pub(crate) fn overdue(&self, limits: TimeLimits) -> Option<Overdue> {
         let state = self.state();
         let answered = state.exchanges.iter().filter_map(|exchange| match exchange.stage {
@@ -217,7 +216,7 @@ impl Activity {
         (state.since.elapsed() >= limit).then_some(overdue)
     }
 
-    /// Tells the connection to end, and counts nothing of it any longer.
+    /// Tells the connection to end, and stops counting its bytes.
     pub(super) fn end(&self) {
         let mut state = self.state();
         let held = state.held;
@@ -240,7 +239,7 @@ impl Activity {
         {
             let mut state = self.state();
             match state.phase {
-                // What a fresh connection may take is counted from its beginning.
+                // The time limit of a new connection runs from its start.
                 Phase::Fresh => state.phase = Phase::Head,
                 Phase::Idle if !state.is_multiplexed => {
                     state.phase = Phase::Head;
@@ -304,17 +303,17 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Another server makes the answer. Whoever waits for it limits the time.
+    /// Marks the response as made by another server. The code that waits for it limits the time.
     pub(crate) fn waits_for_another_server(&self) {
         self.activity.state().enter(self.id, Stage::Elsewhere);
     }
 
-    /// There is an answer, of so many bytes: from now on it is the caller who takes time.
+    /// Marks the response as ready, with so many bytes: from now on the caller's time counts.
     pub(crate) fn answered(&mut self, bytes: usize) {
         self.holds(bytes, Stage::Answered(Instant::now()));
     }
 
-    /// There is an answer that comes piece by piece, for as long as that takes, and holds so many bytes.
+    /// Marks the response as a stream without a time limit that holds so many bytes.
     pub(crate) fn streams(&mut self, bytes: usize) {
         self.holds(bytes, Stage::Elsewhere);
     }
@@ -348,7 +347,7 @@ impl Drop for Exchange {
     }
 }
 
-/// A stream that tells the activity of its connection what passes.
+/// A stream that reports its bytes to the activity of its connection.
 pub(crate) struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
@@ -409,7 +408,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A flush comes after everything was written: nothing waits for the caller any longer.
+        // All data was written before this flush, so nothing waits for the caller any longer.
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.is_blocked = false;
         self.activity.flushed();

@@ -1,5 +1,5 @@
-//! What scripts of other origins may do (docs/protocol.md): register, discover, exchange and revoke tokens, from
-//! anywhere, without credentials. It is the same for every origin, so nothing is asked of the request.
+//! The access of scripts from other origins (docs/protocol.md): registration, discovery, and token exchange and
+//! revocation, from any origin and without credentials. All origins get the same headers, so the request is not read.
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -18,10 +18,10 @@ const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
      x-ratelimit-limit, x-ratelimit-period, x-ratelimit-remaining, x-ratelimit-reset, \
      x-ratelimit-name",
 );
-/// How long a browser may remember the answer, in seconds.
+/// How long a browser may cache the preflight response, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
-/// The answer to a browser that asks whether a script may ask (Fetch, CORS-preflight request).
+/// The response to a CORS preflight request (Fetch).
 pub(crate) fn preflight(methods: HeaderValue) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -33,7 +33,7 @@ pub(crate) fn preflight(methods: HeaderValue) -> Response {
     response
 }
 
-/// Lets every origin read an answer, and these headers of it.
+/// Lets scripts of every origin read a response, and these headers of it.
 pub(crate) fn allow(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);

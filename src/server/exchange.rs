@@ -1,6 +1,5 @@
-//! What happens to every request around its endpoint, at the public listener and at those of operators and proxies, in one
-//! function: the caller's address, the request's identifier, the headers of every answer, the one log event, the span, the
-//! counters; and a JSON answer when a handler panics.
+//! The steps around every endpoint, at all listeners but management: the caller's address, the request identifier,
+//! the common headers, the log event, the span, the counters, and a JSON response if a handler panics.
 
 use std::{
     any::Any,
@@ -41,7 +40,8 @@ use crate::{
     traces::{Answered, Received, RequestSpan},
 };
 
-/// Browsers use HTTPS for a year (RFC 6797 §6.1). Other hosts of the domain are not ours to speak for.
+/// Browsers use HTTPS for a year (RFC 6797 §6.1). The policy leaves out other hosts of the domain, which may have
+/// other owners.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Answers the requests of a listener.
@@ -133,7 +133,7 @@ impl Answer for Exchange {
                 };
                 exchange.waits_for_another_server();
                 let sender = Sender { address, request_id: &request_id };
-                // In a box, or every connection would carry the room that this needs.
+                // Boxed, so that other connections do not carry the size of this future.
                 Box::pin(guard::answer(&self.app, &self.guards, found, sender, request)).await
             };
             let answered = pin!(answered);
@@ -176,7 +176,7 @@ impl Answer for Exchange {
     }
 }
 
-/// What the span of a request tells of its answer: the same as its event.
+/// The response in the span of a request: the same data as its log event.
 fn answered(event: &RequestEvent<'_>) -> Answered {
     Answered {
         status: event.status,
@@ -196,7 +196,7 @@ fn withhold_body(response: &mut Response) {
 
 fn headers_of_every_answer(response: &mut Response, route: &Route, request_id: HeaderValue) {
     let headers = response.headers_mut();
-    // Unless an endpoint says that its answer is the same for everybody.
+    // An endpoint may mark its response as the same for everybody.
     if let Entry::Vacant(entry) = headers.entry(CACHE_CONTROL) {
         entry.insert(HeaderValue::from_static("no-store"));
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
@@ -207,18 +207,18 @@ fn headers_of_every_answer(response: &mut Response, route: &Route, request_id: H
     }
 }
 
-/// Whether nothing can follow on the connection: part of the body is still on its way.
+/// Whether the connection must end: part of the body is still arriving.
 fn is_last(status: StatusCode) -> bool {
     matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
 }
 
-/// What the future yields, or what it panicked with. It stays where it is: it is most of what a request holds.
-/// `span` is the current one meanwhile.
+/// The output of the future, or its panic. The future is not moved, because it is most of the memory of a request.
+/// `span` is current while it runs.
 async fn or_panic<F: Future>(
     mut future: Pin<&mut F>,
     span: Option<&RequestSpan>,
 ) -> Result<F::Output, Box<dyn Any + Send>> {
-    // The future is never polled again after a panic, so nobody sees what it left half done.
+    // The future is never polled again after a panic, so nothing reads its broken state.
     poll_fn(|cx| {
         let _entered = span.map(RequestSpan::enter);
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

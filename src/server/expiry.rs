@@ -1,5 +1,5 @@
-//! What time does to clients and to the audit log: clients become dormant and are removed, old events are deleted.
-//! Of the nodes that share a database, one looks through all of it in an hour, a page at a time.
+//! The expiry of clients and audit events: clients become dormant and are removed, and old events are deleted. One of
+//! the nodes that share a database checks all records once an hour, a page at a time.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,25 +18,25 @@ use crate::{
     },
 };
 
-/// How long a whole look takes at least, from one beginning to the next.
+/// The least time between the starts of two full checks, in seconds.
 const EVERY_SECONDS: u64 = 60 * 60;
 
-/// How often each node checks whether it is time.
+/// How often each node checks whether a full check is due.
 const CHECK_EVERY: Duration = Duration::from_mins(10);
 
-/// How many records are looked at in one step.
+/// How many records one step reads.
 const PAGE_RECORDS: usize = 500;
 
-/// How many clients one change makes dormant or removes: a registration never waits for more.
+/// The most clients that one change marks as dormant or removes: a registration never waits for more.
 const CLIENTS_AT_ONCE: usize = 50;
 
-/// Between two steps: registrations do not get slower.
+/// The pause between two steps, so that registrations do not get slower.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// While the store has too much to write.
+/// The pause while the store is overloaded.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Prepares the first look at a store, before anything is swept that proves a use.
+/// Prepares the first check of a store, before a sweep deletes records that prove a use.
 pub(super) async fn begin(app: &App) {
     let begun = if is_on(app) { counts_from(app).await.map(drop) } else { Ok(()) };
     if let Err(error) = begun {
@@ -44,7 +44,7 @@ pub(super) async fn begin(app: &App) {
     }
 }
 
-/// Looks for what has expired, until it is dropped.
+/// Checks for expired records, until it is dropped.
 pub(super) async fn run(app: &App) {
     loop {
         if let Err(error) = look(app).await {
@@ -62,7 +62,7 @@ fn is_on(app: &App) -> bool {
         || app.rules.current().expire_clients()
 }
 
-/// Looks through everything once, unless another node has done so within the hour.
+/// Checks all records once, unless another node has done so within the hour.
 async fn look(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     if !is_on(app) {
@@ -85,14 +85,14 @@ async fn look(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Shows when a node last came to the end.
+/// Sets the metric of the last completed check.
 fn ended(app: &App, at: Timestamp) {
     app.metrics.expired_clients.ended_at.set(at.as_seconds());
     app.metrics.old_events.ended_at.set(at.as_seconds());
 }
 
-/// From when on time counts. The first look at a store notes the uses that its consents and grants prove: earlier
-/// releases have not recorded any.
+/// The start of the time that counts for expiry. The first check of a store records the uses that its consents and
+/// grants prove, because earlier releases did not record uses.
 async fn counts_from(app: &App) -> Result<Timestamp, StoreError> {
     let marks = app.store.marks().await?;
     let now = app.clock.now();
@@ -122,7 +122,7 @@ async fn learn_uses(app: &App) -> Result<(), StoreError> {
     }
 }
 
-/// Notes uses of registered clients; the record of a client with a document says when it was allowed.
+/// Records uses of registered clients; the record of a client with a document has its own time.
 async fn note_uses(app: &App, uses: Vec<(&ClientIdentifier, Timestamp)>) -> Result<(), StoreError> {
     let mut last: HashMap<ClientId, Timestamp> = HashMap::new();
     for (client, used_at) in uses {
@@ -164,7 +164,7 @@ async fn expire_clients(app: &App, counts_from: Timestamp) -> Result<Expired, St
     Ok(all)
 }
 
-/// Deletes old events; the pages of removed clients read theirs for longer.
+/// Deletes old events; events about removed clients, which pages show, are kept longer.
 async fn forget_events(app: &App) -> Result<usize, StoreError> {
     let (keep_days, tombstone_days) =
         (app.config.audit.keep_days, app.config.clients.tombstone_days);
@@ -192,7 +192,7 @@ async fn forget_events(app: &App) -> Result<usize, StoreError> {
     }
 }
 
-/// Tries again for as long as the store is busy: nothing waits for this.
+/// Retries for as long as the store is busy: no request waits for this work.
 async fn patiently<T, F>(change: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,

@@ -1,5 +1,5 @@
-//! Requests that say twice, or not at all, whom they are for, what they carry, or where they end. A proxy in front may
-//! have read them another way, so no endpoint sees them.
+//! Rejects requests whose host, content, or length is missing or contradictory. A proxy in front may have read them
+//! differently, so no endpoint sees them.
 
 use std::{
     io,
@@ -61,9 +61,9 @@ fn is_same(host: &HeaderValue, authority: &Authority) -> bool {
 
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 
-/// Looks for `Content-Length` in heads of HTTP/1, from which hyper removes it where there is `Transfer-Encoding` as well
-/// (RFC 9112 §6.3), so that handlers could not refuse such a request. A head that arrives before the last request was
-/// answered is not looked through: hyper then reads it as the RFC says, and ends the connection.
+/// Looks for `Content-Length` in heads of HTTP/1. Hyper removes it if there is `Transfer-Encoding` as well (RFC 9112
+/// §6.3), so handlers could not reject such a request. A head that arrives before the last response is not checked:
+/// hyper then reads it as the RFC says, and ends the connection.
 #[derive(Debug, Default)]
 struct Heads {
     /// The request that the head is of.
@@ -75,7 +75,7 @@ struct Heads {
 }
 
 impl Heads {
-    /// Reads a part of the head of the nth request; whether it has `Content-Length`.
+    /// Reads a part of the head of the nth request, and tells whether it has `Content-Length`.
     fn read(&mut self, nth: u32, bytes: &[u8]) -> bool {
         if self.nth != Some(nth) {
             *self =
@@ -111,7 +111,7 @@ pub(super) struct Headed<S> {
 }
 
 impl<S> Headed<S> {
-    /// `has_length` is set as soon as the head that arrives has one; whoever takes the request resets it.
+    /// Sets `has_length` as soon as the arriving head has the header; the code that takes the request resets it.
     pub(super) fn new(stream: S, activity: Arc<Activity>, has_length: Arc<AtomicBool>) -> Self {
         Self { stream, heads: Heads::default(), activity, has_length }
     }

@@ -51,15 +51,15 @@ const STREAM_WINDOW: u32 = 16 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 10;
 /// What TLS buffers of what was written to a connection that takes no more, in bytes.
 const TLS_BUFFER: usize = 16 << 10;
-/// After this silence an HTTP/2 peer is asked whether it is still there.
+/// How long an HTTP/2 connection may be silent before the server sends a ping.
 const PING_AFTER: Duration = Duration::from_secs(20);
-/// How long nothing is accepted after the system could not give a connection.
+/// The pause after the system could not accept a connection.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
-/// How HTTP/2 begins (RFC 9113 §3.4), as far as it tells it from HTTP/1.
+/// The start of HTTP/2 (RFC 9113 §3.4), enough to tell it from HTTP/1.
 const PREFACE: &[u8; 6] = b"PRI * ";
 
-/// Who answers the requests of a listener.
+/// The code that responds to the requests of a listener.
 pub(crate) trait Answer: Send + Sync + 'static {
     fn answer(
         &self,
@@ -80,7 +80,8 @@ pub(crate) struct Listener<A> {
     /// Requests that one HTTP/2 connection may have in flight, those with untaken answers among them.
     pub(crate) streams_max: u32,
     pub(crate) metrics: Arc<ConnectionMetrics>,
-    /// Once cancelled nothing is accepted, and what is in flight is finished within `drain`.
+    /// When this is cancelled, the listener accepts no more connections, and finishes current requests within
+    /// `drain`.
     pub(crate) draining: CancellationToken,
     pub(crate) drain: Duration,
     pub(crate) tasks: TaskTracker,
@@ -98,7 +99,7 @@ impl<A: Answer> Listener<A> {
             match accepted {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if is_of_one_connection(&error) => {}
-                // No more file descriptors, or no memory: trying at once would only burn the processor.
+                // No file descriptors or no memory: an immediate retry would only waste processor time.
                 Err(error) => {
                     tracing::warn!(error = %error, "a connection could not be accepted");
                     sleep(PAUSE_AFTER_ERROR).await;
@@ -133,7 +134,7 @@ impl<A: Answer> Listener<A> {
         peer: IpAddr,
         activity: Arc<Activity>,
     ) {
-        // An answer is one write, which must not wait for the peer's acknowledgement of the last one.
+        // A response is one write, which must not wait for the acknowledgement of the last one.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "a connection was gone before it was served");
             return;
@@ -263,7 +264,7 @@ impl<A: Answer> Listener<A> {
         self.drive(connection, &activity).await;
     }
 
-    /// Lets a connection work, looks now and then whether it dawdles, and ends it when the server ends.
+    /// Drives a connection, checks its time limits periodically, and ends it when the server stops.
     async fn drive(&self, connection: impl GracefulConnection, activity: &Activity) {
         let mut connection = pin!(connection);
         let draining = self.draining.child_token();

@@ -1,5 +1,5 @@
-//! The management listener: is the process alive, can it serve, which release is it, what has it
-//! counted. It changes nothing and belongs on an address that strangers cannot reach.
+//! The management listener: liveness, readiness, the release, and the metrics. It changes nothing and belongs on an
+//! address that strangers cannot reach.
 
 use std::{
     net::IpAddr,
@@ -25,9 +25,9 @@ use crate::{
     http::answer::{AnswerBody, Response, Shape, json as json_answer, refusal},
 };
 
-/// How long the store may take to say that it is ready.
+/// How long the readiness check of the store may take.
 const READY_WITHIN: Duration = Duration::from_secs(2);
-/// How long its word holds, so that many probes ask it once.
+/// How long its result is cached, so that many probes cause one check.
 const READY_HOLDS: Duration = Duration::from_secs(1);
 
 /// Answers the requests of the management listener.
@@ -36,7 +36,7 @@ pub(super) struct Management {
     metrics: Arc<ServerMetrics>,
     draining: CancellationToken,
     started: Timestamp,
-    /// The store's last word, and when it was given.
+    /// The last readiness result of the store, and its time.
     store: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 

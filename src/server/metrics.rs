@@ -1,4 +1,4 @@
-//! What the server counts, and the page on which it is read.
+//! The metrics of the server, and their page.
 
 mod guards;
 mod store;
@@ -41,10 +41,10 @@ pub(crate) struct ServerMetrics {
     rules: Option<Arc<LiveRules>>,
     webhooks: Option<Arc<Webhooks>>,
     attempts: Arc<Attempts>,
-    /// By the id of each guard; set when the listeners start.
+    /// The metrics of guarded resources, by the id of each guard; set when the listeners start.
     pub(crate) guards: OnceLock<Vec<(String, Arc<GuardMetrics>)>>,
     pub(crate) traces: Arc<TraceMetrics>,
-    /// Signals to read the certificate again, and how they ended.
+    /// Signals to reload the certificate, and their outcomes.
     pub(crate) certificate_reloads: Counter,
     pub(crate) certificate_reload_failures: Counter,
 }

@@ -1,9 +1,9 @@
-//! The places of connections: how many there are in all and by source, how many bytes they hold, and which
-//! connection ends so that another can begin.
+//! The places of connections: how many exist in all and by source, how many bytes they hold, and which connection
+//! ends to make room for another.
 //!
-//! Two rules keep strangers from taking what belongs to others. A newcomer takes the place of the connection
-//! that has idled longest, or else of one of the source with the most. Bytes beyond the maximum are taken from
-//! the source that holds the most of them: its connection with the oldest request ends.
+//! Two rules protect the places of other sources. A new connection takes the place of the connection that has idled
+//! longest, or else of one of the source with the most. Bytes over the maximum are taken from the source that holds
+//! the most: its connection with the oldest request ends.
 
 use std::{
     collections::HashMap,
@@ -21,16 +21,16 @@ use crate::{http::client_address::is_trusted, metrics::ConnectionMetrics};
 
 /// The part of all bytes that one source may hold.
 const SHARE_OF_SOURCE: usize = 4;
-/// Connections that were told to end and still have their socket.
+/// The most connections that were told to end and still have their socket.
 pub(super) const LEAVING_MAX: usize = 32;
 
-/// How much there may be.
+/// The maximum numbers of a listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Twice as many from an IPv6 /56, four times as many from a /48.
     pub(crate) connections_per_source: usize,
-    /// What requests and answers hold, in bytes.
+    /// The bytes that requests and responses hold.
     pub(crate) bytes: usize,
 }
 
@@ -54,12 +54,12 @@ struct Table {
 #[derive(Debug)]
 struct Connection {
     activity: Arc<Activity>,
-    /// Empty for a trusted proxy.
+    /// The networks of the peer; empty for a trusted proxy.
     networks: Vec<Network>,
 }
 
 impl Connection {
-    /// Whose it is: the widest of its networks.
+    /// The source that the connection counts for: the widest of its networks.
     fn source(&self) -> Option<Network> {
         self.networks.last().copied()
     }
@@ -71,7 +71,7 @@ struct OfNetwork {
     bytes: Arc<AtomicUsize>,
 }
 
-/// Why there is no place.
+/// Why a new connection gets no place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Full {
     InAll,

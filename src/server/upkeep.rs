@@ -30,20 +30,20 @@ const USES_EVERY: Duration = Duration::from_secs(30);
 /// How often registrations are counted in families, and decisions about families are looked up.
 const FAMILIES_EVERY: Duration = Duration::from_secs(2);
 
-/// How often everything is looked through for what has expired.
+/// How often a sweep looks for expired records.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
-/// When clients are counted first, and how often then: that reads an index of all of them.
+/// When clients are counted first, and how often then: a count reads an index of all of them.
 const CLIENTS_FROM: Duration = Duration::from_secs(10);
 const CLIENTS_EVERY: Duration = Duration::from_hours(1);
 
 /// How many records one step of a sweep looks at.
 const SWEEP_RECORDS: usize = 500;
 
-/// Between two steps: whoever registers meanwhile does not notice.
+/// The pause between two steps, so that registrations do not get slower.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// Everything, until it is dropped.
+/// Runs all upkeep, until it is dropped.
 pub(super) async fn run(app: &App, guards: &Guards) {
     let of_sign_in = async {
         if app.config.authorizes() {

@@ -1,4 +1,4 @@
-//! Who somebody is, and whether they may sign in, by what a provider says of them.
+//! The identity of a person from the provider's claims, and whether the settings let them sign in.
 
 use serde_json::{Map, Value};
 
@@ -10,16 +10,17 @@ use crate::{
     stored_identity::StoredIdentity,
 };
 
-/// The most bytes of what tells people apart. OpenID Connect Core 1.0 §2 knows 255.
+/// The most bytes of a subject (OpenID Connect Core 1.0 §2).
 const SUBJECT_BYTES_MAX: usize = 255;
 
-/// The most characters of a name that are kept.
+/// The most characters of a name that are stored.
 const NAME_CHARS_MAX: usize = 200;
 
-/// The most bytes of an address (RFC 5321 §4.5.3.1.3). Nothing is cut off: it would be of another domain.
+/// The most bytes of an address (RFC 5321 §4.5.3.1.3). A longer one is rejected, because a cut could change its
+/// domain.
 const EMAIL_BYTES_MAX: usize = 254;
 
-/// Why somebody cannot sign in whom the provider knows.
+/// Why a person whom the provider knows cannot sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ClaimsError {
     #[error("the provider does not say who it is")]
@@ -30,16 +31,16 @@ pub(super) enum ClaimsError {
     Address,
 }
 
-/// What the settings need to know of a person beside the subject.
+/// The claims that the settings need beside the subject.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Needed<'settings> {
-    /// The claims that servers behind the guard are told; `None` without such servers.
+    /// The claims for servers behind the guard; `None` without such servers.
     pub(super) told: Option<Vec<&'settings str>>,
     /// The roles of operators.
     pub(super) operators: &'settings [Operators],
 }
 
-/// The resource owner of these claims, if the settings let them in.
+/// The resource owner with these claims, if the settings let them in.
 pub(super) fn owner(
     provider: &Provider,
     claims: &Map<String, Value>,
@@ -62,15 +63,15 @@ pub(super) fn owner(
     let groups = groups(provider, claims);
     let is_in_group = provider.allowed_groups.is_empty()
         || provider.allowed_groups.iter().any(|allowed| groups.contains(&allowed.as_str()));
-    // An address that nobody verified is whatever somebody typed, and only the one in `email` is said to be
-    // verified (OpenID Connect Core 1.0 §5.1).
+    // An unverified address is whatever the person typed, and only the address in `email` can be verified (OpenID
+    // Connect Core 1.0 §5.1).
     let is_verified = provider.allowed_domains.is_empty()
         || claims.get("email_verified").is_some_and(is_true) && text(claims, "email") == email;
     if !(is_of_allowed_domain(provider, email) && is_verified && is_in_group) {
         return Err(ClaimsError::NotAllowed);
     }
     Ok(ResourceOwner {
-        // Two providers may call two people the same.
+        // Two providers may use the same subject for two people.
         subject: format!("{}:{subject}", provider.id),
         name: text(claims, &provider.name_claim)
             .map(|name| shown(name).take(NAME_CHARS_MAX).collect()),
@@ -87,7 +88,7 @@ fn groups<'claims>(provider: &Provider, claims: &'claims Map<String, Value>) -> 
     }
 }
 
-/// What is kept for servers behind the guard, and for roles.
+/// The stored claims, for servers behind the guard and for roles.
 fn identity(
     provider: &Provider,
     claims: &Map<String, Value>,
@@ -116,8 +117,8 @@ fn identity(
     identity
 }
 
-/// Whether somebody who has signed in would be let in by the settings of now, as far as it is kept what they were
-/// let in by: the provider and the address. Whether that was verified, and in which groups they are, is not.
+/// Whether the current settings would let in a signed-in person, as far as the session records it: the provider and
+/// the address. It records neither whether the address was verified nor the groups.
 pub(super) fn may_stay(settings: &SignInConfig, owner: &ResourceOwner) -> bool {
     if owner.subject == local_password::SUBJECT {
         return settings.local;
@@ -133,8 +134,8 @@ fn is_of_allowed_domain(provider: &Provider, email: Option<&str>) -> bool {
     allowed.is_empty() || email.and_then(domain).is_some_and(is_allowed)
 }
 
-/// The domain of an address whose parts every mail server reads alike. A quoted local part (RFC 5321 §4.1.2)
-/// can hold an address of another domain, and so can a comment (RFC 5322 §3.2.2).
+/// The domain of an address whose parts every mail server parses alike. A quoted local part (RFC 5321 §4.1.2) or a
+/// comment (RFC 5322 §3.2.2) can hold an address of another domain, so neither is accepted.
 fn domain(email: &str) -> Option<&str> {
     let (local, domain) = email.split_once('@')?;
     let is_plain = |it: char| {
@@ -153,12 +154,12 @@ fn text<'claims>(claims: &'claims Map<String, Value>, name: &str) -> Option<&'cl
     claims.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
 
-/// Some providers write it as a text.
+/// A boolean claim, which some providers write as a string.
 fn is_true(value: &Value) -> bool {
     value.as_bool().unwrap_or_else(|| value.as_str() == Some("true"))
 }
 
-/// What a page shows of a text, without what would move other text about.
+/// The characters of a text that a page can show: none that would move other text.
 fn shown(text: &str) -> impl Iterator<Item = char> {
     text.trim().chars().filter(|it| !moves_text(*it))
 }

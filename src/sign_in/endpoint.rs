@@ -28,12 +28,12 @@ use crate::{
     provider::Provider,
 };
 
-/// What the form that signs out is about, which is no authorization request.
+/// The content that the form token of a sign-out is bound to; it cannot be an authorization request.
 const SIGN_OUT: &[u8] = b"sign out";
 
-/// What a form of the sign-in page says.
+/// The values of a posted sign-in form.
 pub(crate) struct Chosen {
-    /// The authorization request that waits; empty when none does.
+    /// The waiting authorization request; empty if there is none.
     pub(crate) request: String,
     source: IpAddr,
     way: Way,
@@ -43,18 +43,18 @@ pub(crate) struct Chosen {
 enum Way {
     /// At the provider of this `id`.
     Provider(String),
-    /// By the local password, if one was entered.
+    /// With the local password, if one was entered.
     Password(Option<String>),
 }
 
 impl Chosen {
-    /// Whether the browser leaves for a provider, and holds the request meanwhile.
+    /// Whether the browser goes to a provider and holds the request meanwhile.
     pub(crate) const fn leaves(&self) -> bool {
         matches!(self.way, Way::Provider(_))
     }
 }
 
-/// Reads the form of `POST /oauth2/sign-in`, and counts it. `Err` is the answer.
+/// Reads the form of `POST /oauth2/sign-in`, and counts it. `Err` is an error response.
 pub(crate) async fn chosen(
     app: &App,
     source: IpAddr,
@@ -90,7 +90,7 @@ async fn read(
     Ok(Chosen { request: request.to_owned(), source, way })
 }
 
-/// `POST /oauth2/sign-in`, once the request that waits is known to be a client's.
+/// `POST /oauth2/sign-in`, once the waiting request is known to belong to a client.
 pub(crate) async fn begin(app: &App, head: &Parts, chosen: Chosen) -> Response {
     try_to_begin(app, head, chosen).await.unwrap_or_else(|error| error.shown(app, head))
 }
@@ -102,7 +102,7 @@ async fn try_to_begin(app: &App, head: &Parts, chosen: Chosen) -> Result<Respons
             let provider = app.providers.named(&id).ok_or(SignInError::UnknownWay)?;
             let begun = upstream::begin(app, &head.headers, provider, &request).await;
             let begun = begun.map_err(|error| Interrupted { error, request }.into());
-            // Nobody is signed in yet, but that somebody will not be is certain.
+            // The sign-in has only begun, so only a failure is counted here.
             return begun.or_else(|error| ended(app.metrics.sign_ins_at(&id), Err(error)));
         }
         Way::Password(presented) => presented,
@@ -120,7 +120,7 @@ async fn try_to_begin(app: &App, head: &Parts, chosen: Chosen) -> Result<Respons
     ended(Some(&app.metrics.local_sign_ins), begun.map(|()| response).map_err(Into::into))
 }
 
-/// `GET /oauth2/sign-in/{provider}`: back from a provider.
+/// `GET /oauth2/sign-in/{provider}`: the browser returns from a provider.
 pub(crate) async fn finish(app: &App, source: IpAddr, head: &Parts) -> Response {
     let metrics = app.metrics.sign_ins_at(provider_in(head));
     let answer = match back(app, head) {
@@ -136,12 +136,12 @@ pub(crate) async fn finish(app: &App, source: IpAddr, head: &Parts) -> Response 
     answer.unwrap_or_else(|error| error.shown(app, head))
 }
 
-/// The `id` in the path.
+/// The provider's `id` in the path.
 fn provider_in(head: &Parts) -> &str {
     head.uri.path().rsplit('/').next().unwrap_or_default()
 }
 
-/// The provider, its answer, and the sign-in that this browser began.
+/// The provider, its response, and the sign-in that this browser began.
 fn back<'app, 'head>(
     app: &'app App,
     head: &'head Parts,
@@ -153,8 +153,8 @@ fn back<'app, 'head>(
     Ok((provider, answer, begun))
 }
 
-/// Failures count against the source, and too many are refused before the provider is asked again. A request
-/// without a cookie of ours is not counted: it costs nothing, and any site can have a browser send it.
+/// Failures count against the source, and too many are rejected before the provider gets another request. A request
+/// without our cookie is not counted: it costs nothing, and any site can make a browser send it.
 async fn try_to_finish(
     app: &App,
     source: IpAddr,
@@ -169,13 +169,13 @@ async fn try_to_finish(
     }
     let finished = upstream::finish(app, head, provider, answer, begun).await;
     finished.map_err(|error| {
-        // A source that is over its limit now is refused from the next request on.
+        // A source that is over its limit now is rejected from its next request on.
         let _one_too_many = app.sign_in_limit.count(source, app.clock.now());
         Interrupted { error, request: begun.authorization_request.clone() }.into()
     })
 }
 
-/// Counts how a sign-in has ended. Without metrics, the way to sign in does not exist.
+/// Counts the outcome of a sign-in. A way to sign in without metrics does not exist.
 fn ended(
     metrics: Option<&SignInMetrics>,
     answer: Result<Response, SignInError>,
@@ -189,7 +189,7 @@ fn ended(
     answer
 }
 
-/// `GET /oauth2/sign-out`: a page that asks.
+/// `GET /oauth2/sign-out`: the page with the sign-out button.
 pub(crate) async fn ask_to_sign_out(app: &App, head: &Parts) -> Response {
     match session(app, head).await {
         Ok(Some(session)) => {
@@ -231,7 +231,7 @@ async fn try_to_sign_out(
         }
         session::end(app, head).await?;
     }
-    // Somebody else is to decide about what was asked.
+    // Another person will decide about the waiting request.
     let waiting = form.one("request")?.filter(|text| text.bytes().all(|it| it.is_ascii_graphic()));
     let mut response = match waiting {
         Some(request) => see_other(&go_on(app, request)),

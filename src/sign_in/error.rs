@@ -39,7 +39,7 @@ pub(super) enum SignInError {
     #[error("wrong password")]
     WrongPassword {
         left: Option<Left>,
-        /// The authorization request that waits; empty when none does.
+        /// The waiting authorization request; empty if there is none.
         request: String,
     },
     #[error("unknown way to sign in")]
@@ -48,7 +48,7 @@ pub(super) enum SignInError {
     Request,
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
-    /// The same, while this authorization request waits for the sign-in.
+    /// A failure at a provider while this authorization request waits.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     #[error("the session could not be read or changed")]
@@ -102,7 +102,7 @@ impl SignInError {
         })
     }
 
-    /// What went wrong in technical terms, for the administrator.
+    /// The technical cause, for the administrator.
     fn detail(&self) -> Option<Message> {
         let detail = match self {
             Self::Form(error)
@@ -139,7 +139,7 @@ impl SignInError {
         })
     }
 
-    /// The authorization request that waits, if it is known.
+    /// The waiting authorization request, if it is known.
     fn request(&self) -> Option<&str> {
         match self {
             Self::Interrupted(Interrupted { request, .. })
@@ -148,7 +148,7 @@ impl SignInError {
         }
     }
 
-    /// The way back to sign-in, or to the sign-out page after a passing failure.
+    /// A link back to sign-in, or to the sign-out page after a failure that may pass.
     fn action(&self, head: &Parts) -> Action {
         let sign_in = |path: String| Action::Link { text: Message::new("sign-in-back"), path };
         match self {
@@ -159,7 +159,7 @@ impl SignInError {
                 sign_in(format!("{}?{request}", paths::AUTHORIZE))
             }
             Self::Interrupted(_) | Self::WrongPassword { .. } => sign_in(paths::GRANTS.to_owned()),
-            // Only the sign-out page reads the store for a GET outside a sign-in.
+            // Outside a sign-in, only the sign-out page reads the store for a GET.
             Self::Store(_) if head.method != Method::POST && self.refusal().is_passing() => {
                 let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
                 let path = format!("{}{query}", paths::SIGN_OUT);

@@ -1,5 +1,5 @@
-//! What the other side holds of something that is kept here: its name, and a secret of which the hash is
-//! kept. A session is held by a browser, a sign-in under way by a provider.
+//! An identifier and a secret that the browser or the provider holds for a session or a sign-in; this server stores
+//! the hash of the secret.
 
 use crate::{
     clock::Timestamp,
@@ -8,10 +8,10 @@ use crate::{
     store::SessionId,
 };
 
-/// How many bytes name it.
+/// How many bytes an identifier has.
 const ID_BYTES: usize = 16;
 
-/// The name and the secret.
+/// The identifier and the secret.
 pub(super) struct Held {
     pub(super) id: SessionId,
     pub(super) secret: Secret,
@@ -30,7 +30,7 @@ impl Held {
         Some(Self { id: SessionId::from_bytes(*id), secret })
     }
 
-    /// The two in one word.
+    /// The prefix, the identifier, and the secret as one word.
     pub(super) fn text(&self, prefix: &str) -> String {
         secret::text(prefix, &[self.id.as_bytes(), self.secret.as_bytes()])
     }

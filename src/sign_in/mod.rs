@@ -1,8 +1,8 @@
-//! Who the resource owner is: sessions of browsers, and the ways to begin one.
+//! Sessions of resource owners, and the ways to begin one.
 //!
-//! `session.rs` is what a browser holds, `upstream.rs`
-//! leads to an OpenID Provider (`provider/`) and back: `claims.rs` says who signed in there, `under_way.rs` is what the
-//! browser holds meanwhile.
+//! `session.rs` has the session and its cookie. `upstream.rs` sends the browser to an OpenID Provider (`provider/`)
+//! and back: `claims.rs` has the identity of the person, and `under_way.rs` the cookie that the browser holds
+//! meanwhile.
 
 mod claims;
 mod endpoint;
@@ -20,13 +20,13 @@ pub(crate) use self::{
 };
 use crate::{app::App, pages::ProviderChoice, paths, store::ResourceOwner};
 
-/// The longest authorization request, in bytes: it waits in forms until somebody has signed in and decided.
+/// The longest authorization request, in bytes: forms carry it until the person has signed in and decided.
 pub(crate) const REQUEST_BYTES_MAX: usize = 8 << 10;
 
-/// The longest form of a page of ours: an authorization request, each of its bytes encoded, and a little more.
+/// The longest form of our pages: an authorization request with each byte percent-encoded, and a little more.
 pub(crate) const FORM_BYTES_MAX: usize = 3 * REQUEST_BYTES_MAX + 1_024;
 
-/// Whether a text can be an authorization request: no longer than one, and nothing in it that no address has.
+/// Whether a text can be an authorization request: short enough, and made of characters that a URL may have.
 pub(crate) fn can_wait(request: &str) -> bool {
     request.len() <= REQUEST_BYTES_MAX && request.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -39,7 +39,7 @@ pub(crate) fn choices(app: &App) -> Vec<ProviderChoice> {
         .collect()
 }
 
-/// What a resource owner is called on pages.
+/// The name of a resource owner on pages.
 pub(crate) fn account(owner: &ResourceOwner) -> String {
     match (&owner.name, &owner.email) {
         (Some(name), Some(email)) => format!("{name} ({email})"),
@@ -48,8 +48,8 @@ pub(crate) fn account(owner: &ResourceOwner) -> String {
     }
 }
 
-/// Where whoever has signed in goes on: to the authorization request that waits, or, if none does, to what they
-/// have allowed.
+/// Where a person continues after a sign-in: at the waiting authorization request, or at the page of their connected
+/// apps.
 pub(crate) fn go_on(app: &App, request: &str) -> String {
     let path = app.config.issuer_path();
     match request {
@@ -58,7 +58,7 @@ pub(crate) fn go_on(app: &App, request: &str) -> String {
     }
 }
 
-/// The door of a fuzz target: the value of a cookie.
+/// Entry point of a fuzz target: the value of a cookie.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_session(value: &str) {
     session::fuzz(value);

@@ -1,4 +1,4 @@
-//! What a browser holds that has signed in: the name of a session and a secret, of which the hash is kept.
+//! A browser's session: its cookie has an identifier and a secret, and the store has the hash of the secret.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -17,13 +17,13 @@ use crate::{
 /// The name of the cookie.
 const COOKIE: &str = "doorward-session";
 
-/// What the value of the cookie begins with, so that it is known where it was lost.
+/// The prefix of the cookie's value, so that leaked values can be recognized.
 const PREFIX: &str = "dws_";
 
-/// How seldom a session that is used is written, in milliseconds.
+/// The least time between two updates of a session in use, in milliseconds.
 const PROLONGED_EVERY_MILLIS: u64 = 60_000;
 
-/// A resource owner who is signed in with the browser that asks.
+/// The session of a resource owner who is signed in with the requesting browser.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
@@ -31,13 +31,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// What binds a form to this session and to what its page is `about` (OAuth 2.1 §7.10).
+    /// The token that binds a form to this session and to the content that its page is `about` (OAuth 2.1 §7.10).
     pub(crate) fn form_token(&self, app: &App, about: &[u8]) -> String {
         let tag = hmac::sign(app.keys.forms(), &self.signed(about));
         BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())
     }
 
-    /// Whether a form that was `sent` comes from such a page, in constant time.
+    /// Whether the token that a form `sent` matches, in constant time.
     pub(crate) fn made_form(&self, app: &App, about: &[u8], sent: Option<&str>) -> bool {
         let tag = sent.and_then(|sent| BASE64_URL_SAFE_NO_PAD.decode(sent).ok());
         tag.is_some_and(|tag| hmac::verify(app.keys.forms(), &self.signed(about), &tag).is_ok())
@@ -48,8 +48,8 @@ impl Session {
     }
 }
 
-/// The session that the cookie of a request names, if it lives and whoever began it would still be let in. Being
-/// used, it lives on; a HEAD uses nothing.
+/// The session of the request's cookie, if it has not expired and the settings still let the person in. Each use
+/// extends it; a HEAD does not.
 pub(crate) async fn session(app: &App, head: &Parts) -> Result<Option<Session>, StoreError> {
     let Some(cookie) = held(app, &head.headers) else { return Ok(None) };
     let now = app.clock.now();
@@ -57,7 +57,7 @@ pub(crate) async fn session(app: &App, head: &Parts) -> Result<Option<Session>, 
     if !kept.hash.matches(&cookie.secret.hash()) || kept.idle_at <= now || kept.expires_at <= now {
         return Ok(None);
     }
-    // The settings may have become stricter since.
+    // The settings may have become stricter since the sign-in.
     if !claims::may_stay(&app.config.sign_in, &kept.owner) {
         return Ok(None);
     }
@@ -67,8 +67,8 @@ pub(crate) async fn session(app: &App, head: &Parts) -> Result<Option<Session>, 
     Ok(Some(Session { id: cookie.id, owner: kept.owner }))
 }
 
-/// Who a person is by the newest of their sessions that lives, if they would still be let in. A program that acts for them
-/// uses it, so it lives on.
+/// The newest session of a person, if it has not expired and the settings still let the person in. An app that acts
+/// for the person uses the session, which extends it.
 pub(crate) async fn newest_session(
     app: &App,
     subject: &str,
@@ -82,13 +82,13 @@ pub(crate) async fn newest_session(
     Ok(Some(kept.owner))
 }
 
-/// Lets a session that is used idle anew, every now and then.
+/// Extends the idle time of a session in use, every now and then.
 async fn prolong(app: &App, kept: &SessionRecord, now: Timestamp) {
     let idle_at = idle_at(app, now);
     if idle_at.as_millis() < kept.idle_at.as_millis() + PROLONGED_EVERY_MILLIS {
         return;
     }
-    // The session is good without it, and reading needs no store that can be written.
+    // The session is valid without the update, so a store that cannot be written does not matter.
     if let Err(error) = app.store.prolong_session(kept.session_id, idle_at).await {
         tracing::warn!(%error, "a session could not be prolonged");
     }
@@ -106,7 +106,7 @@ fn idle_at(app: &App, now: Timestamp) -> Timestamp {
     now.after_seconds(app.config.sign_in.session_idle_minutes * 60)
 }
 
-/// Begins a session, and ends the one that the browser had: what it held before, nobody can use any more.
+/// Begins a session, and ends the one that the browser had, so its old cookie is useless.
 pub(super) async fn begin(
     app: &App,
     head: &Parts,
@@ -130,7 +130,7 @@ pub(super) async fn begin(
     Ok(())
 }
 
-/// Ends the session that the browser has.
+/// Ends the session of the browser.
 pub(super) async fn end(app: &App, head: &Parts) -> Result<(), StoreError> {
     if let Some(held) = held(app, &head.headers)
         && let Some(kept) = app.store.session(held.id).await?
@@ -142,12 +142,12 @@ pub(super) async fn end(app: &App, head: &Parts) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lets the browser forget what it holds.
+/// Deletes the session cookie in the browser.
 pub(super) fn forget(app: &App, response: &mut Response) {
     cookies(app).clear(response, COOKIE);
 }
 
-/// The door of a fuzz target: what is read as held is what would be written.
+/// Entry point of a fuzz target: every cookie value that is read is written back unchanged.
 #[cfg(fuzzing)]
 pub(super) fn fuzz(value: &str) {
     if let Some(held) = Held::read(value, PREFIX) {

@@ -22,10 +22,10 @@ use crate::{
 /// The name of the cookies, before the identifier of the sign-in.
 const COOKIE: &str = "doorward-sign-in";
 
-/// What a `state` begins with, so that it is known where it was lost.
+/// The prefix of a `state`, so that leaked values can be recognized.
 const STATE: &str = "dwu_";
 
-/// How long somebody may take at the provider.
+/// How long a person may take at the provider, in seconds.
 const SECONDS_MAX: u32 = 600;
 
 /// The most bytes of the authorization request that waits. Browsers store 4,096 bytes of a cookie (RFC 6265bis
@@ -40,13 +40,13 @@ const COUNT_MAX: usize = 5;
 
 /// A sign-in under way.
 pub(super) struct UnderWay {
-    /// Names it, and proves to the browser's cookie that the answer belongs to it.
+    /// The identifier, and the secret that ties the response to the browser's cookie.
     held: Held,
     /// The `id` of the provider, in the settings.
     pub(super) provider: String,
-    /// What the ID token must repeat.
+    /// The nonce that the ID token must repeat.
     pub(super) nonce: String,
-    /// What proves at the provider's token endpoint who began (RFC 7636).
+    /// The PKCE verifier for the provider's token endpoint (RFC 7636).
     pub(super) verifier: CodeVerifier,
     /// The query of the authorization request that waits.
     pub(super) authorization_request: String,
@@ -63,12 +63,12 @@ impl UnderWay {
         }
     }
 
-    /// What the provider repeats in its answer.
+    /// The `state` that the provider repeats in its response.
     pub(super) fn state(&self) -> String {
         self.held.text(STATE)
     }
 
-    /// Has the browser hold it. The oldest ones make room.
+    /// Sets the cookie of this sign-in. The oldest ones make room.
     pub(super) fn hold(
         &self,
         app: &App,
@@ -86,7 +86,7 @@ impl UnderWay {
         cookies(app).set_one(response, (COOKIE, &name(self.held.id)), &value, SECONDS_MAX);
     }
 
-    /// The sign-in that this browser began with the `state` of an answer; `None` when it is over, made up, or of
+    /// The sign-in that this browser began with the `state` of a response; `None` if it is over, made up, or from
     /// another browser.
     pub(super) fn returned(app: &App, headers: &HeaderMap, state: &str) -> Option<Self> {
         let held = Held::read(state, STATE)?;
@@ -98,12 +98,12 @@ impl UnderWay {
         Self::read(held, str::from_utf8(&content).ok()?, app.clock.now())
     }
 
-    /// Has the browser forget it.
+    /// Deletes the cookie of this sign-in.
     pub(super) fn end(&self, app: &App, response: &mut Response) {
         clear(app, self.held.id, response);
     }
 
-    /// What is sealed, a member a line; none holds a line break.
+    /// The encrypted content, one member a line; no member contains a line break.
     fn content(&self, now: Timestamp) -> String {
         let expires_at = now.after_seconds(SECONDS_MAX.into()).as_millis();
         let Self { provider, nonce, authorization_request, .. } = self;
@@ -126,7 +126,7 @@ impl UnderWay {
     }
 }
 
-/// Which sign-ins make room for one of so many bytes. Their identifiers are in the order in which they began.
+/// The sign-ins that make room for one of so many bytes. Their identifiers sort by the time of their start.
 fn oldest(app: &App, headers: &HeaderMap, bytes: usize) -> Vec<SessionId> {
     let mut held: Vec<(SessionId, usize)> = Vec::new();
     for (name, value) in cookies(app).read_each(headers, COOKIE) {
@@ -147,7 +147,7 @@ fn clear(app: &App, id: SessionId, response: &mut Response) {
     cookies(app).set_one(response, (COOKIE, &name(id)), "", 0);
 }
 
-/// What tells the cookie of one sign-in from others.
+/// The suffix of the cookie's name, unique to the sign-in.
 fn name(id: SessionId) -> String {
     secret::text("", &[id.as_bytes()])
 }

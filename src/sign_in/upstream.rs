@@ -26,7 +26,7 @@ use crate::{
 /// The cookie of a browser whose user wants another account than the provider's current one.
 const OTHER_ACCOUNT: &str = "doorward-other-account";
 
-/// Why nobody came back signed in.
+/// Why a sign-in at a provider failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpstreamError {
     #[error(
@@ -36,7 +36,7 @@ pub(super) enum UpstreamError {
     TooLong(usize),
     #[error("The answer of the provider cannot be read: {0}.")]
     Query(#[from] FormError),
-    /// Too late, twice, in another browser, or made up: nobody is told which.
+    /// The sign-in is over, was made up, or belongs to another browser; the page does not say which.
     #[error("This sign-in is over, or was begun in another browser.")]
     Over,
     #[error("The answer does not come from the provider that was asked.")]
@@ -53,7 +53,7 @@ pub(super) enum UpstreamError {
     Store(#[from] StoreError),
 }
 
-/// Nobody came back signed in, and this authorization request waits for it.
+/// A sign-in that failed while this authorization request waits for it.
 #[derive(Debug)]
 pub(super) struct Interrupted {
     pub(super) error: UpstreamError,
@@ -106,20 +106,20 @@ pub(super) async fn begin(
     Ok(response)
 }
 
-/// Has the next sign-in with this browser begin with a choice of accounts at the provider, which else signs the
-/// same person in again without a word.
+/// Makes the next sign-in with this browser begin with a choice of accounts: otherwise the provider signs in the same
+/// person again without a question.
 pub(super) fn want_other_account(app: &App, response: &mut Response) {
     cookies(app).set(response, OTHER_ACCOUNT, "1");
 }
 
-/// The next sign-in with this browser is as the provider likes.
+/// Lets the provider choose the account again at the next sign-in with this browser.
 pub(super) fn want_any_account(app: &App, headers: &HeaderMap, response: &mut Response) {
     if cookies(app).read(headers, OTHER_ACCOUNT).is_some() {
         cookies(app).clear(response, OTHER_ACCOUNT);
     }
 }
 
-/// Takes up what the provider answers to the browser about the sign-in that has `begun`.
+/// Processes the provider's response for the sign-in that has `begun`.
 pub(super) async fn finish(
     app: &App,
     head: &Parts,
@@ -159,7 +159,7 @@ pub(super) async fn finish(
     Ok(response)
 }
 
-/// The sign-in of the `state` of this answer, which this browser began.
+/// The sign-in that this browser began with the `state` of this response.
 pub(super) fn returned(
     app: &App,
     headers: &HeaderMap,
@@ -173,7 +173,7 @@ fn redirect_uri(app: &App, provider: &Provider) -> String {
     format!("{}/oauth2/sign-in/{}", app.config.server.issuer, provider.settings.id)
 }
 
-/// What is asked for: `openid` makes it a sign-in (§3.1.2.1).
+/// The requested scope: `openid` makes the request a sign-in (§3.1.2.1).
 fn scope(provider: &Provider) -> String {
     let others = provider.settings.scopes.iter().map(String::as_str);
     let all: Vec<&str> =
