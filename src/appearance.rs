@@ -29,13 +29,16 @@ pub(crate) enum Kind {
 }
 
 impl Appearance {
-    /// The appearances of `name`: UTS 39 skeletons (§4) of the original and of its folded form, which differ where a
-    /// capital resembles another letter than its small one does. In ASCII both are the same.
+    /// The appearances of `name`: UTS 39 skeletons (§4) of the original, of its compatible form (NFKC), which can resemble
+    /// other letters, and of each in lower case, where a capital resembles another letter than its small one does. In ASCII
+    /// all are the same.
     pub(crate) fn all_of(name: &str) -> impl Iterator<Item = Self> {
         let others = (!name.is_ascii()).then(|| {
-            let plain: String = name.nfkc().map(letter_of_symbol).collect();
-            let folded: String = plain.chars().flat_map(char::to_lowercase).collect();
-            [Self::of(&without_marks(&plain)), Self::of(&without_marks(&folded))]
+            let compatible: String = name.nfkc().map(letter_of_symbol).collect();
+            [compatible, name.to_owned()].into_iter().flat_map(|plain| {
+                let folded: String = plain.chars().flat_map(char::to_lowercase).collect();
+                [plain, folded].map(|text| Self::of(&without_marks(&text)))
+            })
         });
         let ascii = name.is_ascii().then(|| Self::of(name));
         ascii.into_iter().chain(others.into_iter().flatten())

@@ -80,9 +80,12 @@ pub enum RedirectUriError {
     /// A scheme that leads to no client.
     #[error("has a scheme that is not allowed")]
     ForeignScheme,
-    /// A host and a port where the scheme belongs.
+    /// A loopback host and a port where the scheme belongs.
     #[error("has no scheme; http:// is missing")]
     MissingHttp,
+    /// Another host and a port there.
+    #[error("has no scheme; https:// is missing")]
+    MissingHttps,
     /// Another scheme directly after the scheme.
     #[error("contains another URI after its scheme")]
     NestedScheme,
@@ -134,6 +137,7 @@ impl RedirectUriError {
             | Self::DangerousScheme
             | Self::ForeignScheme
             | Self::MissingHttp
+            | Self::MissingHttps
             | Self::NestedScheme
             | Self::Fragment
             | Self::HostName
@@ -221,7 +225,11 @@ fn admitted(text: &str) -> Result<(Uri<'_>, Reach), RedirectUriError> {
     let uri = match uri::read(text) {
         // An address cannot even be read as a scheme.
         Ok(_) | Err(UriError::Relative) if scheme::is_host_and_port(text) => {
-            return Err(RedirectUriError::MissingHttp);
+            return Err(if scheme::is_host_of_device(text) {
+                RedirectUriError::MissingHttp
+            } else {
+                RedirectUriError::MissingHttps
+            });
         }
         read => read?,
     };

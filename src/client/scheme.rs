@@ -32,8 +32,10 @@ pub(super) const FOREIGN: &[&[&str]] = &[
     ],
     &[
         "smb", "cifs", "nfs", "afp", "dav", "davs", "webdav", "webdavs", "svn", "git", "rsync",
-        "xmpp",
+        "xmpp", "cid", "mid", "wpa", "wifi",
     ],
+    // Websites of other networks than the web.
+    &["ipfs", "ipns", "dweb", "tonsite", "gemini", "hyper", "dat", "ar"],
     // Mail, calls, messages, calendars, maps, and stores.
     &[
         "mailto",
@@ -86,7 +88,8 @@ pub(super) const FOREIGN: &[&[&str]] = &[
         "package",
         "settings",
     ],
-    &["apt", "admin", "computer", "trash", "man", "info", "ghelp"],
+    &["apt", "admin", "computer", "trash", "recent", "network", "man", "info", "ghelp"],
+    &["com.apple.preference", "com.apple.systempreferences", "x-terminal"],
     // Browsers that open a website, and their own pages.
     &[
         "operagx",
@@ -101,6 +104,7 @@ pub(super) const FOREIGN: &[&[&str]] = &[
     ],
     &["x-web-search", "ddgquicklink", "ddglaunch", "samsunginternet", "ucbrowser", "naverbrowser"],
     &["bravebrowser", "mi-browser", "browser", "resource", "devtools", "moz-extension", "moz-icon"],
+    &["arc", "iexplore", "kiwi", "dolphin", "tor", "torbrowser", "wyciwyg"],
 ];
 
 /// Families of such schemes: each name alone, in its plural, or followed by a separator or a digit.
@@ -130,6 +134,9 @@ pub(super) const FOREIGN_FAMILIES: &[&str] = &[
     "ms-",
 ];
 
+/// Protocols that carry others: `git+ssh`, `svn+https`.
+const TUNNELS: &[&str] = &["ssh", "http", "https", "ftp", "file"];
+
 /// Applications for Windows receive the answers of an authorization server by this one.
 const OF_APPLICATIONS: &str = "ms-app";
 
@@ -147,8 +154,10 @@ pub(super) fn is_foreign(scheme: &str) -> bool {
                 || rest.starts_with(|first: char| !first.is_ascii_alphabetic())
         })
     };
+    let is_tunneled = || scheme.rsplit_once('+').is_some_and(|(_, under)| TUNNELS.contains(&under));
     scheme != OF_APPLICATIONS
-        && (FOREIGN.iter().any(|group| group.contains(&scheme))
+        && (is_tunneled()
+            || FOREIGN.iter().any(|group| group.contains(&scheme))
             || FOREIGN_FAMILIES.iter().any(is_of_family))
 }
 
@@ -160,6 +169,12 @@ pub(super) fn is_host_and_port(text: &str) -> bool {
     let has_port =
         after.len() < rest.len() && (after.is_empty() || after.starts_with(['/', '?', '#']));
     name.eq_ignore_ascii_case("localhost") || (name.contains('.') && has_port)
+}
+
+/// Whether such a `text` begins with a loopback host.
+pub(super) fn is_host_of_device(text: &str) -> bool {
+    let name = text.split(':').next().unwrap_or_default();
+    name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1"
 }
 
 /// The schemes behind the first, as in `app:https://a.example`, in lower case. A colon may be percent-encoded.

@@ -77,6 +77,7 @@ rows! { of_redirect_uris: RedirectUriError {
     RedirectUriError::ForeignScheme, RedirectUriError::ForeignScheme,
         "Use a scheme that your application alone handles, such as `com.example.app:/callback`.";
     RedirectUriError::MissingHttp, RedirectUriError::MissingHttp, "Write `http://localhost:3000/callback`.";
+    RedirectUriError::MissingHttps, RedirectUriError::MissingHttps, "Write `https://app.example/callback`.";
     RedirectUriError::NestedScheme, RedirectUriError::NestedScheme, "Send no other URI behind the scheme.";
     RedirectUriError::Fragment, RedirectUriError::Fragment, "Remove `#` and what follows it (RFC 6749 §3.1.2).";
     RedirectUriError::HostName, RedirectUriError::HostName, "Correct the host; write other scripts in Punycode (`xn--…`).";

@@ -32,7 +32,7 @@ pub(super) struct FilterArguments {
     /// Only clients registered before this time
     #[arg(long, visible_alias = "registered-until", value_name = "TIME", value_parser = time::parse)]
     until: Option<Timestamp>,
-    /// Only clients of this standing of their own; `--family` finds the clients of a suspended family
+    /// Only clients for which this standing holds: their own, or that of their suspended family
     #[arg(long, value_parser = standing_parser())]
     standing: Option<Standing>,
     /// Only clients whose name contains this text, in upper or lower case

@@ -48,7 +48,10 @@ impl GetArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let backend = self.backend.open(Access::Read)?;
         let Some(client) = Known::find(&backend, &self.client_id)? else {
-            insist(format_args!("There is no client {}.", self.client_id));
+            insist(format_args!(
+                "There is no client {0}. If it was removed, doorward audit list --client {0} says when and by whom.",
+                self.client_id
+            ));
             return Ok(Outcome::No);
         };
         let shown = Shown::of(&backend, client)?;

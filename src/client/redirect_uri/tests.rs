@@ -52,16 +52,11 @@ fn rejects_a_scheme_behind_a_scheme_and_a_host_without_one() {
     ] {
         assert_eq!(reach(uri), Err(Error::DangerousScheme), "{uri}");
     }
-    for uri in [
-        "localhost:3000/cb",
-        "LocalHost:3000",
-        "localhost:/cb",
-        "a.example:8080",
-        "a.example:8080?x",
-        "com.example.app:123",
-        "127.0.0.1:3000/cb",
-    ] {
+    for uri in ["localhost:3000/cb", "LocalHost:3000", "localhost:/cb", "127.0.0.1:3000/cb"] {
         assert_eq!(reach(uri), Err(Error::MissingHttp), "{uri}");
+    }
+    for uri in ["a.example:8080", "a.example:8080?x", "com.example.app:123", "app.example:443/cb"] {
+        assert_eq!(reach(uri), Err(Error::MissingHttps), "{uri}");
     }
     assert_eq!(reach("smb:\u{200b}"), Err(Error::Uri(UriError::Hidden)));
 }
