@@ -77,12 +77,21 @@ def take_rows(filled, folder):
     every answer."""
     source = filled / "doorward.sqlite3"
     with contextlib.closing(sqlite3.connect(folder / "doorward.sqlite3")) as database:
+        # A trigger of the store needs it, and SQLite has it from 3.41 on.
+        database.create_function("unhex", 1, identifier)
         database.execute("ATTACH ? AS filled", [str(source)])
         for table in COPIED:
             of_source = columns(database, "filled", table)
             both = ", ".join(name for name in columns(database, "main", table) if name in of_source)
             database.execute(f"INSERT INTO main.{table} ({both}) SELECT {both} FROM filled.{table}")
         database.commit()
+
+
+def identifier(text):
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None
 
 
 def columns(database, schema, table):
