@@ -120,18 +120,16 @@ pub(crate) async fn for_tokens(
     Ok(Some(TokenClient { grant_types, state, metadata: Some(record.metadata) }))
 }
 
-/// Whether a grant gives tokens, and has its client. Waits for the store alone, never for a document.
-pub(crate) async fn is_live(app: &App, grant: &GrantRecord) -> Result<bool, StoreError> {
-    Ok(match &grant.client {
-        ClientIdentifier::Registered(id) => {
-            let record = existing(app, *id).await?;
-            record.is_some_and(|record| {
-                let state = app.families.state_of_stored(&record.metadata, record.state);
-                gives_tokens(&state, grant)
-            })
-        }
+/// Whether a grant gives tokens, and has its client. `client` is what the store has of a registered one. No document is
+/// fetched.
+pub(crate) fn is_live(app: &App, grant: &GrantRecord, client: Option<ClientRecord>) -> bool {
+    match &grant.client {
+        ClientIdentifier::Registered(_) => client.is_some_and(|record| {
+            let state = app.families.state_of_stored(&record.metadata, record.state);
+            !state.terms.are_over(app.clock.now()) && gives_tokens(&state, grant)
+        }),
         ClientIdentifier::Document(url) => app.client_documents.grant_types(url).is_some(),
-    })
+    }
 }
 
 /// Notes that a grant of this client is in use.

@@ -20,6 +20,9 @@ pub(crate) struct Told {
 
 /// What is told of a decision; `None` when the request goes on.
 pub(crate) fn told(guarded: &Guarded, decision: &Decision<'_>) -> Option<Told> {
+    if matches!(decision, Decision::Public | Decision::Allow(_) | Decision::Preflight) {
+        return None;
+    }
     let metadata = format!("resource_metadata=\"{}\"", guarded.metadata_url);
     let scopes = |scope: &str| match scope {
         "" => String::new(),

@@ -38,6 +38,8 @@ pub(crate) struct Guarded {
     pub(crate) metrics: Arc<GuardMetrics>,
     /// Scheme, host, and port, as browsers write an origin.
     pub(crate) origin: String,
+    /// Host and port of the origin.
+    host: Option<(Host, u16)>,
     /// The path of the resource, without a slash at its end; empty for all of the host.
     pub(crate) path: String,
     /// The path of the upstream without percent-encoding and without a slash at its end, if it is another.
@@ -205,6 +207,7 @@ impl Guarded {
             metadata: Bytes::new(),
             metrics: Arc::default(),
             metadata_url: format!("{origin}{}{path}", paths::PROTECTED_RESOURCE),
+            host: host_and_port(&url),
             origin,
             path,
             admits_loopback: is_loopback(&config.server.issuer),
@@ -246,6 +249,18 @@ impl Guarded {
         };
         names_path(rule, path)
             || (!rule.public && self.upstream_path.as_ref().is_some_and(elsewhere))
+    }
+
+    /// Whether an address has the host and port of the origin. The scheme only tells the port: TLS may end in front.
+    fn is_addressed_by(&self, address: &str) -> bool {
+        // Most proxies write it as the settings do. Parsing costs more than the rest of the decision.
+        if address == self.origin {
+            return true;
+        }
+        let is_default = |port: u16| matches!(port, 80 | 443);
+        let asked = Url::parse(address).ok().as_ref().and_then(host_and_port);
+        matches!((&self.host, &asked), (Some((own, own_port)), Some((host, port)))
+            if host == own && (port == own_port || (is_default(*port) && is_default(*own_port))))
     }
 
     fn admits_origin(&self, origin: &[u8]) -> bool {
@@ -309,7 +324,7 @@ fn read<'a>(guarded: &Guarded, asked: &Asked<'a>) -> Result<Target<'a>, Rejectio
         return Err(Rejection::Ambiguous(ambiguity));
     }
     let target = Target::read(asked.target).map_err(Rejection::Target)?;
-    if !addresses_same_host(asked.address, &guarded.origin) {
+    if !guarded.is_addressed_by(asked.address) {
         return Err(Rejection::OtherHost);
     }
     if !guarded.has(&target) {
@@ -434,17 +449,8 @@ pub(crate) fn split_address(url: &str) -> Option<(&str, &str)> {
     Some((address, if target.is_empty() { "/" } else { target }))
 }
 
-/// Whether an address has the host and port of an origin. The scheme only tells the port: TLS may end in front.
-fn addresses_same_host(address: &str, origin: &str) -> bool {
-    let host_and_port = |text: &str| {
-        let url = Url::parse(text).ok()?;
-        Some((url.host()?.to_owned(), url.port_or_known_default()?))
-    };
-    let Some((host, port)) = host_and_port(address) else { return false };
-    let is_default = |port: u16| matches!(port, 80 | 443);
-    host_and_port(origin).is_some_and(|(own, own_port)| {
-        host == own && (port == own_port || (is_default(port) && is_default(own_port)))
-    })
+fn host_and_port(url: &Url) -> Option<(Host, u16)> {
+    Some((url.host()?.to_owned(), url.port_or_known_default()?))
 }
 
 /// Whether a URL leads to this machine.

@@ -6,7 +6,7 @@
 use std::slice;
 
 use super::{
-    ConsentRecord, Database, Deleted, DocumentClientRecord, EventRecord, GrantRecord,
+    ClientRecord, ConsentRecord, Database, Deleted, DocumentClientRecord, EventRecord, GrantRecord,
     RefreshRecord, SessionId, Standing, Store, StoreError, change, changes,
     column::Value,
     statements::{consents, grants},
@@ -19,6 +19,15 @@ use crate::{
     metrics::StoreOperation,
     secret::SecretHash,
 };
+
+/// A grant and its client.
+#[derive(Clone, Debug)]
+pub struct GrantOfClient {
+    /// The grant.
+    pub grant: GrantRecord,
+    /// The client, if it registered and is still there.
+    pub client: Option<ClientRecord>,
+}
 
 impl Store {
     /// Stores what a person allowed, in one change: the consent in the place of an earlier one, the grant, its code not yet
@@ -54,6 +63,19 @@ impl Store {
         timed.ended(match &self.database {
             Database::Embedded(embedded) => embedded.grant(id).await,
             Database::Postgres(postgres) => postgres.grant(id).await,
+        })
+    }
+
+    /// The grant of this identifier and its client as they are at one moment, if there is such a grant. It costs one lookup.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn grant_of_client(&self, id: GrantId) -> Result<Option<GrantOfClient>, StoreError> {
+        self.check()?;
+        let timed = self.timed(StoreOperation::Lookup, "grant_of_client");
+        timed.ended(match &self.database {
+            Database::Embedded(embedded) => embedded.grant_of_client(id).await,
+            Database::Postgres(postgres) => postgres.grant_of_client(id).await,
         })
     }
 

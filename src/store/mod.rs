@@ -71,7 +71,10 @@ pub use self::{
     family_filter::{FamilyFilter, FamilyOrder, FamilyPlace},
     family_record::{FamilyAccess, FamilyClient, FamilyNames, FamilyRecord},
     following::{NoTrailPosition, TAKEN_BACK, TrailPage},
-    grants::{Allowed, GrantFilter, NotAllowed, Purchase, Redeemed, Rotated, Rotation, Step},
+    grants::{
+        Allowed, GrantFilter, GrantOfClient, NotAllowed, Purchase, Redeemed, Rotated, Rotation,
+        Step,
+    },
     initial_access_tokens::{
         InitialAccessTokenId, InitialAccessTokenKind, InitialAccessTokenRecord,
     },

@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     grant::GrantId,
     identified_client,
-    store::{GrantRecord, StoreError},
+    store::{GrantOfClient, GrantRecord, StoreError},
 };
 
 /// The grant, unless it was revoked or has expired, or its client was removed or is blocked.
@@ -14,8 +14,10 @@ pub(crate) async fn live_grant(
     id: GrantId,
     now: Timestamp,
 ) -> Result<Option<GrantRecord>, StoreError> {
-    let Some(grant) = app.store.grant(id).await? else { return Ok(None) };
-    if grant.expires_at <= now || !identified_client::is_live(app, &grant).await? {
+    let Some(GrantOfClient { grant, client }) = app.store.grant_of_client(id).await? else {
+        return Ok(None);
+    };
+    if grant.expires_at <= now || !identified_client::is_live(app, &grant, client) {
         return Ok(None);
     }
     identified_client::note_use(app, &grant.client);

@@ -1,12 +1,16 @@
 //! Pages of grants.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 
-use super::rows::{ahead, first, rows};
+use super::{
+    clients,
+    rows::{ahead, first, rows},
+};
 use crate::{
+    client::ClientIdentifier,
     grant::GrantId,
     store::{
-        GrantFilter, GrantRecord, StoreError,
+        GrantFilter, GrantOfClient, GrantRecord, StoreError,
         column::{Stored as _, Value, first_after},
         statements::grants,
     },
@@ -25,6 +29,19 @@ pub(super) fn grant(
     id: GrantId,
 ) -> Result<Option<GrantRecord>, StoreError> {
     first(connection, &grants::SELECT, &[id.value()])
+}
+
+/// One grant and its client, from one snapshot.
+pub(super) fn grant_of_client(
+    snapshot: &Transaction<'_>,
+    id: GrantId,
+) -> Result<Option<GrantOfClient>, StoreError> {
+    let Some(grant) = grant(snapshot, id)? else { return Ok(None) };
+    let client = match &grant.client {
+        ClientIdentifier::Registered(id) => clients::client(snapshot, *id)?,
+        ClientIdentifier::Document(_) => None,
+    };
+    Ok(Some(GrantOfClient { grant, client }))
 }
 
 /// One page of grants: those of one subject by an index, others from as many snapshots as it takes to fill

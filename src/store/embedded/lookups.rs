@@ -21,7 +21,7 @@ use super::{
 use crate::{
     client::ClientId,
     grant::GrantId,
-    store::{ClientRecord, GrantRecord, QueueFigures, StoreError},
+    store::{ClientRecord, GrantOfClient, GrantRecord, QueueFigures, StoreError},
 };
 
 /// How many may wait for the thread; more wait for a place.
@@ -39,6 +39,7 @@ struct Lookup<I, R> {
 enum Asked {
     Client(Lookup<ClientId, ClientRecord>),
     Grant(Lookup<GrantId, GrantRecord>),
+    GrantOfClient(Lookup<GrantId, GrantOfClient>),
     Close { reply: Reply<()> },
 }
 
@@ -70,6 +71,17 @@ impl Lookups {
         Ok(answer.outcome().await?.map(|grant| *grant))
     }
 
+    /// The grant of this identifier and its client, if there is such a grant.
+    pub(super) async fn grant_of_client(
+        &self,
+        id: GrantId,
+    ) -> Result<Option<GrantOfClient>, StoreError> {
+        let (reply, answer) = Reply::new();
+        let asked = Asked::GrantOfClient(Lookup { id, reply });
+        self.0.send(asked).await.map_err(|_closed| closed())?;
+        Ok(answer.outcome().await?.map(|found| *found))
+    }
+
     /// Waits for the lookups that are being made, and refuses later ones.
     pub(super) async fn close(&self) {
         let (reply, answer) = Reply::new();
@@ -80,17 +92,25 @@ impl Lookups {
     }
 }
 
+/// What is looked up in one snapshot.
+#[derive(Default)]
+struct Batch {
+    clients: Vec<Lookup<ClientId, ClientRecord>>,
+    grants: Vec<Lookup<GrantId, GrantRecord>>,
+    grants_of_clients: Vec<Lookup<GrantId, GrantOfClient>>,
+}
+
 fn run(file: &Path, mut queue: mpsc::Receiver<Asked>) {
     let mut connection = None;
-    let mut batch = Vec::new();
+    let mut waiting = Vec::new();
     let mut last = None;
-    while batch::take(&mut queue, &mut batch) {
-        let mut clients = Vec::with_capacity(batch.len());
-        let mut grants = Vec::new();
-        for asked in batch.drain(..) {
+    while batch::take(&mut queue, &mut waiting) {
+        let mut batch = Batch::default();
+        for asked in waiting.drain(..) {
             match asked {
-                Asked::Client(lookup) => clients.push(lookup),
-                Asked::Grant(lookup) => grants.push(lookup),
+                Asked::Client(lookup) => batch.clients.push(lookup),
+                Asked::Grant(lookup) => batch.grants.push(lookup),
+                Asked::GrantOfClient(lookup) => batch.grants_of_clients.push(lookup),
                 Asked::Close { mut reply } => {
                     queue.close();
                     reply.outcome = Some(Ok(()));
@@ -98,14 +118,12 @@ fn run(file: &Path, mut queue: mpsc::Receiver<Asked>) {
                 }
             }
         }
-        let failure =
-            answer(&mut connection, file, &mut clients, &mut grants).err().map(Shared::new);
+        let failure = batch.answer(&mut connection, file).err().map(Shared::new);
         // Only a connection that answered well is used again: it may remember pages that were damaged.
-        if failure.is_some() || any_went_wrong(&clients) || any_went_wrong(&grants) {
+        if failure.is_some() || batch.any_went_wrong() {
             connection = None;
         }
-        reply(clients, failure.as_ref());
-        reply(grants, failure.as_ref());
+        batch.reply(failure.as_ref());
     }
     drop(connection);
     if let Some(reply) = last {
@@ -113,30 +131,42 @@ fn run(file: &Path, mut queue: mpsc::Receiver<Asked>) {
     }
 }
 
-/// Finds out what to reply; an error is everybody's.
-fn answer(
-    connection: &mut Option<Connection>,
-    file: &Path,
-    clients: &mut [Lookup<ClientId, ClientRecord>],
-    grants: &mut [Lookup<GrantId, GrantRecord>],
-) -> rusqlite::Result<()> {
-    let connection = match connection {
-        Some(connection) => connection,
-        None => connection.insert(connection::reader(file)?),
-    };
-    // Dropped, it ends: there is nothing to commit.
-    let snapshot = connection.unchecked_transaction()?;
-    for lookup in clients.iter_mut().filter(|lookup| !lookup.reply.is_unwanted()) {
-        lookup.reply.outcome = Some(clients::client(&snapshot, lookup.id).map(boxed));
+impl Batch {
+    /// Finds out what to reply; an error is everybody's.
+    fn answer(&mut self, connection: &mut Option<Connection>, file: &Path) -> rusqlite::Result<()> {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(connection::reader(file)?),
+        };
+        // Dropped, it ends: there is nothing to commit.
+        let snapshot = connection.unchecked_transaction()?;
+        find(&mut self.clients, |id| clients::client(&snapshot, id));
+        find(&mut self.grants, |id| grants::grant(&snapshot, id));
+        find(&mut self.grants_of_clients, |id| grants::grant_of_client(&snapshot, id));
+        Ok(())
     }
-    for lookup in grants.iter_mut().filter(|lookup| !lookup.reply.is_unwanted()) {
-        lookup.reply.outcome = Some(grants::grant(&snapshot, lookup.id).map(boxed));
+
+    fn any_went_wrong(&self) -> bool {
+        any_went_wrong(&self.clients)
+            || any_went_wrong(&self.grants)
+            || any_went_wrong(&self.grants_of_clients)
     }
-    Ok(())
+
+    fn reply(self, failure: Option<&Shared>) {
+        reply(self.clients, failure);
+        reply(self.grants, failure);
+        reply(self.grants_of_clients, failure);
+    }
 }
 
-fn boxed<R>(found: Option<R>) -> Option<Box<R>> {
-    found.map(Box::new)
+/// Looks up what somebody still waits for.
+fn find<I: Copy, R>(
+    lookups: &mut [Lookup<I, R>],
+    mut look_up: impl FnMut(I) -> Result<Option<R>, StoreError>,
+) {
+    for lookup in lookups.iter_mut().filter(|lookup| !lookup.reply.is_unwanted()) {
+        lookup.reply.outcome = Some(look_up(lookup.id).map(|found| found.map(Box::new)));
+    }
 }
 
 fn any_went_wrong<I, R>(lookups: &[Lookup<I, R>]) -> bool {

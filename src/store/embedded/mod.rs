@@ -46,8 +46,8 @@ use self::{
     writer::{Change, Task},
 };
 use super::{
-    ClientFilter, ClientRecord, EventRecord, GrantFilter, GrantRecord, Imported, QueueFigures,
-    StoreError, Swept, TrailPosition,
+    ClientFilter, ClientRecord, EventRecord, GrantFilter, GrantOfClient, GrantRecord, Imported,
+    QueueFigures, StoreError, Swept, TrailPosition,
     arrival::Newcomer,
     column::{Record, Value},
     sql::Statement,
@@ -164,6 +164,13 @@ impl Embedded {
 
     pub(super) async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         self.lookups.grant(id).await
+    }
+
+    pub(super) async fn grant_of_client(
+        &self,
+        id: GrantId,
+    ) -> Result<Option<GrantOfClient>, StoreError> {
+        self.lookups.grant_of_client(id).await
     }
 
     pub(super) async fn grants(

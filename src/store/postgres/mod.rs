@@ -47,15 +47,15 @@ pub use self::{
     schema::{Standing, VERSION},
 };
 use super::{
-    Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantRecord, Imported,
-    QueueFigures, StoreError, SuspendedFamilies, Swept,
+    Access, ClientFilter, ClientRecord, DatabaseFigures, GrantFilter, GrantOfClient, GrantRecord,
+    Imported, QueueFigures, StoreError, SuspendedFamilies, Swept,
     arrival::Newcomer,
     column::{Record, Stored as _, Value, client_page, first_after},
     sql::Statement,
     statements,
 };
 use crate::{
-    client::ClientId,
+    client::{ClientId, ClientIdentifier},
     clock::Timestamp,
     config::{PostgresConfig, PostgresUrl},
     grant::GrantId,
@@ -248,6 +248,18 @@ impl Postgres {
 impl Postgres {
     pub(super) async fn grant(&self, id: GrantId) -> Result<Option<GrantRecord>, StoreError> {
         self.grants.ask(*id.as_bytes()).await
+    }
+
+    pub(super) async fn grant_of_client(
+        &self,
+        id: GrantId,
+    ) -> Result<Option<GrantOfClient>, StoreError> {
+        let Some(grant) = self.grant(id).await? else { return Ok(None) };
+        let client = match &grant.client {
+            ClientIdentifier::Registered(id) => self.client(*id).await?,
+            ClientIdentifier::Document(_) => None,
+        };
+        Ok(Some(GrantOfClient { grant, client }))
     }
 
     pub(super) async fn grants(
