@@ -1,6 +1,6 @@
 //! The promises of grants.
 
-use super::by;
+use super::{Records, by};
 use crate::audit::{Action, Author};
 use std::sync::Arc;
 
@@ -303,6 +303,25 @@ pub(in crate::store) async fn the_grants_of_a_subject_are_listed_from_the_newest
         }
         assert_eq!(listed, expected, "{subject}");
     }
+}
+
+pub(in crate::store) async fn a_grant_is_found_with_its_client_as_long_as_that_is_there(
+    store: Arc<Store>,
+) {
+    let (grants, client) = (Grants::new(), Records::new().next());
+    store.register_client(Arc::new(client.clone()), None).await.unwrap();
+    let of_client = GrantRecord { client: client.client_id.into(), ..grants.next() };
+    let of_none = grants.next();
+    for grant in [&of_client, &of_none] {
+        store.keep_grant(grant.clone()).await.unwrap();
+    }
+    let found = async |id| store.grant_of_client(id).await.unwrap();
+
+    let whole = found(of_client.grant_id).await.unwrap();
+
+    assert_eq!((shown(&whole.grant), whole.client), (shown(&of_client), Some(client)));
+    assert_eq!(found(of_none.grant_id).await.unwrap().client, None);
+    assert!(found(grants.next().grant_id).await.is_none());
 }
 
 pub(in crate::store) async fn grants_are_listed_in_their_order_by_client_and_by_subject(

@@ -97,6 +97,7 @@ macro_rules! store_contract {
             expiry::old_events_are_deleted_in_pages_and_removals_of_clients_stay_longer,
             expiry::of_nodes_that_claim_a_mark_at_once_one_succeeds,
             grants::a_grant_is_read_back_as_it_was,
+            grants::a_grant_is_found_with_its_client_as_long_as_that_is_there,
             grants::of_all_who_redeem_a_code_one_does,
             grants::a_code_without_its_grant_buys_nothing,
             grants::of_fifty_who_present_one_token_all_get_one_successor,
