@@ -66,7 +66,8 @@ impl Store {
         })
     }
 
-    /// The grant of this identifier and its client as they are at one moment, if there is such a grant. It costs one lookup.
+    /// The grant of this identifier and its client, if there is such a grant. It costs one lookup in SQLite, which reads both at
+    /// one moment, and two in PostgreSQL.
     ///
     /// # Errors
     /// [`StoreError`].

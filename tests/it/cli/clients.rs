@@ -244,7 +244,10 @@ fn a_client_that_is_not_there_is_answered_no() {
 
     let complaint = doorward.run(&["client", "get", &id(9)]).complaint(3);
 
-    assert_eq!(complaint, format!("There is no client {}.\n", id(9)));
+    let id = id(9);
+    let audit = format!("doorward audit list --client {id}");
+    assert!(complaint.starts_with(&format!("There is no client {id}. ")), "{complaint}");
+    assert!(complaint.contains(&audit), "{complaint}");
 }
 
 #[test]
