@@ -169,7 +169,7 @@ fn a_client_with_a_document_is_suspended_and_noted_by_its_url() {
     let other = "https://other.example/client.json";
     for words in [&["client", "get", other][..], &["client", "resume", other]] {
         let complaint = doorward.run(words).complaint(3);
-        assert_eq!(complaint, format!("There is no client {other}.\n"));
+        assert!(complaint.starts_with(&format!("There is no client {other}.")), "{complaint}");
     }
 }
 
