@@ -73,11 +73,6 @@ impl<'text> Object<'text> {
         self.iter().find_map(|(other, value)| (other == name).then_some(value))
     }
 
-    /// Where in the object the member `name` stands.
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.iter().position(|(other, _)| other == name)
-    }
-
     fn into_owned(self) -> Object<'static> {
         let owned = |(name, value): (Cow<'_, str>, Value<'_>)| {
             (Cow::Owned(name.into_owned()), value.into_owned())
@@ -117,7 +112,7 @@ pub(crate) enum JsonProblem {
     Truncated,
     #[error("the body is not a JSON object")]
     NotAnObject,
-    #[error("a member stands twice")]
+    #[error("a member appears twice")]
     Duplicate,
     #[error("nested deeper than {0} levels")]
     TooDeep(usize),

@@ -91,6 +91,8 @@ pub(crate) struct Protected {
     letters: String,
     spelling: String,
     is_ordinary_word: bool,
+    /// Whether this is a misspelling of the name.
+    is_misspelled: bool,
     pub(crate) hosts: Vec<String>,
     schemes: Vec<String>,
 }
@@ -114,6 +116,7 @@ impl ProtectedNames {
                 letters: appearance::letters_of(&protected.name),
                 spelling: spelling(&protected.name),
                 is_ordinary_word: protected.ordinary_word,
+                is_misspelled: false,
                 hosts: protected.hosts.clone(),
                 schemes: protected.schemes.clone(),
             })
@@ -268,8 +271,16 @@ impl<'names> Resemblance<'names> {
             return;
         }
         let spelling = spelling(name);
-        for protected in resembled {
-            self.is_disguised |= !spelling.contains(&protected.spelling);
+        // A name that has the protected one as a word of its own misspells nothing: `copilot-cli`.
+        let is_spelled = |misspelled: &Protected| {
+            resembled.iter().any(|it| !it.is_misspelled && it.name == misspelled.name)
+        };
+        for protected in &resembled {
+            self.is_disguised |= if protected.is_misspelled {
+                !is_spelled(protected)
+            } else {
+                !spelling.contains(&protected.spelling)
+            };
             if !holds(&self.protected, protected) {
                 self.protected.push(protected);
             }
@@ -312,9 +323,14 @@ fn holds_at(text: &str, start: usize, letters: &str) -> bool {
 }
 
 impl Protected {
-    /// The name with a slip of the pen, which stands alone or among generic words: beside others it may be another name.
+    /// The name misspelled, which stands alone or among generic words: beside others it may be another name.
     fn misspelled(&self, text: &str) -> Self {
-        Self { letters: appearance::letters_of(text), is_ordinary_word: true, ..self.clone() }
+        Self {
+            letters: appearance::letters_of(text),
+            is_ordinary_word: true,
+            is_misspelled: true,
+            ..self.clone()
+        }
     }
 
     /// Whether `uri` leads to one of the name's own hosts, below one, or to its own application.

@@ -335,7 +335,7 @@ fn every_fault_of_a_rule_names_the_rule_and_the_member() {
             r#""door":"document","mode":"off""#,
             r#"rule a: mode: expected enforce or observe, found "off""#,
         ),
-        (r#""door":"document","door":"document""#, "rule (no id): door: a member stands twice"),
+        (r#""door":"document","door":"document""#, "rule (no id): door: a member appears twice"),
     ] {
         assert_eq!(faults(&whole(more)), [expected]);
     }

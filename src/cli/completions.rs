@@ -9,7 +9,7 @@ use super::{
     output::Results,
 };
 
-/// Print a script that teaches a shell these commands
+/// Print a completion script for a shell
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   doorward completions bash > /etc/bash_completion.d/doorward

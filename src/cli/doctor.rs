@@ -15,12 +15,12 @@ use crate::{
     doctor::{self, Finding, Verdict},
 };
 
-/// Look whether everything is there that a server with these settings needs, and say what to do
+/// Check that everything a server with these settings needs is in place, and say what to fix
 #[derive(Args, Debug)]
 #[command(
     after_help = "Looks at the settings, the data folder, the store, the clients that are about to expire, the signing keys, who can read secret files, the clock, Redis, the certificate, the \
 providers at which people sign in, the webhooks and the addresses, also while a server runs, and changes nothing. Run it as the user of the server, with its settings. \
-The exit code is 1 when there is a problem; warnings are none.
+The exit code is 1 when there is a problem, and 0 when there are only warnings.
 
 Examples:
   doorward doctor --config doorward.toml

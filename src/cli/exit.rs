@@ -9,7 +9,7 @@ Exit codes:
   0  done
   1  it failed: the reason is on standard error
   2  the command line is wrong
-  3  the answer is no: not found, or refused by a check, an import or a copy";
+  3  the answer is no: not found, or rejected by a check, an import, or a copy";
 
 /// What a command that ran to its end has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

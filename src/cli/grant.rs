@@ -85,7 +85,7 @@ pub(super) struct ListArguments {
     /// Show at most this many grants [default: 100 in a table, else all]
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
-    /// Go on behind this grant, the last of an earlier list
+    /// Continue after this grant, the last of an earlier list
     #[arg(long, value_name = "GRANT_ID")]
     after: Option<GrantId>,
     #[command(flatten)]

@@ -50,7 +50,7 @@ pub(super) struct ListArguments {
     /// Show at most this many sessions [default: 100 in a table, else all]
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
-    /// Go on behind this session, the last of an earlier list
+    /// Continue after this session, the last of an earlier list
     #[arg(long, value_name = "SESSION_ID")]
     after: Option<SessionId>,
     #[command(flatten)]

@@ -15,7 +15,7 @@ use crate::{clock::Clock, config, doctor};
 #[command(
     after_help = "Run it with the new binary, as the user of the server and with its settings, before you replace the installed one; the server \
 can run meanwhile. It checks that the new release accepts the settings, says which steps the tables need and whether servers of the \
-installed release can continue, and looks at the signing keys. The exit code is 1 when there is a problem; warnings are none.
+installed release can continue, and looks at the signing keys. The exit code is 1 when there is a problem, and 0 when there are only warnings.
 
 Example:
   ./doorward upgrade-check --config /etc/doorward/doorward.toml"

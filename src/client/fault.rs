@@ -1,6 +1,8 @@
 //! What is wrong with a client's metadata, and where. The OAuth error code of a fault is chosen by
 //! `registration/error.rs`, from its type alone.
 
+use std::collections::HashMap;
+
 use super::{
     grant_type::GrantTypeError, jwks::JwkSetError, name::ClientNameError,
     redirect_uri::RedirectUriError, web_uri::WebUriError,
@@ -33,11 +35,15 @@ impl Fault {
     pub(crate) fn place(&self) -> String {
         self.entry.map_or_else(|| self.member.clone(), |entry| format!("{}[{entry}]", self.member))
     }
+}
 
-    /// What sorts faults by their place in `document`; a member that is missing comes last.
-    pub(crate) fn order(&self, document: &Object<'_>) -> (usize, Option<usize>) {
-        (document.position(&self.member).unwrap_or(usize::MAX), self.entry)
-    }
+/// Sorts faults by their place in `document`; a member that is missing comes last.
+pub(crate) fn sort(faults: &mut [Fault], document: &Object<'_>) {
+    let places: HashMap<&str, usize> =
+        document.iter().enumerate().map(|(place, (member, _))| (member, place)).collect();
+    faults.sort_by_key(|fault| {
+        (places.get(fault.member.as_str()).copied().unwrap_or(usize::MAX), fault.entry)
+    });
 }
 
 /// What is wrong with a member.

@@ -174,7 +174,7 @@ pub(super) fn is_host_and_port(text: &str) -> bool {
 /// Whether such a `text` begins with a loopback host.
 pub(super) fn is_host_of_device(text: &str) -> bool {
     let name = text.split(':').next().unwrap_or_default();
-    name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1"
+    name.eq_ignore_ascii_case("localhost") || name.starts_with("127.")
 }
 
 /// The schemes behind the first, as in `app:https://a.example`, in lower case. A colon may be percent-encoded.

@@ -30,7 +30,7 @@ pub(super) fn listeners(examined: &Examined<'_>) -> Vec<Finding> {
             management.as_ref().is_err_and(is_taken) && is_doorward(server.management).await;
         let ours = |what| is_ours.then_some(what);
         // The public one may speak TLS; who has the management address can be asked without.
-        let public = ours("it is taken, and a Doorward has server.management");
+        let public = ours("in use: a Doorward already answers at server.management");
         let mut findings = vec![
             judged(server.listen, "server.listen", bind(server.listen).await, public),
             judged(

@@ -18,7 +18,7 @@ pub(super) fn plausible(examined: &Examined<'_>) -> Vec<Finding> {
     let mut findings = vec![if now < WRITTEN {
         look.problem("it stands before this release was made", SYNCHRONIZE)
     } else {
-        look.ok("it can be right")
+        look.ok("it is plausible")
     }];
     if let Some((here, Ok(there))) = &examined.redis {
         findings.push(against(Look::at("clock", &"Redis"), *here, *there));

@@ -20,10 +20,7 @@ pub(crate) struct Told {
 
 /// What is told of a decision; `None` when the request goes on.
 pub(crate) fn told(guarded: &Guarded, decision: &Decision<'_>) -> Option<Told> {
-    if matches!(decision, Decision::Public | Decision::Allow(_) | Decision::Preflight) {
-        return None;
-    }
-    let metadata = format!("resource_metadata=\"{}\"", guarded.metadata_url);
+    let metadata = || format!("resource_metadata=\"{}\"", guarded.metadata_url);
     let scopes = |scope: &str| match scope {
         "" => String::new(),
         scope => format!(", scope=\"{scope}\""),
@@ -34,12 +31,13 @@ pub(crate) fn told(guarded: &Guarded, decision: &Decision<'_>) -> Option<Told> {
     match decision {
         Decision::Public | Decision::Allow(_) | Decision::Preflight => None,
         Decision::SignIn { scope, fault: None } => {
-            let challenge = format!("Bearer {metadata}{}", scopes(scope));
+            let challenge = format!("Bearer {}{}", metadata(), scopes(scope));
             told(401, Some(challenge), "unauthorized", "the request needs an access token")
         }
         Decision::SignIn { scope, fault: Some(fault) } => {
             let challenge = format!(
-                "Bearer {metadata}{}, error=\"invalid_token\", error_description=\"{fault}\"",
+                "Bearer {}{}, error=\"invalid_token\", error_description=\"{fault}\"",
+                metadata(),
                 scopes(scope)
             );
             told(401, Some(challenge), "invalid_token", fault)
@@ -47,8 +45,9 @@ pub(crate) fn told(guarded: &Guarded, decision: &Decision<'_>) -> Option<Told> {
         Decision::StepUp { scope } => {
             let description = "the request needs more scopes than the token has";
             let challenge = format!(
-                "Bearer error=\"insufficient_scope\"{}, {metadata}, error_description=\"{description}\"",
-                scopes(scope)
+                "Bearer error=\"insufficient_scope\"{}, {}, error_description=\"{description}\"",
+                scopes(scope),
+                metadata()
             );
             told(403, Some(challenge), "insufficient_scope", description)
         }
@@ -79,7 +78,7 @@ impl Told {
     }
 }
 
-/// What a guarded resource refuses with, one of each kind, with what to do, for the page of errors.
+/// One refusal of each kind, with what to do about it, for the page of errors.
 #[cfg(test)]
 pub(crate) fn refusals(guarded: &Guarded) -> Vec<(Told, &'static str)> {
     let sign_in = |fault| Decision::SignIn { scope: "read".to_owned(), fault };

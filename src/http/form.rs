@@ -29,7 +29,7 @@ pub(crate) struct Form<'text>(Vec<(Cow<'text, str>, Cow<'text, str>)>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FormError {
     /// A parameter is repeated (OAuth 2.1 §3.1).
-    #[error("{0} is there more than once")]
+    #[error("{0} appears more than once")]
     Repeated(&'static str),
     /// More than [`PARAMETERS_MAX`] parameters.
     #[error("there are more than {PARAMETERS_MAX} parameters")]

@@ -29,6 +29,8 @@ fn a_borrowed_name_is_flagged_and_its_owner_is_not() {
             r#"{"client_name":"x","client_name#fr":"CLAUDE","redirect_uris":["https://evil.example/"]}"#,
             true,
         ),
+        (r#"{"client_name":"Claudee","redirect_uris":["http://localhost:3000/cb"]}"#, true),
+        (r#"{"client_name":"Cloude","redirect_uris":["http://localhost:3000/cb"]}"#, true),
         (r#"{"client_name":"Clause","redirect_uris":["https://evil.example/"]}"#, false),
         (r#"{"redirect_uris":["https://evil.example/"]}"#, false),
     ];

@@ -6,7 +6,7 @@ use super::{profile::Profile, request::RegistrationRequest};
 use crate::{
     client::{
         ClientMetadata, RedirectUriError, Scope, TokenEndpointAuthMethod,
-        fault::{Fault, Problem},
+        fault::{self, Fault, Problem},
     },
     config::RegistrationConfig,
     json::{Object, Value},
@@ -63,7 +63,7 @@ pub(crate) fn admit(
     if faults.is_empty() {
         return Ok(Admitted { metadata });
     }
-    faults.sort_by_key(|fault| fault.order(&document));
+    fault::sort(&mut faults, &document);
     Err(faults)
 }
 

@@ -1,6 +1,6 @@
 //! A client registration request (RFC 7591 §3.1): bytes → client metadata, and all that is wrong with it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::error::MetadataError;
 use crate::{
@@ -57,11 +57,9 @@ impl<'body> RegistrationRequest<'body> {
         }
         let mut others = Vec::new();
         let metadata = ClientMetadata::read(&document, &mut others);
-        others.retain(|other| {
-            let is_same =
-                |fault: &Fault| fault.member == other.member && fault.entry == other.entry;
-            !faults.iter().any(is_same)
-        });
+        let marked: HashSet<(&str, Option<usize>)> =
+            faults.iter().map(|fault| (fault.member.as_str(), fault.entry)).collect();
+        others.retain(|other| !marked.contains(&(other.member.as_str(), other.entry)));
         faults.extend(others);
         Ok(Self { document, metadata, faults })
     }
@@ -95,7 +93,7 @@ mod tests {
         let request = RegistrationRequest::parse(body.as_bytes());
         let RegistrationRequest { document, mut faults, .. } =
             request.map_err(|error| format!("{error:?}"))?;
-        faults.sort_by_key(|fault| fault.order(&document));
+        crate::client::fault::sort(&mut faults, &document);
         Ok(faults.iter().map(Fault::pointer).collect())
     }
 

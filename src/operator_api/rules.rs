@@ -38,7 +38,7 @@ pub(crate) const LIST: Operation = Operation {
 pub(crate) const CREATE: Operation = Operation {
     needs: Needs::Scope(OperatorScope::ClientsWrite),
     id: "createOAuth2AdmissionRule",
-    summary: "Create an admission rule, behind the others unless `position` says where.",
+    summary: "Create an admission rule, after all others unless `position` says where.",
     parameters: &[],
     body: Some(|| body_schema(&example())),
     schema: READ.schema,

@@ -28,7 +28,7 @@ pub(super) fn malformed<B>(request: &Request<B>, has_length: bool) -> Option<&'s
     host(request).or_else(|| {
         let mut types = request.headers().get_all(CONTENT_TYPE).iter();
         (types.next().is_some() && types.next().is_some())
-            .then_some("Content-Type is there more than once")
+            .then_some("Content-Type appears more than once")
     })
 }
 
@@ -38,7 +38,7 @@ fn host<B>(request: &Request<B>) -> Option<&'static str> {
     let authority = request.uri().authority().filter(|_| is_http2);
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next(), authority) {
-        (_, Some(_), _) => Some("Host is there more than once"),
+        (_, Some(_), _) => Some("Host appears more than once"),
         (Some(host), _, _) if !is_host(host) => Some("Host is not a host with an optional port"),
         (Some(host), _, Some(authority)) if !is_same(host, authority) => {
             Some("Host and :authority are not the same")
@@ -213,7 +213,7 @@ mod tests {
             assert_eq!(found(&[("host", host)]), None, "{host}");
         }
         assert_eq!(found(&[]), Some("Host is missing"));
-        let twice = Some("Host is there more than once");
+        let twice = Some("Host appears more than once");
         assert_eq!(found(&[("host", "a"), ("host", "a")]), twice);
         for host in ["", "a b", "a/b", "user@a", "a\t", "http://a", "a,\u{e9}"] {
             assert!(found(&[("host", host)]).is_some(), "{host}");
@@ -248,7 +248,7 @@ mod tests {
         let json = ("content-type", "application/json");
         let form = ("content-type", "application/x-www-form-urlencoded");
         let host = ("host", "a");
-        let twice = Some("Content-Type is there more than once");
+        let twice = Some("Content-Type appears more than once");
         assert_eq!(found(Version::HTTP_11, "/", &[host, json]), None);
         assert_eq!(found(Version::HTTP_11, "/", &[host, json, form]), twice);
         assert_eq!(found(Version::HTTP_11, "/", &[host, json, json]), twice);

@@ -157,6 +157,18 @@ impl Store {
         change!(self, aside whole, |change| changes::add_arrivals(change, first))
     }
 
+    /// Tells a family of all its clients that have arrived, a few in a change: registrations go on meanwhile.
+    pub(super) async fn add_all_arrivals_of(&self, id: FamilyId) -> Result<(), StoreError> {
+        let mut next = first_after::<ClientId>(None);
+        while let Some(first) = next {
+            let told = change!(self, whole, |change| {
+                changes::add_some_arrivals_of(change, id, first)
+            })?;
+            next = told.next.and_then(|after| first_after(Some(after)));
+        }
+        Ok(())
+    }
+
     /// Tells families of all clients that have arrived.
     pub(crate) async fn add_all_arrivals(&self) -> Result<(), StoreError> {
         let mut after = None;
@@ -209,6 +221,7 @@ impl Store {
         let mut page = self.clients(&filter, None, REMOVALS_AT_ONCE).await?;
         let has_clients = !page.is_empty();
         let (reason, author) = (removal.reason.clone(), by.clone());
+        self.add_all_arrivals_of(id).await?;
         let begins = change!(self, whole, |change| {
             changes::begin_removal(change, id, &removal, has_clients, &author)
         });

@@ -117,6 +117,7 @@ impl Store {
         } else {
             0
         };
+        self.add_all_arrivals_of(id).await?;
         let author = by.clone();
         let edited =
             change!(self, whole, |change| { changes::edit_family(change, id, &edit, &author) })?;

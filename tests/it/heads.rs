@@ -49,7 +49,7 @@ async fn a_repeated_content_type_is_400_whatever_the_endpoint() {
         let (answer, _) = exchange(&server, &request).await;
         assert_eq!(answer.status, 400, "{path}");
         let text = answer.json()["error_description"].as_str().map(str::to_owned);
-        assert_eq!(text.as_deref(), Some("Content-Type is there more than once"));
+        assert_eq!(text.as_deref(), Some("Content-Type appears more than once"));
     }
 }
 

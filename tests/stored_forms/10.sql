@@ -253,15 +253,12 @@ CREATE TABLE family_members (
     client_id BLOB NOT NULL,
     PRIMARY KEY (family_id, client_id)
 ) STRICT, WITHOUT ROWID;
--- An arrival counts clients of one family that registered together, most often one. Identifiers begin with the time.
+-- An arrival counts clients of one family that registered together. Their identifiers begin with the time. How many it
+-- counts says nothing of which they are: one may have left and come back.
 CREATE TRIGGER family_is_told AFTER DELETE ON family_arrivals BEGIN
     INSERT OR IGNORE INTO family_members SELECT family, client_id FROM clients
-    WHERE family = old.family_id AND client_id >= old.client_id AND client_id <= iif(
-        old.clients + old.removed = 1
-        AND old.family_id IS (SELECT family FROM clients WHERE client_id = old.client_id),
-        old.client_id,
-        unhex(printf('%012x', old.last_seen_at + 1))
-    );
+    WHERE family = old.family_id AND client_id >= old.client_id
+    AND client_id < unhex(printf('%012x', old.last_seen_at + 1));
 END;
 CREATE TRIGGER client_is_allowed AFTER INSERT ON grants BEGIN
     INSERT OR IGNORE INTO family_members SELECT family, client_id FROM clients

@@ -34,6 +34,7 @@ const WITHOUT_EVENT: &[(&str, &str)] = &[
     ("import_operator_tokens", "imports copy records"),
     ("count_in_families", "families are counted aside, and decide nothing about access"),
     ("add_arrivals", "families are counted aside, and decide nothing about access"),
+    ("add_some_arrivals_of", "families are counted aside, and decide nothing about access"),
     ("check_members", "families are counted aside"),
     ("recount_family", "families are counted aside"),
     ("put_family_use", "the people of families are counted aside"),

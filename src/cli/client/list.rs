@@ -63,7 +63,7 @@ pub(in crate::cli) struct ListArguments {
     /// Show at most this many clients [default: 100 in a table, else all]
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
-    /// Go on behind this client, the last of an earlier list
+    /// Continue after this client, the last of an earlier list
     #[arg(long, value_name = "CLIENT_ID", value_parser = grant::client)]
     after: Option<ClientIdentifier>,
     #[command(flatten)]

@@ -50,7 +50,7 @@ pub(in crate::cli) struct ListArguments {
     /// Show at most this many families [default: 100 in a table, else all]
     #[arg(long, value_name = "NUMBER")]
     limit: Option<NonZeroUsize>,
-    /// Go on behind this family, the last of an earlier list
+    /// Continue after this family, the last of an earlier list
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     after: Option<FamilyId>,
     #[command(flatten)]

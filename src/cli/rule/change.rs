@@ -15,7 +15,7 @@ use crate::{
     store::{Access, RULE_BYTES_MAX, RULES_MAX, RuleChange, RuleChanged},
 };
 
-/// Add an admission rule, behind the others unless --position says where
+/// Add an admission rule, after all others unless --position says where
 #[derive(Args, Debug)]
 #[command(
     after_help = "Servers follow within 5 seconds. The rules of the settings come before all of these. To see what a rule \

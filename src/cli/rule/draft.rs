@@ -183,7 +183,7 @@ fn object(json: &str) -> Result<Map<String, Value>, Failure> {
             .read_to_string(&mut text)
             .map_err(Failure::of("cannot read the rule"))?;
     }
-    // The strict reader finds a member that stands twice, too.
+    // The strict reader finds a member that appears twice, too.
     let read = json::read(text.as_bytes()).map(drop);
     let fault = read.err().map(|error| format!("rule: {} {}", error.pointer, error.problem));
     match (fault, serde_json::from_str::<Value>(&text)) {

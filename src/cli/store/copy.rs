@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Copy everything that must outlive a move from one store into another, and compare both
+/// Copy everything that a server needs from one store into another, and compare both
 #[derive(Args, Debug)]
 #[command(
     after_help = "Copied are clients, consents, grants with their codes and refresh tokens, sessions, operator tokens, \

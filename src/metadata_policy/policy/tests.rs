@@ -481,6 +481,6 @@ fn what_a_caller_wrote_comes_back_as_printable_ascii() {
     assert!(refused[0].is_ascii() && refused[0].len() < 400, "{}", refused[0]);
     assert_eq!(
         check(b"{\"a\\\"\\\\\":1,\"a\\\"\\\\\":1}", Rfc7591, &settings()).unwrap_err()[0].reason,
-        "/a??: a member stands twice"
+        "/a??: a member appears twice"
     );
 }

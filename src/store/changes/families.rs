@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::store::{
     ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing, StoreError,
     arrival::ArrivalRecord,
-    column::{Columns as _, Stored as _, Value},
+    column::{Columns as _, Stored as _, Value, first_after},
     family_record::{ClientRef, Counted, FamilyRef, counted, family_of},
     readable::Readable,
     sql::Statement,
@@ -70,19 +70,28 @@ pub(in crate::store) async fn add_arrivals<T: Transaction>(
     add(change, rows).await
 }
 
-/// Tells a family of all its arrivals.
+/// The same of one family.
+pub(in crate::store) async fn add_some_arrivals_of<T: Transaction>(
+    change: &mut T,
+    family: FamilyId,
+    first: [u8; 16],
+) -> Result<Arrived, T::Fault> {
+    let parameters = [family.value(), Value::Id(first), Value::limit(ARRIVALS_AT_ONCE)];
+    let rows = change.select(&families::SELECT_ARRIVALS_OF, &parameters).await?;
+    add(change, rows).await
+}
+
+/// Tells a family of all its arrivals. Where many can wait, changes of their own have told it of most.
 pub(super) async fn add_arrivals_of<T: Transaction>(
     change: &mut T,
     family: FamilyId,
 ) -> Result<(), T::Fault> {
-    loop {
-        let parameters = [family.value(), Value::limit(ARRIVALS_AT_ONCE)];
-        let rows = change.select(&families::SELECT_ARRIVALS_OF, &parameters).await?;
-        let told = add(change, rows).await?;
-        if told.next.is_none() || told.arrivals == 0 {
-            return Ok(());
-        }
+    let mut next = first_after::<ClientId>(None);
+    while let Some(first) = next {
+        let told = add_some_arrivals_of(change, family, first).await?;
+        next = told.next.and_then(|after| first_after(Some(after)));
     }
+    Ok(())
 }
 
 async fn add<T: Transaction>(

@@ -36,8 +36,8 @@ pub(super) use self::{
     events::record_events,
     expiry::{expire_clients, expire_grants, forget_events},
     families::{
-        Arrived, add_arrivals, check_members, count_in_families, import_families, put_family_use,
-        recount_family,
+        Arrived, add_arrivals, add_some_arrivals_of, check_members, count_in_families,
+        import_families, put_family_use, recount_family,
     },
     family_edits::{begin_removal, edit_family, end_grants_of_clients},
     grants::{

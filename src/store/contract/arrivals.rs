@@ -159,7 +159,7 @@ pub(in crate::store) async fn a_family_has_the_clients_of_an_arrival_of_which_on
 
         store.add_all_arrivals().await.unwrap();
 
-        let family = of(&store, &clients[0]).await;
+        let family = of(&store, removed).await;
         assert_eq!((family.clients, family.removed), (1, 1));
         let family = family.family_id;
         let filter = ClientFilter { family: Some(family), ..ClientFilter::default() };
@@ -167,5 +167,31 @@ pub(in crate::store) async fn a_family_has_the_clients_of_an_arrival_of_which_on
         assert_eq!(listed.iter().map(|it| it.client_id).collect::<Vec<_>>(), [stays]);
         let registered = store.family_registrations(family, Timestamp::from_millis(0)).await;
         assert_eq!(registered.unwrap(), 1);
+    }
+}
+
+/// A client that changes its family and changes it back takes none of those that registered with it along.
+pub(in crate::store) async fn a_family_has_the_clients_of_an_arrival_to_which_one_has_returned(
+    store: Arc<Store>,
+) {
+    let mut records = Records::new();
+    for returns in [0, 1] {
+        let name = format!("App{returns}x");
+        let clients = [0; 2].map(|_| named(&mut records, &name));
+        register_with_families(&store, &clients).await;
+        let elsewhere = named(&mut records, "Another").metadata;
+        for (generation, metadata) in [(0, &elsewhere), (1, &clients[0].metadata)] {
+            let update = update(&clients[returns], generation, metadata);
+            store.update_registration(update, by()).await.unwrap();
+        }
+
+        store.add_all_arrivals().await.unwrap();
+
+        let family = of(&store, &clients[0]).await;
+        assert_eq!(family.clients, 2);
+        let filter = ClientFilter { family: Some(family.family_id), ..ClientFilter::default() };
+        assert_eq!(everything(&store, &filter, 10).await.len(), 2, "{returns}");
+        store.rebuild_families(by().at, &|_| {}).await.unwrap();
+        assert_eq!(of(&store, &clients[0]).await.clients, 2);
     }
 }

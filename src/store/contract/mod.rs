@@ -70,6 +70,7 @@ macro_rules! store_contract {
             arrivals::clients_that_are_removed_at_once_before_their_family_is_told_were_seen,
             arrivals::a_family_has_its_clients_before_it_is_told_of_them,
             arrivals::a_family_has_the_clients_of_an_arrival_of_which_one_has_left,
+            arrivals::a_family_has_the_clients_of_an_arrival_to_which_one_has_returned,
             families::a_family_tells_what_its_clients_said,
             families::families_are_listed_by_size_and_by_time,
             families::a_removed_client_leaves_its_family_for_good,

@@ -100,7 +100,7 @@ impl Batched for Groups {
 
     async fn serve(&self, mut group: Vec<Exchanging>) {
         group.retain(Waiting::is_wanted);
-        // Groups lock grants in one order. Two that cross in spite of it, by codes and refresh tokens, soon give up.
+        // Groups that lock grants in one order seldom cross. Those that do give up soon.
         group.sort_by_key(|waiting| waiting.asked.record());
         if group.is_empty() {
             return;

@@ -1,6 +1,10 @@
 //! Lookups of records by their identifiers: one statement answers all that wait together.
 
-use std::{collections::HashMap, marker::PhantomData, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    marker::PhantomData,
+    sync::Arc,
+};
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -40,7 +44,9 @@ impl<R: Record + Send + 'static> Batched for Lookups<R> {
         if batch.is_empty() {
             return;
         }
-        let ids = batch.iter().map(|waiting| Some(Uuid::from_bytes(waiting.asked))).collect();
+        // However many ask for one record, its row comes once.
+        let asked: BTreeSet<[u8; 16]> = batch.iter().map(|waiting| waiting.asked).collect();
+        let ids = asked.into_iter().map(|id| Some(Uuid::from_bytes(id))).collect();
         match self.connections.ask(self.select_each, &[&Column::Ids(ids)]).await {
             Ok(rows) => {
                 let found = by_id(&rows);

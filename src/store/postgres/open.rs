@@ -27,7 +27,7 @@ const COMMAND_PATIENCE: Duration = Duration::from_hours(1);
 pub enum OpenError {
     /// Nobody answers, or nobody lets us in.
     #[error(
-        "the database {database} cannot be reached: {reason}; look after the server, the network and \
+        "the database {database} cannot be reached: {reason}; check the server, the network, and \
          the password"
     )]
     Unreachable {

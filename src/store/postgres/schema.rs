@@ -64,10 +64,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/postgres/0009_arrivals_by_client.sql"),
         compatible_from: 4,
     },
-    // Earlier programs find the table that it empties.
+    // Programs before version 8 count clients in the table that it empties.
     Migration {
         sql: include_str!("../../../migrations/postgres/0010_family_clients.sql"),
-        compatible_from: 4,
+        compatible_from: 8,
     },
 ];
 

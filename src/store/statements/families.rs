@@ -53,8 +53,10 @@ pub(in crate::store) const SELECT_ARRIVALS: Statement = sql!(
 );
 
 /// Looks through all arrivals, for an operator.
-pub(in crate::store) const SELECT_ARRIVALS_OF: Statement =
-    select_and_lock!(ArrivalRecord, "WHERE family_id = $1 ORDER BY client_id LIMIT $2");
+pub(in crate::store) const SELECT_ARRIVALS_OF: Statement = select_and_lock!(
+    ArrivalRecord,
+    "WHERE family_id = $1 AND client_id >= $2 ORDER BY client_id LIMIT $3"
+);
 
 pub(in crate::store) const ARRIVE: Statement = insert!(ArrivalRecord, "");
 

@@ -293,7 +293,7 @@ fn a_taken_address_is_a_problem_unless_a_doorward_has_it() {
     let looked = look();
     assert_eq!(looked.code, Some(0), "{}", looked.text);
     let told: Vec<_> = looked.of_check("address").iter().map(|it| it[1]).collect();
-    let public = "it is taken, and a Doorward has server.management";
+    let public = "in use: a Doorward already answers at server.management";
     assert_eq!(told, [public, "a Doorward listens on it"]);
     assert_eq!(looked.of_check("store")[0][0], "ok", "beside a server");
     assert_eq!(server.stop().code, Some(0));

@@ -112,7 +112,7 @@ fn a_rule_that_cannot_be_meant_is_refused_with_its_faults() {
             2,
             "rule x: source[0]: expected an IP address or network",
         ),
-        (&["rule", "add", "--json", r#"{"id":"x","id":"y"}"#], 2, "a member stands twice"),
+        (&["rule", "add", "--json", r#"{"id":"x","id":"y"}"#], 2, "a member appears twice"),
         (&["rule", "add", "--json", "[]"], 2, "rule"),
         (
             &["rule", "add", "x", "--door", "document", "--effect", "hold", "--ceiling", "a b"],
