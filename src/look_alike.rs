@@ -174,7 +174,7 @@ impl ProtectedNames {
             if self.beginnings.may_begin_a_word_of(name) {
                 let mut resembled = Vec::new();
                 self.resembled_by(name, &mut resembled);
-                resemblance.add(name, resembled);
+                resemblance.add(name, &resembled);
             }
         }
         resemblance
@@ -266,7 +266,7 @@ struct Resemblance<'names> {
 }
 
 impl<'names> Resemblance<'names> {
-    fn add(&mut self, name: &str, resembled: Vec<&'names Protected>) {
+    fn add(&mut self, name: &str, resembled: &[&'names Protected]) {
         if resembled.is_empty() {
             return;
         }
@@ -275,7 +275,7 @@ impl<'names> Resemblance<'names> {
         let is_spelled = |misspelled: &Protected| {
             resembled.iter().any(|it| !it.is_misspelled && it.name == misspelled.name)
         };
-        for protected in &resembled {
+        for protected in resembled {
             self.is_disguised |= if protected.is_misspelled {
                 !is_spelled(protected)
             } else {
