@@ -3,7 +3,6 @@
 //! the operator, since names are self-asserted and prove nothing either way (RFC 7591 §5).
 
 mod beginnings;
-mod misspellings;
 #[cfg(test)]
 mod tests;
 
@@ -84,15 +83,13 @@ pub(crate) struct ProtectedNames {
 }
 
 /// A protected name, and where its owner is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Protected {
     /// As the settings spell it.
     pub(crate) name: String,
     letters: String,
     spelling: String,
     is_ordinary_word: bool,
-    /// Whether this is a misspelling of the name.
-    is_misspelled: bool,
     pub(crate) hosts: Vec<String>,
     schemes: Vec<String>,
 }
@@ -116,20 +113,10 @@ impl ProtectedNames {
                 letters: appearance::letters_of(&protected.name),
                 spelling: spelling(&protected.name),
                 is_ordinary_word: protected.ordinary_word,
-                is_misspelled: false,
                 hosts: protected.hosts.clone(),
                 schemes: protected.schemes.clone(),
             })
             .filter(|protected| !protected.letters.is_empty());
-        let names = names.flat_map(|protected| {
-            let misspelled =
-                misspellings::of(&protected.name, protected.is_ordinary_word).into_iter().map({
-                    let protected = protected.clone();
-                    move |misspelled| protected.misspelled(&misspelled)
-                });
-            let misspelled: Vec<Protected> = misspelled.collect();
-            std::iter::once(protected).chain(misspelled)
-        });
         for protected in names {
             beginnings.insert(&protected.letters);
             let first = protected.letters.bytes().next().unwrap_or_default();
@@ -174,7 +161,7 @@ impl ProtectedNames {
             if self.beginnings.may_begin_a_word_of(name) {
                 let mut resembled = Vec::new();
                 self.resembled_by(name, &mut resembled);
-                resemblance.add(name, &resembled);
+                resemblance.add(name, resembled);
             }
         }
         resemblance
@@ -266,21 +253,13 @@ struct Resemblance<'names> {
 }
 
 impl<'names> Resemblance<'names> {
-    fn add(&mut self, name: &str, resembled: &[&'names Protected]) {
+    fn add(&mut self, name: &str, resembled: Vec<&'names Protected>) {
         if resembled.is_empty() {
             return;
         }
         let spelling = spelling(name);
-        // A name that has the protected one as a word of its own misspells nothing: `copilot-cli`.
-        let is_spelled = |misspelled: &Protected| {
-            resembled.iter().any(|it| !it.is_misspelled && it.name == misspelled.name)
-        };
         for protected in resembled {
-            self.is_disguised |= if protected.is_misspelled {
-                !is_spelled(protected)
-            } else {
-                !spelling.contains(&protected.spelling)
-            };
+            self.is_disguised |= !spelling.contains(&protected.spelling);
             if !holds(&self.protected, protected) {
                 self.protected.push(protected);
             }
@@ -323,16 +302,6 @@ fn holds_at(text: &str, start: usize, letters: &str) -> bool {
 }
 
 impl Protected {
-    /// The name misspelled, which stands alone or among generic words: beside others it may be another name.
-    fn misspelled(&self, text: &str) -> Self {
-        Self {
-            letters: appearance::letters_of(text),
-            is_ordinary_word: true,
-            is_misspelled: true,
-            ..self.clone()
-        }
-    }
-
     /// Whether `uri` leads to one of the name's own hosts, below one, or to its own application.
     fn owns(&self, uri: &RedirectUri) -> bool {
         let (scheme, host) = uri.scheme_and_host();
