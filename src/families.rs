@@ -25,7 +25,8 @@ use crate::{
 /// How many clients one change counts.
 const CLIENTS_AT_ONCE: usize = 500;
 
-/// How many times as long as it took to tell families of some clients, the next ones wait: registrations need the store.
+/// After a change that adds arrivals, the next one waits this many times as long as the change took: registrations need the
+/// store.
 const PAUSE_OF_ARRIVALS: u32 = 19;
 
 /// How many families can wait for their people to be counted.
@@ -182,7 +183,7 @@ async fn tell(store: &Store, clock: &Clock, metrics: &FamilyMetrics) -> Result<(
         if after.is_none() {
             break;
         }
-        // In a flood of new names, this costs more than the registrations, which have the store nineteen twentieths of the time.
+        // In a flood of new names, this costs more than registering. Registrations get nineteen twentieths of the time.
         sleep(began.elapsed() * PAUSE_OF_ARRIVALS).await;
     }
     let number = unreadable.len() as u64;

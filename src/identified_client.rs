@@ -83,10 +83,14 @@ pub(crate) fn gives_tokens(state: &ClientState, grant: &GrantRecord) -> bool {
     state.standing.is_usable() && !state.forbids(grant.scope.as_ref())
 }
 
-/// The client of this identifier, unless its time is over: the sweep removes it soon.
+/// The client of this identifier, unless its time is over.
 async fn existing(app: &App, id: ClientId) -> Result<Option<ClientRecord>, StoreError> {
-    let now = app.clock.now();
-    Ok(app.store.client(id).await?.filter(|client| !client.state.terms.are_over(now)))
+    Ok(app.store.client(id).await?.filter(|client| exists(app, client)))
+}
+
+/// Whether the time of a client is not over. After that, the sweep removes it soon.
+fn exists(app: &App, client: &ClientRecord) -> bool {
+    !client.state.terms.are_over(app.clock.now())
 }
 
 /// The client of this identifier at the token endpoints; `None` if it does not exist. Waits for the store alone, never for
@@ -124,10 +128,12 @@ pub(crate) async fn for_tokens(
 /// fetched.
 pub(crate) fn is_live(app: &App, grant: &GrantRecord, client: Option<ClientRecord>) -> bool {
     match &grant.client {
-        ClientIdentifier::Registered(_) => client.is_some_and(|record| {
-            let state = app.families.state_of_stored(&record.metadata, record.state);
-            !state.terms.are_over(app.clock.now()) && gives_tokens(&state, grant)
-        }),
+        ClientIdentifier::Registered(_) => {
+            client.filter(|record| exists(app, record)).is_some_and(|record| {
+                let state = app.families.state_of_stored(&record.metadata, record.state);
+                gives_tokens(&state, grant)
+            })
+        }
         ClientIdentifier::Document(url) => app.client_documents.grant_types(url).is_some(),
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     store::{EventRecord, GrantRecord},
 };
 
-/// How many events of a grant its story is told from, the newest ones. Calls behind the guard leave some each day; of
+/// How many events of a grant its timeline shows: the newest ones. Calls behind the guard leave some each day; of
 /// anything else, a grant leaves fewer.
 pub(crate) const EVENTS_MAX: usize = 1_000;
 

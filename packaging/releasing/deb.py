@@ -56,7 +56,7 @@ fi
 
 
 def maintainer():
-    """Who built the package, as the tools of Debian take it from the environment. No one answers for a package without."""
+    """Reads who built the package from the environment, as Debian's tools do; without it, the package is a local build."""
     name, email = os.environ.get("DEBFULLNAME", "Local build"), os.environ.get("DEBEMAIL", "root@localhost")
     return f"{name} <{email}>"
 

@@ -254,7 +254,7 @@ fn metadata_hash(question: &Question<'_>) -> [u8; 32] {
     *SecretHash::of(shown.as_bytes()).as_bytes()
 }
 
-/// A hash of everything that the page shows of the request. The client's document may change while somebody reads the
+/// A hash of everything that the page shows of the request. The client's document may change while the person reads the
 /// page, and with it the values that the request leaves to the document.
 pub(super) fn shown(question: &Question<'_>) -> String {
     let scope = question.asked.scope.as_ref().map(Scope::as_str).unwrap_or_default();

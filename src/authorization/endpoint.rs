@@ -243,7 +243,7 @@ const fn silent_error(session: Option<&Session>) -> AuthorizationError {
 }
 
 /// Redirects to the client with an error: at once if the person has allowed it before, otherwise after a click. So a
-/// link alone sends nobody to a stranger's site (OAuth 2.1 §7.13.2).
+/// link alone takes no person to a stranger's site (OAuth 2.1 §7.13.2).
 async fn declined(
     app: &App,
     head: &Parts,

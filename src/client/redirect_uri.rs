@@ -33,7 +33,7 @@ const LAN_SUFFIXES: &[&str] = &[".local", ".lan", ".internal", ".home.arpa"];
 #[serde(transparent)]
 pub struct RedirectUri {
     text: String,
-    /// Where its host is in the text, empty without one; `None` if it comes from a store: then it is read when asked for.
+    /// The place of its host in the text, empty without one. `None` for a stored URI, whose host is parsed on demand.
     #[serde(skip)]
     host: Option<Range<usize>>,
 }

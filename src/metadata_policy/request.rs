@@ -87,13 +87,14 @@ fn surrogate(member: &str, entry: Option<usize>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::fault;
 
     /// The places of the faults, in document order.
     fn pointers(body: &str) -> Result<Vec<String>, String> {
         let request = RegistrationRequest::parse(body.as_bytes());
         let RegistrationRequest { document, mut faults, .. } =
             request.map_err(|error| format!("{error:?}"))?;
-        crate::client::fault::sort(&mut faults, &document);
+        fault::sort(&mut faults, &document);
         Ok(faults.iter().map(Fault::pointer).collect())
     }
 

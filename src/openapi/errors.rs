@@ -138,7 +138,7 @@ fn page() -> String {
     section(
         &mut page,
         "Protected servers",
-        "Of the guard: the built-in proxy, and forward-auth as far as the proxy in front passes them on. MCP clients get a \
+        "The built-in proxy sends them, and so does forward-auth where the proxy in front passes them on. MCP clients get a \
          JSON-RPC error with the same text, and 200 where a rule denies. 401 and 403 `insufficient_scope` have a \
          [challenge](../protect/step-up.md).",
         of_guard(),

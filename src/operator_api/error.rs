@@ -259,7 +259,7 @@ fn document(status: StatusCode, detail: &str, source: Option<Value>) -> Value {
     error
 }
 
-/// What the operator API refuses with, one of each kind, for the page of errors.
+/// One error of each kind that the operator API returns, for the page of errors.
 #[cfg(test)]
 pub(crate) fn refusals() -> Vec<Told> {
     let text = || "the text says which rule".to_owned();

@@ -274,7 +274,7 @@ impl Providers {
         self.fetch_keys(provider, metadata, now).await.map(Some)
     }
 
-    /// Fetches from each provider, in the order of the settings, what a sign-in needs. Nobody is signed in.
+    /// Fetches from each provider, in the order of the settings, what a sign-in needs, and signs no one in.
     pub(crate) async fn try_all(&self, now: Timestamp) -> Vec<Tried> {
         let mut all = Vec::new();
         for provider in &self.all {

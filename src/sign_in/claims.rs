@@ -20,7 +20,7 @@ const NAME_CHARS_MAX: usize = 200;
 /// domain.
 const EMAIL_BYTES_MAX: usize = 254;
 
-/// Why a person whom the provider knows cannot sign in.
+/// Why a person with an account at the provider cannot sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ClaimsError {
     #[error("the provider does not say who it is")]

@@ -232,7 +232,7 @@ fn tries_left(left: Left) -> Message {
     text.with("wait", duration(left.reset_seconds))
 }
 
-/// What people are told at sign-in and sign-out, one of each kind, for the page of errors.
+/// One error of each kind that sign-in and sign-out show, for the page of errors.
 #[cfg(test)]
 pub(crate) fn refusals() -> Vec<Told> {
     let left = |requests| Left { requests, reset_seconds: 60 };

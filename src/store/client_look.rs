@@ -76,7 +76,7 @@ impl Index {
         Self { statement: &clients::SELECT_PAGE_BY_STANDING, of }
     }
 
-    /// A client that is listed in its family in between is read twice, and not missed, if these come first.
+    /// These are read first: a client that is listed in its family in between is read twice, and never missed.
     const UNLISTED: Self = Self { statement: &families::SELECT_UNLISTED, of: None };
 
     /// Those that together hold every client that can pass; none if only the table of clients does.

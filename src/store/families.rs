@@ -159,14 +159,15 @@ impl Store {
 
     /// Tells a family of all its clients that have arrived, a few in a change: registrations go on meanwhile.
     pub(super) async fn add_all_arrivals_of(&self, id: FamilyId) -> Result<(), StoreError> {
-        let mut next = first_after::<ClientId>(None);
-        while let Some(first) = next {
-            let told = change!(self, whole, |change| {
-                changes::add_some_arrivals_of(change, id, first)
-            })?;
-            next = told.next.and_then(|after| first_after(Some(after)));
+        let mut after = None;
+        loop {
+            let told =
+                change!(self, whole, |change| { changes::add_some_arrivals_of(change, id, after) });
+            after = told?.next;
+            if after.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Tells families of all clients that have arrived.

@@ -2,7 +2,7 @@
 //! once.
 
 use super::{
-    ClientRecord, Standing, Store, StoreError, SuspendedFamilies,
+    ClientRecord, ClientState, Standing, Store, StoreError, SuspendedFamilies,
     column::{Record, Row, Value, columns, first_after},
     statements::{clients, document_clients},
 };
@@ -55,6 +55,13 @@ impl Standings {
             *number = number.saturating_sub(clients);
         }
         self.suspended += clients;
+    }
+
+    /// Counts a client as suspended, which has its own standing, if that of its family holds instead.
+    fn suspend_by(&mut self, suspended: &SuspendedFamilies, own: &ClientState, metadata: &str) {
+        if suspended.standing_of(own, metadata) != own.standing {
+            self.suspend(own.standing, 1);
+        }
     }
 
     /// How many there are.
@@ -137,10 +144,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (clients, _) = self.clients_without_family(None, WITHOUT_FAMILY_MAX).await?;
         for client in clients {
-            let own = client.state.standing;
-            if own != suspended.standing_of(&client.state, &client.metadata) {
-                standings.suspend(own, 1);
-            }
+            standings.suspend_by(suspended, &client.state, &client.metadata);
         }
         Ok(())
     }
@@ -159,10 +163,7 @@ impl Store {
         while !suspended.is_empty() {
             let page = self.document_clients(after.as_deref(), DOCUMENTS_MAX).await?;
             for client in &page {
-                let own = client.state.standing;
-                if own != suspended.standing_of(&client.state, &client.metadata) {
-                    standings.suspend(own, 1);
-                }
+                standings.suspend_by(&suspended, &client.state, &client.metadata);
             }
             let Some(last) = page.into_iter().next_back() else { break };
             after = Some(last.url);

@@ -49,7 +49,7 @@ impl GetArguments {
         let backend = self.backend.open(Access::Read)?;
         let Some(client) = Known::find(&backend, &self.client_id)? else {
             insist(format_args!(
-                "There is no client {0}. If it was removed, doorward audit list --client {0} says when and by whom.",
+                "There is no client {0}. If it was removed, doorward audit list --client {0} shows when, and who did it.",
                 self.client_id
             ));
             return Ok(Outcome::No);

@@ -59,7 +59,7 @@ pub(super) struct Count {
     pub(super) stored_at: Option<Timestamp>,
     /// The calls that events have counted.
     pub(super) stored: u64,
-    /// Of the resource.
+    /// The metrics of the resource.
     metrics: Arc<GuardMetrics>,
 }
 
@@ -137,7 +137,7 @@ impl Counts {
         of_grant.is_none_or(|of| of.counts.len() < COUNTS_OF_GRANT_MAX)
     }
 
-    /// Whether the holder may add a count. When all places are taken, somebody with more loses one.
+    /// Whether the holder may add a count. When all places are taken, the one with the most loses one.
     pub(super) fn make_room(&mut self, (subject, grant): Holder<'_>) -> bool {
         if self.places < COUNTS_MAX {
             return true;
@@ -146,7 +146,7 @@ impl Counts {
         let places = own.map_or(0, |of| of.places);
         let people = self.people.len() + usize::from(own.is_none());
         if places < COUNTS_MAX / people {
-            // Somebody has more than an equal part.
+            // Another person has more than an equal part.
             let most = self.people.iter().max_by_key(|(_, of)| of.places);
             let from = most.map(|(subject, _)| Arc::clone(subject));
             return from.is_some_and(|from| self.take_from(&from));

@@ -168,7 +168,7 @@ fn places(calls: &Calls) -> usize {
     calls.noted().iter().map(|(_, of)| of.counts.len()).sum()
 }
 
-/// Has somebody call twenty tools by each of their grants.
+/// A person calls twenty tools with each of these grants.
 fn call_by_many_grants(calls: &Calls, guarded: &Guarded, subject: &str, grants: Range<u16>) {
     for grant in grants {
         for nth in 0..20 {

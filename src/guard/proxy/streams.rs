@@ -23,13 +23,6 @@ pub(crate) struct Limits {
     pub(crate) per_grant: usize,
 }
 
-impl<'a> Opener<'a> {
-    pub(crate) fn of(authorized: &'a Authorized) -> Self {
-        let Authorized { subject, grant, expires_at, .. } = authorized;
-        Self { subject, grant: *grant, expires_at: *expires_at }
-    }
-}
-
 /// The open streams.
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -53,6 +46,13 @@ pub(crate) struct Opener<'a> {
     pub(crate) grant: GrantId,
     /// When the access token expires.
     pub(crate) expires_at: Timestamp,
+}
+
+impl<'a> Opener<'a> {
+    pub(crate) fn of(authorized: &'a Authorized) -> Self {
+        let Authorized { subject, grant, expires_at, .. } = authorized;
+        Self { subject, grant: *grant, expires_at: *expires_at }
+    }
 }
 
 #[derive(Debug)]
@@ -105,10 +105,9 @@ impl Streams {
                 None => subject.into(),
             };
             *by_person.entry(Arc::clone(&subject)).or_default() += 1;
-            let end = CancellationToken::new;
             let of = by_grant.entry(grant).or_insert_with(|| OfGrant {
                 open: 0,
-                end: end(),
+                end: CancellationToken::new(),
                 expires_at,
             });
             of.open += 1;
@@ -220,7 +219,7 @@ mod tests {
         Source::of([192, 0, 2, last].into())
     }
 
-    /// Somebody with one grant.
+    /// A person with one grant.
     fn grant(last: u8) -> Opener<'static> {
         const SUBJECTS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
         of_person(SUBJECTS[usize::from(last)], last)

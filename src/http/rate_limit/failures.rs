@@ -1,5 +1,5 @@
 //! Limits failures where something can be guessed. Only failures count, and only failures are rejected: correct
-//! credentials and valid tokens always get their response, so nobody can lock out others behind the same address.
+//! credentials and valid tokens always get their response, so no caller can lock out others behind the same address.
 //! Each family of endpoints counts separately.
 //!
 //! A caller over the limit learns nothing from one more failure, and its requests take turns: at most [`TURNS`] of

@@ -143,7 +143,7 @@ impl<S: Eq + Hash> Window<S> {
     }
 }
 
-/// A secret that spreads sources over the table, so that nobody can choose addresses that share a counter.
+/// A secret that spreads sources over the table, so that an attacker cannot choose addresses that share a counter.
 #[derive(Clone, Copy)]
 struct Key(u64, u64);
 

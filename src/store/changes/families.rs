@@ -6,7 +6,7 @@ use crate::store::{
     ClientRecord, FamilyAccess, FamilyClient, FamilyRecord, Standing, StoreError,
     arrival::ArrivalRecord,
     column::{Columns as _, Stored as _, Value, first_after},
-    family_record::{ClientRef, Counted, FamilyRef, counted, family_of},
+    family_record::{ClientRef, Counted, FamilyRef, Number, counted, family_of},
     readable::Readable,
     sql::Statement,
     statements::{clients, families},
@@ -17,7 +17,7 @@ use crate::{ceiling::Ceiling, client::ClientId, clock::Timestamp, family::Family
 /// How many arrivals one change adds.
 pub(in crate::store) const ARRIVALS_AT_ONCE: usize = 200;
 
-/// From how many clients on a change adds no further arrival: registrations wait for it.
+/// A change that has added arrivals of this many clients adds no more: registrations wait for it.
 const CLIENTS_AT_ONCE: u64 = 2_000;
 
 /// Finds the family of clients that have none yet, and counts them there: each once, however often it is handed over, and
@@ -70,28 +70,31 @@ pub(in crate::store) async fn add_arrivals<T: Transaction>(
     add(change, rows).await
 }
 
-/// The same of one family.
+/// The same of one family, behind `after`.
 pub(in crate::store) async fn add_some_arrivals_of<T: Transaction>(
     change: &mut T,
     family: FamilyId,
-    first: [u8; 16],
+    after: Option<ClientId>,
 ) -> Result<Arrived, T::Fault> {
+    let Some(first) = first_after(after) else { return Ok(Arrived::default()) };
     let parameters = [family.value(), Value::Id(first), Value::limit(ARRIVALS_AT_ONCE)];
     let rows = change.select(&families::SELECT_ARRIVALS_OF, &parameters).await?;
     add(change, rows).await
 }
 
-/// Tells a family of all its arrivals. Where many can wait, changes of their own have told it of most.
+/// Adds all arrivals of a family to it. Where many can wait, the caller has added most of them in earlier changes
+/// (`Store::add_all_arrivals_of`).
 pub(super) async fn add_arrivals_of<T: Transaction>(
     change: &mut T,
     family: FamilyId,
 ) -> Result<(), T::Fault> {
-    let mut next = first_after::<ClientId>(None);
-    while let Some(first) = next {
-        let told = add_some_arrivals_of(change, family, first).await?;
-        next = told.next.and_then(|after| first_after(Some(after)));
+    let mut after = None;
+    loop {
+        after = add_some_arrivals_of(change, family, after).await?.next;
+        if after.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 async fn add<T: Transaction>(
@@ -254,6 +257,17 @@ pub(super) async fn family_decision<T: Transaction>(
         found = change.select(&families::SELECT_AND_SHARE, &[family.value()]).await?;
     }
     Ok(found.pop().map(Decided::from).unwrap_or_default())
+}
+
+/// Takes a lock on a family that may have no row.
+pub(super) async fn lock_family<T: Transaction>(
+    change: &mut T,
+    lock: &'static Statement,
+    family: FamilyId,
+) -> Result<(), T::Fault> {
+    let [one, two, three, four, five, six, seven, eight, ..] = *family.as_bytes();
+    let number = u64::from_be_bytes([one, two, three, four, five, six, seven, eight]) >> 1;
+    change.select::<Number>(lock, &[number.value()]).await.map(drop)
 }
 
 /// Locks families in the order of [`add_to_families`]. Returns those that exist.

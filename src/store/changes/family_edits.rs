@@ -5,8 +5,8 @@ use std::slice;
 use serde_json::json;
 
 use super::{
-    families::{add_arrivals_of, family_decision},
-    grants::{Ending, end_grants, lock_family},
+    families::{add_arrivals_of, family_decision, lock_family},
+    grants::{Ending, end_grants},
 };
 use crate::{
     audit::{Action, Author},
@@ -18,7 +18,7 @@ use crate::{
         RemovalBeginning, Standing, Transition,
         column::{Columns as _, Stored as _},
         family_record::GrantsOf,
-        statements::{document_clients, events, families},
+        statements::{events, families},
         transaction::Transaction,
     },
 };
@@ -31,7 +31,7 @@ pub(in crate::store) async fn edit_family<T: Transaction>(
     edit: &FamilyEdit,
     by: &Author,
 ) -> Result<FamilyEdited, T::Fault> {
-    lock_family(change, &document_clients::LOCK_FAMILY, id).await?;
+    lock_family(change, &families::LOCK, id).await?;
     add_arrivals_of(change, id).await?;
     let found: Vec<FamilyRecord> = change.select(&families::SELECT_AND_LOCK, &[id.value()]).await?;
     let Some(family) = found.first() else { return Ok(FamilyEdited::NotThere) };

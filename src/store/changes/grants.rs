@@ -7,15 +7,14 @@ use serde_json::json;
 use super::{
     clients::{client_state, document_state, put_standing},
     deleted,
-    families::{Decided, family_decision},
+    families::{Decided, family_decision, lock_family},
 };
 use crate::store::{
     Allowed, ClientRecord, ClientState, ConsentRecord, Deleted, DocumentClientRecord, EventRecord,
     GrantRecord, NotAllowed, Purchase, Redeemed, Rotated, Rotation, SessionRecord, Standing, Step,
     column::{Stored as _, Value},
-    family_record::{Number, family_of},
-    sql::Statement,
-    statements::{clients, consents, document_clients, events, grants, sessions},
+    family_record::family_of,
+    statements::{clients, consents, document_clients, events, families, grants, sessions},
     transaction::Transaction,
 };
 use crate::{
@@ -23,7 +22,6 @@ use crate::{
     ceiling::Ceiling,
     client::{ClientIdentifier, Scope},
     clock::Timestamp,
-    family::FamilyId,
     grant::GrantId,
     secret::SecretHash,
 };
@@ -259,7 +257,7 @@ async fn standings<T: Transaction>(
         let state = document_state(change, &document.url).await?;
         let family = family_of(&document.metadata);
         if let Some(family) = family {
-            lock_family(change, &document_clients::SHARE_FAMILY, family).await?;
+            lock_family(change, &families::SHARE, family).await?;
         }
         let of_family = family_decision(change, family, None).await?;
         return Ok(state.map(|state| (state, of_family)));
@@ -270,17 +268,6 @@ async fn standings<T: Transaction>(
     let family = family_of(&client.metadata);
     let of_family = family_decision(change, family, Some(&client)).await?;
     Ok(Some((client.state, of_family)))
-}
-
-/// Takes a lock on a family that may have no row.
-pub(super) async fn lock_family<T: Transaction>(
-    change: &mut T,
-    lock: &'static Statement,
-    family: FamilyId,
-) -> Result<(), T::Fault> {
-    let [one, two, three, four, five, six, seven, eight, ..] = *family.as_bytes();
-    let number = u64::from_be_bytes([one, two, three, four, five, six, seven, eight]) >> 1;
-    change.select::<Number>(lock, &[number.value()]).await.map(drop)
 }
 
 /// Stores consents that are new, or later than the stored ones. Returns how many were.

@@ -105,7 +105,7 @@ pub(in crate::store) async fn counting_goes_on_beside_rows_that_cannot_be_read(
     }
 }
 
-/// Operators see a client of a family, and whom it has access of, before the family is told of it.
+/// Operators see the clients of a family, and the people who gave them access, before the family counts them.
 pub(in crate::store) async fn a_family_has_its_clients_before_it_is_told_of_them(
     store: Arc<Store>,
 ) {

@@ -159,7 +159,7 @@ impl Batch {
     }
 }
 
-/// Looks up what somebody still waits for.
+/// Looks up the records whose callers still wait.
 fn find<I: Copy, R>(
     lookups: &mut [Lookup<I, R>],
     mut look_up: impl FnMut(I) -> Result<Option<R>, StoreError>,

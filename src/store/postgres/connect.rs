@@ -290,19 +290,28 @@ impl Connections {
         borrowed.give_back(answer)
     }
 
+    /// Makes an attempt, and another one after a fault that `is_passing`.
+    pub(super) async fn twice<T, F: Future<Output = Result<T, Fault>>>(
+        &self,
+        is_passing: fn(&Fault) -> bool,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Fault> {
+        match attempt().await {
+            Err(fault) if is_passing(&fault) => {
+                self.metrics.retries.add_one();
+                attempt().await
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Asks what changes nothing, once more when the connection turns out to be of no use.
     pub(super) async fn ask(
         &self,
         statement: &Statement,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, Fault> {
-        match self.query(statement, parameters).await {
-            Err(fault) if fault.is_worth_another_try() => {
-                self.metrics.retries.add_one();
-                self.query(statement, parameters).await
-            }
-            answer => answer,
-        }
+        self.twice(Fault::is_worth_another_try, || self.query(statement, parameters)).await
     }
 
     /// Makes a change that, made twice, is made once; again when it surely was not made.
@@ -311,13 +320,7 @@ impl Connections {
         statement: &Statement,
         parameters: Parameters<'_>,
     ) -> Result<usize, Fault> {
-        match self.execute(statement, parameters).await {
-            Err(fault) if fault.is_certain_and_passing() => {
-                self.metrics.retries.add_one();
-                self.execute(statement, parameters).await
-            }
-            answer => answer,
-        }
+        self.twice(Fault::is_certain_and_passing, || self.execute(statement, parameters)).await
     }
 
     /// Makes exchanges in one transaction, all or none of them; returns the records that each statement changed.

@@ -100,7 +100,7 @@ impl Batched for Groups {
 
     async fn serve(&self, mut group: Vec<Exchanging>) {
         group.retain(Waiting::is_wanted);
-        // Groups that lock grants in one order seldom cross. Those that do give up soon.
+        // In one order, two groups rarely wait for each other's locks. Those that do give up after a moment.
         group.sort_by_key(|waiting| waiting.asked.record());
         if group.is_empty() {
             return;
@@ -157,12 +157,7 @@ async fn make(
 /// Makes one exchange; again when it surely was not made.
 async fn make_alone(connections: &Connections, exchange: &Exchange) -> Result<bool, Fault> {
     let one = slice::from_ref(&exchange);
-    let outcomes = match make(connections, one, Patience::Long).await {
-        Err(fault) if fault.is_certain_and_passing() => {
-            connections.metrics.retries.add_one();
-            make(connections, one, Patience::Long).await
-        }
-        outcomes => outcomes,
-    };
-    Ok(outcomes?.first().is_some_and(|is_made| *is_made))
+    let attempt = || make(connections, one, Patience::Long);
+    let outcomes = connections.twice(Fault::is_certain_and_passing, attempt).await?;
+    Ok(outcomes.first().is_some_and(|is_made| *is_made))
 }

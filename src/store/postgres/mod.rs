@@ -293,13 +293,8 @@ impl Postgres {
     /// Keeps all of an import or none of it; again when it surely was none.
     async fn import(&self, columns: &[Column<'_>]) -> Result<Vec<Row>, Fault> {
         let parameters = parameters(columns);
-        match self.connections.query(&statements::clients::IMPORT, &parameters).await {
-            Err(fault) if fault.is_certain_and_passing() => {
-                self.connections.metrics.retries.add_one();
-                self.connections.query(&statements::clients::IMPORT, &parameters).await
-            }
-            answer => answer,
-        }
+        let import = || self.connections.query(&statements::clients::IMPORT, &parameters);
+        self.connections.twice(Fault::is_certain_and_passing, import).await
     }
 }
 
@@ -329,14 +324,9 @@ impl Postgres {
 
     pub(super) async fn ready(&self) -> Result<(), StoreError> {
         self.writers()?;
-        let probed = match self.connections.execute(&statements::clients::PROBE, &[]).await {
-            // One write more or less does not matter.
-            Err(fault) if fault.is_worth_another_try() => {
-                self.connections.metrics.retries.add_one();
-                self.connections.execute(&statements::clients::PROBE, &[]).await
-            }
-            answer => answer,
-        };
+        let probe = || self.connections.execute(&statements::clients::PROBE, &[]);
+        // One write more or less does not matter.
+        let probed = self.connections.twice(Fault::is_worth_another_try, probe).await;
         match probed.map_err(store_error)? {
             1 => Ok(()),
             _ => Err(unavailable("the row that is written to for a probe is gone")),

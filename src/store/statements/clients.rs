@@ -119,7 +119,7 @@ pub(in crate::store) const COUNT_STANDINGS_OF_FAMILY: Statement = sql!(
         "SELECT standing, count(*) FROM (\
          SELECT client_id FROM family_members WHERE family_id = $1 UNION \
          SELECT client_id FROM clients WHERE family = $1 \
-         AND client_id >= (SELECT min(client_id) FROM family_arrivals)) \
+         AND client_id >= ", super::families::OLDEST_ARRIVAL, ") \
          CROSS JOIN clients USING (client_id) GROUP BY standing"
     ],
     postgres: ["SELECT standing, count(*) FROM clients WHERE family = $1 GROUP BY standing"],

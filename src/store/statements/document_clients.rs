@@ -73,16 +73,3 @@ pub(in crate::store) const NOTE_USE: Statement = sql!(
          AND (document_clients.used_at IS NULL OR document_clients.used_at < noted.used_at)"
     ],
 );
-
-/// Until the transaction ends, no one decides about the family of this number: it may have no row that could be locked. In
-/// SQLite, one change is made at a time.
-pub(in crate::store) const SHARE_FAMILY: Statement = sql!(
-    sqlite: ["SELECT $1"],
-    postgres: ["SELECT count(*) FROM (SELECT pg_advisory_xact_lock_shared($1)) AS locked"],
-);
-
-/// Until the transaction ends, no one allows a client with a document of the family of this number.
-pub(in crate::store) const LOCK_FAMILY: Statement = sql!(
-    sqlite: ["SELECT $1"],
-    postgres: ["SELECT count(*) FROM (SELECT pg_advisory_xact_lock($1)) AS locked"],
-);

@@ -111,7 +111,20 @@ pub(in crate::store) const SELECT_AND_SHARE: Statement = sql!(
     ],
 );
 
-/// The same, if the client belongs to it.
+/// Until the transaction ends, no one decides about the family of this number: it may have no row that could be locked. In
+/// SQLite, one change is made at a time.
+pub(in crate::store) const SHARE: Statement = sql!(
+    sqlite: ["SELECT $1"],
+    postgres: ["SELECT count(*) FROM (SELECT pg_advisory_xact_lock_shared($1)) AS locked"],
+);
+
+/// Until the transaction ends, no one allows a client with a document of the family of this number.
+pub(in crate::store) const LOCK: Statement = sql!(
+    sqlite: ["SELECT $1"],
+    postgres: ["SELECT count(*) FROM (SELECT pg_advisory_xact_lock($1)) AS locked"],
+);
+
+/// As [`SELECT_AND_SHARE`], if the client belongs to the family.
 pub(in crate::store) const SELECT_AND_SHARE_OF_MEMBER: Statement = sql!(
     sqlite: ["SELECT ", <FamilyRecord as Record>::NAMES, " FROM families ", OF_MEMBER],
     postgres: [
@@ -185,15 +198,15 @@ macro_rules! of_family {
 pub(in crate::store) const COUNT_SINCE: Statement = sql!(
     sqlite: [
         "SELECT (SELECT count(*) FROM family_members WHERE family_id = $1 AND client_id >= $2) \
-         + (SELECT count(*) FROM clients WHERE family = $1 AND client_id >= ", UNLISTED_FROM, "$2) \
+         + (SELECT count(*) FROM clients WHERE family = $1 AND client_id >= max($2, ", OLDEST_ARRIVAL, ") \
          AND NOT EXISTS (SELECT 1 FROM family_members AS listed \
          WHERE listed.family_id = $1 AND listed.client_id = clients.client_id))"
     ],
     postgres: ["SELECT count(*) FROM clients WHERE family = $1 AND client_id >= $2"],
 );
 
-/// Where the clients of arrivals begin, but at a parameter that follows at the earliest; NULL if nothing waits.
-const UNLISTED_FROM: &str = "max((SELECT min(client_id) FROM family_arrivals), ";
+/// In SQLite, every client before this one is listed; NULL if no arrival waits.
+pub(super) const OLDEST_ARRIVAL: &str = "(SELECT min(client_id) FROM family_arrivals)";
 
 /// The live grants of the clients of a family, and how many people gave them.
 pub(in crate::store) const ACCESS: Statement = sql!(
@@ -223,7 +236,8 @@ pub(in crate::store) const SELECT_UNLISTED: Statement = sql!(
         "SELECT ", <ClientRecord as Record>::NAMES, " FROM clients INDEXED BY clients_without_family \
          WHERE family IS NULL AND client_id >= $1 UNION ALL \
          SELECT ", <ClientRecord as Record>::NAMES, " FROM clients \
-         WHERE family IS NOT NULL AND client_id >= ", UNLISTED_FROM, "$1) ORDER BY client_id LIMIT $2"
+         WHERE family IS NOT NULL AND client_id >= max($1, ", OLDEST_ARRIVAL, ") \
+         ORDER BY client_id LIMIT $2"
     ],
     postgres: [SELECT_WITHOUT_FAMILY.postgres],
 );
